@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: ``python -m checks run lint unit``, or ``run --all`` as ``make test`` does."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import typing as t
+
+import typer
+
+from .commands import Setting
+from .environment import NotPossible
+from .outcome import Count, Outcome, table, total
+from .steps import STEPS
+from .tree import NEWEST_TREE
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def copy() -> None:
+    """Bring the copy of the collection up to date, with kubernetes.core beside it, and say where it is."""
+    NEWEST_TREE.refresh()
+    typer.echo(f"ANSIBLE_COLLECTIONS_PATH={NEWEST_TREE.root}")
+
+
+@app.command()
+def run(
+    steps: t.Annotated[list[str] | None, typer.Argument(help=f"which of {', '.join(STEPS)}")] = None,
+    everything: t.Annotated[bool, typer.Option("--all", help="all of them, cheap ones first")] = False,
+) -> None:
+    """Run steps, each of them to its end, and tell at the end what passed and failed. One failure fails the command."""
+    chosen = list(STEPS) if everything else (steps or [])
+    unknown = [step for step in chosen if step not in STEPS]
+    if unknown or not chosen:
+        raise NotPossible(f"Could not run {', '.join(unknown) or 'no step'}: no such step. Take {', '.join(STEPS)}.")
+    outcomes = [_run_step(step) for step in chosen]
+    typer.echo(f"\n{table(outcomes)}")
+    raise typer.Exit(code=0 if total(outcomes).ok else 1)
+
+
+def _run_step(step: str) -> Outcome:
+    """Run one step; whatever goes wrong in it is a failure of that step and not the end of the others."""
+    typer.echo(f"\n=== {step}: {STEPS[step].asks}")
+    began = time.monotonic()
+    try:
+        NEWEST_TREE.refresh()
+        count = STEPS[step].run(Setting(NEWEST_TREE))
+    except NotPossible as refusal:
+        typer.echo(str(refusal))
+        count = Count(failed=1)
+    except Exception:  # noqa: BLE001  a fault of a check must not hide what the other checks have to say
+        traceback.print_exc()
+        count = Count(failed=1)
+    return Outcome(step, count, time.monotonic() - began)
+
+
+def main() -> None:
+    """Run the command line; what is missing is said in one line."""
+    try:
+        app()
+    except NotPossible as refusal:
+        raise SystemExit(str(refusal)) from None
+
+
+if __name__ == "__main__":
+    main()

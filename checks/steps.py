@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which steps there are, in the order in which they cost: what fails soon is said soon."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from . import style
+from .commands import Setting
+from .outcome import Count
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the checks: the question it answers, and what answers it."""
+
+    asks: str
+    run: t.Callable[[Setting], Count]
+
+
+def unit(setting: Setting) -> Count:
+    """The unit tests, in the copied collection, so that they import it by its full name."""
+    return setting.pytest("tests/unit")
+
+
+STEPS: t.Final[dict[str, Step]] = {
+    "lint": Step("do the linters agree?", style.lint),
+    "typing": Step("do the types agree?", style.typing),
+    "unit": Step("does each part do what it says, without a cluster?", unit),
+}

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do the linters agree, and do the types?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .commands import Setting
+from .environment import CACHE, ROOT
+from .outcome import Count
+from .tree import files_of
+
+
+def lint(setting: Setting) -> Count:
+    """Python and shell in the whole repository; YAML, documentation and changelog in the collection alone."""
+    return (
+        setting.run("ruff", "check", folder=ROOT)
+        + setting.run("ruff", "format", "--check", folder=ROOT)
+        + setting.run("shellcheck", *_shell_scripts(), folder=ROOT)
+        + setting.run("ansible-lint", "--nocolor", "--offline", "--strict", "--profile", "production")
+        + setting.run(
+            "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all",
+            "--check-extra-docs-refs", "--disallow-unknown-collection-refs", ".",
+        )
+        + setting.run("antsibull-changelog", "lint")
+    )  # fmt: skip
+
+
+def typing(setting: Setting) -> Count:
+    """Strict types where the thinking is: what modules share, the lab, and the checks themselves."""
+    mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", CACHE / "mypy")
+    return (
+        setting.run(*mypy, "--explicit-package-bases", "module_utils", folder=ROOT / "plugins")
+        + setting.run(*mypy, "lab/src/lab", folder=ROOT)
+        + setting.run(*mypy, "checks", folder=ROOT)
+    )
+
+
+def _shell_scripts() -> list[Path]:
+    return [file for file in files_of(ROOT) if _first_line(ROOT / file).rstrip().endswith(("bash", "/sh"))]
+
+
+def _first_line(path: Path) -> str:
+    with path.open("rb") as file:
+        first = file.readline(80)
+    return first.decode("utf-8", errors="replace") if first.startswith(b"#!") else ""

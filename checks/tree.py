@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ``ansible_collections`` tree that everything runs against: kubernetes.core, and a copy of this collection.
+
+A copy and never a link: Ansible, ansible-test and molecule resolve links, and would work on the repository.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing as t
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .environment import CACHE, ROOT, NotPossible
+
+# kubernetes.core comes out of the `ansible` package, for that is where a package index has it. Newest and oldest.
+_WHEEL_OF = {"6.6.0": "ansible==14.5.0", "6.2.0": "ansible==12.3.0"}
+NEWEST = "6.6.0"
+# The package says which Python it is for; what is taken out of it runs on any.
+_DOWNLOAD = "-m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12"
+
+# What builds and checks the collection is no part of the copy: linters see what a user would see, and its tests.
+_LEFT_OUT = frozenset({"lab", "checks", "demo", "requirements", ".ci"})
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Folder that holds ``ansible_collections``, the way ANSIBLE_COLLECTIONS_PATH names it."""
+
+    root: Path
+
+    @property
+    def collection(self) -> Path:
+        """This collection in the tree."""
+        return self.root / "ansible_collections/imagemode/openshift"
+
+    @property
+    def kubernetes_core(self) -> Path:
+        """The collection that this one depends on."""
+        return self.root / "ansible_collections/kubernetes/core"
+
+    def refresh(self, kubernetes_core: str = NEWEST) -> None:
+        """Bring the tree up to date: kubernetes.core, and what the repository has now, committed or not."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            _provide_kubernetes_core(self.kubernetes_core, kubernetes_core)
+            copy_files(ROOT, self.collection, [file for file in files_of(ROOT) if file.parts[0] not in _LEFT_OUT])
+
+    @contextmanager
+    def _alone(self) -> t.Iterator[None]:
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+NEWEST_TREE = Tree(CACHE / "collections")
+
+
+def files_of(repository: Path) -> list[Path]:
+    """Return the files of a git work tree, relative: what is committed and what would be, nothing that git ignores."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode:
+        raise NotPossible(
+            f"Could not list the files of {repository}: {listing.stderr.strip()}. Run this in a clone made by git."
+        )
+    return [Path(name) for name in listing.stdout.split("\0") if name and (repository / name).is_file()]
+
+
+def copy_files(source: Path, target: Path, files: t.Sequence[Path]) -> None:
+    """Make *target* hold exactly *files* of *source*, and what Python compiled of them; write only what differs."""
+    for file in files:
+        _copy_file(source / file, target / file)
+    wanted = set(files)
+    for found in sorted(target.rglob("*"), reverse=True):
+        relative = found.relative_to(target)
+        if "__pycache__" in relative.parts or relative in wanted:
+            continue
+        if not found.is_dir():
+            found.unlink()
+        elif not any(found.iterdir()) or all(child.name == "__pycache__" for child in found.iterdir()):
+            shutil.rmtree(found)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    try:
+        before, now = target.stat(), source.stat()
+        if (before.st_size, before.st_mtime_ns, before.st_mode) == (now.st_size, now.st_mtime_ns, now.st_mode):
+            return
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.new")
+    shutil.copy2(source, unfinished)
+    unfinished.replace(target)
+
+
+def _provide_kubernetes_core(folder: Path, version: str) -> None:
+    if _version_in(folder) == version:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        download = subprocess.run(
+            [sys.executable, *_DOWNLOAD.split(), "--dest", scratch, _WHEEL_OF[version]],
+            check=False,
+        )
+        if download.returncode:
+            raise NotPossible(
+                f"Could not fetch kubernetes.core {version}: pip could not download {_WHEEL_OF[version]}. "
+                "Its own words stand above."
+            )
+        prefix = "ansible_collections/kubernetes/core/"
+        with zipfile.ZipFile(next(Path(scratch).glob("ansible-*.whl"))) as wheel:
+            wanted = [name for name in wheel.namelist() if name.startswith(prefix)]
+            wheel.extractall(folder.parents[2], wanted)
+    if _version_in(folder) != version:
+        raise NotPossible(
+            f"Could not fetch kubernetes.core {version}: {_WHEEL_OF[version]} holds {_version_in(folder)}. "
+            "Mend the table in checks/tree.py."
+        )
+
+
+def _version_in(folder: Path) -> str | None:
+    manifest = folder / "MANIFEST.json"
+    if not manifest.exists():
+        return None
+    version: str = json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
+    return version
