@@ -33,7 +33,7 @@ class NotPossible(Exception):
 
 def make_environment() -> None:
     """Make ``.cache/venv`` with everything the checks, the lab and the demonstration run with."""
-    make_venv(VENV, _choose_interpreter(), [ROOT / "requirements/environment.txt"], editable=ROOT / "lab")
+    make_venv(VENV, find_interpreter_for_environment(), [ROOT / "requirements/environment.txt"], editable=ROOT / "lab")
 
 
 def make_venv(venv: Path, interpreter: Path, requirements: t.Sequence[Path], editable: Path | None = None) -> None:
@@ -64,7 +64,11 @@ def make_venv(venv: Path, interpreter: Path, requirements: t.Sequence[Path], edi
         _say(f"Made it in {time.monotonic() - began:.0f} s")
 
 
-def _choose_interpreter() -> Path:
+def find_interpreter_for_environment() -> Path:
+    """Return the interpreter that ansible-core's newest release runs on.
+
+    :raises NotPossible: there is none
+    """
     for version in VERSIONS:
         found = find_interpreter(version)
         if found:

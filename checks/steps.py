@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from . import style
 from .commands import Setting
 from .outcome import Count
+from .sanity import sanity
+from .tarball import tarball
 
 
 @dataclass(frozen=True)
@@ -28,4 +30,6 @@ STEPS: t.Final[dict[str, Step]] = {
     "lint": Step("do the linters agree?", style.lint),
     "typing": Step("do the types agree?", style.typing),
     "unit": Step("does each part do what it says, without a cluster?", unit),
+    "tarball": Step("does what would be published hold the collection, install and explain itself?", tarball),
+    "sanity": Step("does ansible-test find nothing, and would it?", sanity),
 }
