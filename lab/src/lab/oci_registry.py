@@ -170,7 +170,8 @@ class FetchedImage:
     @property
     def created(self) -> str | None:
         """When the image was made, RFC 3339."""
-        return json.loads(self.config).get("created")
+        created: str | None = json.loads(self.config).get("created")
+        return created
 
 
 class Registry:

@@ -84,7 +84,7 @@ def push(facts: Facts) -> str:
 
     Raises LabError where a program is missing or buildah fails; its last words are in the text.
     """
-    folder = facts.folder / "base-image"
+    folder = facts.folder / "base-image-build"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     try:
