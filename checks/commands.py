@@ -29,7 +29,7 @@ class Setting:
     tree: Tree
     venv: Path = VENV
 
-    def variables(self, **more: str) -> dict[str, str]:
+    def environment(self, more: t.Mapping[str, str]) -> dict[str, str]:
         """Return the environment variables of a command, *more* among them."""
         interpreters = CACHE / "interpreters"
         link_interpreters(interpreters)
@@ -50,14 +50,16 @@ class Setting:
         }
         return {**_without_foreign(os.environ), **own, **more}
 
-    def run(self, *command: str | Path, folder: Path | None = None, **more: str) -> Count:
+    def run(
+        self, *command: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
+    ) -> Count:
         """Run one tool, in the copied collection unless told otherwise, and count it as one check."""
         folder = folder or self.tree.collection
         print(f"\n$ {shlex.join(str(part) for part in command)}", flush=True)
         ended = subprocess.run(
             [str(part) for part in command],
             cwd=folder,
-            env=self.variables(**more),
+            env=self.environment(variables or {}),
             stdin=subprocess.DEVNULL,
             check=False,
         )
@@ -65,12 +67,14 @@ class Setting:
             print(f"FAILED (exit {ended.returncode}): {command[0]}", flush=True)
         return Count.of(ended.returncode == 0)
 
-    def output(self, *command: str | Path, folder: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    def output(
+        self, *command: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run one tool and return what it printed, both streams in one, without judging it."""
         return subprocess.run(
             [str(part) for part in command],
             cwd=folder or self.tree.collection,
-            env=self.variables(**more),
+            env=self.environment(variables or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,13 +82,13 @@ class Setting:
             check=False,
         )
 
-    def pytest(self, *arguments: str | Path, folder: Path | None = None, **more: str) -> Count:
+    def pytest(self, *arguments: str | Path, folder: Path | None = None) -> Count:
         """Run pytest and count its tests; a skipped test has shown nothing and counts as failed."""
         with tempfile.TemporaryDirectory() as scratch:
             report = Path(scratch) / "report.xml"
             ran = self.run(
                 "python", "-m", "pytest", "-o", f"cache_dir={CACHE / 'pytest'}", f"--junit-xml={report}", *arguments,
-                folder=folder, **more,
+                folder=folder,
             )  # fmt: skip
             counted = _read_report(report) if report.exists() else Count()
         if not ran.ok and not counted.failed:

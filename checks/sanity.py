@@ -78,7 +78,7 @@ def _no_ignore_lines(collection: Path) -> Count:
 
 
 def _run_all(setting: Setting, collection: Path) -> Count:
-    return setting.run("ansible-test", "sanity", "--color", "no", folder=collection, **_private_home())
+    return setting.run("ansible-test", "sanity", "--color", "no", folder=collection, variables=_private_home())
 
 
 def _finds_a_wrong_file(setting: Setting, collection: Path) -> Count:
@@ -87,7 +87,14 @@ def _finds_a_wrong_file(setting: Setting, collection: Path) -> Count:
     _git(collection, "add", "--all", "--force")
     print("\n$ ansible-test sanity --test validate-modules, with a wrong file planted", flush=True)
     ran = setting.output(
-        "ansible-test", "sanity", "--color", "no", "--test", "validate-modules", folder=collection, **_private_home()
+        "ansible-test",
+        "sanity",
+        "--color",
+        "no",
+        "--test",
+        "validate-modules",
+        folder=collection,
+        variables=_private_home(),
     )
     found = ran.returncode != 0 and "plugins/modules/planted.py" in ran.stdout and "undocumented" in ran.stdout
     if not found:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import style
+from . import cluster, style
 from .commands import Setting
 from .outcome import Count
 from .sanity import sanity
@@ -32,4 +32,7 @@ STEPS: t.Final[dict[str, Step]] = {
     "unit": Step("does each part do what it says, without a cluster?", unit),
     "tarball": Step("does what would be published hold the collection, install and explain itself?", tarball),
     "sanity": Step("does ansible-test find nothing, and would it?", sanity),
+    "lab-test": Step("is the lab the cluster it says it is?", cluster.lab_test),
+    "integration": Step("do modules, roles and playbooks do what they say, against a lab?", cluster.integration),
+    "molecule": Step("do the roles, tested as their users would?", cluster.molecule),
 }

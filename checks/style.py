@@ -29,10 +29,8 @@ def lint(setting: Setting) -> Count:
 def typing(setting: Setting) -> Count:
     """Strict types where the thinking is: what modules share, the lab, and the checks themselves."""
     mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", CACHE / "mypy")
-    return (
-        setting.run(*mypy, "--explicit-package-bases", "module_utils", folder=ROOT / "plugins")
-        + setting.run(*mypy, "lab/src/lab", folder=ROOT)
-        + setting.run(*mypy, "checks", folder=ROOT)
+    return setting.run(*mypy, "--explicit-package-bases", "module_utils", folder=ROOT / "plugins") + setting.run(
+        *mypy, "-p", "checks", "-p", "lab", folder=ROOT
     )
 
 

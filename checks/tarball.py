@@ -73,19 +73,19 @@ def _installed(setting: Setting, built: Path, scratch: Path) -> Count:
     empty = scratch / "installed"
     seen = {"ANSIBLE_COLLECTIONS_PATH": str(empty), "HOME": str(scratch)}
     install = ("ansible-galaxy", "collection", "install", "--offline", "--collections-path", empty)
-    installed = setting.run(*install, setting.tree.kubernetes_core, folder=scratch, **seen) + setting.run(
-        *install, built, folder=scratch, **seen
+    installed = setting.run(*install, setting.tree.kubernetes_core, folder=scratch, variables=seen) + setting.run(
+        *install, built, folder=scratch, variables=seen
     )
     collection = empty / "ansible_collections/imagemode/openshift"
     if not installed.ok or not collection.is_dir():
         return installed + Count.of(collection.is_dir())
     for name in _plugins(collection, "modules"):
-        installed += _explained(setting, scratch, name, "module", **seen)
+        installed += _explained(setting, scratch, name, "module", seen)
     for role in sorted((collection / "roles").glob("*/meta/argument_specs.yml")):
-        installed += _explained(setting, scratch, f"imagemode.openshift.{role.parents[1].name}", "role", **seen)
+        installed += _explained(setting, scratch, f"imagemode.openshift.{role.parents[1].name}", "role", seen)
     for playbook in sorted((collection / "playbooks").glob("*.yml")):
         installed += setting.run(
-            "ansible-playbook", "--syntax-check", f"imagemode.openshift.{playbook.stem}", folder=scratch, **seen
+            "ansible-playbook", "--syntax-check", f"imagemode.openshift.{playbook.stem}", folder=scratch, variables=seen
         )
     return installed
 
@@ -95,10 +95,10 @@ def _plugins(collection: Path, kind: str) -> list[str]:
     return [f"imagemode.openshift.{file.stem}" for file in files if file.stem != "__init__"]
 
 
-def _explained(setting: Setting, folder: Path, name: str, kind: str, **seen: str) -> Count:
+def _explained(setting: Setting, folder: Path, name: str, kind: str, seen: t.Mapping[str, str]) -> Count:
     """Ask ansible-doc; it ends with 0 when it knows nothing, so its answer is read."""
     print(f"\n$ ansible-doc --type {kind} {name}", flush=True)
-    asked = setting.output("ansible-doc", "--json", "--type", kind, name, folder=folder, **seen)
+    asked = setting.output("ansible-doc", "--json", "--type", kind, name, folder=folder, variables=seen)
     try:
         answer: t.Any = json.loads(asked.stdout[asked.stdout.index("{") :])
     except ValueError:
@@ -119,7 +119,12 @@ def _imported(setting: Setting, built: Path) -> Count:
         settings.write_text(_IMPORTER_SETTINGS, encoding="utf-8")
         copy = shutil.copy(built, scratch)
         return importer.run(
-            "python", "-m", "galaxy_importer.main", copy, folder=Path(scratch), GALAXY_IMPORTER_CONFIG=str(settings)
+            "python",
+            "-m",
+            "galaxy_importer.main",
+            copy,
+            folder=Path(scratch),
+            variables={"GALAXY_IMPORTER_CONFIG": str(settings)},
         )
 
 

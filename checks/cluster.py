@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is proven against a lab: the lab itself, the modules, and the roles."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from contextlib import contextmanager
+
+from lab.cache import lab_folder
+from lab.facts import FACTS_FILE, Facts
+
+from .commands import Setting
+from .environment import ROOT, NotPossible
+from .machine import provide_for_a_lab
+from .outcome import Count
+
+
+def lab_test(setting: Setting) -> Count:
+    """The lab's own tests."""
+    provide_for_a_lab()
+    return setting.pytest("lab/tests", folder=ROOT)
+
+
+def integration(setting: Setting) -> Count:
+    """Modules, roles and playbooks as users run them. The tests start a lab of their own."""
+    provide_for_a_lab()
+    return setting.pytest("tests/integration", "--timeout=1800")
+
+
+def molecule(setting: Setting) -> Count:
+    """The roles as a user of molecule would test them, one scenario after the other on one lab."""
+    provide_for_a_lab()
+    scenarios = sorted(file.parent.name for file in setting.tree.collection.glob("extensions/molecule/*/molecule.yml"))
+    if not scenarios:
+        return Count()
+    with running_lab(setting, f"molecule-{os.getpid()}") as facts:
+        variables = {
+            "K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin),
+            "LAB_FACTS": str(facts.folder / FACTS_FILE),
+            "MOLECULE_EPHEMERAL_DIRECTORY": str(facts.folder / "molecule"),
+        }
+        return setting.run("molecule", "test", "--all", variables=variables)
+
+
+@contextmanager
+def running_lab(setting: Setting, name: str, nodes: int = 3) -> t.Iterator[Facts]:
+    """Start a lab for as long as the context lasts; it ends with this process, however that ends."""
+    up = ("lab", "up", "--name", name, "--nodes", str(nodes), "--with-pid", str(os.getpid()))
+    if not setting.run(*up, folder=ROOT).ok:
+        raise NotPossible(f"Could not start lab {name}: `lab up` failed. Its own words stand above.")
+    try:
+        yield Facts.load(lab_folder(name))
+    finally:
+        setting.run("lab", "down", "--name", name, folder=ROOT)
