@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wait for a pool's build and show how it goes on."""
+
+from __future__ import annotations
+
+from ..plugin_utils._progress import WaitAction
+
+
+class ActionModule(WaitAction):
+    """The module of the same name, a window at a time."""
+
+    MODULE = "imagemode.openshift.machineosbuild_wait"

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A connection in use: one request a call, objects by their fixed paths, errors as sentences.
+
+Only the client's connection pool is used, with its TLS, proxy and credentials; a call of ours is one request on every
+version of the client. Requests are repeated for a minute while the API server is away, as it is while it restarts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import ssl
+import time
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from .._errors import Refused
+from .._model.resources import Kind, Object
+from .connection import Connection, connect
+
+try:
+    import kubernetes
+    import urllib3
+    from urllib3.response import HTTPHeaderDict  # the one place that has it in urllib3 1.26 and 2
+except ImportError:  # connect() says so
+    pass
+
+PATIENCE = 60.0
+"""Seconds for which a request is repeated while the API server is away."""
+REQUEST_TIMEOUT = 30.0
+"""Seconds that the API server has to connect or to answer."""
+PAGE = 500
+"""Objects a page of a list."""
+USER_AGENT = "imagemode.openshift"
+
+T = t.TypeVar("T")
+
+_TRANSIENT = frozenset((429, 500, 502, 503, 504))
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """The API server answered with an error."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.details: t.Mapping[str, t.Any] = {}
+        self.message = body.decode("utf-8", "replace").strip()
+        with contextlib.suppress(ValueError):
+            answer = json.loads(body)
+            if isinstance(answer, dict):
+                self.message = str(answer.get("message", ""))
+                self.details = answer.get("details") or {}
+        super().__init__(self.message)
+
+    @property
+    def not_served(self) -> bool:
+        """Whether the path itself is unknown, as opposed to an object that does not exist."""
+        return self.status == 404 and not self.details.get("name")
+
+    @property
+    def causes(self) -> list[str]:
+        """What the API server refused, field by field."""
+        causes = self.details.get("causes") or []
+        return [f"{c.get('field', '')}: {c.get('message', '')}".lstrip(": ") for c in causes if c.get("message")]
+
+
+class Unreachable(Exception):
+    """The API server could not be reached or went away in the middle."""
+
+    def __init__(self, reason: str, final: bool = False) -> None:
+        self.final = final
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A whole list, as of one moment."""
+
+    items: list[Object]
+    resource_version: str
+
+
+@dataclass
+class Session:
+    """Talks to one API server.
+
+    :param patience: seconds for which a request is repeated while the API server is away
+    """
+
+    connection: Connection
+    patience: float = PATIENCE
+    sleep: t.Callable[[float], None] = time.sleep
+    _pool: t.Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._pool = kubernetes.client.ApiClient(self.connection.configuration).rest_client.pool_manager
+
+    @property
+    def api_url(self) -> str:
+        """The API server's address."""
+        return self.connection.api_url
+
+    def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
+        """Return an object.
+
+        :raises Refused: it does not exist or may not be read
+        """
+        found = self.find(kind, name, namespace)
+        if found is None:
+            raise Refused(f"get {_label(kind, name, namespace)}", "it does not exist", "Check the name and the cluster")
+        return found
+
+    def find(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        """Return an object, or None when it does not exist."""
+
+        def read() -> Object | None:
+            try:
+                return self.request("GET", kind.path(name, namespace))
+            except ApiError as error:
+                if error.status == 404 and not error.not_served:
+                    return None
+                raise
+
+        return self._explained(f"get {_label(kind, name, namespace)}", kind, read)
+
+    def peek(self, kind: Kind, name: str) -> Object | None:
+        """Return an object that is good to know but not needed: None also when it may not be read or is not served."""
+        try:
+            return self.request("GET", kind.path(name))
+        except (ApiError, Unreachable):
+            return None
+
+    def list(self, kind: Kind, namespace: str = "", label_selector: str = "", field_selector: str = "") -> Listing:
+        """Return all objects, asked for in pages."""
+        query = {"limit": str(PAGE), **selectors(label_selector, field_selector)}
+
+        def read() -> Listing:
+            items: list[Object] = []
+            while True:
+                page = self.request("GET", kind.path(namespace=namespace), query)
+                items += page.get("items") or []
+                meta = page.get("metadata") or {}
+                if not meta.get("continue"):
+                    return Listing(items, str(meta.get("resourceVersion", "")))
+                query["continue"] = meta["continue"]
+
+        return self._explained(f"list {kind.name}s", kind, read)
+
+    def create(self, kind: Kind, body: Object, dry_run: bool = False) -> Object:
+        """Create an object and return it as served."""
+        meta = body["metadata"]
+        namespace = meta.get("namespace", "")
+        path = kind.path(namespace=namespace)
+        what = f"create {_label(kind, meta['name'], namespace)}"
+        return self._explained(what, kind, lambda: self.request("POST", path, _dry_run(dry_run), body))
+
+    def patch(self, kind: Kind, name: str, body: Object, namespace: str = "", dry_run: bool = False) -> Object:
+        """Change an object by a merge patch and return it as served."""
+        path = kind.path(name, namespace)
+        what = f"change {_label(kind, name, namespace)}"
+        return self._explained(what, kind, lambda: self.request("PATCH", path, _dry_run(dry_run), body))
+
+    def delete(self, kind: Kind, name: str, namespace: str = "", uid: str = "", dry_run: bool = False) -> None:
+        """Delete an object; with *uid*, only that one. One that is gone already is no error."""
+        body: dict[str, t.Any] = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+
+        def remove() -> None:
+            try:
+                self.request("DELETE", kind.path(name, namespace), _dry_run(dry_run), body)
+            except ApiError as error:
+                if error.status != 404 or error.not_served:
+                    raise
+
+        self._explained(f"delete {_label(kind, name, namespace)}", kind, remove)
+
+    def request(
+        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: Object | None = None
+    ) -> Object:
+        """Send a request, again for a while if the API server is away, and return the answer.
+
+        :raises ApiError: the API server refused
+        :raises Unreachable: it stayed away
+        """
+        deadline = time.monotonic() + self.patience
+        delay = 0.5
+        while True:
+            try:
+                with contextlib.closing(self.open(method, path, query, body)) as response:
+                    return t.cast("Object", json.loads(response.data))
+            except ApiError as error:
+                if error.status not in _TRANSIENT or time.monotonic() >= deadline:
+                    raise
+            except Unreachable as error:
+                if error.final or time.monotonic() >= deadline:
+                    raise
+            self.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, 8.0)
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str] | None = None,
+        body: Object | None = None,
+        read_timeout: float = REQUEST_TIMEOUT,
+    ) -> t.Any:
+        """Send one request and return the response with its body still to be read.
+
+        :raises ApiError: the API server refused
+        :raises Unreachable: it could not be reached
+        """
+        headers = HTTPHeaderDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        for name, value in self.connection.headers():
+            headers.add(name, value)
+        content = None
+        if body is not None:
+            content = json.dumps(body).encode()
+            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
+        url = self.api_url + path + ("?" + urlencode(query) if query else "")
+        with reaching(self.api_url):
+            response = self._pool.request(
+                method,
+                url,
+                body=content,
+                headers=headers,
+                preload_content=False,
+                retries=False,
+                timeout=urllib3.Timeout(connect=REQUEST_TIMEOUT, read=read_timeout),
+            )
+            if 200 <= response.status < 300:
+                return response
+            refusal = response.data
+        raise ApiError(response.status, refusal)
+
+    def _explained(self, what: str, kind: Kind, work: t.Callable[[], T]) -> T:
+        """Do the work and turn what the API server answers into a sentence about *what* was tried."""
+        try:
+            return work()
+        except ApiError as error:
+            refusal = explain(error, what, kind, self.api_url)
+        except Unreachable as error:
+            refusal = Refused(what, str(error), "See whether the address is right and the cluster is up")
+        raise refusal
+
+
+def open_session(options: t.Mapping[str, t.Any]) -> Session:
+    """Return a session for a module's options; nothing is sent yet."""
+    return Session(connect(options))
+
+
+@contextlib.contextmanager
+def reaching(api_url: str) -> t.Iterator[None]:
+    """Turn what the network raises into Unreachable; a certificate that is not trusted stays so, so it is final."""
+    try:
+        yield
+    except urllib3.exceptions.SSLError as error:
+        raise Unreachable(
+            f"no trusted connection to {api_url} ({_plain(error)})", final=_is_certificate(error)
+        ) from None
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"no connection to {api_url} ({_plain(error)})") from None
+
+
+def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
+    """Return an answer of the API server as a refusal that names the object and the remedy."""
+    if error.status == 401:
+        return Refused(what, f"{api_url} does not accept the credentials", "Log in again, or check the token")
+    if error.status == 403:
+        return Refused(what, error.message, "Grant the account that right, or use another account")
+    if error.not_served and kind.api_version.startswith("machineconfiguration.openshift.io/"):
+        reason = f"{api_url} does not serve {kind.plural}.{kind.api_version}"
+        return Refused(what, reason, "Image mode needs OpenShift 4.18 or later; check that this is the right cluster")
+    if error.not_served:
+        reason = f"{api_url} does not serve {kind.plural} of {kind.api_version}"
+        return Refused(what, reason, "Check that this is the right cluster")
+    if error.status == 422:
+        return Refused(what, "; ".join(error.causes) or error.message, "Correct the value")
+    if error.status == 409:
+        return Refused(what, error.message or "it was changed by somebody else", "Run it again")
+    return Refused(what, f"{error.message or 'no reason given'} (HTTP {error.status})", "See the API server's answer")
+
+
+def _label(kind: Kind, name: str, namespace: str) -> str:
+    return f"{kind.name} {namespace}/{name}" if namespace else f"{kind.name} {name}"
+
+
+def selectors(label_selector: str, field_selector: str) -> dict[str, str]:
+    """Return the query parameters for the selectors that are given."""
+    given = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {name: value for name, value in given.items() if value}
+
+
+def _dry_run(wanted: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if wanted else {}
+
+
+def _plain(error: BaseException) -> str:
+    """Return the innermost reason, which is the one that a person can use."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        return _plain(reason)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    inner = error.__context__ or error.__cause__
+    if isinstance(inner, OSError):
+        return _plain(inner)
+    return str(error).rpartition(": ")[2] or type(error).__name__
+
+
+def _is_certificate(error: BaseException) -> bool:
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects as they change: list once, watch from there, one watch a kind.
+
+A watch that ends, is cut or is refused for a moment is opened again from where it was; one whose place the API server
+has forgotten (410) begins with a list again. Callers see whole objects and do not notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import random
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import Refused
+from .._model.resources import Kind, Object
+from .session import ApiError, Session, Unreachable, explain, reaching, selectors
+
+_DENIED = (401, 403)
+_GONE = 410
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is watched: a kind, or the part of it that the selectors choose."""
+
+    kind: Kind
+    namespace: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The objects of a subject as of one moment; what was known of it before is void."""
+
+    kind: str
+    items: list[Object]
+    resource_version: str
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One object as it is now, or as it last was when it is gone."""
+
+    kind: str
+    item: Object
+    gone: bool
+    resource_version: str
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The API server is away; the watch goes on when it is back."""
+
+    kind: str
+    reason: str
+
+
+Event = t.Union[Listed, Changed, Interrupted]
+
+
+def watch(
+    session: Session, subjects: t.Sequence[Subject], versions: t.Mapping[str, str], seconds: float
+) -> t.Iterator[Event | None]:
+    """Yield what happens to the subjects for *seconds*, and None whenever a second passes without an event.
+
+    :param versions: kind -> resourceVersion to watch from; a kind without one is listed first
+    :raises Refused: a subject may not be read
+    """
+    events: queue.Queue[Event | Refused] = queue.Queue()
+    deadline = time.monotonic() + seconds
+    for subject in subjects:
+        watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), deadline, events)
+        threading.Thread(target=watcher.run, daemon=True).start()
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            event = events.get(timeout=max(0.01, min(1.0, left)))
+        except queue.Empty:
+            if time.monotonic() >= deadline:
+                return
+            yield None
+            continue
+        if isinstance(event, Refused):
+            raise event
+        yield event
+
+
+class _Watcher:
+    """Watches one subject in a thread of its own until the deadline."""
+
+    def __init__(
+        self, session: Session, subject: Subject, version: str, deadline: float, events: queue.Queue[Event | Refused]
+    ) -> None:
+        self.session = session
+        self.subject = subject
+        self.version = version
+        self.deadline = deadline
+        self.events = events
+        self.kind = subject.kind.name
+
+    def run(self) -> None:
+        delay = 0.5
+        told = False
+        while time.monotonic() < self.deadline:
+            try:
+                if not self.version:
+                    self._list()
+                self._follow()
+                delay, told = 0.5, False
+            except Refused as refused:
+                self.events.put(refused)
+                return
+            except (ApiError, Unreachable) as error:
+                if not self._goes_on_after(error):
+                    return
+                if not told:
+                    self.events.put(Interrupted(self.kind, str(error)))
+                    told = True
+                time.sleep(delay * random.uniform(0.5, 1.0))
+                delay = min(delay * 2, 8.0)
+
+    def _goes_on_after(self, error: ApiError | Unreachable) -> bool:
+        if isinstance(error, ApiError) and error.status == _GONE:
+            self.version = ""
+            return True
+        final = error.final if isinstance(error, Unreachable) else error.status in _DENIED or error.not_served
+        if final:
+            what = f"watch {self.kind}s"
+            refusal = (
+                explain(error, what, self.subject.kind, self.session.api_url)
+                if isinstance(error, ApiError)
+                else Refused(what, str(error), "Check ca_cert and validate_certs")
+            )
+            self.events.put(refusal)
+        return not final
+
+    def _list(self) -> None:
+        subject = self.subject
+        listing = self.session.list(subject.kind, subject.namespace, subject.label_selector, subject.field_selector)
+        self.version = listing.resource_version
+        self.events.put(Listed(self.kind, listing.items, self.version))
+
+    def _follow(self) -> None:
+        left = max(1, int(self.deadline - time.monotonic()) + 1)
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self.version,
+            "timeoutSeconds": str(left),
+            **selectors(self.subject.label_selector, self.subject.field_selector),
+        }
+        path = self.subject.kind.path(namespace=self.subject.namespace)
+        response = self.session.open("GET", path, query, read_timeout=left + 10)
+        with contextlib.closing(response), reaching(self.session.api_url):
+            for line in _lines(response.stream(65536)):
+                self._take(json.loads(line))
+
+    def _take(self, event: t.Mapping[str, t.Any]) -> None:
+        item, what = event["object"], event["type"]
+        if what == "ERROR":
+            raise ApiError(int(item.get("code", 500)), json.dumps(item).encode())
+        self.version = item["metadata"]["resourceVersion"]
+        if what != "BOOKMARK":
+            self.events.put(Changed(self.kind, item, what == "DELETED", self.version))
+
+
+def _lines(chunks: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    """Cut a stream into lines; a last line without its end was cut off and is dropped."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error that users see, and the one place that turns it into a module's failure."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Refused(Exception):
+    """Something asked for could not be done: ``Could not <what>: <reason>. <remedy>.``
+
+    :param what: verb, kind and name of the object, as in ``create MachineConfigPool layered``
+    :param reason: what stood in the way, without a full stop
+    :param remedy: what the reader can do about it, without a full stop
+    :param result: how far it got, in the shape of a success
+    """
+
+    def __init__(self, what: str, reason: str, remedy: str, result: t.Mapping[str, t.Any] | None = None) -> None:
+        self.what = what
+        self.reason = _one_line(reason)
+        self.remedy = _one_line(remedy)
+        self.result: t.Mapping[str, t.Any] = result or {}
+        super().__init__(f"Could not {what}: {self.reason}. {self.remedy}.")
+
+    def having(self, result: t.Mapping[str, t.Any]) -> Refused:
+        """Return the same refusal with *result* beside it; what it carried already stays."""
+        return Refused(self.what, self.reason, self.remedy, {**result, **self.result})
+
+
+class Module(t.Protocol):
+    """The two ways out of an AnsibleModule."""
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        """Leave with a result."""
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        """Leave with a failure."""
+
+
+def finish(module: Module, work: t.Callable[[], t.Mapping[str, t.Any]]) -> t.NoReturn:
+    """Run *work* and leave the module with its result or its refusal.
+
+    ``fail_json`` is called outside ``except``: ansible-core 2.16 appends a traceback at -vvv inside it.
+    """
+    refusal: Refused | None = None
+    result: t.Mapping[str, t.Any] = {}
+    try:
+        result = work()
+    except Refused as refused:
+        refusal = refused
+    if refusal is None:
+        module.exit_json(**result)
+    module.fail_json(msg=str(refusal), **{"changed": False, **refusal.result})
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be written on a node so that it joins or leaves a custom pool, and which nodes would not move by it?"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .node import is_control_plane
+from .pool import CONTROL_PLANE, WORKER, AmbiguousMembership, Pool, pool_of
+from .resources import Object, labels_of, metadata_of
+
+
+class CannotMove(Exception):
+    """A label would not move a node, or would leave it stuck."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One node's labels before and after; an empty patch when there is nothing to write."""
+
+    node: str
+    before: t.Mapping[str, str | None]
+    patch: t.Mapping[str, str | None]
+
+    @property
+    def after(self) -> dict[str, str | None]:
+        """The labels of the pool's selector as they will be."""
+        return {**self.before, **self.patch}
+
+
+def plan_moves(pool: Pool, pools: t.Collection[Pool], nodes: t.Iterable[Object], joining: bool) -> list[Move]:
+    """Return what to write on each node.
+
+    :raises CannotMove: the pool does not select by plain labels, or a node would not move or would be stuck
+    """
+    wanted = pool.membership_labels()
+    if wanted is None:
+        reason = "its selector is not one of plain labels"
+        raise CannotMove(reason, "Label the nodes by hand as the selector wants")
+    return [_plan(pool, pools, node, wanted, joining) for node in nodes]
+
+
+def _plan(pool: Pool, pools: t.Collection[Pool], node: Object, wanted: t.Mapping[str, str], joining: bool) -> Move:
+    name, now = metadata_of(node)["name"], labels_of(node)
+    before = {key: now.get(key) for key in wanted}
+    if not joining:
+        return Move(name, before, {key: None for key, value in wanted.items() if now.get(key) == value})
+    if is_control_plane(node):
+        reason = f"Node {name} is of the control plane, which the label would not move"
+        raise CannotMove(reason, "Name worker nodes only")
+    _refuse_second_pool(pool, pools, name, {**now, **wanted})
+    return Move(name, before, {key: value for key, value in wanted.items() if now.get(key) != value})
+
+
+def _refuse_second_pool(pool: Pool, pools: t.Collection[Pool], name: str, after: t.Mapping[str, str]) -> None:
+    try:
+        becomes = pool_of(after, pools)
+    except AmbiguousMembership as both:
+        others = ", ".join(p for p in both.pools if p != pool.name)
+        reason = f"Node {name} is in MachineConfigPool {others}, and the operator stops at a node of two custom pools"
+        raise CannotMove(reason, "Take the node out of the other pool first") from None
+    if becomes != pool.name:
+        reason = f"Node {name} would be in MachineConfigPool {becomes or '(none)'} all the same"
+        raise CannotMove(reason, f"Compare the selectors of the pools ({CONTROL_PLANE} and {WORKER} among them)")

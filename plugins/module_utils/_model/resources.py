@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which objects of the API we speak of, and where each is served.
+
+The REST paths are fixed by the API's conventions, so no discovery is needed to address an object.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+Object = t.Mapping[str, t.Any]
+"""An object as the API serves it."""
+
+OPERATOR_NAMESPACE = "openshift-machine-config-operator"
+"""Where the operator looks for secrets and runs builds and daemons (operator.md 4.2)."""
+
+ANNOTATION_PREFIX = "machineconfiguration.openshift.io/"
+OWN_PREFIX = "imagemode.openshift/"
+
+CREATED_BY = OWN_PREFIX + "created-by"
+PAUSED_BY = OWN_PREFIX + "paused-by"
+BUILD_BEFORE = OWN_PREFIX + "build-before"
+OURS = "imagemode.openshift"
+"""The value of ``created-by`` and ``paused-by`` on objects of ours."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of the API and the collection it is served in."""
+
+    name: str
+    plural: str
+    api_version: str
+    namespaced: bool = False
+
+    def path(self, name: str = "", namespace: str = "", subresource: str = "") -> str:
+        """Return the REST path of the collection, of one object in it, or of an object's subresource."""
+        parts = ["/apis" if "/" in self.api_version else "/api", self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        if name:
+            parts.append(name)
+        if subresource:
+            parts.append(subresource)
+        return "/".join(parts)
+
+
+_MCO_V1 = "machineconfiguration.openshift.io/v1"
+
+MACHINE_OS_CONFIG = Kind("MachineOSConfig", "machineosconfigs", _MCO_V1)
+MACHINE_OS_BUILD = Kind("MachineOSBuild", "machineosbuilds", _MCO_V1)
+MACHINE_CONFIG_POOL = Kind("MachineConfigPool", "machineconfigpools", _MCO_V1)
+MACHINE_CONFIG = Kind("MachineConfig", "machineconfigs", _MCO_V1)
+NODE = Kind("Node", "nodes", "v1")
+POD = Kind("Pod", "pods", "v1", namespaced=True)
+SECRET = Kind("Secret", "secrets", "v1", namespaced=True)
+CLUSTER_VERSION = Kind("ClusterVersion", "clusterversions", "config.openshift.io/v1")
+INFRASTRUCTURE = Kind("Infrastructure", "infrastructures", "config.openshift.io/v1")
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """The name of one object, as findings and errors give it."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def metadata_of(obj: Object) -> t.Mapping[str, t.Any]:
+    """Return an object's metadata, empty when there is none."""
+    return t.cast("t.Mapping[str, t.Any]", obj.get("metadata") or {})
+
+
+def annotations_of(obj: Object) -> t.Mapping[str, str]:
+    """Return an object's annotations, empty when there are none."""
+    return t.cast("t.Mapping[str, str]", metadata_of(obj).get("annotations") or {})
+
+
+def labels_of(obj: Object) -> t.Mapping[str, str]:
+    """Return an object's labels, empty when there are none."""
+    return t.cast("t.Mapping[str, str]", metadata_of(obj).get("labels") or {})
+
+
+def is_ours(obj: Object) -> bool:
+    """Whether this collection created the object."""
+    return annotations_of(obj).get(CREATED_BY) == OURS
+
+
+def conditions_of(obj: Object) -> dict[str, bool]:
+    """Return type -> whether its status is True. Reason and message are left out: they are the same for either status
+    on a MachineOSBuild (operator.md 2.7)."""
+    status = obj.get("status") or {}
+    return {c["type"]: c.get("status") == "True" for c in status.get("conditions") or []}
+
+
+def pruned(obj: Object, *paths: str) -> dict[str, t.Any]:
+    """Return an object with only the fields at *paths* (``spec.paused``), so that it reads the same and is small."""
+    kept: dict[str, t.Any] = {}
+    for path in paths:
+        *way, last = path.split(".")
+        source: t.Any = obj
+        for step in way:
+            source = (source or {}).get(step)
+        if source and last in source:
+            target = kept
+            for step in way:
+                target = target.setdefault(step, {})
+            target[last] = source[last]
+    return kept

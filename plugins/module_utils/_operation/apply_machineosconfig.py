@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a pool's MachineOSConfig into the wanted state: read, refuse what would hang or hurt, write once."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._cluster.session import Session
+from .._errors import Refused
+from .._model import machineosconfig as model
+from .._model.credentials import KEYS
+from .._model.machineosbuild import CONFIG_LABEL, MachineOSBuild, build_before_mark
+from .._model.machineosconfig import MachineOSConfig, WantedConfig
+from .._model.push_spec import why_pool_would_hang, why_push_would_hang
+from .._model.resources import BUILD_BEFORE, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object
+from .._result import read_cluster, result, served
+from .read_members import PoolMembers, find_pool_members
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the user asks for."""
+
+    present: bool
+    name: str
+    wanted: WantedConfig
+    allow_node_reboots: bool
+    check_mode: bool
+
+
+def apply_machineosconfig(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
+    """Create, change or remove the MachineOSConfig of a pool and return the result.
+
+    An unchanged one costs one request.
+
+    :raises Refused: it would hang, reboot nodes without consent, or the API server refuses it
+    """
+    configs = session.list(MACHINE_OS_CONFIG).items
+    current = _current(ask, configs)
+    if not ask.present:
+        return _remove(session, ask, current)
+    _refuse_what_would_hang(ask, current)
+    if current is None:
+        return _create(session, ask, warn)
+    patch = model.spec_patch(current, ask.wanted)
+    if not patch:
+        return _result(session, current, before=current, changed=False)
+    return _change(session, ask, current, patch, warn)
+
+
+def _current(ask: Ask, configs: list[Object]) -> Object | None:
+    serving = model.that_serves(ask.wanted.pool, configs)
+    if not ask.name:
+        return serving
+    named = next((c for c in configs if c["metadata"]["name"] == ask.name), None)
+    if serving is not None and serving is not named:
+        other = serving["metadata"]["name"]
+        raise Refused(
+            f"apply MachineOSConfig {ask.name}",
+            f"MachineOSConfig {other} serves MachineConfigPool {ask.wanted.pool} already",
+            "Leave name out, or remove the other one",
+        )
+    if named is not None and serving is None:
+        pool = MachineOSConfig.from_api(named).pool
+        raise Refused(
+            f"apply MachineOSConfig {ask.name}",
+            f"it serves MachineConfigPool {pool}, not {ask.wanted.pool}",
+            "Choose another name",
+        )
+    return named
+
+
+def _refuse_what_would_hang(ask: Ask, current: Object | None) -> None:
+    verb = "create" if current is None else "change"
+    what = f"{verb} MachineOSConfig {ask.name or ask.wanted.pool}"
+    reason = why_pool_would_hang(ask.wanted.pool)
+    if reason:
+        raise Refused(what, reason, "Use a pool with a shorter name")
+    reason = why_push_would_hang(ask.wanted.rendered_image_push_spec or "")
+    if reason:
+        raise Refused(what, reason, "Push to HOST/NAMESPACE/NAME:TAG or HOST/NAME:TAG")
+
+
+def _create(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
+    name = ask.name or ask.wanted.pool
+    what = f"create MachineOSConfig {name}"
+    missing = ask.wanted.missing_for_creation()
+    if missing:
+        raise Refused(
+            what, f"{' and '.join(missing)} not given", "Give what the image is pushed to and with which Secret"
+        )
+    members = find_pool_members(session, ask.wanted.pool)
+    if members is None:
+        _complain(ask, warn, what, f"MachineConfigPool {ask.wanted.pool} does not exist", "Create the pool first")
+    _need_secrets(session, ask, ask.wanted.secrets(), what, warn)
+    reboots = _consent(ask, what, members)
+    created = session.create(MACHINE_OS_CONFIG, model.new_object(name, ask.wanted), dry_run=ask.check_mode)
+    return _result(session, created, before=None, changed=True, reboots=reboots)
+
+
+def _change(
+    session: Session, ask: Ask, current: Object, patch: dict[str, t.Any], warn: t.Callable[[str], None]
+) -> dict[str, t.Any]:
+    config = MachineOSConfig.from_api(current)
+    what = f"change MachineOSConfig {config.name}"
+    changed_secrets = [field for field in ("renderedImagePushSecret", "baseImagePullSecret") if patch.get(field)]
+    _need_secrets(session, ask, [patch[field]["name"] for field in changed_secrets], what, warn)
+    reboots = _consent(ask, what, find_pool_members(session, config.pool))
+    builds = session.list(MACHINE_OS_BUILD, label_selector=f"{CONFIG_LABEL}={config.name}").items
+    mark = build_before_mark(config, map(MachineOSBuild.from_api, builds))
+    body = {"metadata": {"annotations": {BUILD_BEFORE: mark}}, "spec": patch}
+    changed = session.patch(MACHINE_OS_CONFIG, config.name, body, dry_run=ask.check_mode)
+    return _result(session, changed, before=current, changed=True, reboots=reboots)
+
+
+def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.Any]:
+    if current is None:
+        return _result(session, None, before=None, changed=False)
+    config = MachineOSConfig.from_api(current)
+    reboots = _consent(ask, f"remove MachineOSConfig {config.name}", find_pool_members(session, config.pool))
+    session.delete(MACHINE_OS_CONFIG, config.name, uid=config.uid, dry_run=ask.check_mode)
+    return _result(session, None, before=current, changed=True, reboots=reboots)
+
+
+def _consent(ask: Ask, what: str, members: PoolMembers | None) -> list[str]:
+    """Return the nodes that will drain and reboot; the operator asks nobody once the spec has changed."""
+    if members is None or members.pool.paused:
+        return []
+    if members.names and not ask.allow_node_reboots:
+        raise Refused(
+            what,
+            f"it would drain and reboot the nodes of MachineConfigPool {members.pool.name}: {', '.join(members.names)}",
+            "Set allow_node_reboots=true, or pause the pool first",
+            {"reboots": members.names},
+        )
+    return members.names
+
+
+def _need_secrets(session: Session, ask: Ask, names: list[str], what: str, warn: t.Callable[[str], None]) -> None:
+    """Refuse a Secret that is missing or of the wrong type: the operator would start no build and not say so nearby."""
+    for name in names:
+        label = f"Secret {OPERATOR_NAMESPACE}/{name}"
+        try:
+            secret = session.find(SECRET, name, OPERATOR_NAMESPACE)
+        except Refused as refused:
+            warn(f"{label} was not checked: {refused.reason}")
+            continue
+        if secret is None:
+            _complain(ask, warn, what, f"{label} does not exist", "Create it first, for example with registry_secret")
+        elif secret.get("type") not in KEYS:
+            _complain(ask, warn, what, f"{label} is of type {secret.get('type')}", f"Use one of {' or '.join(KEYS)}")
+
+
+def _complain(ask: Ask, warn: t.Callable[[str], None], what: str, reason: str, remedy: str) -> None:
+    """Refuse; in check mode only warn, because a task before this one may be about to bring it."""
+    if not ask.check_mode:
+        raise Refused(what, reason, remedy)
+    warn(f"{reason} (yet)")
+
+
+def _result(
+    session: Session, now: Object | None, before: Object | None, changed: bool, reboots: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
+    return result(
+        session,
+        read_cluster(session) if changed else None,
+        changed=changed,
+        machineosconfig=config_result(now),
+        reboots=list(reboots),
+        resource=served(now),
+        diff={"before": model.shown(before), "after": model.shown(now)},
+    )
+
+
+def config_result(obj: Object | None) -> dict[str, t.Any] | None:
+    """Return what results say of a MachineOSConfig."""
+    if obj is None:
+        return None
+    config = MachineOSConfig.from_api(obj)
+    return {
+        "name": config.name,
+        "pool": config.pool,
+        "generation": config.generation,
+        "rendered_image_push_spec": config.rendered_image_push_spec,
+        "current_image_pull_spec": config.current_image_pull_spec or None,
+        "current_machine_os_build": config.current_build or None,
+    }

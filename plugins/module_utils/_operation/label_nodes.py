@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring nodes into a custom pool, or take them out of it, by the labels that the pool's own selector wants."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from .._cluster.session import Session
+from .._errors import Refused
+from .._model.membership import CannotMove, Move, plan_moves
+from .._model.pool import BUILT_IN
+from .._model.resources import NODE
+from .._result import read_cluster, result
+from .read_members import pool_members
+from .select_nodes import Selection, select_nodes
+
+PARALLEL = 16
+"""Patches under way at once; the API server's own limits hold beyond that."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the user asks for."""
+
+    present: bool
+    pool: str
+    selection: Selection
+    check_mode: bool
+
+
+def label_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
+    """Label the nodes and return which were changed; every node is checked before the first is written.
+
+    :raises Refused: a node does not exist, or the label would not move it; or nodes could not be written
+    """
+    what = f"{'bring nodes into' if ask.present else 'take nodes out of'} MachineConfigPool {ask.pool}"
+    if ask.pool in BUILT_IN:
+        reason = "nodes belong to a built-in pool by their role"
+        raise Refused(what, reason, "Name a custom pool; leaving it brings a node back into its built-in pool")
+    found = pool_members(session, ask.pool, what)
+    nodes = select_nodes(found.all_nodes, ask.selection, what)
+    try:
+        moves = plan_moves(found.pool, found.pools, nodes, ask.present)
+    except CannotMove as refused:
+        raise Refused(what, refused.reason, refused.remedy) from None
+    failures = _apply(session, [m for m in moves if m.patch], ask.check_mode)
+    changed = [m for m in moves if m.patch and m.node not in failures]
+    done = result(
+        session,
+        read_cluster(session) if changed else None,
+        changed=bool(changed),
+        nodes=[{"name": m.node, "changed": bool(m.patch) and m.node not in failures} for m in moves],
+        diff=_diff([m for m in moves if m.patch]),
+    )
+    if failures:
+        node, refusal = sorted(failures.items())[0]
+        more = f" ({len(failures)} of {len(moves)} nodes failed)" if len(failures) > 1 else ""
+        raise Refused(what, f"Node {node}: {refusal.reason}{more}", refusal.remedy, done)
+    return done
+
+
+def _apply(session: Session, moves: t.Sequence[Move], check_mode: bool) -> dict[str, Refused]:
+    """Write all moves and return the refusals by node; one refusal does not stop the others."""
+
+    def write(move: Move) -> Refused | None:
+        try:
+            session.patch(NODE, move.node, {"metadata": {"labels": move.patch}}, dry_run=check_mode)
+        except Refused as refused:
+            return refused
+        return None
+
+    with ThreadPoolExecutor(max_workers=PARALLEL) as workers:
+        outcomes = zip(moves, workers.map(write, moves))
+        return {move.node: refused for move, refused in outcomes if refused is not None}
+
+
+def _diff(moves: t.Sequence[Move]) -> dict[str, t.Any]:
+    return {"before": {m.node: m.before for m in moves}, "after": {m.node: m.after for m in moves}}

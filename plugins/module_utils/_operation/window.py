@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One window of a wait: what is known of the watched objects, and for how long the window lasts.
+
+A wait is many module calls, each a window. What one call knew reaches the next in a cursor, so that nothing is listed
+twice and a progress line is not said twice.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass
+
+from .._cluster.session import Session
+from .._cluster.watch import Changed, Interrupted, Listed, Subject, watch
+from .._model import machineosbuild, machineosconfig, node, pool
+from .._model.cursor import Cursor, read_cursor
+from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE, Kind, Object, metadata_of
+
+_REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
+    MACHINE_OS_CONFIG.name: machineosconfig.reduced,
+    MACHINE_OS_BUILD.name: machineosbuild.reduced,
+    MACHINE_CONFIG_POOL.name: pool.reduced,
+    NODE.name: node.reduced,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """For how long to wait."""
+
+    timeout: float
+    """Seconds for the whole wait, 0 for no end."""
+    window: float
+    """Seconds that this call lasts at most."""
+
+
+class Window:
+    """Follows the subjects of a wait for one window.
+
+    :ivar outage: why the API server is away, or empty
+    """
+
+    def __init__(self, session: Session, subjects: t.Sequence[Subject], limits: Limits, cursor: str) -> None:
+        before = read_cursor(cursor) if cursor else None
+        self._session = session
+        self._subjects = subjects
+        self._limits = limits
+        self.started = before.started if before else time.time()
+        self.told = before.told if before else ""
+        self.outage = ""
+        self._versions = dict(before.versions) if before else {}
+        self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the whole wait began."""
+        return time.time() - self.started
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the time of the whole wait is over."""
+        return bool(self._limits.timeout) and self.elapsed >= self._limits.timeout
+
+    def moments(self) -> t.Iterator[bool]:
+        """Yield after every look at the objects, True when something may have changed, until the window is over.
+
+        The first moment comes when every subject is known.
+        """
+        seconds = self._limits.window
+        if self._limits.timeout:
+            seconds = min(seconds, max(0.0, self._limits.timeout - self.elapsed))
+        was_complete = False
+        for event in watch(self._session, self._subjects, self._versions, seconds):
+            changed = event is not None and self._take(event)
+            if not self._complete:
+                continue
+            yield changed or not was_complete
+            was_complete = True
+
+    def objects(self, kind: Kind) -> list[Object]:
+        """Return the objects of a kind, in the order of their names."""
+        known = self._objects.get(kind.name, {})
+        return [known[name] for name in sorted(known)]
+
+    def cursor(self) -> str:
+        """Return what the next window needs."""
+        return str(Cursor(self.started, self._versions, self._objects, self.told))
+
+    @property
+    def _complete(self) -> bool:
+        return all(subject.kind.name in self._versions for subject in self._subjects)
+
+    def _take(self, event: Listed | Changed | Interrupted) -> bool:
+        if isinstance(event, Interrupted):
+            self.outage = event.reason
+            return True
+        self.outage = ""
+        reduce = _REDUCE[event.kind]
+        self._versions[event.kind] = event.resource_version
+        if isinstance(event, Listed):
+            self._objects[event.kind] = {metadata_of(o)["name"]: reduce(o) for o in event.items}
+            return True
+        known = self._objects.setdefault(event.kind, {})
+        name = metadata_of(event.item)["name"]
+        if event.gone:
+            return known.pop(name, None) is not None
+        now = reduce(event.item)
+        same = known.get(name) == now
+        known[name] = now
+        return not same

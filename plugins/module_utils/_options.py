@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which options do our modules take? One builder for all, so that what they share is the same everywhere."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+Options = t.Mapping[str, t.Mapping[str, t.Any]]
+
+CONNECTION: Options = {
+    "kubeconfig": {"type": "raw"},
+    "context": {"type": "str"},
+    "host": {"type": "str"},
+    "api_key": {"type": "str", "no_log": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"]},
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"]},
+    "client_cert": {"type": "path", "aliases": ["cert_file"]},
+    "client_key": {"type": "path", "aliases": ["key_file"]},
+    "proxy": {"type": "str"},
+    "no_proxy": {"type": "str"},
+    "proxy_headers": {
+        "type": "dict",
+        "options": {
+            "proxy_basic_auth": {"type": "str", "no_log": True},
+            "basic_auth": {"type": "str", "no_log": True},
+            "user_agent": {"type": "str"},
+        },
+    },
+    "persist_config": {"type": "bool"},
+    "impersonate_user": {"type": "str"},
+    "impersonate_groups": {"type": "list", "elements": "str"},
+}
+"""The connection options of kubernetes.core; a test holds them equal."""
+
+POOL: Options = {"pool": {"type": "str", "aliases": ["machine_config_pool"], "required": True}}
+STATE: Options = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+WAIT: Options = {
+    "progress": {"type": "str", "choices": ["lines", "none"], "default": "lines"},
+    "window": {"type": "int", "default": 300},
+    "cursor": {"type": "str", "no_log": False},
+}
+"""What a wait takes besides its own; ``progress`` is read by the action plugin of the same name."""
+
+
+def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
+    """Return a module that takes the connection options and *options*, and supports check mode."""
+    spec = {name: dict(option) for group in (CONNECTION, *options) for name, option in group.items()}
+    return AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)

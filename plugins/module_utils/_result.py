@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In which shape do results leave? The same wherever they appear, on failure too."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._cluster.session import Session
+from ._model.capabilities import desired_version
+from ._model.deployment import Deployment
+from ._model.findings import Finding
+from ._model.machineosbuild import MachineOSBuild
+from ._model.node import NodeState
+from ._model.resources import CLUSTER_VERSION, INFRASTRUCTURE, Object
+from ._model.verdict import Expected, NodeVerdict
+
+SCHEMA_VERSION = "1.0"
+
+
+def result(session: Session, cluster: t.Mapping[str, str | None] | None = None, **parts: t.Any) -> dict[str, t.Any]:
+    """Return a result: what all results carry, and the parts of this one."""
+    base = {"api_url": session.api_url, "id": None, "name": None, "version": None}
+    return {"changed": False, "schema_version": SCHEMA_VERSION, "cluster": {**base, **(cluster or {})}, **parts}
+
+
+def read_cluster(session: Session) -> dict[str, str | None]:
+    """Return who the cluster is, as far as the account may know: two requests."""
+    version = session.peek(CLUSTER_VERSION, "version") or {}
+    infrastructure = session.peek(INFRASTRUCTURE, "cluster") or {}
+    return {
+        "id": (version.get("spec") or {}).get("clusterID"),
+        "name": (infrastructure.get("status") or {}).get("infrastructureName"),
+        "version": desired_version(version) or None,
+    }
+
+
+def build_result(build: MachineOSBuild | None, state: str = "") -> dict[str, t.Any] | None:
+    """Return a build; *state* is what a wait knows better than the object itself."""
+    if build is None:
+        return None
+    return {
+        "name": build.name,
+        "uid": build.uid,
+        "state": state or build.state.value,
+        "digested_image_push_spec": build.digested_image_push_spec or None,
+        "started": build.started or None,
+        "finished": build.finished or None,
+    }
+
+
+def findings_result(findings: t.Iterable[Finding]) -> list[dict[str, t.Any]]:
+    """Return findings sorted by id and object."""
+    return [f.as_result() for f in sorted(findings, key=lambda f: (f.id, f.object.namespace, f.object.name))]
+
+
+def node_result(node: NodeState, pool: str, expected: Expected, judged: NodeVerdict, asked_at: str) -> dict[str, t.Any]:
+    """Return a node with its verdict."""
+    return {
+        "name": node.name,
+        "pool": pool,
+        "verdict": judged.verdict.value,
+        "expected": {
+            "pull_spec": expected.pull_spec or None,
+            "digest": expected.digest or None,
+            "source": expected.source,
+            "current": expected.current,
+        },
+        "booted": _booted(judged.booted),
+        "boot_id": node.boot_id,
+        "asked_at": asked_at,
+        "findings": findings_result(judged.findings),
+    }
+
+
+def served(obj: Object | None) -> dict[str, t.Any] | None:
+    """Return an object as served, without the bookkeeping of who manages which field."""
+    if obj is None:
+        return None
+    metadata = {k: v for k, v in (obj.get("metadata") or {}).items() if k != "managedFields"}
+    return {**obj, "metadata": metadata}
+
+
+def _booted(deployment: Deployment | None) -> dict[str, t.Any] | None:
+    if deployment is None:
+        return None
+    image = deployment.image
+    return {
+        "pull_spec": str(image) if image else deployment.reference or None,
+        "digest": deployment.resolved_digest or (image.digest if image else "") or None,
+        "version": deployment.version or None,
+        "evidence_source": "rpm-ostree",
+    }
