@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from lab.cache import lab_folder, locked
+from lab.errors import LabError
+
+_DEFAULT_NAME = "lab"
+
+
+class _Commands(click.Group):
+    """Turns the expected failures into one message and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            click.echo(f"lab: {error}", err=True)
+            ctx.exit(1)
+
+
+def _name_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--name", default=_DEFAULT_NAME, show_default=True, help="Which lab.")(function)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A real OpenShift image-mode control plane on this machine, to test against."""
+
+
+@main.command()
+def build() -> None:
+    """Build the control plane from the pinned Go modules, unless that was done."""
+    from lab.build import build as build_all
+
+    say = _Progress()
+    built = build_all(say)
+    say(f"the binaries are in {built.binaries}")
+
+
+@main.command()
+@_name_option
+@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 2000), help="How many worker nodes.")
+@click.option("--with-pid", type=int, help="End the lab when this process ends.")
+def up(name: str, nodes: int, with_pid: int | None) -> None:
+    """Start a lab and wait until it is ready. Builds what is missing."""
+    _require_root()
+    folder = lab_folder(name)
+    _require_programs("buildah", "setpriv", "unshare", "mount")
+    from lab.labs import keeper_pid
+
+    say = _Progress()
+    with locked(folder / "up.lock", f"another 'lab up --name {name}' is running; waiting for it", say):
+        if keeper_pid(folder) is not None:
+            say(f"lab {name} is up already: export KUBECONFIG={folder / 'kubeconfig'}")
+            return
+        from lab.build import build as build_all
+        from lab.bring_up import bring_up
+
+        built = build_all(say)
+        bring_up(folder, built, nodes, with_pid, say)
+        say(f"lab {name} is up: export KUBECONFIG={folder / 'kubeconfig'}")
+
+
+@main.command()
+@_name_option
+@click.option("--all", "every", is_flag=True, help="Every lab of this cache folder.")
+def down(name: str, every: bool) -> None:
+    """Stop a lab. Its folder with logs and audit log stays until the next start."""
+    from lab.labs import known_labs, stop
+
+    _require_root()
+    for each in known_labs() if every else [name]:
+        stopped = stop(lab_folder(each))
+        click.echo(f"lab {each} is stopped" if stopped else f"lab {each} was not running")
+
+
+@main.command()
+@_name_option
+@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+def status(name: str, as_json: bool) -> None:
+    """Show what a lab and its components do. Exit status 0 when it is ready, 3 when it is not."""
+    from lab.labs import read_status
+
+    found = read_status(lab_folder(name))
+    if as_json:
+        click.echo(json.dumps(found.document(), indent=2))
+    else:
+        word = "ready" if found.ready else "running, not ready" if found.running else "down"
+        click.echo(f"lab {name}: {word}, {found.memory / 2**20:.0f} MiB, {found.facts.api_url}, {found.facts.folder}")
+        for item in found.components:
+            click.echo(f"  {item.name:<27} {item.state.value:<12} restarts {item.restarts:<3} {item.log}")
+    if not found.ready:
+        sys.exit(3)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@_name_option
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(name: str, command: tuple[str, ...]) -> None:
+    """Run COMMAND with KUBECONFIG set to the lab's; its exit status is handed on."""
+    from lab.facts import Facts
+    from lab.labs import keeper_pid
+
+    folder = lab_folder(name)
+    if keeper_pid(folder) is None:
+        raise LabError(f"Could not run {command[0]} in lab {name}: it is down. Start it with 'lab up --name {name}'.")
+    environment = {**os.environ, "KUBECONFIG": str(Facts.load(folder).kubeconfigs.admin), "LAB_FOLDER": str(folder)}
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        raise LabError(
+            f"Could not run {command[0]} in lab {name}: {error.strerror}. Check the command's name."
+        ) from None
+
+
+@main.command()
+@_name_option
+@click.argument("component")
+def logs(name: str, component: str) -> None:
+    """Print the log of a component so far."""
+    log = lab_folder(name) / "logs" / f"{Path(component).name}.log"
+    if not log.exists():
+        there = ", ".join(sorted(path.stem for path in log.parent.glob("*.log"))) or "none"
+        raise LabError(f"Could not read log of component {component}: no {log}. There are: {there}.")
+    with log.open("rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError(
+            "Could not start: the lab needs root, for mount namespaces and for buildah. "
+            f"Run it with: sudo {' '.join([sys.executable, '-m', 'lab', *sys.argv[1:]])}"
+        )
+
+
+def _require_programs(*programs: str) -> None:
+    packages = {"buildah": "buildah"}
+    for program in programs:
+        if shutil.which(program) is None:
+            package = packages.get(program, "util-linux")
+            installer = "dnf install" if shutil.which("dnf") else "apt-get install"
+            raise LabError(f"Could not find program {program}. Install it with: {installer} -y {package}")
+
+
+class _Progress:
+    """Prints a line with the seconds since the command began."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        click.echo(f"[{time.monotonic() - self._began:6.1f} s] {line}", err=True)

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs a lab runs, with their command lines, and the configuration files they read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.build import OPERATOR_NAMESPACE
+from lab.credentials import Secrets
+from lab.errors import LabError
+from lab.facts import Facts
+
+# A node with this annotation is left alone by KWOK: the node daemon holds it NotReady while it "reboots".
+REBOOTING_ANNOTATION = "lab.imagemode.openshift/rebooting"
+_CONTROLLERS_OFF = (
+    "persistentvolume-attach-detach-controller",
+    "persistentvolume-binder-controller",
+    "persistentvolume-expander-controller",
+    "ttl-controller",
+    "service-lb-controller",
+    "node-ipam-controller",
+    "node-route-controller",
+    "cloud-node-lifecycle-controller",
+    "bootstrap-signer-controller",
+    "token-cleaner-controller",
+    "certificatesigningrequest-signing-controller",
+)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One supervised program.
+
+    ``tier`` orders the stop: the highest stops first, those of one tier together. A ``task`` runs once and ends.
+    """
+
+    name: str
+    tier: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_seconds: int = 2
+    task: bool = False
+
+
+TIERS = ("storage", "api", "kubernetes", "openshift")
+
+
+def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
+    """Every component of a lab; ``manifests`` is the folder of files taken from the modules."""
+    own = Secrets.of(facts.folder)
+    ports = facts.ports
+    kubeconfigs = facts.kubeconfigs
+
+    def binary(name: str, *arguments: str) -> tuple[str, ...]:
+        return (str(facts.binaries / name), *arguments)
+
+    def python(module: str, *arguments: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", module, *arguments)
+
+    def after_removing_leases(kubeconfig: Path, leases: str, command: tuple[str, ...]) -> tuple[str, ...]:
+        return python("lab.start_without_leases", str(kubeconfig), leases, *command)
+
+    etcd = f"http://127.0.0.1:{ports.etcd_client}"
+    etcd_peer = f"http://127.0.0.1:{ports.etcd_peer}"
+    client_rate = ("--kube-api-qps=200", "--kube-api-burst=400")
+    return (
+        Component(
+            "etcd",
+            "storage",
+            binary(
+                "etcd",
+                "--name=lab",
+                f"--data-dir={facts.folder / 'etcd' / 'data'}",
+                f"--listen-client-urls={etcd}",
+                f"--advertise-client-urls={etcd}",
+                f"--listen-peer-urls={etcd_peer}",
+                f"--initial-advertise-peer-urls={etcd_peer}",
+                f"--initial-cluster=lab={etcd_peer}",
+                "--auto-compaction-mode=periodic",
+                "--auto-compaction-retention=10m",
+                "--quota-backend-bytes=4294967296",
+                "--unsafe-no-fsync",
+                "--log-level=warn",
+            ),
+        ),
+        Component("registry", "storage", binary("registry", "serve", str(facts.folder / "registry.yaml"))),
+        Component(
+            "kube-apiserver",
+            "api",
+            binary(
+                "kube-apiserver",
+                f"--etcd-servers={etcd}",
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                # A loopback address is accepted for advertising only when nothing writes it into Endpoints.
+                "--endpoint-reconciler-type=none",
+                f"--secure-port={ports.api}",
+                f"--tls-cert-file={own.api_cert}",
+                f"--tls-private-key-file={own.api_key}",
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--authorization-mode=RBAC",
+                "--anonymous-auth=false",
+                f"--token-auth-file={own.tokens}",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                f"--service-account-key-file={own.service_account_key}",
+                f"--service-account-signing-key-file={own.service_account_key}",
+                f"--audit-policy-file={facts.folder / 'audit-policy.yaml'}",
+                f"--audit-log-path={facts.audit_log}",
+                "--audit-log-maxsize=500",
+                "--audit-log-maxbackup=1",
+                "--kubelet-preferred-address-types=InternalIP",
+                f"--kubelet-certificate-authority={facts.ca_cert}",
+                "--allow-privileged",
+                "--profiling=false",
+            ),
+        ),
+        Component(
+            "kube-controller-manager",
+            "kubernetes",
+            binary(
+                "kube-controller-manager",
+                f"--kubeconfig={kubeconfigs.controller_manager}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={ports.controller_manager}",
+                "--leader-elect=false",
+                f"--service-account-private-key-file={own.service_account_key}",
+                f"--root-ca-file={facts.ca_cert}",
+                "--use-service-account-credentials=true",
+                "--authentication-skip-lookup",
+                *client_rate,
+                # KWOK renews leases late on a busy machine; a node must not become Unknown for that.
+                "--node-monitor-grace-period=10m",
+                "--controllers=*," + ",".join(f"-{name}" for name in _CONTROLLERS_OFF),
+            ),
+        ),
+        Component(
+            "kube-scheduler",
+            "kubernetes",
+            binary(
+                "kube-scheduler",
+                f"--kubeconfig={kubeconfigs.scheduler}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={ports.scheduler}",
+                "--leader-elect=false",
+                "--authentication-skip-lookup",
+                *client_rate,
+            ),
+        ),
+        Component(
+            "machine-config-controller",
+            "openshift",
+            # It exits without giving its lease back when the feature gates change, and would then wait for two minutes.
+            after_removing_leases(
+                kubeconfigs.admin,
+                f"{OPERATOR_NAMESPACE}/machine-config-controller",
+                binary(
+                    "machine-config-controller",
+                    "start",
+                    f"--kubeconfig={kubeconfigs.machine_config_controller}",
+                    f"--resourcelock-namespace={OPERATOR_NAMESPACE}",
+                    f"--templates={manifests / 'templates'}",
+                    f"--payload-version={facts.release}",
+                    f"--metrics-listen-address=127.0.0.1:{ports.machine_config_controller}",
+                    "--v=2",
+                ),
+            ),
+            {"RELEASE_VERSION": facts.release},
+        ),
+        Component(
+            "machine-os-builder",
+            "openshift",
+            # It ignores its --kubeconfig flag.
+            after_removing_leases(
+                kubeconfigs.admin,
+                f"{OPERATOR_NAMESPACE}/machine-os-builder",
+                binary("machine-os-builder", "start", "-v=4"),
+            ),
+            {"RELEASE_VERSION": facts.release, "KUBECONFIG": str(kubeconfigs.machine_os_builder)},
+        ),
+        Component(
+            "kwok",
+            "openshift",
+            # A new KWOK waits until the leases of the one before have run out.
+            after_removing_leases(
+                kubeconfigs.admin,
+                "kube-node-lease/",
+                binary("kwok", f"--kubeconfig={kubeconfigs.kwok}", f"--config={facts.folder / 'kwok.yaml'}"),
+            ),
+        ),
+        Component(
+            "kubelet-front",
+            "openshift",
+            binary(
+                "kubelet-front",
+                "--kubeconfig",
+                str(kubeconfigs.kubelet_front),
+                "--nodes-dir",
+                str(facts.nodes_dir),
+                "--port",
+                str(facts.kubelet_port),
+                "--tls-cert",
+                str(facts.kubelet_cert),
+                "--tls-key",
+                str(facts.kubelet_key),
+            ),
+        ),
+        Component("build-runner", "openshift", python("lab.build_runner", str(facts.folder))),
+        Component("node-daemon", "openshift", python("lab.node_daemon", str(facts.folder))),
+        Component("base-image", "storage", python("lab.push_base_image", str(facts.folder)), task=True),
+    )
+
+
+def environment(facts: Facts) -> dict[str, str]:
+    """What every component's environment is made of: nothing of the user's but where Python finds its modules."""
+    variables = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(facts.folder / "home"),
+        "TMPDIR": str(facts.folder / "tmp"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if "PYTHONPATH" in os.environ:
+        variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    return variables
+
+
+def write_configuration(facts: Facts, stages: list[dict[str, Any]]) -> None:
+    """Write the configuration files the components read; ``stages`` are KWOK's own, as shipped."""
+    _write_yaml(facts.folder / "audit-policy.yaml", _audit_policy())
+    _write_yaml(facts.folder / "registry.yaml", _registry(facts))
+    _write_yaml(facts.folder / "kwok.yaml", _kwok(facts), *(_stage(stage) for stage in stages))
+    (facts.folder / "registries.conf").write_text(
+        f'[[registry]]\nlocation = "{facts.registry_host}"\ninsecure = true\n', encoding="utf-8"
+    )
+
+
+def _audit_policy() -> dict[str, Any]:
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "nonResourceURLs": ["/readyz*", "/healthz*", "/livez*", "/openapi*"]},
+            {"level": "Metadata"},
+        ],
+    }
+
+
+def _registry(facts: Facts) -> dict[str, Any]:
+    return {
+        "version": 0.1,
+        "log": {"level": "warn"},
+        "storage": {
+            "filesystem": {"rootdirectory": str(facts.folder / "registry")},
+            "delete": {"enabled": True},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": facts.registry_host},
+        "auth": {"htpasswd": {"realm": "lab", "path": str(Secrets.of(facts.folder).htpasswd)}},
+    }
+
+
+def _kwok(facts: Facts) -> dict[str, Any]:
+    return {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokConfiguration",
+        "options": {
+            "cidr": "10.128.0.0/14",
+            "nodeIP": "127.0.0.1",
+            "nodePort": facts.kubelet_port,
+            "serverAddress": f"127.0.0.1:{facts.ports.kwok}",
+            "tlsCertFile": str(facts.kubelet_cert),
+            "tlsPrivateKeyFile": str(facts.kubelet_key),
+            "manageAllNodes": True,
+            "nodeLeaseDurationSeconds": 200,
+            # A configuration file takes the defaults away, and 0 is refused.
+            "podPlayStageParallelism": 16,
+            "nodePlayStageParallelism": 16,
+            "nodeLeaseParallelism": 16,
+            "podsOnNodeSyncParallelism": 16,
+        },
+    }
+
+
+def _stage(shipped: dict[str, Any]) -> dict[str, Any]:
+    """The stage as the lab needs it: only the one that makes a node Ready is changed."""
+    if shipped["metadata"]["name"] != "node-initialize":
+        return shipped
+    selector = shipped["spec"]["selector"]["matchExpressions"]
+    held = {"key": f'.metadata.annotations["{REBOOTING_ANNOTATION}"]', "operator": "DoesNotExist"}
+    template = shipped["spec"]["next"]["statusTemplate"]
+    # As shipped the addresses are left out at the second run, and the node then loses them.
+    before, found_start, rest = template.partition("{{ $hasInternalIP := false }}")
+    _, found_end, after = rest.partition("{{ with NodePort }}")
+    if not (found_start and found_end):
+        raise LabError("Could not adapt KWOK stage node-initialize: its template has changed. Adapt lab.components.")
+    addresses = (
+        "addresses:\n"
+        "- address: {{ NodeIP | Quote }}\n"
+        "  type: InternalIP\n"
+        "- address: {{ .metadata.name | Quote }}\n"
+        "  type: Hostname\n\n"
+    )
+    return {
+        **shipped,
+        "spec": {
+            **shipped["spec"],
+            "selector": {"matchExpressions": [*selector, held]},
+            "next": {"statusTemplate": before + addresses + found_end + after},
+        },
+    }
+
+
+def _write_yaml(path: Path, *documents: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known about a lab from outside: does it run, who keeps it, what do its components do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.cache import labs_folder
+from lab.errors import LabError
+from lab.facts import FACTS_FILE, Facts
+from lab.keeper import GRACE, LOCK_FILE
+from lab.processes import lab_processes, proportional_memory
+from lab.supervision import State, Supervisor
+
+
+@dataclass(frozen=True)
+class ComponentStatus:
+    """A component for the user. ``pid`` is the host's, 0 while it does not run."""
+
+    name: str
+    state: State
+    restarts: int
+    pid: int
+    log: Path
+
+
+@dataclass(frozen=True)
+class LabStatus:
+    """A lab for the user. ``memory`` is in bytes, shared pages counted once."""
+
+    facts: Facts
+    running: bool
+    components: tuple[ComponentStatus, ...]
+    memory: int
+
+    @property
+    def ready(self) -> bool:
+        """Up, started to its end, and every component running."""
+        return self.running and self.facts.ready and all(item.state in _WELL for item in self.components)
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, ready for JSON: the lab's facts and what its components do."""
+        return {
+            **self.facts.document(),
+            "running": self.running,
+            "ready": self.ready,
+            "memory": self.memory,
+            "components": [
+                {
+                    "name": item.name,
+                    "state": item.state.value,
+                    "restarts": item.restarts,
+                    "pid": item.pid,
+                    "log": str(item.log),
+                }
+                for item in self.components
+            ],
+        }
+
+
+_WELL = (State.RUNNING, State.STARTING)
+# Programs of the supervisor that are no components: they run once, when the lab starts.
+TASKS = ("base-image",)
+
+
+def keeper_pid(folder: Path) -> int | None:
+    """The pid of the keeper of the lab in ``folder``, None when it does not run.
+
+    The keeper holds the lock for as long as it lives, so a pid read beside a held lock is never somebody else's.
+    """
+    try:
+        with (folder / LOCK_FILE).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0) or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def known_labs() -> list[str]:
+    """The names of all labs that have a folder, running or not."""
+    folder = labs_folder()
+    return sorted(path.parent.name for path in folder.glob(f"*/{FACTS_FILE}")) if folder.is_dir() else []
+
+
+def read_status(folder: Path) -> LabStatus:
+    """What the lab in ``folder`` does now. Raises LabError when there is none."""
+    try:
+        facts = Facts.load(folder)
+    except FileNotFoundError:
+        raise LabError(
+            f"Could not find lab {folder.name}: no folder {folder}. Start it with 'lab up --name {folder.name}'."
+        ) from None
+    if keeper_pid(folder) is None:
+        return LabStatus(facts, False, (), 0)
+    processes = lab_processes(folder)
+    outer = {process.inner_pid: process.pid for process in processes}
+    try:
+        states = Supervisor.of(facts).states()
+    except OSError:
+        states = {}
+    components = tuple(
+        ComponentStatus(
+            item.name, item.state, item.restarts, outer.get(item.inner_pid, 0), facts.logs / f"{item.name}.log"
+        )
+        for item in sorted(states.values(), key=lambda item: item.name)
+        if item.name not in TASKS
+    )
+    memory = sum(proportional_memory(process.pid) for process in processes)
+    return LabStatus(facts, bool(states), components, memory)
+
+
+def stop(folder: Path) -> bool:
+    """End the lab in ``folder`` in order, and by force when that takes too long. False when it did not run."""
+    keeper = keeper_pid(folder)
+    if keeper is None:
+        return False
+    _signal(keeper, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE + 5
+    while keeper_pid(folder) == keeper:
+        if time.monotonic() > deadline:
+            _signal(keeper, signal.SIGKILL)
+        time.sleep(0.1)
+    return True
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

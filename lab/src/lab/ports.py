@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Choosing free loopback ports."""
+
+from __future__ import annotations
+
+import random
+import socket
+from contextlib import ExitStack, closing
+from dataclasses import fields
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.facts import Ports
+
+_LOWEST = 15000
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def choose_ports() -> Ports:
+    """Ports that are all free now.
+
+    They lie below the range from which the kernel takes the ports of outgoing connections: a component that is started
+    again must find its port free, and a busy lab opens many connections. Between this choice and the first bind
+    another program can still take one; a start that fails for it is tried again with other ports.
+    """
+    names = [field.name for field in fields(Ports)]
+    highest = int(_EPHEMERAL.read_text().split()[0]) - 1
+    if highest - _LOWEST < 1000:
+        highest = 65535
+    candidates = random.sample(range(_LOWEST, highest + 1), 500)
+    chosen: list[int] = []
+    with ExitStack() as held:
+        for port in candidates:
+            if len(chosen) == len(names):
+                break
+            probe = held.enter_context(closing(socket.socket()))
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen.append(port)
+    if len(chosen) < len(names):
+        raise LabError(f"Could not find {len(names)} free ports on 127.0.0.1. Stop what listens there.")
+    return Ports(**dict(zip(names, chosen, strict=True)))

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""supervisord for one lab: its configuration, and asking it for what happens."""
+
+from __future__ import annotations
+
+import http.client
+import shlex
+import xmlrpc.client
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from supervisor.states import ProcessStates
+
+from lab.components import TIERS, Component
+from lab.credentials import Secrets, write_private
+from lab.facts import Facts
+
+CONFIGURATION_FILE = "supervisord.conf"
+_TIMEOUT = 10.0
+
+
+class State(str, Enum):
+    """What a component is doing."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKING_OFF = "backing-off"
+    STOPPING = "stopping"
+    EXITED = "exited"
+    FAILED = "failed"
+
+
+_STATES = {
+    ProcessStates.STOPPED: State.STOPPED,
+    ProcessStates.STARTING: State.STARTING,
+    ProcessStates.RUNNING: State.RUNNING,
+    ProcessStates.BACKOFF: State.BACKING_OFF,
+    ProcessStates.STOPPING: State.STOPPING,
+    ProcessStates.EXITED: State.EXITED,
+    ProcessStates.FATAL: State.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class ComponentState:
+    """A component as supervisord sees it. ``inner_pid`` counts in the lab's own process namespace, 0 when not running."""
+
+    name: str
+    state: State
+    inner_pid: int
+    starts: int
+    exit_status: int
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again after the first time."""
+        return max(0, self.starts - 1)
+
+
+class Supervisor:
+    """supervisord's XML-RPC interface. Every method raises OSError while supervisord does not answer."""
+
+    def __init__(self, port: int, password: str, timeout: float = _TIMEOUT) -> None:
+        self._proxy: Any = xmlrpc.client.ServerProxy(
+            f"http://lab:{password}@127.0.0.1:{port}/RPC2", transport=_Transport(timeout)
+        )
+        self._tiers: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, facts: Facts) -> Supervisor:
+        """The supervisor of a lab."""
+        return cls(facts.ports.supervisor, Secrets.of(facts.folder).supervisor_password.read_text(encoding="utf-8"))
+
+    def identity(self) -> str:
+        """The name supervisord answers with: another lab's may listen where a dead one did."""
+        return str(self._proxy.supervisor.getIdentification())
+
+    def states(self) -> dict[str, ComponentState]:
+        """All components by name."""
+        starts: dict[str, int] = self._proxy.lab.starts()
+        found: list[dict[str, Any]] = self._proxy.supervisor.getAllProcessInfo()
+        return {
+            item["name"]: ComponentState(
+                item["name"], _STATES[item["state"]], item["pid"], starts.get(item["name"], 0), item["exitstatus"]
+            )
+            for item in found
+        }
+
+    def start(self, component: Component) -> None:
+        """Start a component, without waiting for it."""
+        self._proxy.supervisor.startProcess(f"{component.tier}:{component.name}", False)
+
+    def shut_down(self) -> None:
+        """Stop every component, tier by tier, and end."""
+        self._proxy.supervisor.shutdown()
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, timeout: float) -> None:
+        super().__init__()
+        self._timeout = timeout
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = super().make_connection(host)
+        connection.timeout = self._timeout
+        return connection
+
+
+def write_supervisor_configuration(facts: Facts, components: tuple[Component, ...]) -> Path:
+    """Write supervisord's configuration file and return its path."""
+    password = Secrets.of(facts.folder).supervisor_password.read_text(encoding="utf-8")
+    text = render_configuration(facts.folder, facts.name, facts.ports.supervisor, password, components)
+    path = facts.folder / CONFIGURATION_FILE
+    write_private(path, text)
+    return path
+
+
+def render_configuration(
+    folder: Path, name: str, port: int, password: str, components: tuple[Component, ...]
+) -> str:
+    """The text of supervisord's configuration file."""
+    loader = PackageLoader("lab", "templates")
+    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    tiers = [
+        {"name": tier, "components": [component for component in components if component.tier == tier]}
+        for tier in TIERS
+    ]
+    programs = [
+        {
+            "name": component.name,
+            "command": _escaped(shlex.join(component.command)),
+            "environment": _escaped(",".join(f'{key}="{value}"' for key, value in component.environment.items())),
+            "task": component.task,
+            "stop_seconds": component.stop_seconds,
+        }
+        for component in components
+    ]
+    return environment.get_template("supervisord.conf.j2").render(
+        folder=_escaped(str(folder)),
+        name=name,
+        port=port,
+        password=_escaped(password),
+        tiers=[tier for tier in tiers if tier["components"]],
+        components=programs,
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
