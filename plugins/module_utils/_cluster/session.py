@@ -23,7 +23,7 @@ from .connection import Connection, connect
 try:
     import kubernetes
     import urllib3
-    from urllib3.response import HTTPHeaderDict  # the one place that has it in urllib3 1.26 and 2
+    from urllib3._collections import HTTPHeaderDict
 except ImportError:  # connect() says so
     pass
 
