@@ -126,10 +126,15 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Host:
-    """The deployments of one node, and the id of its present boot. ``transaction`` names what rpm-ostree is doing."""
+    """The deployments of one node, and the boot and rendered MachineConfig it is in.
+
+    ``next_config`` is the MachineConfig written for the next boot. ``transaction`` names what rpm-ostree is doing.
+    """
 
     booted: Deployment
     boot_id: str
+    config: str
+    next_config: str | None = None
     staged: Deployment | None = None
     rollback: Deployment | None = None
     transaction: str | None = None
@@ -139,7 +144,7 @@ class Host:
         return replace(self, transaction=transaction)
 
     def idle(self) -> Host:
-        """This host with rpm-ostree done."""
+        """This host with rpm-ostree doing nothing."""
         return replace(self, transaction=None)
 
     def staging(self, deployment: Deployment) -> Host:
@@ -148,11 +153,16 @@ class Host:
         serial = self.booted.serial + 1 if deployment.checksum == self.booted.checksum else 0
         return replace(self, staged=replace(deployment, serial=serial), transaction=None)
 
+    def configured(self, config: str) -> Host:
+        """This host with another rendered MachineConfig written for its next boot."""
+        return replace(self, next_config=config)
+
     def rebooted(self, boot_id: str) -> Host:
         """This host after a reboot: what was staged is booted, what was booted can be rolled back to."""
+        config = self.next_config or self.config
         if self.staged is None:
-            return replace(self, boot_id=boot_id, transaction=None)
-        return Host(booted=self.staged, boot_id=boot_id, rollback=self.booted)
+            return replace(self, boot_id=boot_id, config=config, next_config=None, transaction=None)
+        return Host(booted=self.staged, boot_id=boot_id, config=config, rollback=self.booted)
 
     def cleaned(self) -> Host:
         """This host without its rollback, which the machine-config-daemon removes when it starts."""
@@ -177,6 +187,8 @@ class Host:
         return cls(
             booted=Deployment(**document["booted"]),
             boot_id=document["boot_id"],
+            config=document["config"],
+            next_config=document.get("next_config"),
             staged=Deployment(**document["staged"]) if document.get("staged") else None,
             rollback=Deployment(**document["rollback"]) if document.get("rollback") else None,
             transaction=document.get("transaction"),
