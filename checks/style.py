@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .commands import Setting
-from .environment import CACHE, ROOT
+from .environment import ROOT
 from .outcome import Count
 from .tree import files_of
 
@@ -28,7 +29,7 @@ def lint(setting: Setting) -> Count:
 
 def typing(setting: Setting) -> Count:
     """Strict types where the thinking is: what modules share, the lab, and the checks themselves."""
-    mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", CACHE / "mypy")
+    mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", os.devnull)
     return setting.run(*mypy, "--explicit-package-bases", "module_utils", folder=ROOT / "plugins") + setting.run(
         *mypy, "-p", "checks", "-p", "lab", folder=ROOT
     )

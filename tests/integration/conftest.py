@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab for the whole run, Ansible to run in it, and what its API server noted.
+
+``pytest tests/integration --lab NAME`` takes a lab that runs already, for the inner loop.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+from audit_log import AuditLog
+from lab.cache import lab_folder
+from lab.facts import Facts
+from lab.kube_rest import Api
+from playing import Ansible, installed_beside_pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options for developers and for the version matrix."""
+    parser.addoption("--lab", metavar="NAME", help="take this running lab and leave it running")
+    parser.addoption("--nodes", default="6", help="how many worker nodes a lab of our own gets")
+    parser.addoption(
+        "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"
+    )
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> t.Iterator[Facts]:
+    """A running lab: addresses, files, names. It ends with this process, however that ends."""
+    chosen = request.config.getoption("--lab")
+    name = chosen or f"test-{os.getpid()}"
+    if not chosen:
+        nodes = request.config.getoption("--nodes")
+        _run_lab("up", "--name", name, "--nodes", nodes, "--with-pid", str(os.getpid()))
+    yield Facts.load(lab_folder(name))
+    if not chosen:
+        _run_lab("down", "--name", name)
+
+
+@pytest.fixture(scope="session")
+def api(lab: Facts) -> Api:
+    """The lab's API as its administrator sees it, to arrange things and to look at them."""
+    return Api(lab.kubeconfigs.admin)
+
+
+@pytest.fixture(scope="session")
+def audit(lab: Facts, api: Api) -> AuditLog:
+    """What the lab's API server was asked: ``with audit.recording() as recording``."""
+    return AuditLog(lab.audit_log, api)
+
+
+@pytest.fixture
+def ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path: Path) -> Ansible:
+    """Ansible as the lab's administrator: ``ansible.run_module(...)``, ``run_tasks``, ``run_playbook``."""
+    return Ansible(
+        programs=request.config.getoption("--ansible"),
+        scratch=tmp_path,
+        variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
+    )
+
+
+@pytest.fixture
+def ansible_as_nobody(ansible: Ansible, lab: Facts) -> Ansible:
+    """Ansible as somebody whom the API server knows and who may do nothing."""
+    return ansible.talking_to(K8S_AUTH_KUBECONFIG=str(lab.kubeconfigs.nobody))
+
+
+def _run_lab(*arguments: str) -> None:
+    """Run the lab's command line, its progress to be seen with ``-s``, its last words when it fails."""
+    ended = subprocess.run(["lab", *arguments], capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"`lab {' '.join(arguments)}` ended with {ended.returncode}:\n{ended.stderr[-4000:]}")

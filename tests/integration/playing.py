@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run Ansible as a user does, in a process of its own, and read what came out of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+# .../ansible_collections/imagemode/openshift/tests/integration/playing.py
+TREE = Path(__file__).resolve().parents[5]
+CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task of one host came to."""
+
+    task: str
+    action: str
+    host: str
+    outcome: str
+    result: dict[str, t.Any]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the task failed, also where the play went on."""
+        return self.outcome in ("failed", "unreachable")
+
+    @property
+    def changed(self) -> bool:
+        """Whether the task says that it changed something."""
+        return bool(self.result.get("changed"))
+
+    @property
+    def msg(self) -> str:
+        """The task's message, empty where it left none."""
+        return str(self.result.get("msg", ""))
+
+    def __getitem__(self, key: str) -> t.Any:
+        """Return one value of what the task returned."""
+        return self.result[key]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ended ansible-playbook: exit status, both outputs, and the result of each task in order."""
+
+    rc: int
+    stdout: str
+    stderr: str
+    results: tuple[TaskResult, ...]
+
+    @property
+    def output(self) -> str:
+        """Everything that was printed."""
+        return self.stdout + self.stderr
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something."""
+        return sum(result.changed for result in self.results)
+
+    def of(self, name: str) -> TaskResult:
+        """Return the one result of the task *name*."""
+        found = [result for result in self.results if result.task == name or result.task.endswith(f" : {name}")]
+        if len(found) != 1:
+            known = ", ".join(result.task for result in self.results)
+            raise LookupError(f"{len(found)} results of task {name!r}; there are: {known}\n{self.output}")
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Ansible:
+    """An installed ansible-core, and the variables that say which cluster it talks to.
+
+    :param programs: the folder of ansible-playbook
+    :param scratch: where playbooks are written and where they run
+    """
+
+    programs: Path
+    scratch: Path
+    variables: t.Mapping[str, str]
+
+    def talking_to(self, **variables: str) -> Ansible:
+        """Return the same with other variables of the environment; an empty one is taken away."""
+        merged = {**self.variables, **variables}
+        return Ansible(self.programs, self.scratch, {name: value for name, value in merged.items() if value})
+
+    def run_module(self, module: str, arguments: t.Mapping[str, t.Any], *options: str) -> tuple[TaskResult, Run]:
+        """Run one module of this collection by its short name, and return its result beside the run."""
+        task = {"name": module, f"imagemode.openshift.{module}": dict(arguments)}
+        run = self.run_tasks([task], *options)
+        return run.of(module), run
+
+    def run_tasks(self, tasks: t.Sequence[t.Mapping[str, t.Any]], *options: str, **keywords: t.Any) -> Run:
+        """Run tasks in a play on localhost; *keywords* are more keywords of the play."""
+        play = {"name": "Test", "hosts": "localhost", "gather_facts": False, **keywords, "tasks": list(tasks)}
+        playbook = self.scratch / "playbook.yml"
+        playbook.write_text(json.dumps([play], indent=2), encoding="utf-8")
+        return self.run_playbook(playbook, *options)
+
+    def run_playbook(
+        self, playbook: str | Path, *options: str, variables: t.Mapping[str, t.Any] | None = None, timeout: float = 900
+    ) -> Run:
+        """Run a playbook: a file, or one of the collection by its full name.
+
+        :param variables: extra variables
+        :param timeout: seconds after which the run is given up
+        """
+        record = self.scratch / "results.jsonl"
+        record.unlink(missing_ok=True)
+        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        ended = subprocess.run(
+            [self.programs / "ansible-playbook", str(playbook), *extra, *options],
+            cwd=self.scratch,
+            env=self._environment(record),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Run(ended.returncode, ended.stdout, ended.stderr, tuple(_read_results(record)))
+
+    def _environment(self, record: Path) -> dict[str, str]:
+        foreign = ("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {
+            **kept,
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "record_results",
+            "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+            "ANSIBLE_HOME": str(self.scratch / "ansible"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "LC_ALL": "C.UTF-8",
+            "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", os.defpath)]),
+            "RECORD_RESULTS": str(record),
+            **self.variables,
+        }
+
+
+def installed_beside_pytest() -> Path:
+    """Return the folder of the Ansible that is installed with this Python."""
+    return Path(sys.executable).parent
+
+
+def _read_results(record: Path) -> t.Iterator[TaskResult]:
+    if not record.exists():
+        return
+    for line in record.read_text(encoding="utf-8").splitlines():
+        yield TaskResult(**json.loads(line))
