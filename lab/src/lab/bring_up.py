@@ -15,7 +15,7 @@ from pathlib import Path
 from lab import credentials
 from lab.build import Build
 from lab.cluster import NOT_YET, Cluster, initial_objects
-from lab.components import Component, components, write_configuration
+from lab.components import components, write_configuration
 from lab.errors import LabError
 from lab.facts import Facts
 from lab.keeper import LIFELINE_READY, LOCK_FILE
@@ -116,6 +116,7 @@ class _Start:
         self._supervisor = Supervisor.of(facts)
         self._cluster = Cluster(facts)
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._lifeline = -1
         self._up = False
 
     def run(self, companion: int | None) -> Facts:
@@ -126,19 +127,15 @@ class _Start:
         self._await("the API server is ready", self._cluster.is_ready, "etcd", "kube-apiserver")
         self._start("kube-controller-manager", "kube-scheduler", "kubelet-front")
         crds = json.loads((self._build.manifests / "crds.json").read_text(encoding="utf-8"))
-        self._cluster.create_crds(crds)
-        self._await(
-            f"{len(crds)} CRDs are established",
-            lambda: self._cluster.established_crds() == len(crds),
-            "kube-apiserver",
-        )
+        self._await(f"{len(crds)} CRDs exist", lambda: self._cluster.create_crds(crds), "kube-apiserver")
+        self._await("they are established", lambda: self._cluster.established_crds() == len(crds), "kube-apiserver")
         self._await("the base image is in the registry", self._base_image_is_pushed, "registry", "base-image")
         self._facts = self._facts.with_base_image(
             (self._facts.folder / RESULT_FILE).read_text(encoding="utf-8").strip()
         )
         self._facts.save()
-        self._cluster.create(*initial_objects(self._facts, self._build.manifests))
-        self._report("the objects the controllers need exist")
+        objects = initial_objects(self._facts, self._build.manifests)
+        self._await("the objects the controllers need exist", lambda: self._cluster.create(*objects), "kube-apiserver")
         self._start("machine-config-controller", "kwok", "machine-os-builder")
         self._await(
             "both pools have a rendered config",
@@ -147,9 +144,8 @@ class _Start:
         )
         self._start("build-runner", "node-daemon")
         pools = self._cluster.pools()
-        self._cluster.create(
-            *(node(self._facts, name, pool, pools[pool].rendered) for name, pool in self._nodes.items())
-        )
+        nodes = [node(self._facts, name, pool, pools[pool].rendered) for name, pool in self._nodes.items()]
+        self._await(f"{len(nodes)} nodes exist", lambda: self._cluster.create(*nodes), "kube-apiserver")
         self._await(
             f"{len(self._nodes)} nodes are Ready",
             lambda: self._cluster.ready_nodes() >= set(self._nodes),
@@ -174,18 +170,19 @@ class _Start:
         if keeper is None or self._up:
             return
         # The end of this pipe tells the keeper that the start was given up.
-        assert keeper.stdin is not None
-        keeper.stdin.close()
+        os.close(self._lifeline)
         keeper.wait()
 
     def _start_keeper(self, companion: int | None) -> None:
         command = [sys.executable, "-m", "lab.keeper", str(self._facts.folder)]
         if companion is not None:
             command.append(f"--with-pid={companion}")
+        keepers_end, self._lifeline = os.pipe()
         with (self._facts.logs / "keeper.log").open("ab") as log:
             self._keeper = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd="/"
+                command, stdin=keepers_end, stdout=log, stderr=log, start_new_session=True, cwd="/"
             )
+        os.close(keepers_end)
         self._await("the supervisor answers", self._supervisor_answers)
 
     def _supervisor_answers(self) -> bool:
@@ -197,30 +194,28 @@ class _Start:
     def _pools_are_settled(self) -> bool:
         members = list(self._nodes.values())
         pools = self._cluster.pools()
-        return all(
-            pools[name].machines == pools[name].updated == members.count(name) for name in ("master", "worker")
-        )
+        return all(pools[name].machines == pools[name].updated == members.count(name) for name in ("master", "worker"))
 
     def _everything_runs(self) -> bool:
         states = self._supervisor.states()
         return all(states[name].state is State.RUNNING for name in self._lasting())
 
     def _lasting(self) -> list[str]:
-        return [item.name for item in self._components.values() if not item.task]
+        return [item.name for item in self._components.values() if not item.is_task]
 
     def _start(self, *names: str) -> None:
         for name in names:
             self._supervisor.start(self._components[name])
 
     def _await(self, what: str, condition: Callable[[], bool], *responsible: str) -> None:
-        """Wait until ``condition`` holds; the ``responsible`` components are looked at while it does not."""
+        """Try until ``condition`` holds; the ``responsible`` components are looked at while it does not."""
         deadline = time.monotonic() + _STEP_TIMEOUT
         looked = time.monotonic()
         last_error: Exception | None = None
         while True:
             try:
                 if condition():
-                    self._report(what)
+                    self._say(what)
                     return
                 last_error = None
             except NOT_YET as error:
@@ -252,7 +247,7 @@ class _Start:
             log = self._facts.logs / f"{name}.log"
             if state.starts > 1 and _PORT_TAKEN in _tail(log).lower():
                 raise _PortTaken
-            if self._components[name].task:
+            if self._components[name].is_task:
                 if state.state is State.EXITED and state.exit_status:
                     self._give_up(what, (name,), f"it ended with {state.exit_status}", None)
             elif state.starts >= _HOPELESS_STARTS and state.state is State.BACKING_OFF:
@@ -278,13 +273,9 @@ class _Start:
                 return name
         return responsible[-1] if responsible else "supervisord"
 
-    def _report(self, what: str) -> None:
-        self._say(what)
-
     def _let_go(self) -> None:
-        assert self._keeper is not None and self._keeper.stdin is not None
-        os.write(self._keeper.stdin.fileno(), LIFELINE_READY)
-        self._keeper.stdin.close()
+        os.write(self._lifeline, LIFELINE_READY)
+        os.close(self._lifeline)
         self._up = True
 
 

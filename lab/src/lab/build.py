@@ -181,8 +181,7 @@ def _follow(process: subprocess.Popen[str], name: str, say: Say) -> list[str]:
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
-    assert process.stderr is not None
-    for line in process.stderr:
+    for line in process.stderr or ():
         lines.append(line.rstrip("\n"))
     process.wait()
     done.set()

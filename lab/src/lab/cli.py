@@ -55,18 +55,20 @@ def build() -> None:
 @click.option("--with-pid", type=int, help="End the lab when this process ends.")
 def up(name: str, nodes: int, with_pid: int | None) -> None:
     """Start a lab and wait until it is ready. Builds what is missing."""
-    _require_root()
-    folder = lab_folder(name)
-    _require_programs("buildah", "setpriv", "unshare", "mount")
     from lab.labs import keeper_pid
+    from lab.preflight import require_programs, require_root
+
+    require_root()
+    require_programs()
+    folder = lab_folder(name)
 
     say = _Progress()
     with locked(folder / "up.lock", f"another 'lab up --name {name}' is running; waiting for it", say):
         if keeper_pid(folder) is not None:
             say(f"lab {name} is up already: export KUBECONFIG={folder / 'kubeconfig'}")
             return
-        from lab.build import build as build_all
         from lab.bring_up import bring_up
+        from lab.build import build as build_all
 
         built = build_all(say)
         bring_up(folder, built, nodes, with_pid, say)
@@ -79,8 +81,9 @@ def up(name: str, nodes: int, with_pid: int | None) -> None:
 def down(name: str, every: bool) -> None:
     """Stop a lab. Its folder with logs and audit log stays until the next start."""
     from lab.labs import known_labs, stop
+    from lab.preflight import require_root
 
-    _require_root()
+    require_root()
     for each in known_labs() if every else [name]:
         stopped = stop(lab_folder(each))
         click.echo(f"lab {each} is stopped" if stopped else f"lab {each} was not running")
@@ -110,19 +113,38 @@ def status(name: str, as_json: bool) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(name: str, command: tuple[str, ...]) -> None:
     """Run COMMAND with KUBECONFIG set to the lab's; its exit status is handed on."""
-    from lab.facts import Facts
-    from lab.labs import keeper_pid
+    from lab.labs import running_facts
 
-    folder = lab_folder(name)
-    if keeper_pid(folder) is None:
-        raise LabError(f"Could not run {command[0]} in lab {name}: it is down. Start it with 'lab up --name {name}'.")
-    environment = {**os.environ, "KUBECONFIG": str(Facts.load(folder).kubeconfigs.admin), "LAB_FOLDER": str(folder)}
+    facts = running_facts(lab_folder(name))
+    environment = {**os.environ, "KUBECONFIG": str(facts.kubeconfigs.admin), "LAB_FOLDER": str(facts.folder)}
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvpe(command[0], command, environment)  # noqa: S606
     except OSError as error:
         raise LabError(
             f"Could not run {command[0]} in lab {name}: {error.strerror}. Check the command's name."
         ) from None
+
+
+@main.command()
+@_name_option
+@click.argument("node")
+@click.option("--boots", metavar="DIGEST", help="Answer as if this image had been booted.")
+@click.option("--exec", "answer", type=click.Choice(["fail", "hang"]), help="Commands fail, or never end.")
+@click.option("--reset", "plain", is_flag=True, help="Answer again, and with what was really booted.")
+def node(name: str, node: str, boots: str | None, answer: str | None, plain: bool) -> None:
+    """Script what the node NODE answers."""
+    from lab import node_state
+    from lab.labs import running_facts
+
+    if plain == bool(boots or answer):
+        raise LabError(f"Could not script Node {node}: nothing to do. Give --reset, or --boots and --exec.")
+    facts = running_facts(lab_folder(name))
+    if plain:
+        node_state.reset(facts, node)
+    if boots:
+        node_state.boots(facts, node, boots)
+    if answer:
+        node_state.exec_mode(facts, node, answer)
 
 
 @main.command()
@@ -136,23 +158,6 @@ def logs(name: str, component: str) -> None:
         raise LabError(f"Could not read log of component {component}: no {log}. There are: {there}.")
     with log.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
-
-
-def _require_root() -> None:
-    if os.geteuid() != 0:
-        raise LabError(
-            "Could not start: the lab needs root, for mount namespaces and for buildah. "
-            f"Run it with: sudo {' '.join([sys.executable, '-m', 'lab', *sys.argv[1:]])}"
-        )
-
-
-def _require_programs(*programs: str) -> None:
-    packages = {"buildah": "buildah"}
-    for program in programs:
-        if shutil.which(program) is None:
-            package = packages.get(program, "util-linux")
-            installer = "dnf install" if shutil.which("dnf") else "apt-get install"
-            raise LabError(f"Could not find program {program}. Install it with: {installer} -y {package}")
 
 
 class _Progress:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,13 +16,13 @@ from typing import Any
 
 import urllib3
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ConflictError, NotFoundError, ResourceNotFoundError
+from kubernetes.dynamic.exceptions import ConflictError, ResourceNotFoundError
 
 from lab.build import OPERATOR_NAMESPACE
 from lab.facts import Facts
+from lab.rendering import render
 
 _POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -57,10 +58,10 @@ class Cluster:
         """True when the API server says so."""
         return self._raw("/readyz") == b"ok"
 
-    def create_crds(self, crds: list[dict[str, Any]]) -> None:
-        """Create CustomResourceDefinitions, the quickest way."""
+    def create_crds(self, crds: list[dict[str, Any]]) -> bool:
+        """Create CustomResourceDefinitions, the quickest way. True when all exist."""
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(lambda crd: self._call("POST", _CRDS, crd), crds))
+            return all(threads.map(self._create_crd, crds))
 
     def established_crds(self) -> int:
         """How many CustomResourceDefinitions are served."""
@@ -71,17 +72,16 @@ class Cluster:
             for condition in crd.get("status", {}).get("conditions") or []
         )
 
-    def create(self, *documents: dict[str, Any]) -> None:
-        """Create objects, in this order, with their status. What exists already is left as it is."""
+    def create(self, *documents: dict[str, Any]) -> bool:
+        """Create objects, in this order, with their status. What exists already is left as it is. True when all exist.
+
+        Raises one of NOT_YET at the first that is refused; calling again goes on there.
+        """
         for document in documents:
-            resource = self._discovered().resources.get(
-                api_version=document["apiVersion"], kind=document["kind"]
-            )
+            resource = self._discovered().resources.get(api_version=document["apiVersion"], kind=document["kind"])
             namespace = document["metadata"].get("namespace")
-            try:
+            with suppress(ConflictError):
                 resource.create(body=document, namespace=namespace, _request_timeout=_TIMEOUT)
-            except ConflictError:
-                continue
             if "status" in document and "status" in getattr(resource, "subresources", {}):
                 body = {
                     "apiVersion": document["apiVersion"],
@@ -96,15 +96,6 @@ class Cluster:
                     content_type="application/merge-patch+json",
                     _request_timeout=_TIMEOUT,
                 )
-
-    def exists(self, path: str) -> bool:
-        """True when a GET of a REST path finds an object."""
-        try:
-            self._raw(path)
-        except client.ApiException as error:
-            if error.status == 404:
-                return False
-            raise
         return True
 
     def pools(self) -> dict[str, PoolState]:
@@ -125,11 +116,17 @@ class Cluster:
     def running_daemons(self) -> int:
         """How many pods of the machine-config-daemon run."""
         found = json.loads(
-            self._raw(
-                f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods?labelSelector=k8s-app%3Dmachine-config-daemon"
-            )
+            self._raw(f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods?labelSelector=k8s-app%3Dmachine-config-daemon")
         )
         return sum(pod["status"].get("phase") == "Running" for pod in found["items"])
+
+    def _create_crd(self, crd: dict[str, Any]) -> bool:
+        try:
+            self._call("POST", _CRDS, crd)
+        except client.ApiException as error:
+            if error.status != 409:
+                raise
+        return True
 
     def _discovered(self) -> DynamicClient:
         if self._dynamic is None:
@@ -173,10 +170,9 @@ def initial_objects(facts: Facts, manifests: Path) -> list[dict[str, Any]]:
 
 
 def _render(template: str, facts: Facts) -> list[dict[str, Any]]:
-    loader = PackageLoader("lab", "templates")
-    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     release_digest = hashlib.sha256(facts.release.encode()).hexdigest()
-    text = environment.get_template(template).render(
+    text = render(
+        template,
         facts=facts,
         operator_namespace=OPERATOR_NAMESPACE,
         cluster_id=uuid.uuid4(),

@@ -38,18 +38,23 @@ _CONTROLLERS_OFF = (
 class Component:
     """One supervised program.
 
-    ``tier`` orders the stop: the highest stops first, those of one tier together. A ``task`` runs once and ends.
+    ``tier`` is one of TIERS and orders the stop: the last tier stops first, the components of one together.
     """
 
     name: str
     tier: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    stop_seconds: int = 2
-    task: bool = False
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it runs once and ends, instead of for as long as the lab does."""
+        return self.tier == TASKS
 
 
-TIERS = ("storage", "api", "kubernetes", "openshift")
+# What runs once, when the lab starts.
+TASKS = "tasks"
+TIERS = ("storage", "api", "kubernetes", "openshift", TASKS)
 
 
 def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
@@ -213,7 +218,7 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
         ),
         Component("build-runner", "openshift", python("lab.build_runner", str(facts.folder))),
         Component("node-daemon", "openshift", python("lab.node_daemon", str(facts.folder))),
-        Component("base-image", "storage", python("lab.push_base_image", str(facts.folder)), task=True),
+        Component("base-image", TASKS, python("lab.push_base_image", str(facts.folder))),
     )
 
 

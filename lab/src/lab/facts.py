@@ -123,7 +123,7 @@ class Facts:
 
     def document(self) -> dict[str, Any]:
         """The facts as plain data, ready for JSON."""
-        return _plain(asdict(self))
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
     def save(self) -> None:
         """Write ``lab.json``, so that a reader never sees half of it."""

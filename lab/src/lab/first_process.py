@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit("the keeper is gone")
     os.close(lifeline)
     command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(facts.folder / CONFIGURATION_FILE)]
-    os.execve(sys.executable, command, environment(facts))
+    os.execve(sys.executable, command, environment(facts))  # noqa: S606
 
 
 def _arrange_mounts(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.cache import labs_folder
+from lab.components import TASKS
 from lab.errors import LabError
 from lab.facts import FACTS_FILE, Facts
 from lab.keeper import GRACE, LOCK_FILE
@@ -65,8 +66,6 @@ class LabStatus:
 
 
 _WELL = (State.RUNNING, State.STARTING)
-# Programs of the supervisor that are no components: they run once, when the lab starts.
-TASKS = ("base-image",)
 
 
 def keeper_pid(folder: Path) -> int | None:
@@ -91,6 +90,13 @@ def known_labs() -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{FACTS_FILE}")) if folder.is_dir() else []
 
 
+def running_facts(folder: Path) -> Facts:
+    """The facts of the lab in ``folder``. Raises LabError when it does not run."""
+    if keeper_pid(folder) is None:
+        raise LabError(f"Could not use lab {folder.name}: it is down. Start it with 'lab up --name {folder.name}'.")
+    return Facts.load(folder)
+
+
 def read_status(folder: Path) -> LabStatus:
     """What the lab in ``folder`` does now. Raises LabError when there is none."""
     try:
@@ -112,7 +118,7 @@ def read_status(folder: Path) -> LabStatus:
             item.name, item.state, item.restarts, outer.get(item.inner_pid, 0), facts.logs / f"{item.name}.log"
         )
         for item in sorted(states.values(), key=lambda item: item.name)
-        if item.name not in TASKS
+        if item.tier != TASKS
     )
     memory = sum(proportional_memory(process.pid) for process in processes)
     return LabStatus(facts, bool(states), components, memory)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from lab.base_image import VERSION
 from lab.facts import Facts
 
 _ANNOTATION = "machineconfiguration.openshift.io"
@@ -58,7 +59,7 @@ def node(facts: Facts, name: str, pool: str, rendered: str) -> dict[str, Any]:
                 "machineID": uuid.uuid4().hex,
                 "systemUUID": str(uuid.uuid4()),
                 "kernelVersion": "5.14.0-570.el9.x86_64",
-                "osImage": "Red Hat Enterprise Linux CoreOS 9.6 (lab)",
+                "osImage": f"Lab Enterprise Linux CoreOS {VERSION}",
                 "containerRuntimeVersion": "cri-o://1.33.0",
                 "kubeletVersion": "v1.33.0",
                 "kubeProxyVersion": "v1.33.0",

@@ -27,7 +27,7 @@ def main() -> None:
         _delete(Path(kubeconfig), f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}".rstrip("/"))
     except OSError as error:
         sys.exit(f"Could not remove lease {lease}: {error}. Waiting for the API server.")
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606
 
 
 def _delete(kubeconfig: Path, path: str) -> None:

@@ -11,12 +11,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from supervisor.states import ProcessStates
 
 from lab.components import TIERS, Component
 from lab.credentials import Secrets, write_private
 from lab.facts import Facts
+from lab.rendering import render
 
 CONFIGURATION_FILE = "supervisord.conf"
 _TIMEOUT = 10.0
@@ -47,9 +47,10 @@ _STATES = {
 
 @dataclass(frozen=True)
 class ComponentState:
-    """A component as supervisord sees it. ``inner_pid`` counts in the lab's own process namespace, 0 when not running."""
+    """A component as supervisord sees it. ``inner_pid`` counts inside the lab, and is 0 while it does not run."""
 
     name: str
+    tier: str
     state: State
     inner_pid: int
     starts: int
@@ -68,7 +69,6 @@ class Supervisor:
         self._proxy: Any = xmlrpc.client.ServerProxy(
             f"http://lab:{password}@127.0.0.1:{port}/RPC2", transport=_Transport(timeout)
         )
-        self._tiers: dict[str, str] = {}
 
     @classmethod
     def of(cls, facts: Facts) -> Supervisor:
@@ -85,7 +85,12 @@ class Supervisor:
         found: list[dict[str, Any]] = self._proxy.supervisor.getAllProcessInfo()
         return {
             item["name"]: ComponentState(
-                item["name"], _STATES[item["state"]], item["pid"], starts.get(item["name"], 0), item["exitstatus"]
+                item["name"],
+                item["group"],
+                _STATES[item["state"]],
+                item["pid"],
+                starts.get(item["name"], 0),
+                item["exitstatus"],
             )
             for item in found
         }
@@ -119,12 +124,8 @@ def write_supervisor_configuration(facts: Facts, components: tuple[Component, ..
     return path
 
 
-def render_configuration(
-    folder: Path, name: str, port: int, password: str, components: tuple[Component, ...]
-) -> str:
+def render_configuration(folder: Path, name: str, port: int, password: str, components: tuple[Component, ...]) -> str:
     """The text of supervisord's configuration file."""
-    loader = PackageLoader("lab", "templates")
-    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     tiers = [
         {"name": tier, "components": [component for component in components if component.tier == tier]}
         for tier in TIERS
@@ -134,12 +135,12 @@ def render_configuration(
             "name": component.name,
             "command": _escaped(shlex.join(component.command)),
             "environment": _escaped(",".join(f'{key}="{value}"' for key, value in component.environment.items())),
-            "task": component.task,
-            "stop_seconds": component.stop_seconds,
+            "task": component.is_task,
         }
         for component in components
     ]
-    return environment.get_template("supervisord.conf.j2").render(
+    return render(
+        "supervisord.conf.j2",
         folder=_escaped(str(folder)),
         name=name,
         port=port,
