@@ -68,9 +68,8 @@ class Api:
         config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)
         self._host = settings.host
         self._headers = {"Accept": "application/json", "User-Agent": "imagemode-lab"}
-        token = settings.get_api_key_with_prefix("authorization")
-        if token:
-            self._headers["Authorization"] = token
+        for setting in settings.auth_settings().values():
+            self._headers[str(setting["key"])] = str(setting["value"])
         self._pool = urllib3.PoolManager(
             maxsize=32,
             retries=False,
