@@ -5,25 +5,24 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from lab import credentials
 from lab.build import Build
 from lab.cluster import NOT_YET, Cluster, initial_objects
-from lab.components import components, write_configuration
+from lab.components import components
 from lab.errors import LabError
 from lab.facts import Facts
-from lab.keeper import LIFELINE_READY, LOCK_FILE
+from lab.keeper import LIFELINE_READY
 from lab.nodes import node, node_names
-from lab.ports import choose_ports
+from lab.preparation import prepare
 from lab.push_base_image import RESULT_FILE
-from lab.release import JULY_2025, Release
-from lab.supervision import State, Supervisor, write_supervisor_configuration
+from lab.release import JULY_2025
+from lab.supervision import ComponentState, State, Supervisor
 
 Say = Callable[[str], None]
 _STEP_TIMEOUT = 90.0
@@ -46,7 +45,7 @@ def bring_up(folder: Path, build: Build, workers: int, companion: int | None, sa
     does not come up.
     """
     for _ in range(_ATTEMPTS):
-        facts = _prepare(folder, build, JULY_2025)
+        facts = prepare(folder, build, JULY_2025)
         start = _Start(facts, build, workers, say)
         try:
             return start.run(companion)
@@ -57,53 +56,6 @@ def bring_up(folder: Path, build: Build, workers: int, companion: int | None, sa
     raise LabError("Could not start the lab: its ports were taken three times in a row. Try again.")
 
 
-def _prepare(folder: Path, build: Build, release: Release) -> Facts:
-    _clear(folder)
-    ports = choose_ports()
-    registry_host = f"127.0.0.1:{ports.registry}"
-    facts = Facts(
-        name=folder.name,
-        folder=folder,
-        release=release.version,
-        ready=False,
-        api_url=f"https://127.0.0.1:{ports.api}",
-        ca_cert=folder / "ca.crt",
-        admin_token_file=folder / "admin-token",
-        audit_log=folder / "audit.log",
-        kubeconfigs=credentials.kubeconfig_paths(folder),
-        registry_host=registry_host,
-        registry_password_files=credentials.registry_password_paths(folder),
-        registry_auth_files=credentials.registry_auth_paths(folder),
-        base_image="",
-        base_image_tag=f"{registry_host}/lab/rhel-coreos:{release.version}",
-        nodes_dir=folder / "nodes",
-        kubelet_cert=folder / "kubelet.crt",
-        kubelet_key=folder / "kubelet.key",
-        binaries=build.binaries,
-        ports=ports,
-    )
-    for name in ("logs", "nodes", "tmp", "home", "registry"):
-        (folder / name).mkdir()
-    credentials.write_credentials(facts)
-    write_configuration(facts, json.loads((build.manifests / "stages.json").read_text(encoding="utf-8")))
-    write_supervisor_configuration(facts, components(facts, build.manifests))
-    (folder / LOCK_FILE).touch()
-    facts.save()
-    return facts
-
-
-def _clear(folder: Path) -> None:
-    """Empty the folder of a lab that does not run; the lock files stay, somebody may wait for them."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-    for path in folder.iterdir():
-        if path.suffix == ".lock":
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
 class _Start:
     """One try to start a lab: the keeper it started, and the components it is waiting for."""
 
@@ -111,6 +63,8 @@ class _Start:
         self._facts = facts
         self._build = build
         self._nodes = node_names(workers)
+        # The operator asks for each node by itself, five times a second.
+        self._timeout = _STEP_TIMEOUT + 0.5 * len(self._nodes)
         self._say = say
         self._components = {item.name: item for item in components(facts, build.manifests)}
         self._supervisor = Supervisor.of(facts)
@@ -201,18 +155,24 @@ class _Start:
         return all(states[name].state is State.RUNNING for name in self._lasting())
 
     def _lasting(self) -> list[str]:
-        return [item.name for item in self._components.values() if not item.is_task]
+        return [
+            item.name for item in self._components.values() if not item.is_task and item.tier != "openshift"
+        ]  # INTERIM
 
     def _start(self, *names: str) -> None:
         for name in names:
-            self._supervisor.start(self._components[name])
+            try:
+                self._supervisor.start(self._components[name])
+            except OSError:
+                self._give_up_without_supervisor(f"{name} was started")
 
     def _await(self, what: str, condition: Callable[[], bool], *responsible: str) -> None:
         """Try until ``condition`` holds; the ``responsible`` components are looked at while it does not."""
-        deadline = time.monotonic() + _STEP_TIMEOUT
+        deadline = time.monotonic() + self._timeout
         looked = time.monotonic()
         last_error: Exception | None = None
         while True:
+            asked = time.monotonic()
             try:
                 if condition():
                     self._say(what)
@@ -226,24 +186,33 @@ class _Start:
                 self._check_components(what, responsible)
                 looked = now
             if now > deadline:
-                self._give_up(what, responsible, f"not within {_STEP_TIMEOUT:.0f} s", last_error)
-            time.sleep(_POLL)
+                self._give_up(what, responsible, f"not within {self._timeout:.0f} s", last_error)
+            # A question that takes long is asked less often.
+            time.sleep(max(_POLL, now - asked))
 
     def _check_keeper(self, what: str) -> None:
         if self._keeper is not None and self._keeper.poll() is not None:
-            supervisor_log = self._facts.logs / "supervisord.log"
-            if _PORT_TAKEN in _tail(supervisor_log).lower():
-                raise _PortTaken
-            log = self._facts.logs / "keeper.log"
-            raise LabError(
-                f"Could not start the lab: its supervisor ended before {what}. See {log} and {supervisor_log}:\n"
-                f"{_tail(log)}"
-            )
+            self._give_up_without_supervisor(what)
+
+    def _states(self, what: str) -> dict[str, ComponentState]:
+        try:
+            return self._supervisor.states()
+        except OSError:
+            self._give_up_without_supervisor(what)
+
+    def _give_up_without_supervisor(self, what: str) -> NoReturn:
+        supervisor_log = self._facts.logs / "supervisord.log"
+        log = self._facts.logs / "keeper.log"
+        if _PORT_TAKEN in (_tail(supervisor_log) + _tail(log)).lower():
+            raise _PortTaken
+        raise LabError(
+            f"Could not start the lab: its supervisor ended before {what}. See {log} and {supervisor_log}, "
+            f"which end:\n{_tail(log)}\n{_tail(supervisor_log)}"
+        )
 
     def _check_components(self, what: str, responsible: Sequence[str]) -> None:
-        states = self._supervisor.states()
         for name in responsible:
-            state = states[name]
+            state = self._states(what)[name]
             log = self._facts.logs / f"{name}.log"
             if state.starts > 1 and _PORT_TAKEN in _tail(log).lower():
                 raise _PortTaken
@@ -253,8 +222,8 @@ class _Start:
             elif state.starts >= _HOPELESS_STARTS and state.state is State.BACKING_OFF:
                 self._give_up(what, (name,), f"it ended {state.starts} times", None)
 
-    def _give_up(self, what: str, responsible: Sequence[str], reason: str, last_error: Exception | None) -> None:
-        name = self._suspect(responsible)
+    def _give_up(self, what: str, responsible: Sequence[str], reason: str, last_error: Exception | None) -> NoReturn:
+        name = self._suspect(what, responsible)
         log = self._facts.logs / f"{name}.log"
         if last_error is not None:
             reason = f"{reason} ({type(last_error).__name__}: {' '.join(str(last_error).split())[:200]})"
@@ -262,19 +231,19 @@ class _Start:
             f"Could not start component {name}: waiting until {what}: {reason}. See {log}, which ends:\n{_tail(log)}"
         )
 
-    def _suspect(self, responsible: Sequence[str]) -> str:
+    def _suspect(self, what: str, responsible: Sequence[str]) -> str:
         """The component to name: the one that does not run, else the last of the responsible ones."""
-        try:
-            states = self._supervisor.states()
-        except OSError:
-            return "supervisord"
-        for name in responsible:
-            if states[name].state not in (State.RUNNING, State.STARTING):
-                return name
-        return responsible[-1] if responsible else "supervisord"
+        if not responsible:
+            self._give_up_without_supervisor(what)
+        states = self._states(what)
+        stopped = (name for name in responsible if states[name].state not in (State.RUNNING, State.STARTING))
+        return next(stopped, responsible[-1])
 
     def _let_go(self) -> None:
-        os.write(self._lifeline, LIFELINE_READY)
+        try:
+            os.write(self._lifeline, LIFELINE_READY)
+        except BrokenPipeError:
+            self._give_up_without_supervisor("the start was over")
         os.close(self._lifeline)
         self._up = True
 

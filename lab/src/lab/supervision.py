@@ -15,6 +15,7 @@ from supervisor.states import ProcessStates
 
 from lab.components import TIERS, Component
 from lab.credentials import Secrets, write_private
+from lab.errors import LabError
 from lab.facts import Facts
 from lab.rendering import render
 
@@ -96,8 +97,14 @@ class Supervisor:
         }
 
     def start(self, component: Component) -> None:
-        """Start a component, without waiting for it."""
-        self._proxy.supervisor.startProcess(f"{component.tier}:{component.name}", False)
+        """Start a component, without waiting for it. Raises LabError when its program cannot be run at all."""
+        try:
+            self._proxy.supervisor.startProcess(f"{component.tier}:{component.name}", False)
+        except xmlrpc.client.Fault as fault:
+            raise LabError(
+                f"Could not start component {component.name}: {fault.faultString} ({component.command[0]}). "
+                "Run 'lab build' again."
+            ) from None
 
     def shut_down(self) -> None:
         """Stop every component, tier by tier, and end."""
