@@ -10,7 +10,7 @@ import typing as t
 import typer
 
 from .commands import Setting
-from .environment import NotPossible
+from .environment import CACHE, ROOT, NotPossible
 from .outcome import Count, Outcome, table, total
 from .steps import STEPS
 from .tree import NEWEST_TREE
@@ -38,6 +38,17 @@ def run(
     outcomes = [_run_step(step) for step in chosen]
     typer.echo(f"\n{table(outcomes)}")
     raise typer.Exit(code=0 if total(outcomes).ok else 1)
+
+
+@app.command()
+def matrix(
+    legs: t.Annotated[list[str] | None, typer.Argument(help="which, as `nox --list` names them; all of them")] = None,
+) -> None:
+    """Run the version matrix of noxfile.py."""
+    NEWEST_TREE.refresh()
+    chosen = ("--session", *legs) if legs else ()
+    nox = ("python", "-m", "nox", "--envdir", str(CACHE / "nox"), *chosen)
+    raise typer.Exit(code=0 if Setting(NEWEST_TREE).run(*nox, folder=ROOT).ok else 1)
 
 
 def _run_step(step: str) -> Outcome:

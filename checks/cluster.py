@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import typing as t
 from contextlib import contextmanager
+from pathlib import Path
 
 from lab.cache import lab_folder
 from lab.facts import FACTS_FILE, Facts
@@ -22,10 +23,13 @@ def lab_test(setting: Setting) -> Count:
     return setting.pytest("lab/tests", folder=ROOT)
 
 
-def integration(setting: Setting) -> Count:
-    """Modules, roles and playbooks as users run them. The tests start a lab of their own."""
+def integration(setting: Setting, ansible: Path | None = None) -> Count:
+    """Modules, roles and playbooks as users run them. The tests start a lab of their own.
+
+    :param ansible: the folder of another ansible-playbook than the setting's, for the version matrix
+    """
     provide_for_a_lab()
-    return setting.pytest("tests/integration", "--timeout=1800")
+    return setting.pytest("tests/integration", "--timeout=1800", f"--ansible={ansible or setting.programs}")
 
 
 def molecule(setting: Setting) -> Count:

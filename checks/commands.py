@@ -29,12 +29,17 @@ class Setting:
     tree: Tree
     venv: Path = VENV
 
+    @property
+    def programs(self) -> Path:
+        """The folder of the tools."""
+        return self.venv / "bin"
+
     def environment(self, more: t.Mapping[str, str]) -> dict[str, str]:
         """Return the environment variables of a command, *more* among them."""
         interpreters = CACHE / "interpreters"
         link_interpreters(interpreters)
         folders = [
-            str(self.venv / "bin"),
+            str(self.programs),
             str(interpreters),
             *folders_without_shims(os.environ.get("PATH", os.defpath)),
         ]
