@@ -348,7 +348,7 @@ class BuildRunner:
 
     def _forget_old_pods(self) -> None:
         self._pods_dir.mkdir(parents=True, exist_ok=True)
-        present = {item["metadata"]["uid"] for item in self._api.get(_PODS)["items"]}
+        present = {item["metadata"]["uid"] for item in self._api.insist(_PODS)["items"]}
         for folder in self._pods_dir.iterdir():
             if folder.name.rpartition("_")[2] not in present:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -83,6 +83,15 @@ class Api:
         """Read one object or list; raises ApiError."""
         return self._ask("GET", path, query=query)
 
+    def insist(self, path: str) -> dict[str, Any]:
+        """Read one object or list, however long it takes until the API server gives it."""
+        while True:
+            try:
+                return self.get(path)
+            except ApiError as error:
+                log.warning("waiting for the API server: %s", error)
+                time.sleep(1.0)
+
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object in the collection at ``path``; raises ApiError."""
         return self._ask("POST", path, body=body)

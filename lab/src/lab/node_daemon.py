@@ -432,7 +432,7 @@ class NodeDaemon:
 
     def _forget_old_nodes(self) -> None:
         self._nodes_dir.mkdir(parents=True, exist_ok=True)
-        present = {item["metadata"]["name"] for item in self._api.get(_NODES)["items"]}
+        present = {item["metadata"]["name"] for item in self._api.insist(_NODES)["items"]}
         for folder in self._nodes_dir.iterdir():
             if folder.is_dir() and folder.name not in present:
                 shutil.rmtree(folder, ignore_errors=True)

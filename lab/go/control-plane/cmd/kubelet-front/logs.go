@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes/scheme"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	crilogs "k8s.io/cri-client/pkg/logs"
@@ -33,8 +35,8 @@ func serveLogs(w http.ResponseWriter, r *http.Request, pods podLookup, nodes nod
 	if !checkContainer(w, pod, r.PathValue("pod"), container) || hangUpIfDown(w, nodes, pod.Spec.NodeName) {
 		return
 	}
-	asked := &corev1.PodLogOptions{}
-	if err := scheme.ParameterCodec.DecodeParameters(r.URL.Query(), corev1.SchemeGroupVersion, asked); err != nil {
+	asked, err := logOptions(r.URL.Query())
+	if err != nil {
 		http.Error(w, fmt.Sprintf("unable to decode the query: %v", err), http.StatusBadRequest)
 		return
 	}
@@ -50,10 +52,45 @@ func serveLogs(w http.ResponseWriter, r *http.Request, pods podLookup, nodes nod
 	out.flush()
 	logger := klog.Background()
 	options := crilogs.NewLogOptions(asked, time.Now())
-	err := crilogs.ReadLogs(ctx, &logger, file, logs.folder(pod, container), options, containerStates{}, out, out)
+	err = crilogs.ReadLogs(ctx, &logger, file, logs.folder(pod, container), options, containerStates{}, out, out)
 	if err != nil && r.Context().Err() == nil {
 		log.Printf("reading %s ended: %v", file, err)
 	}
+}
+
+// logOptions reads what the API server passes on of a client's PodLogOptions. The kubelet's own conversion belongs to
+// a package that would bring half of Kubernetes with it.
+func logOptions(query url.Values) (*corev1.PodLogOptions, error) {
+	options := &corev1.PodLogOptions{}
+	for name, target := range map[string]*bool{"follow": &options.Follow, "timestamps": &options.Timestamps} {
+		if text := query.Get(name); text != "" {
+			value, err := strconv.ParseBool(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			*target = value
+		}
+	}
+	numbers := map[string]**int64{
+		"tailLines": &options.TailLines, "limitBytes": &options.LimitBytes, "sinceSeconds": &options.SinceSeconds,
+	}
+	for name, target := range numbers {
+		if text := query.Get(name); text != "" {
+			value, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			*target = &value
+		}
+	}
+	if text := query.Get("sinceTime"); text != "" {
+		value, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return nil, fmt.Errorf("sinceTime: %w", err)
+		}
+		options.SinceTime = &metav1.Time{Time: value}
+	}
+	return options, nil
 }
 
 // flushing hands every line on at once, for those who follow.
