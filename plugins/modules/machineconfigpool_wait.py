@@ -5,6 +5,290 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: machineconfigpool_wait
+short_description: Wait until the nodes of a pool have reached its image
+version_added: 0.1.0
+description:
+  - Waits until every node has reached what its MachineConfigPool wants, which is the image of the build that answers
+    for the present spec of the MachineOSConfig, together with the rendered configuration. In a pool without a
+    MachineOSConfig it is the rendered configuration alone.
+  - It is judged node by node, by the annotations of the operator, and never by the conditions of the pool, which also
+    say that it is updated before anything has begun. A node has arrived when the operator has told it the image, the
+    node says that it is done with it, and it is Ready and schedulable. A rollout that is done already ends the wait at
+    once, and one that has not begun is not done.
+  - What holds a node or the pool up is named in RV(findings) while the wait goes on. A fatal finding, which cannot
+    clear by itself, ends it as a failure. Among these is C(pool.older_build_selected), with which some releases hold a
+    rollout for ever without a word.
+  - The module watches and does not poll. A wait that died is started again and goes on, because all that it needs
+    stands in the cluster. It goes on as well while the API server is away, for as long as O(timeout) allows.
+  - Nothing is changed, and nothing is asked on the nodes. What the annotations say is a claim. Use
+    M(imagemode.openshift.node_image_verify) for the proof.
+options:
+  pool:
+    description:
+      - Name of the MachineConfigPool. One without nodes is refused, unless O(nodes) is given.
+    type: str
+    required: true
+    aliases: [machine_config_pool]
+  nodes:
+    description:
+      - Names of the nodes to wait for. One that is not in the pool is waited for until it is, and one that does not
+        exist is refused.
+      - Without it, all nodes that are in the pool, also those that come or go meanwhile.
+    type: list
+    elements: str
+  timeout:
+    description:
+      - For how many seconds to wait in all. V(0) waits without end.
+    type: int
+    default: 0
+  progress:
+    description:
+      - Whether a line is printed whenever there is something new to say. V(lines) prints it where the playbook runs,
+        V(none) keeps silent.
+    type: str
+    choices: [lines, none]
+    default: lines
+  window:
+    description:
+      - For how many seconds a single call of the module lasts at most. The wait as a whole consists of as many calls as
+        it needs. A call ends early when there is something to say.
+      - Lower it only where something in between, such as a jump host, ends what is silent for that long.
+    type: int
+    default: 300
+  cursor:
+    description:
+      - Where the call before ended, as RV(cursor) says. It is opaque, and one that cannot be read means that everything
+        is read anew.
+      - Leave it out in a playbook. The action plugin of the same name, which calls the module again until
+        RV(finished=true), sets it itself. It is for callers that run the module without that plugin.
+    type: str
+attributes:
+  async:
+    support: none
+    details:
+      - The wait shows how it goes on instead.
+  check_mode:
+    support: full
+    details:
+      - Does not wait. Returns what is there, also when the pool does not exist yet, and does not fail because of a
+        finding.
+  diff_mode:
+    support: N/A
+  idempotent:
+    support: full
+    details:
+      - Changes nothing, ever.
+seealso:
+  - module: imagemode.openshift.machineosbuild_wait
+  - module: imagemode.openshift.machineconfigpool_nodes
+  - module: imagemode.openshift.node_image_verify
+notes:
+  - How long a rollout takes depends on how many nodes may be out of service at the same time and on how long they need
+    to drain, so there is no end unless O(timeout) sets one.
+extends_documentation_fragment:
+  - imagemode.openshift.auth
+  - imagemode.openshift.attributes
+author: Contributors to the imagemode.openshift collection (@imagemode)
+"""
+
+EXAMPLES = r"""
+- name: Wait until every node of the pool has the image
+  imagemode.openshift.machineconfigpool_wait:
+    pool: layered
+
+- name: Wait for two nodes, for two hours at most
+  imagemode.openshift.machineconfigpool_wait:
+    pool: layered
+    nodes: [worker-0, worker-1]
+    timeout: 7200
+
+- name: Look how far the rollout is, without waiting
+  imagemode.openshift.machineconfigpool_wait:
+    pool: layered
+    progress: none
+  check_mode: true
+  register: now
+
+- name: Name the nodes that have not arrived
+  ansible.builtin.debug:
+    msg: "{{ now.nodes | rejectattr('phase', 'eq', 'done') | map(attribute='name') | list }}"
+"""
+
+RETURN = r"""
+schema_version:
+  description: Version of the shape of this result.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: str
+  sample: '1.0'
+cluster:
+  description: The cluster that this result is about.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: dict
+  contains:
+    api_url:
+      description: Address of the API server.
+      returned: always
+      type: str
+      sample: https://api.cluster.example.com:6443
+    id:
+      description: Id of the cluster. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
+    name:
+      description: Name of the infrastructure. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: cluster-7xk2p
+    version:
+      description: Release that the cluster wants. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: 4.20.4
+finished:
+  description:
+    - Whether the wait is over. A single call of the module says V(false) when its O(window) ends before. A task does
+      not end like that.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: bool
+  sample: true
+rollout:
+  description: How many nodes are how far.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: dict
+  contains:
+    total:
+      description: Nodes that are waited for.
+      returned: always
+      type: int
+      sample: 3
+    done:
+      description: Nodes that have arrived.
+      returned: always
+      type: int
+      sample: 1
+    updating:
+      description: Nodes that the operator has told what to reach, and that are on their way.
+      returned: always
+      type: int
+      sample: 1
+    waiting:
+      description: Nodes that have not been told yet.
+      returned: always
+      type: int
+      sample: 1
+nodes:
+  description: The nodes that are waited for and are in the pool, sorted by name.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the node.
+      returned: always
+      type: str
+      sample: worker-0
+    phase:
+      description: How far it is, one of V(done), V(updating) and V(waiting).
+      returned: always
+      type: str
+      sample: updating
+    state:
+      description:
+        - What the machine-config-daemon of the node says, such as V(Done), V(Working) or V(Degraded). Null when it says
+          nothing.
+      returned: always
+      type: str
+      sample: Working
+    current_image:
+      description: The image that the node says it has. Null for the image of the cluster.
+      returned: always
+      type: str
+      sample: quay.example.com/os/layered@sha256:1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a
+    desired_image:
+      description: The image that the operator has told the node. Null for the image of the cluster.
+      returned: always
+      type: str
+      sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+    ready:
+      description: Whether the node is Ready.
+      returned: always
+      type: bool
+      sample: false
+findings:
+  description:
+    - What holds nodes or the pool up, or ended the wait, sorted. Empty when every node has arrived.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
+      returned: always
+      type: str
+      sample: node.degraded
+    severity:
+      description:
+        - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning) holds
+          nothing up.
+      returned: always
+      type: str
+      sample: error
+    object:
+      description: The object that it was found on.
+      returned: always
+      type: dict
+      contains:
+        kind:
+          description: Kind of the object.
+          returned: always
+          type: str
+          sample: Node
+        namespace:
+          description: Namespace of the object. Empty when its kind has none.
+          returned: always
+          type: str
+          sample: ''
+        name:
+          description: Name of the object.
+          returned: always
+          type: str
+          sample: worker-1
+    message:
+      description: What was found, in a sentence.
+      returned: always
+      type: str
+      sample: 'Node worker-1: failed to drain node: worker-1 after 1 hour'
+    evidence:
+      description: What shows it, 2048 characters at most. Empty when the message says it all.
+      returned: always
+      type: str
+      sample: 'failed to drain node: worker-1 after 1 hour'
+    remedy:
+      description: What can be done about it.
+      returned: always
+      type: str
+      sample: Remove the cause that the message names; the daemon tries again by itself
+progress:
+  description: Where it stands, in one line for people.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: str
+  sample: 'pool layered: 1 of 3 nodes done, updating: worker-1 rebooting'
+elapsed:
+  description: Seconds since the wait began.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: int
+  sample: 312
+cursor:
+  description: What the next call needs in O(cursor), if there is one. It is opaque.
+  returned: when the module runs without its action plugin
+  type: str
+  sample: c-qZ6MnrG*0000
+"""
+
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._operation.await_rollout import Ask, await_rollout

@@ -5,6 +5,295 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: machineosbuild_wait
+short_description: Wait until the image of a pool has been built
+version_added: 0.1.0
+description:
+  - Waits for the MachineOSBuild that answers for the present spec of the MachineOSConfig of a pool, and for the
+    MachineOSConfig to carry the digest of its image. Both together are success.
+  - A build that was there before the last change of the spec is never taken for the answer, neither its success nor its
+    failure. Where it cannot be proven which build answers, the wait goes on and RV(findings) says
+    C(build.identity_unproven).
+  - The module watches and does not poll, so it returns as soon as the build has succeeded, has failed, or was
+    interrupted. A failed build fails the task with the last words of the builder and what to do about it.
+  - A wait that died is started again and goes on, because all that it needs stands in the cluster. It goes on as well
+    while the API server is away, for as long as O(timeout) allows.
+  - Nothing is changed. The image of a build that has succeeded goes to the nodes of the pool by itself, unless the pool
+    is paused.
+options:
+  pool:
+    description:
+      - Name of the MachineConfigPool whose image is built.
+    type: str
+    required: true
+    aliases: [machine_config_pool]
+  timeout:
+    description:
+      - For how many seconds to wait in all. V(0) waits without end.
+    type: int
+    default: 3600
+  progress:
+    description:
+      - Whether a line is printed whenever there is something new to say. V(lines) prints it where the playbook runs,
+        V(none) keeps silent.
+    type: str
+    choices: [lines, none]
+    default: lines
+  window:
+    description:
+      - For how many seconds a single call of the module lasts at most. The wait as a whole consists of as many calls as
+        it needs. A call ends early when there is something to say.
+      - Lower it only where something in between, such as a jump host, ends what is silent for that long.
+    type: int
+    default: 300
+  cursor:
+    description:
+      - Where the call before ended, as RV(cursor) says. It is opaque, and one that cannot be read means that everything
+        is read anew.
+      - Leave it out in a playbook. The action plugin of the same name, which calls the module again until
+        RV(finished=true), sets it itself. It is for callers that run the module without that plugin.
+    type: str
+attributes:
+  async:
+    support: none
+    details:
+      - The wait shows how it goes on instead.
+  check_mode:
+    support: full
+    details:
+      - Does not wait. Returns what is there, also when the pool or its MachineOSConfig does not exist yet, and does not
+        fail because of a failed build.
+  diff_mode:
+    support: N/A
+  idempotent:
+    support: full
+    details:
+      - Changes nothing, ever. A build that is done already ends the wait at once.
+seealso:
+  - module: imagemode.openshift.machineosconfig
+  - module: imagemode.openshift.machineconfigpool_wait
+notes:
+  - A failed build is not started again by itself. Change the Containerfile, or delete the MachineOSBuild.
+extends_documentation_fragment:
+  - imagemode.openshift.auth
+  - imagemode.openshift.attributes
+author: Contributors to the imagemode.openshift collection (@imagemode)
+"""
+
+EXAMPLES = r"""
+- name: Wait for the image of the pool
+  imagemode.openshift.machineosbuild_wait:
+    pool: layered
+  register: built
+
+- name: Show what was built
+  ansible.builtin.debug:
+    var: built.build.digested_image_push_spec
+
+- name: Wait for half an hour at most, without a line on the way
+  imagemode.openshift.machineosbuild_wait:
+    pool: layered
+    timeout: 1800
+    progress: none
+
+- name: Build, and say more when it fails
+  block:
+    - name: Wait for the image of the pool
+      imagemode.openshift.machineosbuild_wait:
+        pool: layered
+      register: attempt
+  rescue:
+    - name: Show the last words of the builder
+      ansible.builtin.debug:
+        msg: "{{ attempt.findings | default([]) | map(attribute='evidence') | join('\n') }}"
+"""
+
+RETURN = r"""
+schema_version:
+  description: Version of the shape of this result.
+  returned: success, and when the build has failed or the time is over
+  type: str
+  sample: '1.0'
+cluster:
+  description: The cluster that this result is about.
+  returned: success, and when the build has failed or the time is over
+  type: dict
+  contains:
+    api_url:
+      description: Address of the API server.
+      returned: always
+      type: str
+      sample: https://api.cluster.example.com:6443
+    id:
+      description: Id of the cluster. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
+    name:
+      description: Name of the infrastructure. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: cluster-7xk2p
+    version:
+      description: Release that the cluster wants. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: 4.20.4
+finished:
+  description:
+    - Whether the wait is over. A single call of the module says V(false) when its O(window) ends before. A task does
+      not end like that.
+  returned: success, and when the build has failed or the time is over
+  type: bool
+  sample: true
+build:
+  description:
+    - The build that answers for the present spec of the MachineOSConfig. Null while there is none, or none that is
+      proven to.
+  returned: success, and when the build has failed or the time is over
+  type: dict
+  contains:
+    name:
+      description: Name of the MachineOSBuild. The same inputs have the same name.
+      returned: always
+      type: str
+      sample: layered-966b8892b0c378291caf890a998624e7
+    uid:
+      description: UID of the MachineOSBuild, which tells two builds of the same name apart.
+      returned: always
+      type: str
+      sample: 4403829d-6a3b-4f3c-8a94-8f6d3f0e1b7a
+    state:
+      description:
+        - How far it is, one of V(pending), V(preparing), V(building), V(succeeded), V(failed) and V(interrupted).
+      returned: always
+      type: str
+      sample: succeeded
+    digested_image_push_spec:
+      description: The image that it pushed, with its digest. Null until it has succeeded.
+      returned: always
+      type: str
+      sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+    started:
+      description: When it began, by the operator's clock. Null until it has.
+      returned: always
+      type: str
+      sample: '2026-11-24T09:04:28Z'
+    finished:
+      description: When it ended, by the operator's clock. Null until it has.
+      returned: always
+      type: str
+      sample: '2026-11-24T09:09:41Z'
+machineosconfig:
+  description: The MachineOSConfig that serves the pool. Null when there is none, which only check mode tolerates.
+  returned: success, and when the build has failed or the time is over
+  type: dict
+  contains:
+    name:
+      description: Name of the MachineOSConfig.
+      returned: always
+      type: str
+      sample: layered
+    pool:
+      description: Name of the pool that it serves.
+      returned: always
+      type: str
+      sample: layered
+    generation:
+      description: How often its spec has been written.
+      returned: always
+      type: int
+      sample: 2
+    rendered_image_push_spec:
+      description: Where images are pushed to.
+      returned: always
+      type: str
+      sample: quay.example.com/os/layered:latest
+    current_image_pull_spec:
+      description:
+        - The image that the operator gives to the nodes, with its digest. It stays that of an older spec until the
+          build of the present one has succeeded. Null before the first success.
+      returned: always
+      type: str
+      sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+    current_machine_os_build:
+      description: Name of the build that the operator named last, when it started. Null before the first one.
+      returned: always
+      type: str
+      sample: layered-966b8892b0c378291caf890a998624e7
+findings:
+  description:
+    - What holds the build up or ended it, sorted. Empty when it succeeded.
+  returned: success, and when the build has failed or the time is over
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
+      returned: always
+      type: str
+      sample: build.failed
+    severity:
+      description:
+        - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning) holds
+          nothing up.
+      returned: always
+      type: str
+      sample: fatal
+    object:
+      description: The object that it was found on.
+      returned: always
+      type: dict
+      contains:
+        kind:
+          description: Kind of the object.
+          returned: always
+          type: str
+          sample: MachineOSBuild
+        namespace:
+          description: Namespace of the object. Empty when its kind has none.
+          returned: always
+          type: str
+          sample: ''
+        name:
+          description: Name of the object.
+          returned: always
+          type: str
+          sample: layered-966b8892b0c378291caf890a998624e7
+    message:
+      description: What was found, in a sentence.
+      returned: always
+      type: str
+      sample: MachineOSBuild layered-966b8892b0c378291caf890a998624e7 failed
+    evidence:
+      description: What shows it, 2048 characters at most. Empty when the message says it all.
+      returned: always
+      type: str
+      sample: 'Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1'
+    remedy:
+      description: What can be done about it.
+      returned: always
+      type: str
+      sample: Correct the Containerfile or the secrets and apply again; an unchanged spec is not built again by itself
+progress:
+  description: Where it stands, in one line for people.
+  returned: success, and when the build has failed or the time is over
+  type: str
+  sample: 'build layered-966b8892b0c378291caf890a998624e7: building'
+elapsed:
+  description: Seconds since the wait began.
+  returned: success, and when the build has failed or the time is over
+  type: int
+  sample: 312
+cursor:
+  description: What the next call needs in O(cursor), if there is one. It is opaque.
+  returned: when the module runs without its action plugin
+  type: str
+  sample: c-qZ6MnrG*0000
+"""
+
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._operation.await_build import Ask, await_build

@@ -5,6 +5,341 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: node_image_verify
+short_description: Prove which operating-system image nodes have booted
+version_added: 0.1.0
+description:
+  - Asks every node what it has booted, compares the digest with the one that is expected, and gives a verdict for each.
+    Nothing is created or changed, neither on the nodes nor in the cluster.
+  - V(match) means that the node itself says that it has booted an image with the expected digest. V(mismatch) means
+    that it says that it has booted something else, also when the expected image is there and only waits for a reboot.
+    V(unknown) means that nothing is proven, because the node did not answer, its answer cannot be read, it rebooted
+    while it was asked, or what is expected is not certain. Unknown is never counted as success.
+  - What is expected is O(expected_image), else the image of the MachineOSConfig that serves the pool of the node, else,
+    in a pool without one, the image that the rendered MachineConfig names. While the build of the present spec of the
+    MachineOSConfig has not succeeded, its image is that of an older spec. Then nothing matches it and the verdict is
+    unknown.
+  - The answer is that of C(rpm-ostree status --json), and the digest counts, not the name, so an image that came
+    through a mirror is the same image. Annotations of the node are compared as a cross-check and change no verdict.
+  - B(It needs a right that is as good as root on the nodes.) The command runs in the pod of the machine-config-daemon
+    of the node, which is privileged and sees the whole file system of the host. Whoever may start commands there can do
+    anything on the node, although this module only ever starts this one. Give the right to an account that is meant for
+    it.
+options:
+  pool:
+    description:
+      - Name of the MachineConfigPool whose nodes are asked, all of them unless O(nodes) or O(label_selector) names
+        some. It has to have nodes, and nodes that are named have to be in it.
+      - At least one of O(pool), O(nodes) and O(label_selector) is needed. Without it, every node is held to the image
+        of the pool that it is in.
+    type: str
+    aliases: [machine_config_pool]
+  nodes:
+    description:
+      - Names of the nodes that are asked. One that does not exist is refused. It cannot be given together with
+        O(label_selector).
+    type: list
+    elements: str
+  label_selector:
+    description:
+      - Selects the nodes that are asked by their labels, as in C(oc get nodes -l). One that matches no node is refused.
+        It cannot be given together with O(nodes).
+    type: str
+  expected_image:
+    description:
+      - The image that the nodes should have booted, with its digest, as in V(quay.example.com/os/layered@sha256:...),
+        or the digest alone. A tag proves nothing and is refused.
+      - Without it, it is what the cluster expects of the pool of each node.
+    type: str
+  transport:
+    description:
+      - How the nodes are asked.
+      - V(pod_exec) runs the command in the pod of the machine-config-daemon, through the API server.
+      - V(auto) chooses. There is only one way now, and no way that creates a pod on the nodes will ever be chosen by
+        itself.
+    type: str
+    choices: [auto, pod_exec]
+    default: auto
+  concurrency:
+    description:
+      - How many nodes are asked at the same time.
+    type: int
+    default: 50
+  node_timeout:
+    description:
+      - How many seconds a node has to answer, all attempts together. One that does not is V(unknown), and the others
+        are still reported.
+    type: int
+    default: 60
+  host_root:
+    description:
+      - Where the file system of the host is mounted in the pod of the machine-config-daemon.
+    type: path
+    default: /rootfs
+  fail_on:
+    description:
+      - Which verdicts fail the task. All nodes are asked and reported before it does.
+      - An empty list never fails because of a verdict. Use it to collect a report and decide later, by RV(verdict).
+    type: list
+    elements: str
+    choices: [mismatch, unknown]
+    default: [mismatch, unknown]
+attributes:
+  async:
+    support: full
+  check_mode:
+    support: full
+    details:
+      - Runs in full, because nothing is changed.
+  diff_mode:
+    support: N/A
+  idempotent:
+    support: full
+    details:
+      - Changes nothing, ever.
+seealso:
+  - module: imagemode.openshift.machineconfigpool_wait
+  - module: imagemode.openshift.machineosconfig
+notes:
+  - The account needs C(create) and C(get) on C(pods/exec) and C(list) on C(pods) in the namespace
+    C(openshift-machine-config-operator), C(list) on nodes, MachineConfigPools, MachineOSConfigs and MachineOSBuilds,
+    and C(get) on MachineConfigs.
+  - The rights are those of the account that asks, or of O(impersonate_user) where that is set, also for the command.
+extends_documentation_fragment:
+  - imagemode.openshift.auth
+  - imagemode.openshift.attributes
+author: Contributors to the imagemode.openshift collection (@imagemode)
+"""
+
+EXAMPLES = r"""
+- name: Prove that every node of the pool has booted its image
+  imagemode.openshift.node_image_verify:
+    pool: layered
+
+- name: Prove that two nodes have booted the image that was tested
+  imagemode.openshift.node_image_verify:
+    nodes: [worker-0, worker-1]
+    expected_image: "{{ tested_image }}"
+
+- name: Collect the verdicts of all workers for a report, without failing
+  imagemode.openshift.node_image_verify:
+    label_selector: node-role.kubernetes.io/worker
+    fail_on: []
+  register: verified
+
+- name: Keep the report, with the name of the cluster in its own
+  ansible.builtin.copy:
+    dest: "nodes-{{ verified.cluster.id }}.json"
+    content: "{{ verified | ansible.builtin.to_nice_json }}"
+    mode: "0644"
+
+- name: Accept nodes that are switched off, but none with another image
+  imagemode.openshift.node_image_verify:
+    pool: layered
+    node_timeout: 20
+    fail_on: [mismatch]
+"""
+
+RETURN = r"""
+schema_version:
+  description: Version of the shape of this result.
+  returned: success, and when a verdict is one of O(fail_on)
+  type: str
+  sample: '1.0'
+cluster:
+  description: The cluster that this result is about.
+  returned: success, and when a verdict is one of O(fail_on)
+  type: dict
+  contains:
+    api_url:
+      description: Address of the API server.
+      returned: always
+      type: str
+      sample: https://api.cluster.example.com:6443
+    id:
+      description: Id of the cluster. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
+    name:
+      description: Name of the infrastructure. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: cluster-7xk2p
+    version:
+      description: Release that the cluster wants. Null when the account may not read it.
+      returned: always
+      type: str
+      sample: 4.20.4
+verdict:
+  description:
+    - The verdict on all nodes together, which is the least certain one, V(unknown) before V(mismatch) before V(match).
+  returned: success, and when a verdict is one of O(fail_on)
+  type: str
+  sample: match
+summary:
+  description: How many nodes got which verdict.
+  returned: success, and when a verdict is one of O(fail_on)
+  type: dict
+  contains:
+    total:
+      description: Nodes that were asked.
+      returned: always
+      type: int
+      sample: 3
+    match:
+      description: Nodes that have booted the expected image.
+      returned: always
+      type: int
+      sample: 3
+    mismatch:
+      description: Nodes that have booted something else.
+      returned: always
+      type: int
+      sample: 0
+    unknown:
+      description: Nodes of which nothing is proven.
+      returned: always
+      type: int
+      sample: 0
+nodes:
+  description: The nodes that were asked, sorted by name.
+  returned: success, and when a verdict is one of O(fail_on)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the node.
+      returned: always
+      type: str
+      sample: worker-0
+    pool:
+      description: Name of the pool that drives it. Empty when no pool does, or two custom pools claim it.
+      returned: always
+      type: str
+      sample: layered
+    verdict:
+      description: One of V(match), V(mismatch) and V(unknown).
+      returned: always
+      type: str
+      sample: match
+    expected:
+      description: What it should have booted.
+      returned: always
+      type: dict
+      contains:
+        pull_spec:
+          description: The image as it was named. Null when the MachineOSConfig names none yet.
+          returned: always
+          type: str
+          sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+        digest:
+          description: Its digest. Null when there is no image yet.
+          returned: always
+          type: str
+          sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+        source:
+          description: Who named it, one of V(option), V(machineosconfig) and V(machineconfig).
+          returned: always
+          type: str
+          sample: machineosconfig
+        current:
+          description: Whether it answers for what the pool wants now. Nothing matches when it does not.
+          returned: always
+          type: bool
+          sample: true
+    booted:
+      description: What it has booted. Null when it gave no answer that can be read.
+      returned: always
+      type: dict
+      contains:
+        pull_spec:
+          description: The image as the node names it. Null when it booted no container image.
+          returned: always
+          type: str
+          sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+        digest:
+          description: The digest that was pulled. Null when the node names none.
+          returned: always
+          type: str
+          sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
+        version:
+          description: The version that the image says it has. Null when it says none.
+          returned: always
+          type: str
+          sample: 9.6.20251015-0
+        evidence_source:
+          description: Whose word it is.
+          returned: always
+          type: str
+          sample: rpm-ostree
+    boot_id:
+      description: Id of the boot that the node was in when it was asked.
+      returned: always
+      type: str
+      sample: 8f3b0a61-6f0e-4a63-9d0a-0f7b1c7a4a51
+    asked_at:
+      description: When the module began to ask, by the clock of the host where it runs.
+      returned: always
+      type: str
+      sample: '2026-11-24T09:30:00Z'
+    findings:
+      description: What the verdict rests on, and what else is worth knowing of the node, sorted.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        id:
+          description:
+            - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
+          returned: always
+          type: str
+          sample: node.image_staged
+        severity:
+          description:
+            - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning)
+              holds nothing up.
+          returned: always
+          type: str
+          sample: error
+        object:
+          description: The object that it was found on.
+          returned: always
+          type: dict
+          contains:
+            kind:
+              description: Kind of the object.
+              returned: always
+              type: str
+              sample: Node
+            namespace:
+              description: Namespace of the object. Empty when its kind has none.
+              returned: always
+              type: str
+              sample: ''
+            name:
+              description: Name of the object.
+              returned: always
+              type: str
+              sample: worker-0
+        message:
+          description: What was found, in a sentence.
+          returned: always
+          type: str
+          sample: 'the node booted sha256:1b2c3d4e...; sha256:8c1f6a4d... is staged'
+        evidence:
+          description: What shows it, 2048 characters at most. Empty when the message says it all.
+          returned: always
+          type: str
+          sample: sha256:1b2c3d4e...
+        remedy:
+          description: What can be done about it.
+          returned: always
+          type: str
+          sample: Reboot the node
+"""
+
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.verdict import Verdict

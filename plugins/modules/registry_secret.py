@@ -5,6 +5,190 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+module: registry_secret
+short_description: Keep the credentials for a registry in a Secret
+version_added: 0.1.0
+description:
+  - Creates, changes or removes a Secret of the type C(kubernetes.io/dockerconfigjson), with which images are pushed or
+    pulled.
+  - The Secret holds what is asked for and nothing else. Registries that are in it and are not asked for are taken out.
+  - The credentials are compared registry by registry, by user and password. How the text is laid out, and whether a
+    password stands there in clear or encoded, means nothing. What cannot be read is written anew.
+  - Neither the result nor the diff shows a password. They name the registries, whether a credential differs, and when
+    it expires, where it is a token that says so.
+  - Refused is a Secret of the same name that is not one of registry credentials, whatever is asked for. One of the
+    older type C(kubernetes.io/dockercfg) is left alone while it holds what is asked for, and cannot be changed, because
+    a Secret keeps its type.
+  - Nothing is built or rebooted because the content of a Secret changes.
+options:
+  state:
+    description:
+      - Whether the Secret is to exist. V(absent) removes it, whoever created it.
+    type: str
+    choices: [present, absent]
+    default: present
+  name:
+    description:
+      - Name of the Secret.
+    type: str
+    required: true
+  namespace:
+    description:
+      - Namespace of the Secret. Builds look for their Secrets in the default one only.
+    type: str
+    default: openshift-machine-config-operator
+  registry:
+    description:
+      - The registry that the credentials are for, as its host, with its port where it has one, as in
+        V(quay.example.com:8443). Needs O(username) and O(password).
+      - With O(state=present) either this or O(dockerconfigjson) is needed, and only one of them can be given.
+    type: str
+  username:
+    description:
+      - Name of the account at the registry. This is not the account that asks the API server, whose name this module
+        takes from the variable E(K8S_AUTH_USERNAME) only.
+    type: str
+  password:
+    description:
+      - Password or token of the account at the registry. This is not for the API server, for which this module takes
+        the variable E(K8S_AUTH_PASSWORD) only.
+    type: str
+  dockerconfigjson:
+    description:
+      - Content of a pull secret, as in the file C(config.json) that C(podman login) or C(oc registry login) writes, as
+        text or as a dictionary. Both the layout with C(auths) and the older one without are read.
+      - Everything but the credentials is left out, such as the names of credential helpers.
+    type: json
+attributes:
+  async:
+    support: full
+  check_mode:
+    support: full
+    details:
+      - The API server judges the change in a dry run.
+  diff_mode:
+    support: full
+    details:
+      - Shows registries and when their credentials expire, never the credentials.
+  idempotent:
+    support: full
+seealso:
+  - module: imagemode.openshift.machineosconfig
+  - module: kubernetes.core.k8s
+    description: For Secrets of every other type.
+notes:
+  - Write no password into a playbook. Take it from a file, from the environment, or from a vault.
+extends_documentation_fragment:
+  - imagemode.openshift.auth
+  - imagemode.openshift.attributes
+author: Contributors to the imagemode.openshift collection (@imagemode)
+"""
+
+EXAMPLES = r"""
+- name: Let builds push to a registry, with a token from the environment
+  imagemode.openshift.registry_secret:
+    name: layered-push
+    registry: quay.example.com
+    username: os-builder
+    password: "{{ lookup('ansible.builtin.env', 'REGISTRY_TOKEN') }}"
+
+- name: Let builds pull from several registries, with what podman login has written
+  imagemode.openshift.registry_secret:
+    name: layered-base
+    dockerconfigjson: "{{ lookup('ansible.builtin.file', '/run/secrets/auth.json') }}"
+  register: pull_secret
+
+- name: Say when the credentials expire
+  ansible.builtin.debug:
+    msg: "{{ item.host }}: {{ item.expires or 'never, or it does not say' }}"
+  loop: "{{ pull_secret.secret.registries }}"
+
+- name: Remove the Secret
+  imagemode.openshift.registry_secret:
+    name: layered-base
+    state: absent
+"""
+
+RETURN = r"""
+schema_version:
+  description: Version of the shape of this result.
+  returned: success
+  type: str
+  sample: '1.0'
+cluster:
+  description: The cluster that this result is about.
+  returned: success
+  type: dict
+  contains:
+    api_url:
+      description: Address of the API server.
+      returned: always
+      type: str
+      sample: https://api.cluster.example.com:6443
+    id:
+      description: Id of the cluster. Null when nothing was written, or the account may not read it.
+      returned: always
+      type: str
+      sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
+    name:
+      description: Name of the infrastructure. Null when nothing was written, or the account may not read it.
+      returned: always
+      type: str
+      sample: cluster-7xk2p
+    version:
+      description: Release that the cluster wants. Null when nothing was written, or the account may not read it.
+      returned: always
+      type: str
+      sample: 4.20.4
+secret:
+  description: The Secret, without its data. Null when there is none.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Name of the Secret.
+      returned: always
+      type: str
+      sample: layered-push
+    namespace:
+      description: Namespace of the Secret.
+      returned: always
+      type: str
+      sample: openshift-machine-config-operator
+    registries:
+      description: The registries that it opens, sorted by host.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        host:
+          description: The registry, as it stands in the Secret.
+          returned: always
+          type: str
+          sample: quay.example.com
+        expires:
+          description: When the password expires, if it is a token that says so. Null otherwise.
+          returned: always
+          type: str
+          sample: '2026-12-01T08:00:00Z'
+diff:
+  description: What was changed, or would be in check mode. It names registries, never a credential.
+  returned: success
+  type: dict
+  contains:
+    before:
+      description: What was there. Empty when there was nothing.
+      returned: always
+      type: dict
+      sample: {quay.example.com: {expires: '2026-11-30T08:00:00Z'}}
+    after:
+      description: What is there now. Empty when there is nothing.
+      returned: always
+      type: dict
+      sample: {quay.example.com: {expires: '2026-12-01T08:00:00Z', credential: differs from the other side}}
+"""
+
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.resources import OPERATOR_NAMESPACE
@@ -21,7 +205,7 @@ def main() -> None:
             "registry": {"type": "str"},
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
-            "dockerconfigjson": {"type": "str", "no_log": True},
+            "dockerconfigjson": {"type": "json", "no_log": True},
         },
         mutually_exclusive=[("registry", "dockerconfigjson")],
         required_if=[("state", "present", ("registry", "dockerconfigjson"), True)],
@@ -35,7 +219,8 @@ def main() -> None:
             what, asked["dockerconfigjson"], asked["registry"], asked["username"], asked["password"]
         )
         ask = Ask(asked["state"] == "present", asked["name"], asked["namespace"], credentials, module.check_mode)
-        return apply_secret(open_session(asked), ask)
+        # Here these two are the registry's; the API server must never see them.
+        return apply_secret(open_session({**asked, "username": None, "password": None}), ask)
 
     finish(module, work)
 

@@ -1,0 +1,128 @@
+# Copyright: Contributors to the imagemode.openshift collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a cluster is named and who asks it: the options that every module takes, and what they need installed."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Our own words for the connection options of kubernetes.core; a test holds them equal to what modules take."""
+
+    DOCUMENTATION = r"""
+options:
+  kubeconfig:
+    description:
+      - Path of a kubeconfig file on the host where the module runs, or several paths joined by V(:), or the content of
+        a kubeconfig as a dictionary.
+      - Without it the variable E(K8S_AUTH_KUBECONFIG) is used. Without either, and when the other options do not say
+        who asks, it is the cluster that the module itself runs in, else the kubeconfig in its usual place, which is
+        E(KUBECONFIG) or C(~/.kube/config).
+    type: raw
+  context:
+    description:
+      - Name of the context of the kubeconfig that is used instead of its current one.
+      - Without it the variable E(K8S_AUTH_CONTEXT) is used.
+    type: str
+  host:
+    description:
+      - Address of the API server, as in V(https://api.cluster.example.com:6443).
+      - Without it the variable E(K8S_AUTH_HOST) is used. Together with O(api_key), or with O(client_cert) and
+        O(client_key), no kubeconfig is looked for.
+    type: str
+  api_key:
+    description:
+      - Bearer token of the account that asks.
+      - Without it the variable E(K8S_AUTH_API_KEY) is used.
+    type: str
+  username:
+    description:
+      - Name of the account for HTTP basic authentication, which only a proxy in front of the API server may want.
+        OpenShift itself takes tokens and certificates.
+      - Without it the variable E(K8S_AUTH_USERNAME) is used.
+    type: str
+  password:
+    description:
+      - Password that belongs to O(username).
+      - Without it the variable E(K8S_AUTH_PASSWORD) is used.
+    type: str
+  validate_certs:
+    description:
+      - Whether the API server has to show a certificate that is trusted. The client does so unless told otherwise.
+      - Without it the variable E(K8S_AUTH_VERIFY_SSL) is used, in which V(false), V(no) and V(0) mean no.
+    type: bool
+    aliases: [verify_ssl]
+  ca_cert:
+    description:
+      - Path of a file with the certificates of the authorities that are trusted to have signed the API server's. It has
+        to hold the whole chain.
+      - Without it the variable E(K8S_AUTH_SSL_CA_CERT) is used.
+    type: path
+    aliases: [ssl_ca_cert]
+  client_cert:
+    description:
+      - Path of a file with the client certificate of the account that asks.
+      - Without it the variable E(K8S_AUTH_CERT_FILE) is used.
+    type: path
+    aliases: [cert_file]
+  client_key:
+    description:
+      - Path of a file with the private key that belongs to O(client_cert).
+      - Without it the variable E(K8S_AUTH_KEY_FILE) is used.
+    type: path
+    aliases: [key_file]
+  proxy:
+    description:
+      - URL of the HTTP proxy through which the API server is reached. The usual variables of the environment, such as
+        E(HTTPS_PROXY), are not read.
+      - Without it the variable E(K8S_AUTH_PROXY) is used.
+    type: str
+  no_proxy:
+    description:
+      - Hosts, domains, addresses and networks that are reached without the proxy, separated by commas.
+      - Without it the variable E(K8S_AUTH_NO_PROXY) is used.
+    type: str
+  proxy_headers:
+    description:
+      - What is sent to the proxy.
+    type: dict
+    suboptions:
+      proxy_basic_auth:
+        description:
+          - User and password for the proxy, joined by a colon.
+          - Without O(proxy_headers) the variable E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH) is used.
+        type: str
+      basic_auth:
+        description:
+          - User and password for the server behind the proxy, joined by a colon.
+          - Without O(proxy_headers) the variable E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH) is used.
+        type: str
+      user_agent:
+        description:
+          - Name of the program that asks, as the proxy is to see it.
+          - Without O(proxy_headers) the variable E(K8S_AUTH_PROXY_HEADERS_USER_AGENT) is used.
+        type: str
+  persist_config:
+    description:
+      - Whether a token that was renewed on the way is written back to the kubeconfig file.
+      - Without it the variable E(K8S_AUTH_PERSIST_CONFIG) is used, in which V(false), V(no) and V(0) mean no.
+    type: bool
+  impersonate_user:
+    description:
+      - Name of the user as whom the requests are made; the account that asks must be allowed to impersonate it.
+      - Without it the variable E(K8S_AUTH_IMPERSONATE_USER) is used.
+    type: str
+  impersonate_groups:
+    description:
+      - Names of the groups as whose member the requests are made.
+      - Without it the variable E(K8S_AUTH_IMPERSONATE_GROUPS) is used, in which the names are separated by commas.
+    type: list
+    elements: str
+requirements:
+  - python >= 3.9
+  - kubernetes >= 24.2.0, != 36.0.0, != 36.0.1
+notes:
+  - The module runs where its task runs, which is C(localhost) in most plays. Nothing is installed on the nodes of the
+    cluster, and nobody logs in to them.
+  - While the API server is away, a request is repeated for up to 60 seconds.
+"""
