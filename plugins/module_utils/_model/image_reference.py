@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+_OF_REGISTRY = ("ostree-unverified-registry", "ostree-remote-registry")
+_OF_TRANSPORT = ("ostree-unverified-image", "ostree-image-signed", "ostree-remote-image")
+_OF_REMOTE = ("ostree-remote-registry", "ostree-remote-image")
 _TRANSPORTS = ("docker://", "registry:", "containers-storage:")
-_NOT_A_REGISTRY = ("oci:", "oci-archive:", "docker-archive:", "dir:", "docker-daemon:", "docker:")
-_WRAPPERS = ("ostree-unverified-registry:", "ostree-unverified-image:", "ostree-image-signed:")
-_REMOTE_WRAPPERS = ("ostree-remote-registry:", "ostree-remote-image:")
 
 
 @dataclass(frozen=True)
@@ -54,29 +54,27 @@ def parse_image(text: str) -> ImageReference:
     repository, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         repository, tag = name, ""
+    elif not tag:
+        raise ValueError(f"{text!r} is not the name of an image: its tag is empty")
     if not repository or repository.endswith("/") or any(c.isspace() for c in text):
         raise ValueError(f"{text!r} is not the name of an image")
     return ImageReference(repository, tag, digest)
 
 
 def parse_deployed(text: str) -> ImageReference:
-    """Read the ``container-image-reference`` of a deployment: an image behind a verification and a transport.
+    """Read the ``container-image-reference`` of a deployment: an image behind a verification and, mostly, a transport.
 
     :raises ValueError: the text names no image of a registry or of the node's container storage
     """
-    rest = text
-    for wrapper in _WRAPPERS:
-        if text.startswith(wrapper):
-            rest = text[len(wrapper) :]
-    for wrapper in _REMOTE_WRAPPERS:
-        if text.startswith(wrapper):
-            rest = text[len(wrapper) :].partition(":")[2]
-    if rest.startswith(_NOT_A_REGISTRY) and not rest.startswith("docker://"):
+    wrapper, dummy, rest = text.partition(":")
+    if wrapper in _OF_REMOTE:
+        rest = rest.partition(":")[2]
+    if wrapper in _OF_REGISTRY:
+        return parse_image(rest)
+    transport = next((tr for tr in _TRANSPORTS if rest.startswith(tr)), None)
+    if wrapper not in _OF_TRANSPORT or transport is None:
         raise ValueError(f"{text!r} does not name an image of a registry")
-    for transport in _TRANSPORTS:
-        if rest.startswith(transport):
-            rest = rest[len(transport) :]
-            break
-    if rest.startswith("[") and "]" in rest:
-        rest = rest.partition("]")[2]
-    return parse_image(rest)
+    name = rest[len(transport) :]
+    if name.startswith("[") and "]" in name:  # where the container storage lies
+        name = name.partition("]")[2]
+    return parse_image(name)
