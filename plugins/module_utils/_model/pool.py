@@ -30,6 +30,7 @@ WORKER = "worker"
 BUILT_IN = (CONTROL_PLANE, WORKER, "arbiter")
 ROLE_LABEL = "node-role.kubernetes.io/"
 CONFIG_ROLE_LABEL = "machineconfiguration.openshift.io/role"
+OS_LABEL = "kubernetes.io/os"
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ class AmbiguousMembership(Exception):
 
 
 def pool_of(node_labels: t.Mapping[str, str], pools: t.Iterable[Pool]) -> str:
-    """Return the name of the pool that drives a node, or an empty text.
+    """Return the name of the pool that drives a node, or an empty text; the operator leaves Windows alone.
 
     :raises AmbiguousMembership: more than one custom pool selects the node
     """
+    if node_labels.get(OS_LABEL) == "windows":
+        return ""
     names = [p.name for p in pools if p.selects(node_labels)]
     if CONTROL_PLANE in names:
         return CONTROL_PLANE
@@ -146,7 +149,9 @@ def pool_patch(current: Object, wanted: WantedPool) -> dict[str, t.Any]:
     if wanted.max_unavailable is not None and wanted.max_unavailable != now.max_unavailable:
         spec["maxUnavailable"] = int_or_percent(wanted.max_unavailable)
     if selector_changes(now, wanted):
-        spec["nodeSelector"] = {"matchLabels": dict(wanted.node_selector or {}), "matchExpressions": None}
+        # A merge patch keeps the labels that it does not name.
+        gone = dict.fromkeys(now.node_selector.get("matchLabels") or {})
+        spec["nodeSelector"] = {"matchLabels": {**gone, **(wanted.node_selector or {})}, "matchExpressions": None}
     if wanted.paused is not None and wanted.paused != now.paused:
         spec["paused"] = wanted.paused
         patch["metadata"] = {"annotations": {PAUSED_BY: OURS if wanted.paused else None}}
@@ -179,12 +184,13 @@ def reduced(obj: Object) -> dict[str, t.Any]:
     kept = pruned(
         obj,
         "metadata.name",
-        "metadata.annotations",
         "spec.paused",
         "spec.maxUnavailable",
         "spec.nodeSelector",
         "spec.configuration.name",
     )
+    notes = annotations_of(obj)
+    kept["metadata"]["annotations"] = {name: notes[name] for name in (CREATED_BY, PAUSED_BY) if name in notes}
     error = _render_error(obj)
     if error:
         kept["status"] = {"conditions": [{"type": "RenderDegraded", "status": "True", "message": error}]}
