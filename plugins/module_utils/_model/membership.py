@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .node import is_control_plane
-from .pool import CONTROL_PLANE, WORKER, AmbiguousMembership, Pool, pool_of
+from .pool import BUILT_IN, CONTROL_PLANE, WORKER, AmbiguousMembership, Pool, pool_of
 from .resources import Object, labels_of, metadata_of
 
 
@@ -50,12 +50,24 @@ def _plan(pool: Pool, pools: t.Collection[Pool], node: Object, wanted: t.Mapping
     name, now = metadata_of(node)["name"], labels_of(node)
     before = {key: now.get(key) for key in wanted}
     if not joining:
-        return Move(name, before, {key: None for key, value in wanted.items() if now.get(key) == value})
+        return Move(name, before, _leaving(pools, name, now, wanted))
     if is_control_plane(node):
         reason = f"Node {name} is of the control plane, which the label would not move"
         raise CannotMove(reason, "Name worker nodes only")
     _refuse_second_pool(pool, pools, name, {**now, **wanted})
     return Move(name, before, {key: value for key, value in wanted.items() if now.get(key) != value})
+
+
+def _leaving(
+    pools: t.Collection[Pool], name: str, now: t.Mapping[str, str], wanted: t.Mapping[str, str]
+) -> dict[str, str | None]:
+    """Take the pool's labels away, but none by which a built-in pool holds the node: it is to fall back there."""
+    roles = {key for p in pools if p.name in BUILT_IN for key in p.node_selector.get("matchLabels") or {}}
+    held = {key for key, value in wanted.items() if now.get(key) == value}
+    if held == set(wanted) and held <= roles:
+        reason = f"Node {name} is in it by its role, which it has to keep"
+        raise CannotMove(reason, "Change the selector of the pool (machineconfigpool with node_selector)")
+    return dict.fromkeys(sorted(held - roles))
 
 
 def _refuse_second_pool(pool: Pool, pools: t.Collection[Pool], name: str, after: t.Mapping[str, str]) -> None:
