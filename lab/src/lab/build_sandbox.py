@@ -277,13 +277,13 @@ def _serve_oc(root: Path, runner: Runner) -> None:
     while True:
         argv = (folder / "oc.call").read_bytes().decode("utf-8").split("\0")[:-1]
         try:
-            answer = runner.ask(event="oc", **_parse_oc(argv, root))
+            answer = runner.ask(event="oc", **parse_oc(argv, root))
         except ValueError as error:
             answer = {"exit_code": 1, "text": f"error: {error}"}
         (folder / "oc.answer").write_text(f"{answer['exit_code']}\n{answer['text']}\n", encoding="utf-8")
 
 
-def _parse_oc(argv: Sequence[str], root: Path) -> dict[str, Any]:
+def parse_oc(argv: Sequence[str], root: Path) -> dict[str, Any]:
     """The two calls the shipped script makes; raises ValueError for any other."""
     words, options = _split(argv)
     name = words[2] if len(words) > 2 else ""
