@@ -73,9 +73,9 @@ options:
     aliases: [key_file]
   proxy:
     description:
-      - URL of the HTTP proxy through which the API server is reached. The usual variables of the environment, such as
-        E(HTTPS_PROXY), are not read.
-      - Without it the variable E(K8S_AUTH_PROXY) is used.
+      - URL of the HTTP proxy through which the API server is reached.
+      - Without it the variable E(K8S_AUTH_PROXY) is used, else the proxy that the kubeconfig names. Newer releases of
+        the kubernetes client read the usual variables as well, such as E(HTTPS_PROXY).
     type: str
   no_proxy:
     description:
@@ -104,7 +104,7 @@ options:
         type: str
   persist_config:
     description:
-      - Whether a token that was renewed on the way is written back to the kubeconfig file.
+      - Whether a token that was renewed on the way is written back to the kubeconfig file. It is not unless told so.
       - Without it the variable E(K8S_AUTH_PERSIST_CONFIG) is used, in which V(false), V(no) and V(0) mean no.
     type: bool
   impersonate_user:

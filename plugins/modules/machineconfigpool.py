@@ -18,9 +18,9 @@ description:
     reboots its nodes. Whoever sets O(paused=false) consents to that.
   - The module marks what it does with annotations and undoes only what is marked. It removes only a pool that it
     created, and releases only a pool that it paused.
-  - Refused is what would move nodes or leave them without a pool. That is another selector for a pool that has nodes or
-    is built in, and the removal of a pool that has nodes or is served by a MachineOSConfig. Refused is also a new pool
-    whose name is longer than 21 characters, because no image could ever be built for it.
+  - The module refuses what would move nodes or leave them without a pool, which is another selector for a pool that has
+    nodes or is built in, and the removal of a pool that has nodes or is served by a MachineOSConfig. It also refuses a
+    new pool whose name is longer than 21 characters, because no image could ever be built for it.
 options:
   state:
     description:

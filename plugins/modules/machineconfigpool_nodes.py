@@ -15,10 +15,10 @@ description:
   - The operator then moves the nodes by itself. B(It drains and reboots every node that was moved), as many at a time
     as the pool allows, unless that pool is paused. Taking a node out of the pool brings it back to the pool C(worker)
     and to the image of the cluster, which reboots it as well. Naming the nodes is the consent to that.
-  - Every node is checked before the first one is written. Refused is a node that does not exist, one of the control
-    plane, and one that is in another custom pool, because the operator would ignore the label or stop at the node.
-    Refused is also a selector that matches no node, a built-in pool, and a pool that does not select by plain labels.
-    Nodes are never created.
+  - Every node is checked before the first one is written. The module refuses a node that does not exist, and one of the
+    control plane or of another custom pool, because the operator would ignore the label or stop at the node. It also
+    refuses a selector that matches no node, a built-in pool, and a pool that does not select by plain labels. Nodes are
+    never created.
   - The nodes are labelled side by side. One that cannot be written does not stop the others, and fails the task at the
     end.
   - The module returns as soon as the labels are written. Use M(imagemode.openshift.machineconfigpool_wait) to wait for

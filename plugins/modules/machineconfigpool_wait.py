@@ -109,11 +109,11 @@ EXAMPLES = r"""
     pool: layered
     progress: none
   check_mode: true
-  register: now
+  register: rollout
 
 - name: Name the nodes that have not arrived
   ansible.builtin.debug:
-    msg: "{{ now.nodes | rejectattr('phase', 'eq', 'done') | map(attribute='name') | list }}"
+    msg: "{{ rollout.nodes | rejectattr('phase', 'eq', 'done') | map(attribute='name') | list }}"
 """
 
 RETURN = r"""

@@ -104,8 +104,8 @@ EXAMPLES = r"""
         pool: layered
       register: attempt
   rescue:
-    - name: Show the last words of the builder
-      ansible.builtin.debug:
+    - name: Fail with all that the builder has left behind
+      ansible.builtin.fail:
         msg: "{{ attempt.findings | default([]) | map(attribute='evidence') | join('\n') }}"
 """
 

@@ -19,10 +19,10 @@ description:
   - As soon as a build has succeeded, the operator drains and reboots the nodes that are in the pool, and asks nobody
     first. Removing the MachineOSConfig drains and reboots them too, back to the image of the cluster. A change of that
     kind therefore needs O(allow_node_reboots=true), unless the pool has no nodes or is paused.
-  - Refused is what the operator would accept and then never finish. That is a pool whose name is longer than 21
-    characters, a push spec with more than one namespace segment, a pool that does not exist, and a Secret that does not
-    exist or is not one of registry credentials. What the API server checks itself is left to it, such as the length of
-    the Containerfile.
+  - The module refuses what the operator would accept and then never finish, which is a pool that does not exist, a pool
+    whose name is longer than 21 characters, a push spec with more than one namespace segment, and a Secret that does
+    not exist or is not one of registry credentials. What the API server checks is left to it, such as the length of the
+    Containerfile.
   - The module returns as soon as the MachineOSConfig is written. Use M(imagemode.openshift.machineosbuild_wait) to wait
     for the build and M(imagemode.openshift.machineconfigpool_wait) for the nodes.
 options:

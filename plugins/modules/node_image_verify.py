@@ -12,10 +12,10 @@ version_added: 0.1.0
 description:
   - Asks every node what it has booted, compares the digest with the one that is expected, and gives a verdict for each.
     Nothing is created or changed, neither on the nodes nor in the cluster.
-  - V(match) means that the node itself says that it has booted an image with the expected digest. V(mismatch) means
-    that it says that it has booted something else, also when the expected image is there and only waits for a reboot.
-    V(unknown) means that nothing is proven, because the node did not answer, its answer cannot be read, it rebooted
-    while it was asked, or what is expected is not certain. Unknown is never counted as success.
+  - The verdict V(match) means that the node itself says that it has booted an image with the expected digest.
+    V(mismatch) means that it says that it has booted something else, also when the expected image is there and only
+    waits for a reboot. V(unknown) means that nothing is proven, because the node did not answer, its answer cannot be
+    read, it rebooted while it was asked, or what is expected is not certain. Unknown is never counted as success.
   - What is expected is O(expected_image), else the image of the MachineOSConfig that serves the pool of the node, else,
     in a pool without one, the image that the rendered MachineConfig names. While the build of the present spec of the
     MachineOSConfig has not succeeded, its image is that of an older spec. Then nothing matches it and the verdict is
@@ -56,8 +56,7 @@ options:
     description:
       - How the nodes are asked.
       - V(pod_exec) runs the command in the pod of the machine-config-daemon, through the API server.
-      - V(auto) chooses. There is only one way now, and no way that creates a pod on the nodes will ever be chosen by
-        itself.
+      - V(auto) chooses. There is only one way now. A way that creates pods on the nodes will never be chosen by itself.
     type: str
     choices: [auto, pod_exec]
     default: auto

@@ -17,9 +17,9 @@ description:
     password stands there in clear or encoded, means nothing. What cannot be read is written anew.
   - Neither the result nor the diff shows a password. They name the registries, whether a credential differs, and when
     it expires, where it is a token that says so.
-  - Refused is a Secret of the same name that is not one of registry credentials, whatever is asked for. One of the
-    older type C(kubernetes.io/dockercfg) is left alone while it holds what is asked for, and cannot be changed, because
-    a Secret keeps its type.
+  - The module never touches a Secret of the same name that is not one of registry credentials. One of the older type
+    C(kubernetes.io/dockercfg) is left alone while it holds what is asked for. It cannot be changed, because a Secret
+    keeps its type.
   - Nothing is built or rebooted because the content of a Secret changes.
 options:
   state:
