@@ -56,7 +56,7 @@ class Cluster:
 
     def is_ready(self) -> bool:
         """True when the API server says so."""
-        return self._raw("/readyz") == b"ok"
+        return self._raw("/readyz", timeout=2) == b"ok"
 
     def create_crds(self, crds: list[dict[str, Any]]) -> bool:
         """Create CustomResourceDefinitions, the quickest way. True when all exist."""
@@ -133,13 +133,13 @@ class Cluster:
             self._dynamic = DynamicClient(self._api, cache_file=str(self._facts.folder / "tmp" / "discovery.json"))
         return self._dynamic
 
-    def _raw(self, path: str) -> bytes:
-        return self._call("GET", path, None)
+    def _raw(self, path: str, timeout: float = _TIMEOUT) -> bytes:
+        return self._call("GET", path, None, timeout)
 
-    def _call(self, verb: str, path: str, body: Any) -> bytes:
+    def _call(self, verb: str, path: str, body: Any, timeout: float = _TIMEOUT) -> bytes:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         request = self._api.param_serialize(verb, path, header_params=headers, body=body, auth_settings=["BearerToken"])
-        answer = self._api.call_api(*request, _request_timeout=_TIMEOUT)
+        answer = self._api.call_api(*request, _request_timeout=timeout)
         content = bytes(answer.read())
         if not 200 <= answer.status < 300:
             raise client.ApiException(status=answer.status, reason=content.decode(errors="replace")[:500])

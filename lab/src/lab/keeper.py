@@ -10,6 +10,8 @@ is up, and when the process named by ``--with-pid`` ends.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import fcntl
 import os
 import select
@@ -50,6 +52,7 @@ class _Watched:
 
 
 def _keep(folder: Path, companion: int | None) -> int:
+    _adopt_orphans()
     signals = _signal_pipe()
     # The write end stays here alone, so that the first process inside can see whether we live.
     lifeline, _held = os.pipe()
@@ -135,6 +138,17 @@ def _end(folder: Path, namespace: subprocess.Popen[bytes]) -> None:
 def _end_at_once(namespace: subprocess.Popen[bytes]) -> None:
     namespace.kill()
     namespace.wait()
+    # What was its child is now ours (see _adopt_orphans), and ends only after everything in the namespace has.
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of the first process inside when ``unshare``, between us and it, has ended."""
+    set_child_subreaper = 36
+    if ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "could not adopt orphans")
 
 
 if __name__ == "__main__":
