@@ -62,7 +62,7 @@ class MachineOSConfig:
             observed_generation=status.get("observedGeneration", 0),
             current_image_pull_spec=status.get("currentImagePullSpec", ""),
             current_build=notes.get(CURRENT_BUILD, ""),
-            build_before=notes.get(BUILD_BEFORE, ""),
+            build_before=_build_before(obj),
             spec_changed_at=_spec_changed_at(obj),
         )
 
@@ -132,7 +132,7 @@ def spec_patch(current: Object, wanted: WantedConfig) -> dict[str, t.Any]:
     if base_secret is not None and base_secret != now.base_image_pull_secret:
         patch["baseImagePullSecret"] = {"name": base_secret} if base_secret else None
     if wanted.containerfile is not None and not same_containerfile(wanted.containerfile, now.containerfile):
-        others = [e for e in spec.get("containerFile") or [] if e.get("containerfileArch") != ALL_ARCHITECTURES]
+        others = [e for e in spec.get("containerFile") or [] if not _is_for_all(e)]
         patch["containerFile"] = others + ([_entry(wanted.containerfile)] if wanted.containerfile else [])
     return patch
 
@@ -154,7 +154,6 @@ def reduced(obj: Object) -> dict[str, t.Any]:
         "metadata.name",
         "metadata.uid",
         "metadata.generation",
-        "metadata.annotations",
         "spec.machineConfigPool",
         "spec.renderedImagePushSpec",
         "spec.renderedImagePushSecret",
@@ -162,8 +161,13 @@ def reduced(obj: Object) -> dict[str, t.Any]:
         "status.observedGeneration",
         "status.currentImagePullSpec",
     )
-    changed_at = _spec_changed_at(obj)
-    kept["metadata"]["managedFields"] = [{"time": changed_at, "fieldsV1": {"f:spec": {}}}] if changed_at else []
+    notes, mark, changed_at = annotations_of(obj), _build_before(obj), _spec_changed_at(obj)
+    kept["metadata"]["annotations"] = {name: notes[name] for name in (CURRENT_BUILD,) if name in notes}
+    owned: dict[str, t.Any] = {"f:spec": {}}
+    if mark:
+        kept["metadata"]["annotations"][BUILD_BEFORE] = mark
+        owned["f:metadata"] = {"f:annotations": {f"f:{BUILD_BEFORE}": {}}}
+    kept["metadata"]["managedFields"] = [{"time": changed_at, "fieldsV1": owned}] if changed_at else []
     return kept
 
 
@@ -173,9 +177,24 @@ def _entry(content: str) -> dict[str, str]:
 
 def _containerfile(spec: Object) -> str:
     for entry in spec.get("containerFile") or []:
-        if entry.get("containerfileArch", ALL_ARCHITECTURES) == ALL_ARCHITECTURES:
+        if _is_for_all(entry):
             return t.cast(str, entry.get("content", ""))
     return ""
+
+
+def _is_for_all(entry: Object) -> bool:
+    return bool(entry.get("containerfileArch", ALL_ARCHITECTURES) == ALL_ARCHITECTURES)
+
+
+def _build_before(obj: Object) -> str:
+    """Return the mark of our last edit; none when somebody else has edited since, for it says nothing of that edit."""
+    mark = annotations_of(obj).get(BUILD_BEFORE, "")
+    annotations = (
+        (entry.get("time", ""), ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {})
+        for entry in metadata_of(obj).get("managedFields") or []
+    )
+    marked_at = max((time for time, owned in annotations if f"f:{BUILD_BEFORE}" in owned), default="")
+    return mark if marked_at >= _spec_changed_at(obj) else ""
 
 
 def _spec_changed_at(obj: Object) -> str:
