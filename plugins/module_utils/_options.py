@@ -46,7 +46,28 @@ WAIT: Options = {
 """What a wait takes besides its own; ``progress`` is read by the action plugin of the same name."""
 
 
+_SECRET_KEYS = frozenset(
+    ("token", "password", "client-key-data", "id-token", "access-token", "refresh-token", "client-secret")
+)
+"""Where a kubeconfig holds what must not be shown."""
+
+
 def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
     """Return a module that takes the connection options and *options*, and supports check mode."""
     spec = {name: dict(option) for group in (CONNECTION, *options) for name, option in group.items()}
-    return AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)
+    # Up to ansible-core 2.20 a result repeats all options at -vvv, a kubeconfig given as a dictionary among them.
+    module.no_log_values.update(_secrets_of(module.params["kubeconfig"]))
+    return module
+
+
+def _secrets_of(kubeconfig: t.Any) -> t.Iterator[str]:
+    if isinstance(kubeconfig, list):
+        for entry in kubeconfig:
+            yield from _secrets_of(entry)
+    if isinstance(kubeconfig, dict):
+        for key, value in kubeconfig.items():
+            if key in _SECRET_KEYS and value and isinstance(value, str):
+                yield value
+            else:
+                yield from _secrets_of(value)
