@@ -168,4 +168,4 @@ def _load_kubeconfig(settings: t.Mapping[str, t.Any], asked: bool) -> None:
 
 
 def _persists(settings: t.Mapping[str, t.Any]) -> bool:
-    return bool(settings.get("persist_config", True))
+    return bool(settings.get("persist_config"))
