@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does the documentation hold where no linter looks?
+
+What a module's options are is compared by ansible-test. Here it is that they are kubernetes.core's, that the variables
+of the environment work, and that results and examples are those of the module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import ModuleDocFragment
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
+from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
+from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+
+COLLECTION = Path(__file__).resolve().parents[3]
+PACKAGE = "ansible_collections.imagemode.openshift.plugins.modules"
+OWN = "imagemode.openshift."
+MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("[a-z]*.py"))
+VARIABLE = re.compile(r"variable E\((K8S_AUTH_\w+)\)")
+EXAMPLES_OF_TYPE: dict[str, tuple[str, t.Any]] = {
+    "str": ("one", "one"),
+    "raw": ("/one", "/one"),
+    "path": ("/one", "/one"),
+    "bool": ("no", False),
+    "list": ("one,two", ["one", "two"]),
+    "dict": ("one", "one"),
+}
+"""Type of an option -> a text of the environment and the value that it stands for; of a dict, one of its entries."""
+
+Tree = dict[str, t.Any]
+
+
+def documented(module: str, block: str) -> t.Any:
+    return yaml.safe_load(getattr(importlib.import_module(f"{PACKAGE}.{module}"), block))
+
+
+def connection_options() -> Tree:
+    return t.cast(Tree, yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"])
+
+
+def meaning(spec: t.Mapping[str, t.Any]) -> Tree:
+    """An argument spec without what may be written in two ways."""
+    return {
+        name: {
+            "type": option.get("type", "str"),
+            "elements": option.get("elements"),
+            "aliases": sorted(option.get("aliases", [])),
+            "no_log": option.get("no_log", False),
+            "required": option.get("required", False),
+            "default": option.get("default"),
+            "choices": option.get("choices"),
+            "options": meaning(option.get("options", {})),
+        }
+        for name, option in spec.items()
+    }
+
+
+def as_documented(spec: t.Mapping[str, t.Any]) -> Tree:
+    """What documentation says of an argument spec."""
+    return {
+        name: {
+            "type": option.get("type", "str"),
+            "elements": option.get("elements"),
+            "aliases": sorted(option.get("aliases", [])),
+            "options": as_documented(option.get("options") or option.get("suboptions") or {}),
+        }
+        for name, option in spec.items()
+    }
+
+
+def variables(options: Tree, prefix: tuple[str, ...] = ()) -> t.Iterator[tuple[tuple[str, ...], str]]:
+    """Each option, by its way, with the variable that its description names."""
+    for name, option in options.items():
+        for variable in VARIABLE.findall(" ".join(option["description"])):
+            yield (*prefix, name), variable
+        yield from variables(option.get("suboptions") or {}, (*prefix, name))
+
+
+def connection(options: Tree) -> tuple[Tree, str, list[str]]:
+    """How the API server is reached with these options and the environment, and as whom."""
+    made = connect({"host": "https://api.example.com", "api_key": "key", **options})
+    return read_settings(options, os.environ), made.impersonate_user, list(made.impersonate_groups)
+
+
+def leaves(results: Tree, way: str = "") -> t.Iterator[tuple[str, Tree]]:
+    for name, described in results.items():
+        yield f"{way}{name}", described
+        yield from leaves(described.get("contains") or {}, f"{way}{name}.")
+
+
+def tasks(entries: list[Tree]) -> t.Iterator[Tree]:
+    for entry in entries:
+        yield entry
+        for part in ("block", "rescue", "always"):
+            yield from tasks(entry.get(part) or [])
+
+
+def test_the_connection_options_are_those_of_kubernetes_core() -> None:
+    assert meaning(CONNECTION) == meaning(AUTH_ARG_SPEC)
+
+
+def test_the_documented_connection_options_are_those_that_modules_take() -> None:
+    assert as_documented(connection_options()) == as_documented(CONNECTION)
+
+
+def test_every_connection_option_names_the_variable_that_takes_its_place() -> None:
+    named = {way[0] for way, dummy in variables(connection_options())}
+
+    assert named == set(CONNECTION)
+
+
+@pytest.mark.parametrize(("way", "variable"), list(variables(connection_options())), ids=str)
+def test_a_documented_variable_takes_the_place_of_its_option(
+    way: tuple[str, ...], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("K8S_AUTH_")]:
+        monkeypatch.delenv(name)
+    text, value = EXAMPLES_OF_TYPE[CONNECTION[way[0]]["type"]]
+    without = connection({})
+
+    by_option = connection({way[0]: value if len(way) == 1 else {way[1]: value}})
+    monkeypatch.setenv(variable, text)
+
+    assert connection({}) == by_option != without
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_takes_the_connection_options_and_the_defaults_of_the_group(module: str) -> None:
+    groups = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text(encoding="utf-8"))["action_groups"]
+
+    fragments = documented(module, "DOCUMENTATION")["extends_documentation_fragment"]
+
+    assert fragments == ["imagemode.openshift.auth", "imagemode.openshift.attributes"]
+    assert module in groups["image_mode"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_result_is_documented_down_to_its_leaves(module: str) -> None:
+    results = dict(leaves(documented(module, "RETURN")))
+
+    vague = [
+        way
+        for way, described in results.items()
+        if not {"description", "returned", "type"} <= set(described)
+        or ("sample" not in described and "contains" not in described)
+    ]
+
+    assert {"schema_version", "cluster.api_url"} <= set(results)
+    assert vague == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_example_uses_options_that_its_module_takes(module: str) -> None:
+    options = {**connection_options(), **documented(module, "DOCUMENTATION")["options"]}
+    taken = {name for option, spec in options.items() for name in (option, *spec.get("aliases", []))}
+
+    examples = [task[OWN + module] for task in tasks(documented(module, "EXAMPLES")) if OWN + module in task]
+
+    assert len(examples) > 1
+    assert [name for example in examples for name in example if name not in taken] == []
