@@ -16,6 +16,7 @@ from audit_log import AuditLog
 from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api
+from layering import ROLLOUT_TIMEOUT, BuiltPool, build_pool
 from playing import Ansible, installed_beside_pytest
 
 
@@ -67,6 +68,27 @@ def ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path: Path) -> Ansib
 def ansible_as_nobody(ansible: Ansible, lab: Facts) -> Ansible:
     """Ansible as somebody whom the API server knows and who may do nothing."""
     return ansible.talking_to(K8S_AUTH_KUBECONFIG=str(lab.kubeconfigs.nobody))
+
+
+@pytest.fixture(scope="session")
+def rolled_out(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> BuiltPool:
+    """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
+    ansible = Ansible(
+        programs=request.config.getoption("--ansible"),
+        scratch=tmp_path_factory.mktemp("rolled-out"),
+        variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
+    )
+    pool = build_pool(ansible, lab, "rolled-out")
+    nodes = {"pool": pool.name, "nodes": ["worker-0", "worker-1"]}
+    run = ansible.run_tasks(
+        [
+            {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": nodes},
+            {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**nodes, "timeout": ROLLOUT_TIMEOUT}},
+        ]
+    )
+    if run.rc:
+        raise RuntimeError(run.output)
+    return pool
 
 
 def _run_lab(*arguments: str) -> None:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""machineosbuild_wait and machineconfigpool_wait against real builds and real drains."""
+
+from __future__ import annotations
+
+import typing as t
+
+from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, build_pool, config_options, containerfile
+
+if t.TYPE_CHECKING:
+    from audit_log import AuditLog
+    from lab.facts import Facts
+    from lab.kube_rest import Api
+    from layering import BuiltPool
+    from playing import Ansible
+
+CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineosconfigs"
+BUILDS = "/apis/machineconfiguration.openshift.io/v1/machineosbuilds"
+
+
+def test_a_build_that_is_done_is_told_at_once_with_the_digest_of_the_config(
+    ansible: Ansible, api: Api, rolled_out: BuiltPool
+) -> None:
+    waited, dummy = ansible.run_module("machineosbuild_wait", {"pool": rolled_out.name})
+    assert not waited.failed, waited.msg
+    assert waited["finished"]
+    assert waited["build"]["state"] == "succeeded"
+    status = api.get(f"{CONFIGS}/{rolled_out.name}")["status"]
+    assert waited["build"]["digested_image_push_spec"] == status["currentImagePullSpec"]
+
+
+def test_a_rollout_that_is_done_is_told_at_once(ansible: Ansible, rolled_out: BuiltPool) -> None:
+    waited, dummy = ansible.run_module("machineconfigpool_wait", {"pool": rolled_out.name, "timeout": 60})
+    assert not waited.failed, waited.msg
+    assert waited["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
+
+
+def test_a_wait_lists_a_kind_once_and_watches_it_once_a_window(
+    ansible: Ansible, audit: AuditLog, rolled_out: BuiltPool
+) -> None:
+    with audit.recording() as recording:
+        ansible.run_module("machineconfigpool_wait", {"pool": rolled_out.name, "timeout": 60})
+    asked = [(r.verb, r.resource) for r in recording.ours if r.verb in ("list", "watch")]
+    assert len(asked) == len(set(asked))
+    assert {resource for dummy, resource in asked} == {
+        "machineconfigpools",
+        "machineosconfigs",
+        "machineosbuilds",
+        "nodes",
+    }
+
+
+def test_progress_lines_tell_the_states_of_the_build_and_can_be_turned_off(
+    ansible: Ansible, rolled_out: BuiltPool
+) -> None:
+    dummy, spoken = ansible.run_module("machineosbuild_wait", {"pool": rolled_out.name})
+    assert f"build {rolled_out.build['build']['name']}: succeeded" in spoken.stdout
+    dummy, silent = ansible.run_module("machineosbuild_wait", {"pool": rolled_out.name, "progress": "none"})
+    assert "succeeded" not in silent.stdout
+
+
+def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(ansible: Ansible, lab: Facts, api: Api) -> None:
+    first = build_pool(ansible, lab, "edited")
+    options = config_options(lab, "edited", containerfile=containerfile("echo again > /etc/pool"))
+    run = ansible.run_tasks(
+        [
+            {"name": "Edit", "imagemode.openshift.machineosconfig": options},
+            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": "edited", "timeout": BUILD_TIMEOUT}},
+        ]
+    )
+    assert run.rc == 0, run.output
+    second = run.of("Build")
+    assert second["build"]["name"] != first.build["build"]["name"]
+    assert second["build"]["digested_image_push_spec"] != first.image
+    assert api.get(f"{CONFIGS}/edited")["status"]["currentImagePullSpec"] == second["build"]["digested_image_push_spec"]
+
+
+def test_a_failed_build_fails_with_the_builders_own_last_words(ansible: Ansible, lab: Facts) -> None:
+    options = config_options(lab, "failing", containerfile=containerfile("echo no such luck >&2; exit 7"))
+    run = ansible.run_tasks(
+        [
+            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": "failing"}},
+            {"name": "Config", "imagemode.openshift.machineosconfig": options},
+            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": "failing", "timeout": BUILD_TIMEOUT}},
+        ],
+        "-vvv",
+    )
+    assert run.rc != 0
+    failed = run.of("Build")
+    assert failed["build"]["state"] == "failed"
+    assert failed.msg.startswith("Could not await the build of MachineConfigPool failing: MachineOSBuild failing-")
+    assert "exit status 7" in failed.msg
+    assert failed["findings"][0]["id"] == "build.failed"
+    assert "Traceback" not in run.output
+
+
+def test_a_wait_whose_time_is_over_says_how_far_it_got(ansible: Ansible, lab: Facts) -> None:
+    run = ansible.run_tasks(
+        [
+            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": "hasty"}},
+            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, "hasty")},
+            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": "hasty", "timeout": 3}},
+        ]
+    )
+    late = run.of("Build")
+    assert late.failed
+    assert late.msg.startswith("Could not await the build of MachineConfigPool hasty: not done after 3 s")
+    assert not late["finished"]
+
+
+def test_a_rollout_that_has_not_begun_is_not_done(ansible: Ansible, lab: Facts, rolled_out: BuiltPool) -> None:
+    run = ansible.run_tasks(
+        [
+            {
+                "name": "Roll",
+                "imagemode.openshift.machineconfigpool_wait": {
+                    "pool": rolled_out.name,
+                    "nodes": ["worker-0", "worker-5"],
+                    "timeout": 5,
+                },
+            }
+        ]
+    )
+    late = run.of("Roll")
+    assert late.failed
+    assert "worker-5 is not in MachineConfigPool" in late.msg
+    assert late["rollout"]["done"] == 1
+
+
+def test_a_paused_pool_is_named_instead_of_waited_for(ansible: Ansible, lab: Facts, rolled_out: BuiltPool) -> None:
+    pool = {"pool": "held"}
+    run = ansible.run_tasks(
+        [
+            {"name": "Pool", "imagemode.openshift.machineconfigpool": {**pool, "paused": True}},
+            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, "held")},
+            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {**pool, "timeout": BUILD_TIMEOUT}},
+            {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": {**pool, "nodes": ["worker-4"]}},
+            {"name": "Held", "imagemode.openshift.machineconfigpool_wait": pool, "ignore_errors": True},
+            {"name": "Release", "imagemode.openshift.machineconfigpool": {**pool, "paused": False}},
+            {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**pool, "timeout": ROLLOUT_TIMEOUT}},
+        ]
+    )
+    assert run.rc == 0, run.output
+    held = run.of("Held")
+    assert held.failed
+    assert held["findings"][0]["id"] == "pool.paused"
+    assert run.of("Roll")["rollout"]["done"] == 1
