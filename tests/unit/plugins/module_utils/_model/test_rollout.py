@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.capabilities import capabilities_of
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import MachineOSConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState, Phase, Target
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import Pool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import (
+    Rollout,
+    judge_rollout,
+    pool_image,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    LATER,
+    NOON,
+    OLD_RENDERED,
+    RENDERED,
+    image_of,
+    machine_config_pool,
+    machine_os_build,
+    machine_os_config,
+    node,
+    node_with_image,
+    render_degraded,
+)
+
+MORNING = "2026-03-01T08:00:00Z"
+BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+BUILD = machine_os_build("layered-a")
+
+
+def judge(
+    nodes: t.Sequence[dict],
+    config: dict | None = BUILT,
+    builds: t.Sequence[dict] = (BUILD,),
+    pool: dict | None = None,
+    outsiders: t.Sequence[str] = (),
+    version: str = "4.21.0",
+) -> Rollout:
+    return judge_rollout(
+        Pool.from_api(pool or machine_config_pool()),
+        MachineOSConfig.from_api(config) if config else None,
+        [MachineOSBuild.from_api(b) for b in builds],
+        [NodeState.from_api(n) for n in nodes],
+        outsiders,
+        capabilities_of(version),
+    )
+
+
+def ids(rollout: Rollout) -> list[str]:
+    return [finding.id for finding in rollout.findings]
+
+
+def test_a_rollout_is_done_when_every_node_runs_the_image_of_the_build_that_answers():
+    rollout = judge([node_with_image("a", "worker-0"), node_with_image("a", "worker-1")])
+    assert rollout.done
+    assert rollout.counts == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
+    assert (rollout.findings, rollout.line) == ((), "pool layered: 2 of 2 nodes done")
+
+
+def test_one_node_that_is_not_done_holds_the_rollout():
+    rollout = judge([node_with_image("a", "worker-0"), node("worker-1", annotations={"desiredImage": image_of("a")})])
+    assert not rollout.done
+    assert rollout.phases == {"worker-0": Phase.DONE, "worker-1": Phase.UPDATING}
+
+
+def test_a_rollout_that_has_not_begun_is_not_done():
+    """The nodes have settled on the image before, and the pool says Updated."""
+    config = machine_os_config(build="layered-b", image=image_of("b"), observed_generation=2, generation=2)
+    rollout = judge([node_with_image("a")], config, [BUILD, machine_os_build("layered-b")])
+    assert not rollout.done
+    assert rollout.counts["waiting"] == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "builds"),
+    [
+        # edited: the image that the nodes run is the one before
+        (
+            machine_os_config(
+                build="layered-a",
+                image=image_of("a"),
+                generation=2,
+                observed_generation=1,
+                edits=[("kubectl-edit", LATER)],
+            ),
+            [BUILD],
+        ),
+        (machine_os_config(build="layered-b", image=image_of("a")), [machine_os_build("layered-b", state="Building")]),
+        (machine_os_config(build="layered-b", image=image_of("a")), [machine_os_build("layered-b", state="Failed")]),
+        (machine_os_config(), []),
+        # the pool has another rendered config than the build
+        (BUILT, [machine_os_build("layered-a", rendered=OLD_RENDERED)]),
+    ],
+)
+def test_nodes_that_have_settled_are_not_done_while_the_image_is_not_current(config, builds):
+    rollout = judge([node_with_image("a")], config, builds)
+    assert not rollout.done
+    assert "0 of 1 nodes done; " in rollout.line
+
+
+def test_nobody_is_no_success():
+    assert not judge([]).done
+
+
+@pytest.mark.parametrize(
+    ("seen", "done"),
+    [
+        (node(), True),
+        (node_with_image("a"), False),
+        (node(annotations={"currentConfig": OLD_RENDERED, "desiredConfig": OLD_RENDERED}), False),
+    ],
+)
+def test_a_pool_that_is_not_layered_wants_its_rendered_config_and_no_image(seen, done):
+    assert judge([seen], config=None, builds=[]).done is done
+
+
+def test_a_pool_that_is_not_rendered_has_no_target():
+    bare = machine_config_pool(rendered="")
+    image = pool_image(Pool.from_api(bare), None, [])
+    assert (image.target, image.line) == (None, "pool layered is not rendered yet")
+    assert not judge([node(annotations={"currentConfig": "", "desiredConfig": ""})], None, [], bare).done
+
+
+WAITING = node("worker-0")
+
+
+def test_a_paused_pool_is_named_as_what_holds_the_rollout():
+    rollout = judge([WAITING], pool=machine_config_pool(paused=True))
+    assert ids(rollout) == ["pool.paused"]
+    assert rollout.line.endswith(", paused")
+
+
+def test_a_paused_pool_holds_nothing_that_is_done():
+    rollout = judge([node_with_image("a")], pool=machine_config_pool(paused=True))
+    assert rollout.done
+    assert (rollout.findings, rollout.line) == ((), "pool layered: 1 of 1 nodes done")
+
+
+def test_a_pool_that_cannot_be_rendered_is_named():
+    rollout = judge([WAITING], pool=render_degraded(machine_config_pool(), "MachineConfig 99-x: bad"))
+    assert ids(rollout) == ["pool.render_degraded"]
+    assert rollout.findings[0].message == "MachineConfig 99-x: bad"
+
+
+@pytest.mark.parametrize("state", ["Degraded", "Unreconcilable"])
+def test_a_degraded_node_is_named_with_its_daemons_reason(state):
+    sick = node("worker-0", annotations={"desiredImage": image_of("a"), "state": state, "reason": "cannot pull"})
+    rollout = judge([sick, node_with_image("a", "worker-1")])
+    (finding,) = rollout.findings
+    assert (finding.id, finding.object.name, finding.evidence) == ("node.degraded", "worker-0", "cannot pull")
+    assert not finding.fatal
+    assert "worker-0 degraded" in rollout.line
+
+
+@pytest.mark.parametrize(
+    ("seen", "finding"),
+    [
+        (node_with_image("a", ready="False"), "node.not_ready"),
+        (node_with_image("a", unschedulable=True), "node.unschedulable"),
+    ],
+)
+def test_a_node_with_the_image_that_cannot_carry_workload_is_named(seen, finding):
+    assert ids(judge([seen])) == [finding]
+
+
+def test_a_node_that_reboots_or_drains_is_no_finding():
+    at_work = {"desiredImage": image_of("a"), "state": "Working"}
+    rebooting = node("worker-0", annotations=at_work, ready="Unknown", unschedulable=True)
+    draining = node("worker-1", annotations={**at_work, "desiredDrain": "drain-x"}, unschedulable=True)
+    returning = node_with_image("a", "worker-2", unschedulable=True)
+    returning["metadata"]["annotations"]["machineconfiguration.openshift.io/desiredDrain"] = "uncordon-x"
+    assert ids(judge([rebooting, draining, returning])) == []
+
+
+@pytest.mark.parametrize(
+    ("annotations", "more", "doing"),
+    [
+        ({"state": "Working"}, {}, "applying the image"),
+        ({"state": "Working", "desiredDrain": "drain-x"}, {"unschedulable": True}, "draining"),
+        ({"state": "Working"}, {"ready": "Unknown"}, "rebooting"),
+        ({"currentImage": image_of("a")}, {"unschedulable": True}, "returning"),
+    ],
+)
+def test_the_line_says_what_a_node_is_doing(annotations, more, doing):
+    seen = node("worker-0", annotations={"desiredImage": image_of("a"), **annotations}, **more)
+    assert judge([seen]).line == f"pool layered: 0 of 1 nodes done, updating: worker-0 {doing}"
+
+
+def test_the_line_names_some_of_many_nodes():
+    nodes = [node(f"worker-{n}", annotations={"desiredImage": image_of("a")}) for n in range(5)]
+    assert "worker-2 applying the image and 2 more" in judge(nodes).line
+
+
+def test_a_node_outside_the_pool_that_is_waited_for_is_named():
+    rollout = judge([node_with_image("a", "worker-0")], outsiders=["worker-9"])
+    assert not rollout.done
+    assert rollout.phases["worker-9"] is Phase.WAITING
+    (finding,) = rollout.findings
+    assert (finding.id, finding.object.name) == ("node.not_in_pool", "worker-9")
+
+
+EDITED = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
+BOTH = [machine_os_build("layered-a", created=MORNING), machine_os_build("layered-b", created=NOON)]
+
+
+def test_an_older_build_that_comes_first_by_name_sticks_for_ever_on_420():
+    rollout = judge([node_with_image("a")], EDITED, BOTH, version="4.20.3")
+    (finding,) = rollout.findings
+    assert (finding.id, finding.object.name, finding.fatal) == ("pool.older_build_selected", "layered-a", True)
+
+
+@pytest.mark.parametrize("version", ["4.19.9", "4.21.0", "4.18.22", "5.0.0", ""])
+def test_other_releases_follow_whatever_the_order(version):
+    assert ids(judge([node_with_image("a")], EDITED, BOTH, version=version)) == []
+
+
+@pytest.mark.parametrize(
+    "builds",
+    [
+        # the one that answers comes first
+        [machine_os_build("layered-b"), machine_os_build("layered-c", created=MORNING)],
+        # the older one does not fit
+        [machine_os_build("layered-a", rendered=OLD_RENDERED), machine_os_build("layered-b")],
+        [machine_os_build("layered-a", config="other"), machine_os_build("layered-b")],
+        [machine_os_build("layered-a", state="Failed"), machine_os_build("layered-b")],
+        # the older one is the same image
+        [machine_os_build("layered-a", image=image_of("b")), machine_os_build("layered-b")],
+    ],
+)
+def test_an_older_build_that_is_not_taken_is_no_finding(builds):
+    assert ids(judge([node_with_image("a")], EDITED, builds, version="4.20.3")) == []
+
+
+def test_an_older_build_is_no_finding_once_every_node_is_done():
+    assert ids(judge([node_with_image("b")], EDITED, BOTH, version="4.20.3")) == []
+
+
+def test_the_target_is_the_pools_rendered_config_with_the_image_of_the_config():
+    config, build = MachineOSConfig.from_api(BUILT), MachineOSBuild.from_api(BUILD)
+    image = pool_image(Pool.from_api(machine_config_pool()), config, [build])
+    assert image.target == Target(RENDERED, image_of("a"))
