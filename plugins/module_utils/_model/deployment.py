@@ -21,6 +21,8 @@ _CHANGES = (
     "requested-base-local-replacements",
     "requested-base-remote-replacements",
     "regenerate-initramfs",
+    "initramfs-args",
+    "initramfs-etc",
     "live-inprogress",
     "live-replaced",
 )
@@ -71,7 +73,7 @@ def read_deployments(text: str) -> list[Deployment]:
     """
     try:
         answer = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableAnswer("node.answer_unreadable", f"the answer is not JSON ({error})") from error
     entries = answer.get("deployments") if isinstance(answer, dict) else None
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
