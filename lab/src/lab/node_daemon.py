@@ -27,6 +27,7 @@ from lab import node_annotations as says
 from lab.components import REBOOTING_ANNOTATION
 from lab.facts import Facts
 from lab.kube_rest import STRATEGIC_PATCH, Api, ApiError, Change
+from lab.machine_config import needs_reboot
 from lab.node_annotations import NodeView, State, Target
 from lab.node_state import Deployment, Host, NodeFolder
 from lab.oci_registry import Credentials, FetchedImage, ImageName, Registry, RegistryRefused
@@ -57,25 +58,34 @@ class Gone(Exception):
     """The node left the cluster."""
 
 
-class Images:
-    """Gets images as a node does, and the names of those its MachineConfigs stand for."""
+class Sources:
+    """Where nodes get what they run from: their rendered MachineConfigs, and images as a node fetches them."""
 
     def __init__(self, api: Api, folder: Path) -> None:
         self._api = api
         self._folder = folder
         self._registry = Registry(plain_http=frozenset({Facts.load(folder).registry_host}))
         self._lock = threading.Lock()
-        self._names: dict[str, str] = {}
+        self._specs: dict[str, dict[str, Any]] = {}
         self._known: dict[str, FetchedImage] = {}
 
     def name(self, target: Target) -> str:
         """The image ``target`` means: its own, or the one its MachineConfig names."""
         if target.image:
             return target.image
+        named = str(self.spec(target.config).get("osImageURL") or "") if target.config else ""
+        base_image = named or Facts.load(self._folder).base_image
+        if not base_image:
+            raise NotInstalled("the base image has not been pushed yet")
+        return base_image
+
+    def spec(self, config: str) -> dict[str, Any]:
+        """The spec of a rendered MachineConfig, which never changes."""
         with self._lock:
-            if target.config not in self._names:
-                self._names[target.config] = self._os_image(target.config)
-            return self._names[target.config]
+            if config not in self._specs:
+                path = f"/apis/machineconfiguration.openshift.io/v1/machineconfigs/{config}"
+                self._specs[config] = self._api.get(path)["spec"]
+            return self._specs[config]
 
     def fetch(self, name: str) -> FetchedImage:
         """Get an image's manifest with the global pull secret as it is now. Raises UpdateFailed."""
@@ -95,17 +105,6 @@ class Images:
                 return self._known.get(name) or self.fetch(name)
             except UpdateFailed as failed:
                 raise NotInstalled(str(failed)) from failed
-
-    def _os_image(self, config: str) -> str:
-        if config:
-            path = f"/apis/machineconfiguration.openshift.io/v1/machineconfigs/{config}"
-            named = str(self._api.get(path)["spec"].get("osImageURL") or "")
-            if named:
-                return named
-        base_image = Facts.load(self._folder).base_image
-        if not base_image:
-            raise NotInstalled("the base image has not been pushed yet")
-        return base_image
 
     def _credentials(self) -> Credentials:
         try:
@@ -158,9 +157,9 @@ class Watched:
 class Machine:
     """One node: its daemon and the machine below it. Works in one thread at a time, and only when there is work."""
 
-    def __init__(self, api: Api, images: Images, nodes_dir: Path, view: NodeView) -> None:
+    def __init__(self, api: Api, sources: Sources, nodes_dir: Path, view: NodeView) -> None:
         self._api = api
-        self._images = images
+        self._sources = sources
         self._name = view.name
         self._path = f"{_NODES}/{view.name}"
         self._folder = NodeFolder(nodes_dir, view.name)
@@ -233,7 +232,7 @@ class Machine:
             return
         view = self._seen.view
         if self._folder.host is None:
-            image = self._images.installed(self._images.name(view.current))
+            image = self._sources.installed(self._sources.name(view.current))
             boot_id = view.boot_id or str(uuid.uuid4())
             self._write(Host(Deployment.of(self._name, image), boot_id, view.current.config))
             if not view.boot_id:
@@ -251,17 +250,26 @@ class Machine:
             log.info("%s: to %s %s", self._name, target.config, target.image or "(the OS of its MachineConfig)")
             if view.state not in (State.WORKING, State.DEGRADED):
                 self._annotate(says.working())
-            self._drain(target)
-            self._rebase(self._images.name(target))
-            self._write(self._host.configured(target.config))
-            self._reboot()
+            if self._needs_reboot(target):
+                self._drain(target)
+                self._rebase(self._sources.name(target))
+                self._write(self._host.configured(target.config))
+                self._reboot()
+            else:
+                self._write(self._host.reconfigured(target.config))
         self._uncordon(target)
         self._annotate(says.done(target))
         log.info("%s: done", self._name)
 
     def _runs(self, target: Target) -> bool:
         host = self._host
-        return host.config == target.config and host.booted.image == self._images.name(target)
+        return host.config == target.config and host.booted.image == self._sources.name(target)
+
+    def _needs_reboot(self, target: Target) -> bool:
+        host = self._host
+        if host.booted.image != self._sources.name(target):
+            return True
+        return needs_reboot(self._sources.spec(host.config), self._sources.spec(target.config))
 
     def _drain(self, target: Target) -> None:
         if not self._controller_did(target.drain, DRAIN_TIMEOUT):
@@ -284,7 +292,7 @@ class Machine:
             return
         self._write(host.during("rebase"))
         try:
-            fetched = self._images.fetch(image)
+            fetched = self._sources.fetch(image)
             time.sleep(STAGING)
         finally:
             self._write(host.idle())
@@ -410,9 +418,9 @@ def restarted_pod(status: Mapping[str, Any], now: str) -> dict[str, Any]:
 class NodeDaemon:
     """The daemons of all nodes."""
 
-    def __init__(self, api: Api, images: Images, nodes_dir: Path) -> None:
+    def __init__(self, api: Api, sources: Sources, nodes_dir: Path) -> None:
         self._api = api
-        self._images = images
+        self._sources = sources
         self._nodes_dir = nodes_dir
         self._machines: dict[str, Machine] = {}
 
@@ -427,7 +435,7 @@ class NodeDaemon:
                 continue
             view = NodeView.of(event.object)
             if view.name not in self._machines:
-                self._machines[view.name] = Machine(self._api, self._images, self._nodes_dir, view)
+                self._machines[view.name] = Machine(self._api, self._sources, self._nodes_dir, view)
             self._machines[view.name].see(view)
 
     def _forget_old_nodes(self) -> None:
@@ -447,7 +455,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
     facts = Facts.load(sys.argv[1])
     api = Api(facts.kubeconfigs.node_daemon)
-    NodeDaemon(api, Images(api, facts.folder), facts.nodes_dir).serve()
+    NodeDaemon(api, Sources(api, facts.folder), facts.nodes_dir).serve()
 
 
 if __name__ == "__main__":

@@ -157,6 +157,10 @@ class Host:
         """This host with another rendered MachineConfig written for its next boot."""
         return replace(self, next_config=config)
 
+    def reconfigured(self, config: str) -> Host:
+        """This host with another rendered MachineConfig applied without a reboot."""
+        return replace(self, config=config, next_config=None)
+
     def rebooted(self, boot_id: str) -> Host:
         """This host after a reboot: what was staged is booted, what was booted can be rolled back to."""
         config = self.next_config or self.config
