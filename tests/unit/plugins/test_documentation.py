@@ -17,7 +17,24 @@ import pytest
 import yaml
 from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import ModuleDocFragment
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.deployment import Deployment
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState, count_phases
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
+    Expected,
+    NodeVerdict,
+    Verdict,
+    summarize,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import config_result
 from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
+from ansible_collections.imagemode.openshift.plugins.module_utils._result import (
+    build_result,
+    findings_result,
+    node_result,
+)
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 COLLECTION = Path(__file__).resolve().parents[3]
@@ -96,6 +113,15 @@ def leaves(results: Tree, way: str = "") -> t.Iterator[tuple[str, Tree]]:
         yield from leaves(described.get("contains") or {}, f"{way}{name}.")
 
 
+def ways(value: t.Any, way: str = "") -> set[str]:
+    """The name of every entry of a result, by its way; all entries of a list are alike."""
+    if isinstance(value, list):
+        return ways(value[0], way)
+    if not isinstance(value, dict):
+        return set()
+    return {f"{way}{name}" for name in value}.union(*(ways(value[name], f"{way}{name}.") for name in value))
+
+
 def tasks(entries: list[Tree]) -> t.Iterator[Tree]:
     for entry in entries:
         yield entry
@@ -166,3 +192,29 @@ def test_an_example_uses_options_that_its_module_takes(module: str) -> None:
 
     assert len(examples) > 1
     assert [name for example in examples for name in example if name not in taken] == []
+
+
+CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
+FINDING = Finding("node.image_staged", ObjectRef("Node", "worker-0"), "another image is booted")
+NODE = NodeState.from_api({"metadata": {"name": "worker-0"}})
+BOOTED = Deployment(True, False, "", "", "", ())
+VERDICT = NodeVerdict("worker-0", Verdict.MISMATCH, (FINDING,), BOOTED)
+
+
+@pytest.mark.parametrize(
+    ("module", "result", "value"),
+    [
+        ("machineosbuild_wait", "build", build_result(MachineOSBuild.from_api({"metadata": {"name": "layered-1"}}))),
+        ("machineosbuild_wait", "findings", findings_result([FINDING])),
+        ("machineosbuild_wait", "machineosconfig", config_result(CONFIG)),
+        ("machineosconfig", "machineosconfig", config_result(CONFIG)),
+        ("machineconfigpool_wait", "findings", findings_result([FINDING])),
+        ("machineconfigpool_wait", "rollout", count_phases([])),
+        ("node_image_verify", "nodes", [node_result(NODE, "layered", Expected("", "", "option"), VERDICT, "")]),
+        ("node_image_verify", "summary", summarize([])),
+    ],
+)
+def test_a_result_is_what_its_documentation_says(module: str, result: str, value: t.Any) -> None:
+    described = documented(module, "RETURN")[result]
+
+    assert ways(value) == {way for way, dummy in leaves(described["contains"])}
