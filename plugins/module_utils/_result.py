@@ -8,7 +8,7 @@ import typing as t
 from ._cluster.session import Session
 from ._model.capabilities import desired_version
 from ._model.deployment import Deployment
-from ._model.findings import Finding
+from ._model.findings import Finding, Severity
 from ._model.machineosbuild import MachineOSBuild
 from ._model.node import NodeState
 from ._model.resources import CLUSTER_VERSION, INFRASTRUCTURE, Object
@@ -49,8 +49,10 @@ def build_result(build: MachineOSBuild | None, state: str = "") -> dict[str, t.A
 
 
 def findings_result(findings: t.Iterable[Finding]) -> list[dict[str, t.Any]]:
-    """Return findings sorted by id and object."""
-    return [f.as_result() for f in sorted(findings, key=lambda f: (f.id, f.object.namespace, f.object.name))]
+    """Return findings, the gravest first, then by id and object."""
+    graver = list(Severity)
+    order = sorted(findings, key=lambda f: (graver.index(f.severity), f.id, f.object.namespace, f.object.name))
+    return [f.as_result() for f in order]
 
 
 def node_result(node: NodeState, pool: str, expected: Expected, judged: NodeVerdict, asked_at: str) -> dict[str, t.Any]:
