@@ -26,7 +26,8 @@ description:
 options:
   state:
     description:
-      - Whether the nodes are to be in the pool.
+      - Whether the nodes are to be in the pool. V(absent) takes the labels away, except those by which a built-in pool
+        holds the node, to which it goes back.
     type: str
     choices: [present, absent]
     default: present

@@ -263,7 +263,7 @@ findings:
       type: str
       sample: 'Node worker-1: failed to drain node: worker-1 after 1 hour'
     evidence:
-      description: What shows it, 2048 characters at most. Empty when the message says it all.
+      description: What shows it, 2048 bytes at most. Empty when the message says it all.
       returned: always
       type: str
       sample: 'failed to drain node: worker-1 after 1 hour'

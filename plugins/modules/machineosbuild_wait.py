@@ -268,7 +268,7 @@ findings:
       type: str
       sample: MachineOSBuild layered-966b8892b0c378291caf890a998624e7 failed
     evidence:
-      description: What shows it, 2048 characters at most. Empty when the message says it all.
+      description: What shows it, 2048 bytes at most. Empty when the message says it all.
       returned: always
       type: str
       sample: 'Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1'

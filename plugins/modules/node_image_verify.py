@@ -328,7 +328,7 @@ nodes:
           type: str
           sample: 'the node booted sha256:1b2c3d4e...; sha256:8c1f6a4d... is staged'
         evidence:
-          description: What shows it, 2048 characters at most. Empty when the message says it all.
+          description: What shows it, 2048 bytes at most. Empty when the message says it all.
           returned: always
           type: str
           sample: sha256:1b2c3d4e...
