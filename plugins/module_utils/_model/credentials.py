@@ -7,10 +7,9 @@ Nothing here ever shows a password: what leaves is a host and, where the credent
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from .resources import CREATED_BY, OURS, Object
@@ -26,7 +25,7 @@ class Credential:
     """What one registry is told."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
     @property
     def expires(self) -> str:
@@ -38,7 +37,7 @@ class Credential:
             padded = parts[1] + "=" * (-len(parts[1]) % 4)
             claims = json.loads(base64.urlsafe_b64decode(padded))
             return datetime.fromtimestamp(claims["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        except (ValueError, KeyError, TypeError, OverflowError, OSError, binascii.Error):
+        except (ValueError, KeyError, TypeError, OverflowError, OSError):
             return ""
 
 
@@ -77,7 +76,7 @@ def of_secret(secret: Object) -> dict[str, Credential]:
         raise ValueError(f"it is of type {secret.get('type') or 'Opaque'}")
     try:
         text = base64.b64decode((secret.get("data") or {}).get(key, ""), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except (ValueError, TypeError):
         raise ValueError(f"its key {key} cannot be decoded") from None
     if not text:
         raise ValueError(f"its key {key} is missing or empty")
@@ -119,7 +118,7 @@ def _read_entry(host: str, entry: Object) -> Credential:
         return Credential(str(entry.get("username", "")), str(entry.get("password", "")))
     try:
         username, dummy, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError, TypeError):
+    except (ValueError, TypeError):
         raise ValueError(f"the auth of {host} cannot be decoded") from None
     return Credential(username, password)
 
