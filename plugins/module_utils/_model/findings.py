@@ -57,11 +57,6 @@ FINDINGS: t.Mapping[str, Definition] = {
         "There is no MachineOSBuild for the present spec yet.",
         "Look at ClusterOperator machine-config and at the log of Deployment machine-os-builder",
     ),
-    "build.secret_missing": Definition(
-        Severity.ERROR,
-        "A Secret that the MachineOSConfig names does not exist.",
-        "Create the Secret in namespace openshift-machine-config-operator",
-    ),
     "pool.paused": Definition(
         Severity.ERROR,
         "The pool is paused; no node is changed.",
@@ -210,6 +205,6 @@ class Finding:
             "severity": self.severity.value,
             "object": {"kind": self.object.kind, "namespace": self.object.namespace, "name": self.object.name},
             "message": self.message,
-            "evidence": self.evidence[:MAX_EVIDENCE],
+            "evidence": self.evidence.encode("utf-8", "replace")[:MAX_EVIDENCE].decode("utf-8", "ignore"),
             "remedy": self.remedy,
         }

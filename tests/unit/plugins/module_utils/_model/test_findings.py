@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model import findings
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import (
+    FINDINGS,
+    MAX_EVIDENCE,
+    Finding,
+    Severity,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
+
+NODE = ObjectRef("Node", "worker-0")
+TABLE = Path(findings.__file__)
+PLUGINS = TABLE.parents[2]
+AN_ID = re.compile(r'"((?:build|node|pool|cluster)\.[a-z0-9_]+)"')
+
+
+def ids_in_the_code() -> set[str]:
+    code = [file.read_text(encoding="utf-8") for file in PLUGINS.rglob("*.py") if file != TABLE]
+    return {found for text in code for found in AN_ID.findall(text)}
+
+
+def test_an_id_that_is_not_in_the_public_table_is_refused():
+    with pytest.raises(ValueError, match=r"node\.tired is not a public finding"):
+        Finding("node.tired", NODE, "it is tired")
+
+
+def test_every_id_that_the_code_uses_is_public():
+    assert ids_in_the_code() - set(FINDINGS) == set()
+
+
+def test_every_public_id_is_used():
+    assert set(FINDINGS) - ids_in_the_code() == set()
+
+
+@pytest.mark.parametrize("finding_id", FINDINGS)
+def test_every_finding_has_a_meaning_and_a_remedy(finding_id):
+    definition = FINDINGS[finding_id]
+    assert re.fullmatch(r"\S.*\.", definition.meaning)
+    assert re.fullmatch(r"[A-Z].*[^.]", definition.remedy)
+
+
+@pytest.mark.parametrize(
+    ("finding_id", "severity", "fatal"),
+    [
+        ("build.failed", Severity.FATAL, True),
+        ("pool.paused", Severity.ERROR, False),
+        ("node.local_changes", Severity.WARNING, False),
+    ],
+)
+def test_the_table_says_what_is_fatal(finding_id, severity, fatal):
+    finding = Finding(finding_id, NODE, "message")
+    assert (finding.severity, finding.fatal) == (severity, fatal)
+
+
+def test_a_result_shows_the_finding_with_its_remedy():
+    secret = ObjectRef("Secret", "push", "ns")
+    assert Finding("pool.paused", secret, "message", "evidence").as_result() == {
+        "id": "pool.paused",
+        "severity": "error",
+        "object": {"kind": "Secret", "namespace": "ns", "name": "push"},
+        "message": "message",
+        "evidence": "evidence",
+        "remedy": FINDINGS["pool.paused"].remedy,
+    }
+
+
+@pytest.mark.parametrize("character", ["a", "ü", "●", "🙂"])
+def test_evidence_is_cut_at_its_limit_of_bytes(character):
+    shown = Finding("node.command_failed", NODE, "message", character * 5000).as_result()["evidence"]
+    assert MAX_EVIDENCE - 4 < len(shown.encode()) <= MAX_EVIDENCE
+    assert set(shown) == {character}
