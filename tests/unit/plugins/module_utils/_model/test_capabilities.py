@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.capabilities import (
+    capabilities_of,
+    desired_version,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import cluster_version
+
+
+@pytest.mark.parametrize(
+    ("version", "holds"),
+    [
+        ("4.18.22", False),
+        ("4.19.0", False),
+        ("4.20.0", True),
+        ("4.20.0-ec.5", True),
+        ("4.20.0-0.okd-scos-2026-01-01-000000", True),
+        ("4.21.0", False),
+        ("4.200.0", False),
+        ("14.20.0", False),
+        ("5.0.0", False),
+        ("", False),
+        ("next", False),
+    ],
+)
+def test_only_420_is_held_by_an_older_build(version, holds):
+    assert capabilities_of(version).holds_older_build is holds
+
+
+@pytest.mark.parametrize(
+    ("served", "version"),
+    [(cluster_version("4.20.1"), "4.20.1"), ({}, ""), ({"status": {}}, ""), ({"status": {"desired": {}}}, "")],
+)
+def test_the_release_is_the_one_that_is_wanted(served, version):
+    assert desired_version(served) == version

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model import node as node_model
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import RENDERED, image_of, node
+from hypothesis import given
+from hypothesis import strategies as st
+
+BYTES_A_NODE = 200
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_KINDS = st.sampled_from(["Node", "MachineConfigPool", "MachineOSBuild"])
+_CURSORS = st.builds(
+    Cursor,
+    st.floats(0, 4e9),
+    st.dictionaries(_KINDS, st.text("0123456789")),
+    st.dictionaries(_KINDS, st.dictionaries(st.text(), _JSON, max_size=3)),
+    st.text(),
+)
+
+
+@given(_CURSORS)
+def test_a_cursor_reads_as_it_was(cursor):
+    assert read_cursor(str(cursor)) == cursor
+
+
+@given(_CURSORS)
+def test_a_cursor_survives_the_way_through_a_module(cursor):
+    text = str(cursor)
+    assert text.isascii()
+    assert not any(character.isspace() or character in "\"'\\" for character in text)
+
+
+def packed(content: object) -> str:
+    return base64.b85encode(zlib.compress(json.dumps(content).encode())).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not a cursor",
+        "ü",
+        base64.b85encode(b"plain").decode(),
+        base64.b85encode(zlib.compress(b"not JSON")).decode(),
+        packed(None),
+        packed([]),
+        packed({"version": 1}),
+        packed([1, 0, {}, {}]),
+        packed([2, 0, {}, {}, ""]),
+        packed([0, 0, {}, {}, ""]),
+        packed([1, "soon", {}, {}, ""]),
+        packed([1, None, {}, {}, ""]),
+        packed([1, 0, [], {}, ""]),
+        packed([1, 0, {}, [], ""]),
+    ],
+)
+def test_what_cannot_be_read_means_listing_again(text):
+    assert read_cursor(text) is None
+
+
+@given(st.text() | st.binary().map(lambda data: base64.b85encode(data).decode()))
+def test_garbage_is_no_cursor(text):
+    assert read_cursor(text) is None
+
+
+@given(_CURSORS, st.data())
+def test_a_cursor_that_was_cut_is_none(cursor, data):
+    text = str(cursor)
+    assert read_cursor(text[: data.draw(st.integers(0, len(text) - 1))]) is None
+
+
+def realistic_node(number: int) -> dict:
+    name = f"ip-10-0-{number // 250}-{number % 250}.eu-west-1.compute.internal"
+    labels = {
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/instance-type": ("m6i.xlarge", "m6i.2xlarge")[number % 2],
+        "beta.kubernetes.io/os": "linux",
+        "failure-domain.beta.kubernetes.io/region": "eu-west-1",
+        "failure-domain.beta.kubernetes.io/zone": f"eu-west-1{'abc'[number % 3]}",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": ("m6i.xlarge", "m6i.2xlarge")[number % 2],
+        "node.openshift.io/os_id": "rhel",
+        "topology.ebs.csi.aws.com/zone": f"eu-west-1{'abc'[number % 3]}",
+        "topology.k8s.aws/zone-id": f"euw1-az{number % 3}",
+        "topology.kubernetes.io/region": "eu-west-1",
+        "topology.kubernetes.io/zone": f"eu-west-1{'abc'[number % 3]}",
+    }
+    annotations = {"currentImage": image_of("ab"[number % 2]), "desiredImage": image_of("a")}
+    if number % 25 == 0:
+        annotations.update({"state": "Degraded", "reason": f"failed to drain node {name}: pods on it are protected"})
+    seen = node(
+        name, labels=labels, annotations=annotations, ready=str(number % 10 > 0), unschedulable=number % 10 == 0
+    )
+    return node_model.reduced(seen)
+
+
+def test_500_nodes_take_at_most_200_bytes_each():
+    nodes = {obj["metadata"]["name"]: obj for obj in map(realistic_node, range(500))}
+    cursor = Cursor(1772366400.0, {"Node": "123456789"}, {"Node": nodes}, f"pool layered on {RENDERED}")
+    text = str(cursor)
+    assert read_cursor(text) == cursor
+    assert len(text) <= BYTES_A_NODE * len(nodes)

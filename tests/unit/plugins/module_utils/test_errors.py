@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused, finish
+
+
+class Left(BaseException):
+    """The module has left."""
+
+
+class Module:
+    """A module that remembers how it was left, and whether an error was being handled then."""
+
+    def __init__(self) -> None:
+        self.failed: bool | None = None
+        self.result: dict[str, t.Any] = {}
+        self.handling: t.Any = None
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        self._leave(False, result)
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        self._leave(True, {"msg": msg, **result})
+
+    def _leave(self, failed: bool, result: dict[str, t.Any]) -> t.NoReturn:
+        self.failed, self.result, self.handling = failed, result, sys.exc_info()[1]
+        raise Left
+
+
+def left_after(work: t.Callable[[], t.Mapping[str, t.Any]]) -> Module:
+    module = Module()
+    with pytest.raises(Left):
+        finish(module, work)
+    return module
+
+
+def refusing(*arguments: t.Any) -> t.Callable[[], t.Mapping[str, t.Any]]:
+    def work() -> t.Mapping[str, t.Any]:
+        raise Refused(*arguments)
+
+    return work
+
+
+def test_work_that_is_done_leaves_with_its_result():
+    module = left_after(lambda: {"changed": True, "nodes": []})
+    assert (module.failed, module.result) == (False, {"changed": True, "nodes": []})
+
+
+def test_a_refusal_names_what_why_and_what_to_do():
+    module = left_after(refusing("create MachineConfigPool layered", "it exists", "Choose another name"))
+    assert module.failed
+    assert module.result == {
+        "msg": "Could not create MachineConfigPool layered: it exists. Choose another name.",
+        "changed": False,
+    }
+
+
+def test_a_refusal_leaves_outside_the_handling_of_an_error():
+    """Else ansible-core 2.16 prints a traceback at -vvv."""
+    assert left_after(refusing("x", "y", "z")).handling is None
+
+
+def test_a_refusal_carries_how_far_it_got():
+    module = left_after(refusing("x", "y", "z", {"changed": True, "nodes": ["worker-0"]}))
+    assert (module.result["changed"], module.result["nodes"]) == (True, ["worker-0"])
+
+
+def test_what_a_refusal_carries_already_goes_before_what_is_added():
+    refusal = Refused("x", "y", "z", {"changed": True}).having({"changed": False, "verdict": "none"})
+    assert refusal.result == {"changed": True, "verdict": "none"}
+    assert str(refusal) == "Could not x: y. z."
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [("it\nis  away.", "Try\nagain."), ("it is away", "Try again"), (" it is away. ", "Try again ")],
+)
+def test_a_refusal_is_one_line_with_one_full_stop_a_sentence(reason, remedy):
+    assert str(Refused("reach the cluster", reason, remedy)) == "Could not reach the cluster: it is away. Try again."
+
+
+def test_what_nobody_expected_is_not_hidden():
+    def work() -> t.Mapping[str, t.Any]:
+        raise KeyError("spec")
+
+    with pytest.raises(KeyError, match="spec"):
+        finish(Module(), work)
