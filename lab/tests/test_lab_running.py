@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from lab.cluster import Cluster
 from lab.errors import LabError
 from lab.facts import Facts
 from lab.labs import keeper_pid
+from lab.ports import choose_ports
 from lab.processes import lab_processes
 
 pytestmark = pytest.mark.lab
@@ -231,12 +233,13 @@ def test_the_controller_works_again_soon_though_its_predecessor_kept_the_lease(o
 
 
 @pytest.fixture
-def broken_etcd(tmp_path: Path) -> Build:
+def broken_etcd(tmp_path: Path, request: pytest.FixtureRequest) -> Build:
     """A build whose etcd only ever says why it cannot run."""
     real = build(print)
+    words = getattr(request, "param", "the disk is made of cheese")
     shutil.copytree(real.binaries, tmp_path / "bin", symlinks=False, copy_function=os.symlink)
     (tmp_path / "bin" / "etcd").unlink()
-    (tmp_path / "bin" / "etcd").write_text("#!/bin/sh\necho the disk is made of cheese\nexit 1\n")
+    (tmp_path / "bin" / "etcd").write_text(f"#!/bin/sh\necho {words}\nexit 1\n")
     (tmp_path / "bin" / "etcd").chmod(0o755)
     return Build(tmp_path / "bin", real.manifests)
 
@@ -248,6 +251,24 @@ def test_a_component_that_does_not_come_up_is_named_with_its_log_and_nothing_sta
 
         assert keeper_pid(lab.folder) is None
         assert lab_processes(lab.folder) == []
+
+
+@pytest.mark.parametrize("broken_etcd", ["bind: address already in use"], indirect=True)
+def test_a_port_that_was_taken_meanwhile_is_changed_and_not_for_ever(
+    broken_etcd: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    with own_lab("ports") as lab, socket.create_server(("127.0.0.1", 0)) as taken:
+        first = replace(choose_ports(), supervisor=taken.getsockname()[1])
+        choices = [first, choose_ports(), choose_ports()]
+        monkeypatch.setattr("lab.preparation.choose_ports", lambda: choices.pop(0))
+
+        with pytest.raises(LabError, match="taken three times"):
+            bring_up(lab.folder, broken_etcd, 1, None, said.append)
+
+        assert choices == []
+        assert sum("a port was taken" in line for line in said) == 3
+        assert keeper_pid(lab.folder) is None
 
 
 def test_killing_lab_up_while_it_starts_leaves_nothing() -> None:
@@ -270,7 +291,7 @@ def test_when_the_supervisor_dies_during_the_start_lab_up_says_so_and_nothing_st
 
         error = start.communicate()[1]
         assert start.returncode == 1
-        assert "its supervisor ended" in error
+        assert "its supervisor has ended" in error
         eventually("nothing of the lab runs", lambda: lab.is_gone(pids))
 
 

@@ -30,8 +30,11 @@ _POLL = 0.1
 _ATTEMPTS = 3
 # A component that ended so often during one step does not come up by itself.
 _HOPELESS_STARTS = 4
+# The controller asks for each node by itself, five times a second and twice a node: 500 took 220 s.
+_MOST_COUNTED = 50
 _LOG_LINES = 12
-_PORT_TAKEN = "address already in use"
+# What the components say, and what supervisord says.
+_PORT_TAKEN = ("address already in use", "is already listening on a port")
 
 
 class _PortTaken(Exception):
@@ -63,7 +66,6 @@ class _Start:
         self._facts = facts
         self._build = build
         self._nodes = node_names(workers)
-        # The operator asks for each node by itself, five times a second.
         self._timeout = _STEP_TIMEOUT + 0.5 * len(self._nodes)
         self._say = say
         self._components = {item.name: item for item in components(facts, build.manifests)}
@@ -99,7 +101,7 @@ class _Start:
         self._start("build-runner", "node-daemon")
         pools = self._cluster.pools()
         nodes = [node(self._facts, name, pool, pools[pool].rendered) for name, pool in self._nodes.items()]
-        self._await(f"{len(nodes)} nodes exist", lambda: self._cluster.create(*nodes), "kube-apiserver")
+        self._await(f"{len(nodes)} nodes exist", lambda: self._cluster.create_nodes(nodes), "kube-apiserver")
         self._await(
             f"{len(self._nodes)} nodes are Ready",
             lambda: self._cluster.ready_nodes() >= set(self._nodes),
@@ -111,7 +113,10 @@ class _Start:
             "kwok",
             "kube-controller-manager",
         )
-        self._await("the pools count their nodes", self._pools_are_settled, "machine-config-controller")
+        if len(self._nodes) <= _MOST_COUNTED:
+            self._await("the pools count their nodes", self._pools_are_settled, "machine-config-controller")
+        else:
+            self._say(f"not waiting until the pools count {len(self._nodes)} nodes; that takes minutes")
         self._await("every component runs", self._everything_runs, *self._lasting())
         self._facts = self._facts.with_ready(True)
         self._facts.save()
@@ -164,7 +169,7 @@ class _Start:
             try:
                 self._supervisor.start(self._components[name])
             except OSError:
-                self._give_up_without_supervisor(f"{name} was started")
+                self._give_up_without_supervisor(f"{name} starts")
 
     def _await(self, what: str, condition: Callable[[], bool], *responsible: str) -> None:
         """Try until ``condition`` holds; the ``responsible`` components are looked at while it does not."""
@@ -203,10 +208,10 @@ class _Start:
     def _give_up_without_supervisor(self, what: str) -> NoReturn:
         supervisor_log = self._facts.logs / "supervisord.log"
         log = self._facts.logs / "keeper.log"
-        if _PORT_TAKEN in (_tail(supervisor_log) + _tail(log)).lower():
+        if _tells_of_a_taken_port(log) or _tells_of_a_taken_port(supervisor_log):
             raise _PortTaken
         raise LabError(
-            f"Could not start the lab: its supervisor ended before {what}. See {log} and {supervisor_log}, "
+            f"Could not start the lab: its supervisor has ended, waiting until {what}. See {log} and {supervisor_log}, "
             f"which end:\n{_tail(log)}\n{_tail(supervisor_log)}"
         )
 
@@ -214,7 +219,7 @@ class _Start:
         for name in responsible:
             state = self._states(what)[name]
             log = self._facts.logs / f"{name}.log"
-            if state.starts > 1 and _PORT_TAKEN in _tail(log).lower():
+            if state.starts > 1 and _tells_of_a_taken_port(log):
                 raise _PortTaken
             if self._components[name].is_task:
                 if state.state is State.EXITED and state.exit_status:
@@ -243,9 +248,13 @@ class _Start:
         try:
             os.write(self._lifeline, LIFELINE_READY)
         except BrokenPipeError:
-            self._give_up_without_supervisor("the start was over")
+            self._give_up_without_supervisor("the keeper takes over")
         os.close(self._lifeline)
         self._up = True
+
+
+def _tells_of_a_taken_port(log: Path) -> bool:
+    return any(words in _tail(log).lower() for words in _PORT_TAKEN)
 
 
 def _tail(log: Path) -> str:

@@ -26,7 +26,9 @@ from lab.rendering import render
 
 _POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_NODES = "/api/v1/nodes"
 _TIMEOUT = 10
+_WRITERS = 8
 # Answers that mean "not yet" while the cluster comes up.
 NOT_YET = (OSError, urllib3.exceptions.HTTPError, client.ApiException, ResourceNotFoundError)
 
@@ -60,8 +62,11 @@ class Cluster:
 
     def create_crds(self, crds: list[dict[str, Any]]) -> bool:
         """Create CustomResourceDefinitions, the quickest way. True when all exist."""
-        with ThreadPoolExecutor(4) as threads:
-            return all(threads.map(self._create_crd, crds))
+        return self._create_all(_CRDS, crds)
+
+    def create_nodes(self, nodes: list[dict[str, Any]]) -> bool:
+        """Create nodes with their status, the quickest way: there may be hundreds. True when all exist."""
+        return self._create_all(_NODES, nodes)
 
     def established_crds(self) -> int:
         """How many CustomResourceDefinitions are served."""
@@ -106,7 +111,7 @@ class Cluster:
         """The names of the nodes that are Ready."""
         return {
             node["metadata"]["name"]
-            for node in json.loads(self._raw("/api/v1/nodes"))["items"]
+            for node in json.loads(self._raw(_NODES))["items"]
             if any(
                 condition["type"] == "Ready" and condition["status"] == "True"
                 for condition in node["status"].get("conditions") or []
@@ -120,9 +125,13 @@ class Cluster:
         )
         return sum(pod["status"].get("phase") == "Running" for pod in found["items"])
 
-    def _create_crd(self, crd: dict[str, Any]) -> bool:
+    def _create_all(self, path: str, documents: list[dict[str, Any]]) -> bool:
+        with ThreadPoolExecutor(_WRITERS) as threads:
+            return all(threads.map(lambda document: self._post(path, document), documents))
+
+    def _post(self, path: str, document: dict[str, Any]) -> bool:
         try:
-            self._call("POST", _CRDS, crd)
+            self._call("POST", path, document)
         except client.ApiException as error:
             if error.status != 409:
                 raise

@@ -79,6 +79,7 @@ def _keep(folder: Path, companion: int | None) -> int:
     try:
         companion_fd = os.pidfd_open(companion) if companion is not None else None
     except ProcessLookupError:
+        print(f"keeper: process {companion}, which the lab was to run with, has ended", flush=True)
         _end_at_once(namespace)
         return 0
     watched = _Watched(signals, sys.stdin.fileno(), os.pidfd_open(namespace.pid), companion_fd)
