@@ -86,7 +86,7 @@ def connect(options: t.Mapping[str, t.Any]) -> Connection:
     settings = read_settings(options, os.environ)
     return Connection(
         configuration=_configuration(settings),
-        impersonate_user=str(options.get("impersonate_user") or os.environ.get("K8S_AUTH_IMPERSONATE_USER", "")),
+        impersonate_user=_impersonated_user(options, os.environ),
         impersonate_groups=_impersonated_groups(options, os.environ),
     )
 
@@ -112,6 +112,11 @@ def read_settings(options: t.Mapping[str, t.Any], environment: t.Mapping[str, st
 def _proxy_headers(environment: t.Mapping[str, str]) -> dict[str, str] | None:
     names = {name: environment.get(f"K8S_AUTH_PROXY_HEADERS_{name.upper()}") for name in _PROXY_HEADERS}
     return {name: value for name, value in names.items() if value is not None} or None
+
+
+def _impersonated_user(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:
+    user = options.get("impersonate_user")
+    return str(environment.get("K8S_AUTH_IMPERSONATE_USER", "") if user is None else user)
 
 
 def _impersonated_groups(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> tuple[str, ...]:
