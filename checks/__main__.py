@@ -9,6 +9,7 @@ import typing as t
 
 import typer
 
+from .bench import bench as measure
 from .commands import Setting
 from .environment import CACHE, ROOT, NotPossible
 from .outcome import Count, Outcome, table, total
@@ -49,6 +50,13 @@ def matrix(
     chosen = ("--session", *legs) if legs else ()
     nox = ("python", "-m", "nox", "--envdir", str(CACHE / "nox"), *chosen)
     raise typer.Exit(code=0 if Setting(NEWEST_TREE).run(*nox, folder=ROOT).ok else 1)
+
+
+@app.command()
+def bench() -> None:
+    """Measure the tasks over many nodes beside kubectl, on a lab of 500 nodes."""
+    NEWEST_TREE.refresh()
+    raise typer.Exit(code=0 if measure(Setting(NEWEST_TREE)) else 1)
 
 
 def _run_step(step: str) -> Outcome:

@@ -71,6 +71,15 @@ class Recording:
         return self.by(agent=OUR_AGENT)
 
 
+@dataclass(frozen=True)
+class _Fence:
+    """A line of the log: where it starts and ends, in bytes, and when it was noted."""
+
+    start: int
+    end: int
+    noted_at: str
+
+
 class AuditLog:
     """The audit log of one lab.
 
@@ -90,13 +99,16 @@ class AuditLog:
         yield recording
         end = self._fence()
         with self._log.open("rb") as log:
-            log.seek(begin)
-            noted = log.read(end - begin)
-        recording.requests.extend(ApiRequest.of(json.loads(line)) for line in noted.splitlines())
-        recording.requests = [request for request in recording.requests if "?fence=" not in request.uri]
+            log.seek(begin.end)
+            noted = log.read(end.start - begin.end)
+        # A watch or an exec is noted twice, when it begins and when it ends; the end alone belongs to an earlier one.
+        events = {event["auditID"]: event for event in map(json.loads, noted.splitlines())}
+        recording.requests.extend(
+            ApiRequest.of(event) for event in events.values() if event["requestReceivedTimestamp"] > begin.noted_at
+        )
 
-    def _fence(self) -> int:
-        """Make a request that nobody else makes and return where the log ends once that is noted.
+    def _fence(self) -> _Fence:
+        """Make a request that nobody else makes and return where the log notes it.
 
         What was answered before it is noted before it: the log is written before the answer leaves.
         """
@@ -109,8 +121,9 @@ class AuditLog:
                 log.seek(before)
                 noted = log.read()
             place = noted.find(mark.encode())
-            end = noted.find(b"\n", place)
-            if place >= 0 and end >= 0:
-                return before + end + 1
+            end = noted.find(b"\n", place) + 1
+            if place >= 0 and end > 0:
+                start = noted.rfind(b"\n", 0, place) + 1
+                return _Fence(before + start, before + end, json.loads(noted[start:end])["stageTimestamp"])
             time.sleep(0.05)
         raise TimeoutError(f"The audit log {self._log} did not note a request within 30 s.")

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What do the tasks cost, beside what people use instead?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from lab.facts import FACTS_FILE
+from lab.go_toolchain import find_go
+
+from .cluster import running_lab
+from .commands import Setting
+from .environment import CACHE, NotPossible
+from .machine import provide_for_a_lab
+
+NODES = 500
+
+# All of it is fixed by the committed go.sum; the checksum database adds nothing and cannot always be reached.
+_GO_SETTINGS = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GONOSUMDB": "*", "GOTOOLCHAIN": "local"}
+
+
+def bench(setting: Setting) -> bool:
+    """Measure on a lab of many nodes, print it, and return whether everything measured also did its job."""
+    provide_for_a_lab()
+    kubectl = _provide_kubectl(setting)
+    with running_lab(setting, f"bench-{os.getpid()}", nodes=NODES) as facts:
+        return setting.run("python", "tests/benchmarks/node_tasks.py", facts.folder / FACTS_FILE, kubectl).ok
+
+
+def _provide_kubectl(setting: Setting) -> Path:
+    """Build kubectl from its pinned module, once."""
+    source = setting.tree.collection / "tests/benchmarks/kubectl"
+    digest = hashlib.sha256(b"\n".join(file.read_bytes() for file in sorted(source.iterdir())))
+    program = CACHE / f"kubectl/{digest.hexdigest()[:16]}/kubectl"
+    if not program.exists():
+        print("Building kubectl from its pinned module; once, some minutes when nothing is cached", flush=True)
+        go = (find_go(), "build", "-ldflags", "-s -w", "-o", program, ".")
+        if not setting.run(*go, folder=source, variables=_GO_SETTINGS).ok:
+            raise NotPossible("Could not build kubectl: `go build` failed. Its own words stand above.")
+    return program

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tasks over many nodes cost beside kubectl: seconds, requests and memory, measured on one lab in one run.
+
+``python node_tasks.py LAB_JSON KUBECTL``, as ``make bench`` does. Ends with 1 when a node was missed or a pod created;
+what it costs is printed and judged by the reader.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from audit_log import AuditLog
+from lab.facts import Facts
+from lab.kube_rest import Api
+from playing import Ansible, installed_beside_pytest
+
+POOL = "bench"
+WORKERS = "node-role.kubernetes.io/worker"
+VERIFIED = 200
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job cost: seconds, and the memory of its largest process in MiB."""
+
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job in the table."""
+
+    job: str
+    cost: Cost
+    requests: int
+
+    def __str__(self) -> str:
+        """Return the job's line."""
+        return f"{self.job:<58} {self.cost.seconds:>7.1f} s {self.requests:>6} requests {self.cost.memory:>5.0f} MiB"
+
+
+def main() -> int:
+    """Measure, print, and return the exit status."""
+    facts = Facts.load(Path(sys.argv[1]).parent)
+    kubectl = Path(sys.argv[2])
+    api = Api(facts.kubeconfigs.admin)
+    audit = AuditLog(facts.audit_log, api)
+    nodes = _names(api, "/api/v1/nodes", labelSelector=WORKERS)
+    with tempfile.TemporaryDirectory() as scratch:
+        ansible = Ansible(
+            installed_beside_pytest(), Path(scratch), {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin)}
+        )
+        missed = [
+            *_label_nodes(ansible, kubectl, facts, api, audit, nodes),
+            *_verify_nodes(ansible, facts, api, audit, nodes[:VERIFIED]),
+        ]
+    for what in missed:
+        print(f"WRONG: {what}")
+    return 1 if missed else 0
+
+
+def _label_nodes(
+    ansible: Ansible, kubectl: Path, facts: Facts, api: Api, audit: AuditLog, nodes: t.Sequence[str]
+) -> t.Iterator[str]:
+    """Bring all nodes into a pool on hold, and have kubectl set a label that means nothing on the same nodes."""
+    # On hold, so that what is measured is the labels and not what the controllers make of them.
+    made, run = ansible.run_module("machineconfigpool", {"pool": POOL, "paused": True})
+    if made.failed:
+        raise SystemExit(f"Could not make the pool to measure with:\n{run.output}")
+    theirs = (str(kubectl), "--kubeconfig", str(facts.kubeconfigs.admin), "label", "nodes", "-l", WORKERS, "measured=")
+    with audit.recording() as recorded:
+        cost_of_theirs = _measure(_run_program, *theirs)
+    row_of_theirs = Row(f"label {len(nodes)} nodes, one kubectl label", cost_of_theirs, len(recorded.by(user="admin")))
+    with audit.recording() as recorded:
+        cost = _measure(_run_module, ansible, "machineconfigpool_nodes", {"pool": POOL, "label_selector": WORKERS})
+    print(row_of_theirs)
+    print(Row(f"label {len(nodes)} nodes, one machineconfigpool_nodes", cost, len(recorded.by(user="admin"))))
+    print(f"{'':<58} {cost.seconds / cost_of_theirs.seconds:>7.2f} times kubectl, with ansible-playbook's own start")
+    labelled = set(_names(api, "/api/v1/nodes", labelSelector=f"node-role.kubernetes.io/{POOL}"))
+    missing = [name for name in nodes if name not in labelled]
+    if missing:
+        yield f"{len(missing)} nodes were not labelled, such as {missing[0]}"
+
+
+def _verify_nodes(ansible: Ansible, facts: Facts, api: Api, audit: AuditLog, nodes: t.Sequence[str]) -> t.Iterator[str]:
+    """Ask every node what it has booted; every one of them has the image that it came with."""
+    with audit.recording() as recorded:
+        arguments = {"nodes": list(nodes), "expected_image": facts.base_image}
+        cost = _measure(_run_module, ansible, "node_image_verify", arguments)
+    print(Row(f"verify {len(nodes)} nodes, one node_image_verify", cost, len(recorded.by(user="admin"))))
+    created = [request.uri for request in recorded.by(user="admin") if request.is_write and not request.subresource]
+    if created:
+        yield f"{len(created)} objects were written by a verification, such as {created[0]}"
+    verified, run = ansible.run_module("node_image_verify", arguments)
+    matching = {node["name"] for node in verified.result.get("nodes", []) if node["verdict"] == "match"}
+    missing = [name for name in nodes if name not in matching]
+    if run.rc or missing:
+        yield f"{len(missing)} of {len(nodes)} nodes were not found to match: {verified.msg}"
+
+
+def _measure(job: t.Callable[..., None], *arguments: t.Any) -> Cost:
+    """Run *job* in a process of its own, for the memory of ended processes is only told as the largest ever."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(_cost_of, job, *arguments).result()
+
+
+def _cost_of(job: t.Callable[..., None], *arguments: t.Any) -> Cost:
+    began = time.monotonic()
+    job(*arguments)
+    seconds = time.monotonic() - began
+    return Cost(seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+
+
+def _run_program(*command: str) -> None:
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+def _run_module(ansible: Ansible, module: str, arguments: t.Mapping[str, t.Any]) -> None:
+    result, run = ansible.run_module(module, arguments)
+    if result.failed:
+        raise RuntimeError(f"{module} failed:\n{run.output[-3000:]}")
+
+
+def _names(api: Api, path: str, **query: str) -> list[str]:
+    names = [item["metadata"]["name"] for item in api.get(path, **query)["items"]]
+    return sorted(names, key=lambda name: (len(name), name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
