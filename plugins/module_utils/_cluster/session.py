@@ -190,8 +190,7 @@ class Session:
         delay = 0.5
         while True:
             try:
-                with contextlib.closing(self.open(method, path, query, body)) as response:
-                    return t.cast("Object", json.loads(response.data))
+                return self._read(self.open(method, path, query, body))
             except ApiError as error:
                 if error.status not in _TRANSIENT or time.monotonic() >= deadline:
                     raise
@@ -200,6 +199,16 @@ class Session:
                     raise
             self.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, 8.0)
+
+    def _read(self, response: t.Any) -> Object:
+        with contextlib.closing(response), reaching(self.api_url):
+            content = response.data
+        answer: t.Any = None
+        with contextlib.suppress(ValueError):
+            answer = json.loads(content)
+        if not isinstance(answer, dict):
+            raise Unreachable(f"{self.api_url} answers, but not as a Kubernetes API", final=True)
+        return answer
 
     def open(
         self,
