@@ -32,7 +32,7 @@ def _image(digest: str, version: str = "9.6.1", created: str = "2025-07-24T00:00
 
 
 def _host(digest: str = OLD) -> Host:
-    return Host(Deployment.of("worker-0", _image(digest)), boot_id="boot-1", config="rendered-a")
+    return Host("uid", Deployment.of("worker-0", _image(digest)), boot_id="boot-1", config="rendered-a")
 
 
 def _staging(digest: str = NEW) -> Host:
@@ -56,7 +56,7 @@ def test_a_deployment_has_what_rpm_ostree_prints_of_a_container() -> None:
 
 
 def test_a_version_the_image_has_not_is_not_listed() -> None:
-    host = Host(Deployment.of("worker-0", _image(OLD, version="")), boot_id="boot-1", config="rendered-a")
+    host = Host("uid", Deployment.of("worker-0", _image(OLD, version="")), boot_id="boot-1", config="rendered-a")
     assert "version" not in host.status()["deployments"][0]
 
 

@@ -174,6 +174,7 @@ class Run:
         log.info("pod %s: %s", self._pod.name, "once more, after a restart" if self._again else "begins")
         try:
             self._in_sandbox(scratch)
+            self._end_as_lost()
         except Stopped:
             log.info("pod %s: stopped", self._pod.name)
         finally:
@@ -181,6 +182,12 @@ class Run:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _in_sandbox(self, scratch: Path) -> None:
+        try:
+            self._run_in_sandbox(scratch)
+        except (OSError, ValueError, KeyError):
+            log.exception("pod %s: could not be run", self._pod.name)
+
+    def _run_in_sandbox(self, scratch: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(mode=0o700, parents=True)
         volumes = self._insist("mount its volumes", Volumes(self._api, self._pod).read)
@@ -196,16 +203,15 @@ class Run:
         self._send(pod.to_line())
         for line in self._sandbox.stdout:
             self._hear(json.loads(line))
-        self._check()
-        for container in pod.containers:
-            if container.name not in self._ends:
-                self._lost(container)
 
     def _container(self, spec: Mapping[str, Any]) -> Container:
         return Container(
             name=spec["name"],
             command=[*spec.get("command", []), *spec.get("args", [])],
-            environment={"HOSTNAME": self._pod.name, **{item["name"]: item.get("value", "") for item in spec["env"]}},
+            environment={
+                "HOSTNAME": self._pod.name,
+                **{item["name"]: item.get("value", "") for item in spec.get("env", [])},
+            },
             mounts=[
                 Mount(mount["name"], mount["mountPath"], mount.get("subPath", ""))
                 for mount in spec.get("volumeMounts", [])
@@ -239,13 +245,18 @@ class Run:
             return
         self._send(json.dumps({"number": message["number"], "exit_code": exit_code, "text": text}) + "\n")
 
-    def _lost(self, container: Container) -> None:
-        """The sandbox broke down: end the container as a runtime's failure, so that the Job goes on."""
-        container_log = ContainerLog(Path(container.log_folder))
-        container_log.write(b"the lab's build sandbox ended before this container did", "stderr")
-        container_log.end()
-        now = _now()
-        self._exited(container.name, ContainerEnd(137, "ContainerStatusUnknown", now, now, container_log.last_words))
+    def _end_as_lost(self) -> None:
+        """End every container that has not ended, as a runtime's failure, so that the Job goes on."""
+        for spec in self._pod.object["spec"]["containers"]:
+            self._check()
+            if spec["name"] in self._ends:
+                continue
+            folder = log_folder(self._pods_dir, NAMESPACE, self._pod.name, self._pod.uid, spec["name"])
+            container_log = ContainerLog(folder)
+            container_log.write(b"the lab's build sandbox ended before this container did\n", "stderr")
+            container_log.end()
+            now, words = _now(), container_log.last_words
+            self._exited(spec["name"], ContainerEnd(137, "ContainerStatusUnknown", now, now, words))
 
     def _exited(self, container: str, end: ContainerEnd) -> None:
         self._ends[container] = end

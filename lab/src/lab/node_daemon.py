@@ -231,10 +231,12 @@ class Machine:
         if self._installed:
             return
         view = self._seen.view
-        if self._folder.host is None:
+        known = self._folder.host
+        if known is None or known.node_uid != view.uid:
+            self._folder.remove()
             image = self._sources.installed(self._sources.name(view.current))
             boot_id = view.boot_id or str(uuid.uuid4())
-            self._write(Host(Deployment.of(self._name, image), boot_id, view.current.config))
+            self._write(Host(view.uid, Deployment.of(self._name, image), boot_id, view.current.config))
             if not view.boot_id:
                 self._publish_boot(self._host)
         if REBOOTING_ANNOTATION in view.annotations:

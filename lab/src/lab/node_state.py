@@ -128,9 +128,11 @@ class Deployment:
 class Host:
     """The deployments of one node, and the boot and rendered MachineConfig it is in.
 
-    ``next_config`` is the MachineConfig written for the next boot. ``transaction`` names what rpm-ostree is doing.
+    ``node_uid`` tells a node from one of the same name before it. ``next_config`` is the MachineConfig written for the
+    next boot. ``transaction`` names what rpm-ostree is doing.
     """
 
+    node_uid: str
     booted: Deployment
     boot_id: str
     config: str
@@ -166,7 +168,7 @@ class Host:
         config = self.next_config or self.config
         if self.staged is None:
             return replace(self, boot_id=boot_id, config=config, next_config=None, transaction=None)
-        return Host(booted=self.staged, boot_id=boot_id, config=config, rollback=self.booted)
+        return Host(self.node_uid, booted=self.staged, boot_id=boot_id, config=config, rollback=self.booted)
 
     def cleaned(self) -> Host:
         """This host without its rollback, which the machine-config-daemon removes when it starts."""
@@ -189,6 +191,7 @@ class Host:
     def of(cls, document: dict[str, Any]) -> Host:
         """Read what ``document()`` made."""
         return cls(
+            node_uid=document["node_uid"],
             booted=Deployment(**document["booted"]),
             boot_id=document["boot_id"],
             config=document["config"],
