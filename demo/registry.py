@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What does the registry itself say about an image? Asked by itself, past everything that is being demonstrated."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import tarfile
+import typing as t
+import urllib.request
+from dataclasses import dataclass
+
+_MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One tag of a repository in the lab's registry, and who may read it."""
+
+    host: str
+    repository: str
+    tag: str
+    user: str
+    password: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.repository}:{self.tag}"
+
+    def digest(self) -> str:
+        """Return the digest that the registry gives the tag."""
+        with self._ask(f"manifests/{self.tag}", "HEAD") as answer:
+            return str(answer.headers["Docker-Content-Digest"])
+
+    def file(self, path: str) -> str:
+        """Return the text of a file of the image; the last layer that has it counts.
+
+        :raises FileNotFoundError: no layer has it
+        """
+        with self._ask(f"manifests/{self.tag}") as answer:
+            layers = json.load(answer)["layers"]
+        for layer in reversed(layers):
+            with self._ask(f"blobs/{layer['digest']}") as answer:
+                content = io.BytesIO(answer.read())
+            with tarfile.open(fileobj=content) as archive:
+                found = [member for member in archive if member.isfile() and member.name.lstrip("./") == path]
+                extracted = archive.extractfile(found[-1]) if found else None
+                if extracted:
+                    return extracted.read().decode("utf-8")
+        raise FileNotFoundError(f"{self} has no file /{path}")
+
+    def _ask(self, what: str, method: str = "GET") -> t.Any:
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
+        request = urllib.request.Request(
+            f"http://{self.host}/v2/{self.repository}/{what}",
+            headers={"Accept": _MANIFESTS, "Authorization": f"Basic {login}"},
+            method=method,
+        )
+        return urllib.request.urlopen(request, timeout=30)  # noqa: S310  a lab's registry speaks plain HTTP
