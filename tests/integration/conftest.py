@@ -16,7 +16,7 @@ from audit_log import AuditLog
 from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api
-from layering import ROLLOUT_TIMEOUT, BuiltPool, build_pool
+from layering import ROLLOUT_TIMEOUT, BuiltPool, start_builds, wait_for_build
 from playing import Ansible, installed_beside_pytest
 
 
@@ -71,16 +71,23 @@ def ansible_as_nobody(ansible: Ansible, lab: Facts) -> Ansible:
 
 
 @pytest.fixture(scope="session")
-def rolled_out(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> BuiltPool:
-    """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
+def director(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
+    """Ansible as the lab's administrator, for what more than one test stands on. The first builds are under way."""
     ansible = Ansible(
         programs=request.config.getoption("--ansible"),
-        scratch=tmp_path_factory.mktemp("rolled-out"),
+        scratch=tmp_path_factory.mktemp("director"),
         variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
     )
-    pool = build_pool(ansible, lab, "rolled-out")
+    start_builds(ansible, lab)
+    return ansible
+
+
+@pytest.fixture(scope="session")
+def rolled_out(director: Ansible) -> BuiltPool:
+    """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
+    pool = wait_for_build(director, "rolled-out")
     nodes = {"pool": pool.name, "nodes": ["worker-0", "worker-1"]}
-    run = ansible.run_tasks(
+    run = director.run_tasks(
         [
             {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": nodes},
             {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**nodes, "timeout": ROLLOUT_TIMEOUT}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, build_pool, config_options, containerfile
+from layering import ROLLOUT_TIMEOUT, build_wait, config_options, containerfile, wait_for_build
 
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
@@ -15,7 +15,6 @@ if t.TYPE_CHECKING:
     from playing import Ansible
 
 CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineosconfigs"
-BUILDS = "/apis/machineconfiguration.openshift.io/v1/machineosbuilds"
 
 
 def test_a_build_that_is_done_is_told_at_once_with_the_digest_of_the_config(
@@ -59,15 +58,10 @@ def test_progress_lines_tell_the_states_of_the_build_and_can_be_turned_off(
     assert "succeeded" not in silent.stdout
 
 
-def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(ansible: Ansible, lab: Facts, api: Api) -> None:
-    first = build_pool(ansible, lab, "edited")
+def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(director: Ansible, lab: Facts, api: Api) -> None:
+    first = wait_for_build(director, "edited")
     options = config_options(lab, "edited", containerfile=containerfile("echo again > /etc/pool"))
-    run = ansible.run_tasks(
-        [
-            {"name": "Edit", "imagemode.openshift.machineosconfig": options},
-            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": "edited", "timeout": BUILD_TIMEOUT}},
-        ]
-    )
+    run = director.run_tasks([{"name": "Edit", "imagemode.openshift.machineosconfig": options}, build_wait("edited")])
     assert run.rc == 0, run.output
     second = run.of("Build")
     assert second["build"]["name"] != first.build["build"]["name"]
@@ -75,16 +69,8 @@ def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(ansible: Ans
     assert api.get(f"{CONFIGS}/edited")["status"]["currentImagePullSpec"] == second["build"]["digested_image_push_spec"]
 
 
-def test_a_failed_build_fails_with_the_builders_own_last_words(ansible: Ansible, lab: Facts) -> None:
-    options = config_options(lab, "failing", containerfile=containerfile("echo no such luck >&2; exit 7"))
-    run = ansible.run_tasks(
-        [
-            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": "failing"}},
-            {"name": "Config", "imagemode.openshift.machineosconfig": options},
-            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": "failing", "timeout": BUILD_TIMEOUT}},
-        ],
-        "-vvv",
-    )
+def test_a_failed_build_fails_with_the_builders_own_last_words(director: Ansible) -> None:
+    run = director.run_tasks([build_wait("failing")], "-vvv")
     assert run.rc != 0
     failed = run.of("Build")
     assert failed["build"]["state"] == "failed"
@@ -127,13 +113,11 @@ def test_a_rollout_that_has_not_begun_is_not_done(ansible: Ansible, lab: Facts, 
     assert late["rollout"]["done"] == 1
 
 
-def test_a_paused_pool_is_named_instead_of_waited_for(ansible: Ansible, lab: Facts, rolled_out: BuiltPool) -> None:
+def test_a_paused_pool_is_named_instead_of_waited_for(director: Ansible) -> None:
     pool = {"pool": "held"}
-    run = ansible.run_tasks(
+    run = director.run_tasks(
         [
-            {"name": "Pool", "imagemode.openshift.machineconfigpool": {**pool, "paused": True}},
-            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, "held")},
-            {"name": "Build", "imagemode.openshift.machineosbuild_wait": {**pool, "timeout": BUILD_TIMEOUT}},
+            build_wait("held"),
             {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": {**pool, "nodes": ["worker-4"]}},
             {"name": "Held", "imagemode.openshift.machineconfigpool_wait": pool, "ignore_errors": True},
             {"name": "Release", "imagemode.openshift.machineconfigpool": {**pool, "paused": False}},
