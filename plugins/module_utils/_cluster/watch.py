@@ -72,7 +72,7 @@ def watch(
     :param versions: kind -> resourceVersion to watch from; a kind without one is listed first
     :raises Refused: a subject may not be read
     """
-    events: queue.Queue[Event | Refused] = queue.Queue()
+    events: queue.Queue[Event | Exception] = queue.Queue()
     deadline = time.monotonic() + seconds
     for subject in subjects:
         watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), deadline, events)
@@ -86,7 +86,7 @@ def watch(
                 return
             yield None
             continue
-        if isinstance(event, Refused):
+        if isinstance(event, Exception):
             raise event
         yield event
 
@@ -95,7 +95,7 @@ class _Watcher:
     """Watches one subject in a thread of its own until the deadline."""
 
     def __init__(
-        self, session: Session, subject: Subject, version: str, deadline: float, events: queue.Queue[Event | Refused]
+        self, session: Session, subject: Subject, version: str, deadline: float, events: queue.Queue[Event | Exception]
     ) -> None:
         self.session = session
         self.subject = subject
@@ -111,19 +111,21 @@ class _Watcher:
             try:
                 if not self.version:
                     self._list()
-                self._follow()
-                delay, told = 0.5, False
-            except Refused as refused:
-                self.events.put(refused)
-                return
+                lively, told = self._follow(), False
+                if lively:
+                    delay = 0.5
+                    continue
             except (ApiError, Unreachable) as error:
                 if not self._goes_on_after(error):
                     return
                 if not told:
                     self.events.put(Interrupted(self.kind, str(error)))
                     told = True
-                time.sleep(delay * random.uniform(0.5, 1.0))
-                delay = min(delay * 2, 8.0)
+            except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
+                self.events.put(error)
+                return
+            self.session.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, 8.0)
 
     def _goes_on_after(self, error: ApiError | Unreachable) -> bool:
         if isinstance(error, ApiError) and error.status == _GONE:
@@ -146,7 +148,9 @@ class _Watcher:
         self.version = listing.resource_version
         self.events.put(Listed(self.kind, listing.items, self.version))
 
-    def _follow(self) -> None:
+    def _follow(self) -> bool:
+        """Hand on what a watch says until it ends, and tell whether it was more than a connection that closes."""
+        began, before = time.monotonic(), self.version
         left = max(1, int(self.deadline - time.monotonic()) + 1)
         query = {
             "watch": "true",
@@ -159,13 +163,18 @@ class _Watcher:
         response = self.session.open("GET", path, query, read_timeout=left + 10)
         with contextlib.closing(response), reaching(self.session.api_url):
             for line in _lines(response.stream(65536)):
-                self._take(json.loads(line))
+                self._take(line)
+        return self.version != before or time.monotonic() - began > 1.0
 
-    def _take(self, event: t.Mapping[str, t.Any]) -> None:
-        item, what = event["object"], event["type"]
-        if what == "ERROR":
-            raise ApiError(int(item.get("code", 500)), json.dumps(item).encode())
-        self.version = item["metadata"]["resourceVersion"]
+    def _take(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+            what, item = event["type"], event["object"]
+            if what == "ERROR":
+                raise ApiError(int(item.get("code", 500)), json.dumps(item).encode())
+            self.version = item["metadata"]["resourceVersion"]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Unreachable(f"{self.session.api_url} sends what is no watch") from None
         if what != "BOOKMARK":
             self.events.put(Changed(self.kind, item, what == "DELETED", self.version))
 

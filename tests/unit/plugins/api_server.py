@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 import typing as t
@@ -131,6 +133,7 @@ class ApiServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.hang_up()
             self._server = None
             self.end_watches()
 
@@ -162,21 +165,20 @@ class ApiServer:
             self._cutting = cut
             self._changed.notify_all()
 
-    def await_watch(self, plural: str) -> None:
-        """Return when a watch of this kind has been asked for."""
+    def await_requests(self, part: str, count: int) -> None:
+        """Return when so many requests have come whose path and query hold *part*."""
         deadline = time.monotonic() + 30
-        while not any(r.query.get("watch") and r.path.endswith(plural) for r in list(self.requests)):
+        while sum(part in _address(request) for request in list(self.requests)) < count:
             if time.monotonic() > deadline:
-                raise AssertionError(f"nobody watches {plural}")
+                raise AssertionError(f"{count} requests for {part} were expected, these came: {self.said}")
             time.sleep(0.005)
 
     # What a request leads to ---------------------------------------------------------------------------------------
 
     def fault_of(self, request: Request) -> Reply | None:
         """Return the next answer that stands in for the server's own."""
-        address = request.path + "?" + "&".join(f"{name}={value}" for name, value in request.query.items())
         for fault in self._faults:
-            if fault.part in address and fault.replies:
+            if fault.part in _address(request) and fault.replies:
                 return fault.replies[0] if fault.always else fault.replies.pop(0)
         return None
 
@@ -285,6 +287,10 @@ def bookmark(version: int) -> str:
     return json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}) + "\n"
 
 
+def _address(request: Request) -> str:
+    return request.path + "?" + "&".join(f"{name}={value}" for name, value in request.query.items())
+
+
 def _not_found(path: str, plural: str) -> Reply:
     name = path.rpartition("/")[2]
     return refusal(404, "NotFound", f'{plural} "{name}" not found', name=name, kind=plural)
@@ -303,11 +309,22 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, api: ApiServer, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.api = api
+        self.connections: list[socket.socket] = []
+
+    def hang_up(self) -> None:
+        """Break the connections that clients keep for their next request."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.append(self.connection)
 
     def log_message(self, *dummy: t.Any) -> None:
         """Say nothing: a test's output is its own."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -27,5 +28,6 @@ def api() -> t.Iterator[ApiServer]:
 
 @pytest.fixture
 def session(api: ApiServer) -> Session:
-    """A session with the API server that does not sleep between attempts."""
-    return Session(connect({"host": api.url, "api_key": "sha256~token"}), patience=5, sleep=lambda seconds: None)
+    """A session with the API server that sleeps but a moment between attempts."""
+    options = {"host": api.url, "api_key": "sha256~token"}
+    return Session(connect(options), patience=5, sleep=lambda seconds: time.sleep(seconds / 50))

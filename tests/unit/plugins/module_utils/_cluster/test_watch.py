@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import (
+    Changed,
+    Event,
+    Interrupted,
+    Listed,
+    Subject,
+    watch,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    machine_config_pool,
+    machine_os_build,
+    node,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import (
+    ApiServer,
+    Reply,
+    bookmark,
+    forbidden,
+    status_object,
+)
+
+NODES = Subject(NODE)
+LONG = 30
+"""Seconds of a window that the test leaves as soon as it has seen enough."""
+
+
+def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[Event]:
+    """What a watch yields, without the seconds in which nothing happens."""
+    for event in watch(session, subjects or (NODES,), versions, LONG):
+        if event is not None:
+            yield event
+
+
+def names(event: Event) -> list[str]:
+    assert isinstance(event, Listed)
+    return [item["metadata"]["name"] for item in event.items]
+
+
+def changed(event: Event) -> tuple[str, bool]:
+    assert isinstance(event, Changed), event
+    return event.item["metadata"]["name"], event.gone
+
+
+def said(api: ApiServer, plural: str = "nodes") -> list[str]:
+    """Whether nodes were listed or watched, request by request."""
+    return ["watch" if r.query.get("watch") else "list" for r in api.requests if r.path.endswith(plural)]
+
+
+def test_objects_are_listed_once_and_watched_from_there(api, session):
+    api.keep(NODE, node("worker-0"), node("worker-1"))
+    seen = events(session)
+    assert names(next(seen)) == ["worker-0", "worker-1"]
+    api.keep(NODE, node("worker-2"))
+    assert changed(next(seen)) == ("worker-2", False)
+    api.keep(NODE, node("worker-0", ready="False"))
+    assert changed(next(seen)) == ("worker-0", False)
+    api.drop(NODE, "worker-1")
+    assert changed(next(seen)) == ("worker-1", True)
+    assert said(api) == ["list", "watch"]
+    assert api.requests[1].query["resourceVersion"] == "102"
+
+
+def test_a_kind_whose_version_is_known_is_not_listed(api, session):
+    api.keep(NODE, node("worker-0"), node("worker-1"))
+    seen = events(session, Node="101")
+    assert changed(next(seen)) == ("worker-1", False)
+    assert said(api) == ["watch"]
+
+
+def test_every_kind_has_one_list_and_one_watch(api, session):
+    api.keep(NODE, node("worker-0"))
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
+    seen = events(session, NODES, Subject(MACHINE_CONFIG_POOL))
+    assert {next(seen).kind, next(seen).kind} == {"Node", "MachineConfigPool"}
+    api.keep(NODE, node("worker-1"))
+    assert next(seen).kind == "Node"
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool("gpu"))
+    assert next(seen).kind == "MachineConfigPool"
+    assert said(api) == said(api, "machineconfigpools") == ["list", "watch"]
+
+
+def test_only_the_part_that_the_selectors_choose_is_asked_for(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool(), machine_config_pool("gpu"))
+    api.keep(MACHINE_OS_BUILD, machine_os_build(), machine_os_build("gpu-b", pool="gpu"))
+    label = "machineconfiguration.openshift.io/target-machine-config-pool=gpu"
+    by_field = events(session, Subject(MACHINE_CONFIG_POOL, field_selector="metadata.name=gpu"))
+    by_label = events(session, Subject(MACHINE_OS_BUILD, label_selector=label))
+    assert names(next(by_field)) == ["gpu"]
+    assert names(next(by_label)) == ["gpu-b"]
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool(), machine_config_pool("gpu", paused=True))
+    assert changed(next(by_field)) == ("gpu", False)
+    api.keep(MACHINE_OS_BUILD, machine_os_build(), machine_os_build("gpu-c", pool="gpu"))
+    assert changed(next(by_label)) == ("gpu-c", False)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut"])
+def test_a_stream_that_breaks_is_opened_again_from_where_it_was(cut, api, session):
+    api.keep(NODE, node("worker-0"))
+    seen = events(session)
+    next(seen)
+    api.await_requests("watch", 1)
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+    api.end_watches(cut=cut)
+    api.await_requests("watch", 2)
+    api.keep(NODE, node("worker-2"))
+    after = next(seen)
+    if isinstance(after, Interrupted):
+        after = next(seen)
+    assert changed(after) == ("worker-2", False)
+    assert said(api) == ["list", "watch", "watch"]
+    assert api.requests[-1].query["resourceVersion"] == "102"
+
+
+def test_a_bookmark_only_moves_the_place_to_go_on_from(api, session):
+    api.keep(NODE, node("worker-0"))
+    api.fail("watch", Reply(200, bookmark(150)))
+    seen = events(session)
+    next(seen)
+    api.await_requests("watch", 2)
+    assert api.requests[-1].query["resourceVersion"] == "150"
+    assert api.requests[-1].query["allowWatchBookmarks"] == "true"
+
+
+@pytest.mark.parametrize("how", ["event", "status"])
+def test_a_forgotten_place_means_listing_again(how, api, session):
+    api.keep(NODE, node("worker-0"))
+    if how == "status":
+        api.fail("watch", Reply(410, '{"kind": "Status", "code": 410, "message": "too old"}'))
+    seen = events(session, Node="7")
+    first = next(seen)
+    if isinstance(first, Interrupted):
+        first = next(seen)
+    assert names(first) == ["worker-0"]
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+    assert said(api) == ["watch", "list", "watch"]
+
+
+def test_an_api_server_that_goes_away_is_told_once_and_waited_for(api, session):
+    api.keep(NODE, node("worker-0"))
+    seen = events(session)
+    next(seen)
+    api.await_requests("watch", 1)
+    api.stop()
+    away = next(seen)
+    assert isinstance(away, Interrupted)
+    assert api.url in away.reason
+    api.start()
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+    assert "list" not in said(api)[1:]
+
+
+def test_an_api_server_that_is_busy_is_asked_again(api, session):
+    api.keep(NODE, node("worker-0"))
+    api.fail("watch", Reply(429, "busy"), Reply(503, "starting"))
+    seen = events(session)
+    next(seen)
+    assert isinstance(next(seen), Interrupted)
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+
+
+@pytest.mark.parametrize("part", ["limit", "watch"])
+def test_a_subject_that_may_not_be_read_ends_the_watch(part, api, session):
+    api.always_fail(f"{part}=", forbidden("nodes"))
+    verb = {"limit": "list", "watch": "watch"}[part]
+    with pytest.raises(Refused, match=f"^Could not {verb} Nodes: nodes is forbidden.*Grant the account that right"):
+        list(events(session))
+
+
+@pytest.mark.parametrize("versions", [{}, {"MachineOSConfig": "101"}], ids=["listing", "watching"])
+def test_a_kind_that_is_not_served_ends_the_watch(versions, api, session):
+    api.not_served.add("machineosconfigs")
+    api.always_fail("machineosconfigs", Reply(404, "404 page not found"))
+    with pytest.raises(Refused, match="does not serve machineosconfigs"):
+        list(events(session, Subject(MACHINE_OS_CONFIG), **versions))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["<html>log in</html>\n", "[]\n", '{"type": "ADDED"}\n', '{"type": "ADDED", "object": {}}\n'],
+    ids=["html", "list", "no object", "no metadata"],
+)
+def test_a_stream_that_is_no_watch_is_not_waited_for_in_silence(line, api, session):
+    """A proxy that answers itself: the stream breaks, and goes on when the API server answers again."""
+    api.keep(NODE, node("worker-0"))
+    api.fail("watch", Reply(200, line))
+    seen = events(session)
+    next(seen)
+    assert isinstance(next(seen), Interrupted)
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+
+
+def test_an_error_in_the_stream_that_is_no_expiry_is_an_interruption(api, session):
+    api.keep(NODE, node("worker-0"))
+    broken = {"type": "ERROR", "object": status_object(500, "InternalError", "etcd is away")}
+    api.fail("watch", Reply(200, json.dumps(broken) + "\n"))
+    seen = events(session)
+    next(seen)
+    away = next(seen)
+    assert isinstance(away, Interrupted)
+    assert away.reason == "etcd is away"
+
+
+def test_a_window_ends_by_itself(api, session):
+    api.keep(NODE, node("worker-0"))
+    seen = [e for e in watch(session, [NODES], {}, 0.3) if e is not None]
+    assert [type(e) for e in seen] == [Listed]
+
+
+def test_a_stream_that_always_ends_at_once_is_asked_for_ever_less_often(api, session):
+    api.always_fail("watch", Reply(200, ""))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(0.02)
+
+    session.sleep = sleep
+    list(watch(session, [NODES], {}, 0.5))
+    assert len(slept) >= said(api).count("watch") - 1
+    for number, pause in enumerate(slept):
+        longest = min(0.5 * 2**number, 8.0)
+        assert longest / 2 <= pause <= longest
+
+
+def test_what_nobody_expected_reaches_the_caller(session, monkeypatch):
+    def broken(*dummy: t.Any, **more: t.Any) -> t.NoReturn:
+        raise KeyError("spec")
+
+    monkeypatch.setattr(session, "list", broken)
+    with pytest.raises(KeyError, match="spec"):
+        list(events(session))
+
+
+def test_who_waits_is_asked_now_and_then_even_when_nothing_happens(api, session):
+    seen = watch(session, [NODES], {}, LONG)
+    assert isinstance(next(seen), Listed)
+    assert next(seen) is None
+
+
+def test_a_cluster_that_is_away_from_the_start_is_refused_after_a_while(api):
+    api.stop()
+    impatient = Session(connect({"host": api.url, "api_key": "x"}), patience=0)
+    with pytest.raises(Refused, match=r"^Could not list Nodes: no connection"):
+        list(events(impatient))
