@@ -66,7 +66,7 @@ def run_in_container(
     url = connection.api_url + POD.path(pod, namespace, "exec") + "?" + urlencode(query)
     refused: ExecRefused | None = None
     try:
-        with contextlib.closing(_open(connection, url, timeout)) as socket:
+        with _opened(connection, url, timeout) as socket:
             return _collect(socket, deadline)
     except websocket.WebSocketTimeoutException:
         raise ExecTimedOut(f"no answer within {timeout:g} s") from None
@@ -75,6 +75,15 @@ def run_in_container(
     except (websocket.WebSocketException, OSError) as error:
         refused = ExecRefused(0, f"the connection broke ({_plain(error)})")
     raise refused
+
+
+@contextlib.contextmanager
+def _opened(connection: Connection, url: str, timeout: float) -> t.Iterator[t.Any]:
+    socket = _open(connection, url, timeout)
+    try:
+        yield socket
+    finally:
+        socket.close(timeout=0)  # by default it waits three seconds more for a node that hangs
 
 
 def _open(connection: Connection, url: str, timeout: float) -> t.Any:
@@ -140,16 +149,18 @@ def _collect(socket: t.Any, deadline: float) -> Output:
 
 def _outcome(status: bytes) -> tuple[int | None, str]:
     """Read the status frame: the exit status, or why there is none."""
+    if not status:
+        return None, "the connection ended before the command's exit status came"
     try:
         answer = json.loads(status)
-    except ValueError:
-        return None, "the connection ended before the command's exit status came"
-    if answer.get("status") == "Success":
-        return 0, ""
-    for cause in (answer.get("details") or {}).get("causes") or []:
-        if cause.get("reason") == "ExitCode" and str(cause.get("message", "")).isdigit():
-            return int(cause["message"]), ""
-    return None, str(answer.get("message") or "the command's exit status is missing")
+        if answer["status"] == "Success":
+            return 0, ""
+        causes = (answer.get("details") or {}).get("causes") or []
+        codes = [str(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode" and "message" in cause]
+        message = str(answer.get("message") or "the command's exit status is missing")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, "the command's exit status cannot be read"
+    return (int(codes[0]), "") if codes and codes[0].isascii() and codes[0].isdigit() else (None, message)
 
 
 def _refusal(error: t.Any) -> str:

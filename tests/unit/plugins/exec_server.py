@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An API server on loopback that runs no command, but answers ``exec`` frame by frame as a test wants it to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socketserver
+import struct
+import threading
+import typing as t
+
+STDOUT, STDERR, STATUS, RESIZE, CLOSE = 1, 2, 3, 4, 255
+
+Script = t.Callable[["Connection"], None]
+"""What the server does once the websocket is open."""
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Connection:
+    """The server's end of a websocket."""
+
+    def __init__(self, handler: socketserver.StreamRequestHandler) -> None:
+        self._handler = handler
+
+    def frame(self, channel: int, content: bytes) -> None:
+        """Send a message on a channel."""
+        self._send(0x82, bytes([channel]) + content)
+
+    def pieces(self, channel: int, *contents: bytes) -> None:
+        """Send one message in several frames."""
+        last = len(contents) - 1
+        for number, content in enumerate(contents):
+            opcode = (0x80 if number == last else 0) | (0x02 if number == 0 else 0)
+            self._send(opcode, (bytes([channel]) if number == 0 else b"") + content)
+
+    def empty(self) -> None:
+        """Send a message without even a channel."""
+        self._send(0x82, b"")
+
+    def ping(self) -> None:
+        """Ask whether the client is there."""
+        self._send(0x89, b"there?")
+
+    def status(self, **answer: t.Any) -> None:
+        """Send a status object, which ends the command."""
+        self.frame(STATUS, json.dumps({"kind": "Status", **answer}).encode())
+
+    def exited(self, code: int) -> None:
+        """Tell the command's exit status."""
+        if code == 0:
+            self.status(status="Success")
+        else:
+            causes = [{"reason": "ExitCode", "message": str(code)}]
+            self.status(status="Failure", reason="NonZeroExitCode", details={"causes": causes})
+
+    def close(self) -> None:
+        """End the websocket in good order."""
+        self._send(0x88, struct.pack("!H", 1000))
+
+    def hang(self) -> None:
+        """Do nothing until the client has gone."""
+        self._handler.connection.settimeout(30)
+        while self._handler.connection.recv(1024):
+            pass
+
+    def _send(self, first: int, content: bytes) -> None:
+        size = len(content)
+        if size < 126:
+            length = bytes([size])
+        elif size < 1 << 16:
+            length = b"\x7e" + struct.pack("!H", size)
+        else:
+            length = b"\x7f" + struct.pack("!Q", size)
+        self._handler.wfile.write(bytes([first]) + length + content)
+        self._handler.wfile.flush()
+
+
+class ExecServer(socketserver.ThreadingTCPServer):
+    """Answers every request by its script, or refuses it, or says nothing at all.
+
+    :ivar asked: first line and headers of each request
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script: Script = lambda connection: connection.exited(0)
+        self.refusal: tuple[int, str] | None = None
+        self.silent = False
+        self.asked: list[list[str]] = []
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def stop(self) -> None:
+        """Refuse connections."""
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: ExecServer
+
+    def handle(self) -> None:
+        lines = []
+        while True:
+            line = self.rfile.readline().decode("latin-1").rstrip("\r\n")
+            if not line:
+                break
+            lines.append(line)
+        self.server.asked.append(lines)
+        if self.server.silent:
+            Connection(self).hang()
+            return
+        if self.server.refusal:
+            status, body = self.server.refusal
+            self._reply(f"{status} No", f"Content-Length: {len(body.encode())}", body=body)
+            return
+        headers = dict(line.split(": ", 1) for line in lines[1:])
+        key = headers["Sec-WebSocket-Key"] + _GUID
+        accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
+        chosen = headers["Sec-WebSocket-Protocol"].split(",")[0].strip()
+        self._reply(
+            "101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {accept}",
+            f"Sec-WebSocket-Protocol: {chosen}",
+        )
+        try:
+            self.server.script(Connection(self))
+        except OSError:
+            return  # the client has gone
+
+    def _reply(self, status: str, *headers: str, body: str = "") -> None:
+        self.wfile.write("\r\n".join([f"HTTP/1.1 {status}", *headers, "", body]).encode())
+        self.wfile.flush()
