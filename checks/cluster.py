@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.cache import lab_folder
-from lab.facts import FACTS_FILE, Facts
+from lab.facts import Facts
 
 from .commands import Setting
 from .environment import ROOT, NotPossible
@@ -40,8 +40,7 @@ def molecule(setting: Setting) -> Count:
         return Count()
     with running_lab(setting, f"molecule-{os.getpid()}") as facts:
         variables = {
-            "K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin),
-            "LAB_FACTS": str(facts.folder / FACTS_FILE),
+            "LAB_NAME": facts.name,
             "MOLECULE_EPHEMERAL_DIRECTORY": str(facts.folder / "molecule"),
         }
         return setting.run("molecule", "test", "--all", variables=variables)
