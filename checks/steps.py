@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from . import cluster, style
 from .commands import Setting
+from .environment import ROOT
 from .outcome import Count
 from .sanity import sanity
 from .tarball import tarball
@@ -26,10 +27,16 @@ def unit(setting: Setting) -> Count:
     return setting.pytest("tests/unit")
 
 
+def checks_test(setting: Setting) -> Count:
+    """The tests of these checks."""
+    return setting.pytest("checks/tests", folder=ROOT)
+
+
 STEPS: t.Final[dict[str, Step]] = {
     "lint": Step("do the linters agree?", style.lint),
     "typing": Step("do the types agree?", style.typing),
     "unit": Step("does each part do what it says, without a cluster?", unit),
+    "checks-test": Step("do these checks count what they see?", checks_test),
     "tarball": Step("does what would be published hold the collection, install and explain itself?", tarball),
     "sanity": Step("does ansible-test find nothing, and would it?", sanity),
     "lab-test": Step("is the lab the cluster it says it is?", cluster.lab_test),
