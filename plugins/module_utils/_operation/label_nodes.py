@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from .._cluster.session import Session
 from .._errors import Refused
 from .._model.membership import CannotMove, Move, plan_moves
-from .._model.pool import BUILT_IN
-from .._model.resources import NODE
+from .._model.pool import BUILT_IN, Pool, WantedPool, new_object
+from .._model.resources import MACHINE_CONFIG_POOL, NODE
 from .._result import read_cluster, result
-from .read_members import pool_members
+from .read_members import PoolMembers, find_pool_members, no_such_pool
 from .select_nodes import Selection, select_nodes
 
 PARALLEL = 16
@@ -39,7 +39,7 @@ def label_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
     if ask.pool in BUILT_IN:
         reason = "nodes belong to a built-in pool by their role"
         raise Refused(what, reason, "Name a custom pool; leaving it brings a node back into its built-in pool")
-    found = pool_members(session, ask.pool, what)
+    found = _pool(session, ask, what)
     nodes = select_nodes(found.all_nodes, ask.selection, what)
     try:
         moves = plan_moves(found.pool, found.pools, nodes, ask.present)
@@ -59,6 +59,18 @@ def label_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
         more = f" ({len(failures)} of {len(moves)} nodes failed)" if len(failures) > 1 else ""
         raise Refused(what, f"Node {node}: {refusal.reason}{more}", refusal.remedy, done)
     return done
+
+
+def _pool(session: Session, ask: Ask, what: str) -> PoolMembers:
+    """Return the pool; in check mode one that does not exist yet is taken as machineconfigpool would create it."""
+    found = find_pool_members(session, ask.pool)
+    if found is not None:
+        return found
+    if not ask.check_mode:
+        raise no_such_pool(ask.pool, what)
+    pool = Pool.from_api(new_object(WantedPool(ask.pool)))
+    others = [Pool.from_api(obj) for obj in session.list(MACHINE_CONFIG_POOL).items]
+    return PoolMembers(pool, [*others, pool], [], session.list(NODE).items)
 
 
 def _apply(session: Session, moves: t.Sequence[Move], check_mode: bool) -> dict[str, Refused]:

@@ -36,18 +36,6 @@ def find_pool_members(session: Session, name: str) -> PoolMembers | None:
     return PoolMembers(pool, pools, members(name, nodes, pools), nodes)
 
 
-def pool_members(session: Session, name: str, what: str) -> PoolMembers:
-    """Return a pool and its members.
-
-    :param what: what is being tried, for the refusal
-    :raises Refused: there is no such pool
-    """
-    found = find_pool_members(session, name)
-    if found is None:
-        raise no_such_pool(name, what)
-    return found
-
-
 def no_such_pool(name: str, what: str) -> Refused:
     """Return the refusal for a pool that does not exist."""
     remedy = "Check the name, or create it (machineconfigpool, or image_mode_create_pool in the playbooks)"
