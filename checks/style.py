@@ -31,7 +31,7 @@ def typing(setting: Setting) -> Count:
     """Strict types where the thinking is: what modules share, the lab, and the checks themselves."""
     mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", os.devnull)
     return setting.run(*mypy, "--explicit-package-bases", "module_utils", folder=ROOT / "plugins") + setting.run(
-        *mypy, "-p", "checks", "-p", "lab", folder=ROOT
+        *mypy, "-p", "checks", "-p", "demo", "-p", "lab", folder=ROOT
     )
 
 
