@@ -58,7 +58,7 @@ FINDINGS: t.Mapping[str, Definition] = {
         "Look at ClusterOperator machine-config and at the log of Deployment machine-os-builder",
     ),
     "pool.paused": Definition(
-        Severity.ERROR,
+        Severity.FATAL,
         "The pool is paused; no node is changed.",
         "Release the pool (machineconfigpool with paused=false)",
     ),
@@ -88,7 +88,7 @@ FINDINGS: t.Mapping[str, Definition] = {
         "Uncordon the node",
     ),
     "node.not_in_pool": Definition(
-        Severity.ERROR,
+        Severity.FATAL,
         "The node does not belong to the pool that is looked at.",
         "Label the node (machineconfigpool_nodes) or take it out of nodes",
     ),
