@@ -14,7 +14,7 @@ import random
 import threading
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._errors import Refused
 from .._model.resources import Kind, Object
@@ -73,41 +73,59 @@ def watch(
     :raises Refused: a subject may not be read
     """
     events: queue.Queue[Event | Exception] = queue.Queue()
-    deadline = time.monotonic() + seconds
+    span = _Span(time.monotonic() + seconds)
     for subject in subjects:
-        watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), deadline, events)
+        watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), span, events)
         threading.Thread(target=watcher.run, daemon=True).start()
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            event = events.get(timeout=max(0.01, min(1.0, left)))
-        except queue.Empty:
-            if time.monotonic() >= deadline:
-                return
-            yield None
-            continue
-        if isinstance(event, Exception):
-            raise event
-        yield event
+    try:
+        while True:
+            try:
+                event = events.get(timeout=max(0.01, min(1.0, span.left)))
+            except queue.Empty:
+                if span.over:
+                    return
+                yield None
+                continue
+            if isinstance(event, Exception):
+                raise event
+            yield event
+    finally:
+        span.seen_enough.set()
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The time for which is watched: until the deadline, or until the caller has seen enough."""
+
+    deadline: float
+    seen_enough: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    @property
+    def over(self) -> bool:
+        return self.seen_enough.is_set() or self.left <= 0
 
 
 class _Watcher:
-    """Watches one subject in a thread of its own until the deadline."""
+    """Watches one subject in a thread of its own."""
 
     def __init__(
-        self, session: Session, subject: Subject, version: str, deadline: float, events: queue.Queue[Event | Exception]
+        self, session: Session, subject: Subject, version: str, span: _Span, events: queue.Queue[Event | Exception]
     ) -> None:
         self.session = session
         self.subject = subject
         self.version = version
-        self.deadline = deadline
+        self.span = span
         self.events = events
         self.kind = subject.kind.name
 
     def run(self) -> None:
         delay = 0.5
         told = False
-        while time.monotonic() < self.deadline:
+        while not self.span.over:
             try:
                 if not self.version:
                     self._list()
@@ -116,7 +134,7 @@ class _Watcher:
                     delay = 0.5
                     continue
             except (ApiError, Unreachable) as error:
-                if not self._goes_on_after(error):
+                if self.span.over or not self._goes_on_after(error):
                     return
                 if not told:
                     self.events.put(Interrupted(self.kind, str(error)))
@@ -151,7 +169,7 @@ class _Watcher:
     def _follow(self) -> bool:
         """Hand on what a watch says until it ends, and tell whether it was more than a connection that closes."""
         began, before = time.monotonic(), self.version
-        left = max(1, int(self.deadline - time.monotonic()) + 1)
+        left = max(1, int(self.span.left) + 1)
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",

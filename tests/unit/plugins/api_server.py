@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 import time
 import typing as t
@@ -311,6 +312,11 @@ class _Server(ThreadingHTTPServer):
         self.api = api
         self.connections: list[socket.socket] = []
 
+    def handle_error(self, *client: t.Any) -> None:
+        """Say nothing of a client that has gone."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(*client)
+
     def hang_up(self) -> None:
         """Break the connections that clients keep for their next request."""
         for connection in self.connections:
@@ -320,6 +326,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave together, else the client's acknowledgement is waited for
+    disable_nagle_algorithm = True
     server: _Server
 
     def setup(self) -> None:

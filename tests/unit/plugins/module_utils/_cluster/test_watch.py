@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import typing as t
 
@@ -251,6 +252,19 @@ def test_what_nobody_expected_reaches_the_caller(session, monkeypatch):
     monkeypatch.setattr(session, "list", broken)
     with pytest.raises(KeyError, match="spec"):
         list(events(session))
+
+
+def test_who_has_seen_enough_leaves_nobody_watching(api, session):
+    before = set(threading.enumerate())
+    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], {}, LONG)
+    next(seen)
+    watchers = [thread for thread in threading.enumerate() if thread not in before and thread.daemon]
+    api.await_requests("watch", 2)
+    seen.close()
+    api.stop()
+    for watcher in watchers:
+        watcher.join(LONG / 2)
+    assert not any(watcher.is_alive() for watcher in watchers)
 
 
 def test_who_waits_is_asked_now_and_then_even_when_nothing_happens(api, session):

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import WantedPool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_CONFIG,
+    NODE,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_pool import Ask, apply_pool
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    OWN,
+    all_pools,
+    machine_config_pool,
+    machine_os_config,
+    node,
+)
+
+OURS = {OWN + "created-by": "imagemode.openshift"}
+HELD = {**OURS, OWN + "paused-by": "imagemode.openshift"}
+
+
+def ask(name: str = "layered", present: bool = True, check: bool = False, **wanted: t.Any) -> Ask:
+    return Ask(present, WantedPool(name, **wanted), check)
+
+
+def test_a_pool_that_is_missing_is_created(api, session):
+    done = apply_pool(session, ask(max_unavailable="2"))
+    assert done["changed"]
+    assert done["pool"] == {
+        "name": "layered",
+        "paused": False,
+        "paused_by_us": False,
+        "created_by_us": True,
+        "max_unavailable": "2",
+        "rendered_config": None,
+    }
+    assert api.kept(MACHINE_CONFIG_POOL, "layered")["spec"]["maxUnavailable"] == 2
+
+
+def test_a_pool_that_is_as_wanted_costs_one_request(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
+    assert not apply_pool(session, ask(paused=False))["changed"]
+    assert len(api.requests) == 1
+
+
+def test_a_name_that_is_too_long_is_refused(api, session):
+    with pytest.raises(Refused, match=r"^Could not create MachineConfigPool a-pool-with-a-long-name: .*23 characters"):
+        apply_pool(session, ask("a-pool-with-a-long-name"))
+    assert api.writes == []
+
+
+def test_a_pool_is_held_and_released(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
+    held = apply_pool(session, ask(paused=True))["pool"]
+    assert (held["paused"], held["paused_by_us"]) == (True, True)
+    released = apply_pool(session, ask(paused=False))["pool"]
+    assert (released["paused"], released["paused_by_us"]) == (False, False)
+
+
+def test_a_pause_by_somebody_else_is_never_undone(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool(paused=True))
+    with pytest.raises(Refused, match="it was paused by somebody else"):
+        apply_pool(session, ask(paused=False))
+    assert api.writes == []
+
+
+def test_a_pause_by_somebody_else_is_not_made_ours(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool(paused=True))
+    done = apply_pool(session, ask(paused=True))
+    assert (done["changed"], done["pool"]["paused_by_us"]) == (False, False)
+
+
+@pytest.mark.parametrize("pool", ["worker", "master"])
+def test_the_selector_of_a_built_in_pool_is_not_ours_to_change(pool, api, session):
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    with pytest.raises(Refused, match="built-in pool"):
+        apply_pool(session, ask(pool, node_selector={"zone": "a"}))
+    assert api.writes == []
+
+
+def test_a_built_in_pool_can_be_held(api, session):
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    assert apply_pool(session, ask("worker", paused=True))["changed"]
+
+
+def test_the_selector_of_a_pool_with_members_is_not_changed(api, session):
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    api.keep(NODE, node("worker-0"))
+    with pytest.raises(Refused, match=r"would move its nodes \(worker-0\)"):
+        apply_pool(session, ask(node_selector={"zone": "a"}))
+    assert api.writes == []
+
+
+def test_the_selector_of_an_empty_pool_is_replaced(api, session):
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    done = apply_pool(session, ask(node_selector={"zone": "a"}))
+    assert done["resource"]["spec"]["nodeSelector"] == {"matchLabels": {"zone": "a"}}
+    assert done["diff"]["before"]["spec"]["nodeSelector"] != done["diff"]["after"]["spec"]["nodeSelector"]
+
+
+# Removal -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pool_of_ours_is_removed(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool(annotations=OURS))
+    done = apply_pool(session, ask(present=False))
+    assert (done["changed"], done["pool"], done["diff"]["after"]) == (True, None, {})
+    assert api.writes[0].body["preconditions"] == {"uid": "uid-of-layered"}
+
+
+def test_a_pool_that_is_not_there_is_removed_without_a_write(api, session):
+    assert not apply_pool(session, ask(present=False))["changed"]
+    assert api.writes == []
+
+
+def test_only_a_pool_that_we_created_is_removed(api, session):
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    with pytest.raises(Refused, match="this collection did not create it"):
+        apply_pool(session, ask(present=False))
+    assert api.writes == []
+
+
+def test_a_pool_with_members_is_not_removed(api, session):
+    api.keep(MACHINE_CONFIG_POOL, *all_pools(), machine_config_pool(annotations=OURS))
+    api.keep(NODE, node("worker-0"))
+    with pytest.raises(Refused, match="nodes are in it: worker-0"):
+        apply_pool(session, ask(present=False))
+    assert api.writes == []
+
+
+def test_a_pool_that_a_machineosconfig_serves_is_not_removed(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool(annotations=OURS))
+    api.keep(MACHINE_OS_CONFIG, machine_os_config("serving"))
+    with pytest.raises(Refused, match="MachineOSConfig serving serves it"):
+        apply_pool(session, ask(present=False))
+    assert api.writes == []
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ([], ask(check=True)),
+        ([machine_config_pool()], ask(paused=True, check=True)),
+        ([machine_config_pool(annotations=HELD, paused=True)], ask(paused=False, check=True)),
+        ([machine_config_pool(annotations=OURS)], ask(present=False, check=True)),
+    ],
+    ids=["create", "hold", "release", "remove"],
+)
+def test_check_mode_writes_nothing(held, asked, api, session):
+    api.keep(MACHINE_CONFIG_POOL, *held)
+    assert apply_pool(session, asked)["changed"]
+    assert api.writes == []
+    assert [r.query.get("dryRun") for r in api.requests if r.method != "GET"] == ["All"]

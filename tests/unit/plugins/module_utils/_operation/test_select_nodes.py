@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import (
+    Selection,
+    select_nodes,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import node
+
+NODES = [node("b", labels={"zone": "1"}), node("a", labels={"zone": "1"}), node("c")]
+
+
+def chosen(*names: str, selector: str = "") -> list[str]:
+    return [n["metadata"]["name"] for n in select_nodes(NODES, Selection(names, selector), "try")]
+
+
+def test_nodes_are_chosen_once_and_in_order():
+    assert chosen("c", "a", "c") == ["a", "c"]
+    assert chosen(selector="zone=1") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "reason"),
+    [
+        (Selection(), "no node is named"),
+        (Selection(["x", "a", "y"]), "there is no Node x, y"),
+        (Selection(label_selector="zone=2"), "no Node matches zone=2"),
+        (Selection(label_selector="zone in 1"), "label_selector cannot be read .'zone in 1' is not a requirement"),
+    ],
+)
+def test_a_choice_that_means_nobody_is_refused(selection, reason):
+    with pytest.raises(Refused, match=f"^Could not try: {reason}"):
+        select_nodes(NODES, selection, "try")
+
+
+@pytest.mark.parametrize(
+    ("selection", "given"),
+    [(Selection(), False), (Selection(["a"]), True), (Selection(label_selector="zone"), True)],
+)
+def test_nodes_are_chosen_by_name_or_by_label(selection, given):
+    assert selection.given is given
