@@ -70,7 +70,7 @@ def await_rollout(session: Session, ask: Ask) -> dict[str, t.Any]:
         known_findings = findings if known_findings is None else known_findings | findings
         line = f"API server away: {window.outage}" if window.outage else rollout.line
         stale = line != window.told
-        if is_new or window.outage or (stale and time.monotonic() >= news_at):
+        if is_new or (stale and (window.outage or time.monotonic() >= news_at)):
             window.told = line
             break
     return _conclude(session, window, ask, rollout, seen, what)

@@ -48,6 +48,8 @@ def expected_of_pool(session: Session, pool: Pool | None, what: str) -> Expected
 
 
 def _of_rendered_config(session: Session, pool: Pool, what: str) -> Expected:
+    if not pool.rendered_config:
+        raise Refused(what, f"MachineConfigPool {pool.name} is not rendered yet", "Wait for it, or give expected_image")
     rendered = session.get(MACHINE_CONFIG, pool.rendered_config)
     image = str((rendered.get("spec") or {}).get("osImageURL", ""))
     try:

@@ -65,12 +65,14 @@ class Window:
     def moments(self) -> t.Iterator[bool]:
         """Yield after every look at the objects, True when something may have changed, until the window is over.
 
-        The first moment comes when every subject is known.
+        The first moment comes when every subject is known, which it is at once by a cursor.
         """
         seconds = self._limits.window
         if self._limits.timeout:
             seconds = min(seconds, max(0.0, self._limits.timeout - self.elapsed))
-        was_complete = False
+        was_complete = self._complete
+        if was_complete:
+            yield True
         for event in watch(self._session, self._subjects, self._versions, seconds):
             changed = event is not None and self._take(event)
             if not self._complete:

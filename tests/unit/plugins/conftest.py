@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import typing as t
 
@@ -26,8 +27,34 @@ def api() -> t.Iterator[ApiServer]:
     server.stop()
 
 
+class Nap:
+    """The pause between two attempts: but a moment, and after some of them something can be made to happen."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._then: dict[int, t.Callable[[], None]] = {}
+        self._lock = threading.Lock()
+
+    def after(self, count: int, happens: t.Callable[[], None]) -> None:
+        """Let something happen after so many pauses more."""
+        self._then[self._taken + count] = happens
+
+    def __call__(self, seconds: float) -> None:
+        time.sleep(seconds / 50)
+        with self._lock:
+            self._taken += 1
+            happens = self._then.pop(self._taken, None)
+        if happens:
+            happens()
+
+
 @pytest.fixture
-def session(api: ApiServer) -> Session:
-    """A session with the API server that sleeps but a moment between attempts."""
-    options = {"host": api.url, "api_key": "sha256~token"}
-    return Session(connect(options), patience=5, sleep=lambda seconds: time.sleep(seconds / 50))
+def nap() -> Nap:
+    """How the session sleeps."""
+    return Nap()
+
+
+@pytest.fixture
+def session(api: ApiServer, nap: Nap) -> Session:
+    """A session with the API server."""
+    return Session(connect({"host": api.url, "api_key": "sha256~token"}), patience=5, sleep=nap)

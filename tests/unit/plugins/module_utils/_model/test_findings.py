@@ -49,7 +49,7 @@ def test_every_finding_has_a_meaning_and_a_remedy(finding_id):
     ("finding_id", "severity", "fatal"),
     [
         ("build.failed", Severity.FATAL, True),
-        ("pool.paused", Severity.ERROR, False),
+        ("pool.render_degraded", Severity.ERROR, False),
         ("node.local_changes", Severity.WARNING, False),
     ],
 )
@@ -60,13 +60,13 @@ def test_the_table_says_what_is_fatal(finding_id, severity, fatal):
 
 def test_a_result_shows_the_finding_with_its_remedy():
     secret = ObjectRef("Secret", "push", "ns")
-    assert Finding("pool.paused", secret, "message", "evidence").as_result() == {
-        "id": "pool.paused",
+    assert Finding("pool.render_degraded", secret, "message", "evidence").as_result() == {
+        "id": "pool.render_degraded",
         "severity": "error",
         "object": {"kind": "Secret", "namespace": "ns", "name": "push"},
         "message": "message",
         "evidence": "evidence",
-        "remedy": FINDINGS["pool.paused"].remedy,
+        "remedy": FINDINGS["pool.render_degraded"].remedy,
     }
 
 

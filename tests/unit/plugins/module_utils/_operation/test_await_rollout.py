@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import time
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    CLUSTER_VERSION,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation import await_rollout as operation
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.await_rollout import (
+    Ask,
+    await_rollout,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    all_pools,
+    cluster_version,
+    image_of,
+    machine_config_pool,
+    machine_os_build,
+    machine_os_config,
+    node,
+    node_with_image,
+    render_degraded,
+)
+
+TOLD = {"desiredImage": image_of("a")}
+
+
+def ask(*nodes: str, cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> Ask:
+    return Ask("layered", nodes, Limits(timeout, window), cursor, check)
+
+
+@pytest.fixture
+def cluster(api):
+    """A pool with a built image and two members that have not been told of it."""
+    api.keep(CLUSTER_VERSION, cluster_version("4.21.0"))
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    api.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    api.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"))
+    api.keep(NODE, node("worker-0"), node("worker-1"), node("plain-0", roles=["worker"]))
+    return api
+
+
+def finish_nodes(api, *names: str) -> None:
+    api.keep(NODE, *(node_with_image("a", name) for name in names or ("worker-0", "worker-1")))
+
+
+def test_a_rollout_that_is_done_returns_at_once(cluster, session):
+    finish_nodes(cluster)
+    done = await_rollout(session, ask())
+    assert done["finished"]
+    assert done["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
+    assert [(n["name"], n["phase"]) for n in done["nodes"]] == [("worker-0", "done"), ("worker-1", "done")]
+    assert done["nodes"][0]["current_image"] == image_of("a")
+    assert done["cluster"]["version"] == "4.21.0"
+
+
+def test_a_rollout_that_has_not_begun_is_not_done(cluster, session):
+    first = await_rollout(session, ask())
+    assert not first["finished"]
+    assert first["rollout"]["waiting"] == 2
+    assert first["progress"] == "pool layered: 0 of 2 nodes done"
+
+
+def test_the_wait_ends_with_the_last_node(cluster, session):
+    seen = await_rollout(session, ask())
+    finish_nodes(cluster, "worker-0")
+    cluster.keep(NODE, node("worker-1", annotations={**TOLD, "state": "Working"}))
+    finish_nodes(cluster)
+    while not seen["finished"]:
+        seen = await_rollout(session, ask(cursor=seen["cursor"]))
+    assert seen["progress"] == "pool layered: 2 of 2 nodes done"
+    lists = [r.path.rpartition("/")[2] for r in cluster.requests if "limit" in r.query]
+    assert sorted(lists) == ["machineconfigpools", "machineosbuilds", "machineosconfigs", "nodes"]
+
+
+def test_only_the_nodes_that_are_named_are_waited_for(cluster, session):
+    finish_nodes(cluster, "worker-0")
+    assert await_rollout(session, ask("worker-0"))["finished"]
+    assert not await_rollout(session, ask("worker-0", "worker-1"))["finished"]
+
+
+def test_many_node_changes_are_one_piece_of_news(cluster, session, monkeypatch):
+    monkeypatch.setattr(operation, "NODE_NEWS", 0.5)
+    first = await_rollout(session, ask())
+    for state in ("Working", "Done"):
+        cluster.keep(NODE, node("worker-0", annotations={**TOLD, "state": state}))
+    second = await_rollout(session, ask(cursor=first["cursor"]))
+    assert second["progress"] == "pool layered: 0 of 2 nodes done, updating: worker-0 applying the image"
+
+
+def test_a_new_finding_is_news_at_once(cluster, session, monkeypatch):
+    monkeypatch.setattr(operation, "NODE_NEWS", 10**6)
+    first = await_rollout(session, ask())
+    cluster.keep(NODE, node("worker-0", annotations={**TOLD, "state": "Degraded", "reason": "cannot pull"}))
+    second = await_rollout(session, ask(cursor=first["cursor"]))
+    assert second["progress"].endswith("updating: worker-0 degraded")
+    assert [(f["id"], f["evidence"]) for f in second["findings"]] == [("node.degraded", "cannot pull")]
+
+
+def test_a_fatal_finding_ends_the_wait(cluster, session):
+    cluster.keep(CLUSTER_VERSION, cluster_version("4.20.5"))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
+    edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
+    cluster.keep(MACHINE_OS_CONFIG, edited)
+    with pytest.raises(Refused, match=r"takes MachineOSBuild layered-a instead of layered-b.*Delete that") as refused:
+        await_rollout(session, ask())
+    assert [f["id"] for f in refused.value.result["findings"]] == ["pool.older_build_selected"]
+
+
+def test_a_failed_build_ends_the_wait(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
+    with pytest.raises(Refused, match="MachineOSBuild layered-a failed"):
+        await_rollout(session, ask())
+
+
+@pytest.mark.parametrize(
+    ("pool", "asked"),
+    [(machine_config_pool(paused=True), ask()), (machine_config_pool(), ask("worker-0", "plain-0"))],
+    ids=["a paused pool", "a node outside the pool"],
+)
+def test_what_cannot_clear_by_itself_ends_the_wait(pool, asked, cluster, session):
+    cluster.keep(MACHINE_CONFIG_POOL, pool)
+    finish_nodes(cluster, "worker-0")
+    with pytest.raises(Refused, match=r"layered is paused|plain-0 is not in MachineConfigPool layered") as refused:
+        await_rollout(session, asked)
+    assert not refused.value.result["finished"]
+    assert refused.value.result["rollout"] == {"total": 2, "done": 1, "updating": 0, "waiting": 1}
+
+
+def test_a_timeout_says_what_holds_it(cluster, session):
+    cluster.keep(NODE, node("worker-0", annotations={**TOLD, "state": "Degraded", "reason": "cannot pull"}))
+    first = await_rollout(session, ask())
+    with pytest.raises(Refused, match=r"not done after 0\.5 s \(.*0 of 2 .*\): Node worker-0: cannot pull") as refused:
+        await_rollout(session, ask(cursor=first["cursor"], timeout=0.5))
+    assert refused.value.result["rollout"]["total"] == 2
+
+
+def test_without_a_timeout_the_wait_goes_on(cluster, session):
+    began = str(Cursor(time.time() - 10**6))
+    assert not await_rollout(session, ask(cursor=began))["finished"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [(ask("gone", "worker-0", "lost"), "there is no Node gone, lost"), (ask(), "no node is in it")],
+)
+def test_there_must_be_somebody_to_wait_for(asked, reason, cluster, session):
+    cluster.drop(NODE, "worker-1")
+    cluster.keep(NODE, node("worker-0", roles=["worker"]))
+    with pytest.raises(Refused, match=f"^Could not await the rollout of MachineConfigPool layered: {reason}"):
+        await_rollout(session, asked)
+
+
+def test_a_pool_that_does_not_exist_is_refused(cluster, session):
+    cluster.drop(MACHINE_CONFIG_POOL, "layered")
+    with pytest.raises(Refused, match="MachineConfigPool layered does not exist"):
+        await_rollout(session, ask())
+
+
+def test_check_mode_does_not_wait_and_tolerates_what_is_not_there_yet(cluster, session):
+    done = await_rollout(session, ask(check=True))
+    assert (done["finished"], done["rollout"]["waiting"]) == (True, 2)
+    cluster.drop(MACHINE_CONFIG_POOL, "layered")
+    assert await_rollout(session, ask(check=True))["finished"]
+
+
+def test_a_pool_that_is_not_layered_is_done_by_its_rendered_config(cluster, session):
+    cluster.drop(MACHINE_OS_CONFIG, "layered")
+    assert await_rollout(session, ask())["finished"]
+
+
+def test_an_outage_is_told_once(cluster, session, nap):
+    first = await_rollout(session, ask())
+    cluster.stop()
+    session.patience = 0
+    away = await_rollout(session, ask(cursor=first["cursor"]))
+    assert away["progress"].startswith("API server away: no connection to ")
+
+    def come_back() -> None:
+        cluster.start()
+        finish_nodes(cluster)
+
+    nap.after(20, come_back)
+    assert await_rollout(session, ask(cursor=away["cursor"]))["finished"]
+
+
+def test_a_pool_that_cannot_be_rendered_is_told(cluster, session):
+    cluster.keep(MACHINE_CONFIG_POOL, render_degraded(machine_config_pool(), "no such field"))
+    assert [f["id"] for f in await_rollout(session, ask())["findings"]] == ["pool.render_degraded"]

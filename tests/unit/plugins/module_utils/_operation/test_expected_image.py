@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import Pool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    MACHINE_CONFIG,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Expected
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.expected_image import (
+    expected_by_option,
+    expected_of_pool,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    OLD_RENDERED,
+    RENDERED,
+    digest_of,
+    image_of,
+    machine_config_pool,
+    machine_os_build,
+    machine_os_config,
+)
+
+POOL = Pool.from_api(machine_config_pool())
+BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+
+
+def test_the_callers_word_is_taken_with_a_digest_only():
+    assert expected_by_option(digest_of("a"), "try").digest == digest_of("a")
+    with pytest.raises(Refused, match=r"^Could not try: expected_image: quay.io/os:t names no digest"):
+        expected_by_option("quay.io/os:t", "try")
+
+
+def test_the_image_of_the_build_that_answers_is_expected(api, session):
+    api.keep(MACHINE_OS_CONFIG, BUILT)
+    api.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"))
+    assert expected_of_pool(session, POOL, "try") == Expected(image_of("a"), digest_of("a"), "machineosconfig", True)
+
+
+@pytest.mark.parametrize(
+    ("config", "build"),
+    [
+        (BUILT, machine_os_build("layered-a", rendered=OLD_RENDERED)),
+        (BUILT, machine_os_build("layered-b")),
+        (
+            machine_os_config(
+                build="layered-a", image=image_of("a"), generation=2, observed_generation=1, edits=[("oc", "9999")]
+            ),
+            machine_os_build("layered-a"),
+        ),
+        (machine_os_config(build="layered-b", image=image_of("a")), machine_os_build("layered-b", state="Building")),
+        (machine_os_config(build="layered-b", image=image_of("a")), machine_os_build("layered-b", state="Failed")),
+    ],
+    ids=["another rendered config", "its build is gone", "edited since", "being built", "failed"],
+)
+def test_an_image_that_does_not_answer_for_the_present_spec_is_not_current(config, build, api, session):
+    api.keep(MACHINE_OS_CONFIG, config)
+    api.keep(MACHINE_OS_BUILD, build)
+    expected = expected_of_pool(session, POOL, "try")
+    assert (expected.digest, expected.current) == (digest_of("a"), False)
+
+
+def test_before_the_first_image_nothing_is_expected(api, session):
+    api.keep(MACHINE_OS_CONFIG, machine_os_config())
+    assert expected_of_pool(session, POOL, "try") == Expected("", "", "machineosconfig", current=False)
+
+
+def rendered(image: str) -> dict:
+    return {"kind": "MachineConfig", "metadata": {"name": RENDERED}, "spec": {"osImageURL": image}}
+
+
+def test_a_pool_that_is_not_layered_expects_its_rendered_configs_image(api, session):
+    api.keep(MACHINE_CONFIG, rendered(image_of("a")))
+    assert expected_of_pool(session, POOL, "try") == Expected(image_of("a"), digest_of("a"), "machineconfig", True)
+
+
+@pytest.mark.parametrize("image", ["", "quay.io/os:t"])
+def test_a_rendered_config_without_a_digest_expects_nothing(image, api, session):
+    api.keep(MACHINE_CONFIG, rendered(image))
+    with pytest.raises(Refused, match=f"MachineConfig {RENDERED} names no image with a digest"):
+        expected_of_pool(session, POOL, "try")
+
+
+@pytest.mark.parametrize("pool", [machine_config_pool(rendered=""), {"metadata": {"name": "bare"}}])
+def test_a_pool_that_is_not_rendered_expects_nothing(pool, api, session):
+    with pytest.raises(Refused, match="is not rendered yet"):
+        expected_of_pool(session, Pool.from_api(pool), "try")
+
+
+def test_a_node_of_no_pool_has_no_expectation(session):
+    with pytest.raises(Refused, match="a node is in no pool, or in two"):
+        expected_of_pool(session, None, "try")

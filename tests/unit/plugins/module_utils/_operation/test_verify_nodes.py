@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
+    ExecRefused,
+    ExecTimedOut,
+    Output,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    CLUSTER_VERSION,
+    MACHINE_CONFIG,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+    POD,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Verdict
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation import verify_nodes as operation
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import Ask, verify_nodes
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    RENDERED,
+    all_pools,
+    booted_image,
+    cluster_version,
+    daemon_pod,
+    digest_of,
+    image_of,
+    machine_config_pool,
+    machine_os_build,
+    machine_os_config,
+    node,
+    node_with_image,
+    rpm_ostree_status,
+)
+
+BOTH = frozenset((Verdict.MISMATCH, Verdict.UNKNOWN))
+MATCHING = Output(rpm_ostree_status(booted_image("a")), "", 0)
+DIFFERING = Output(rpm_ostree_status(booted_image("b")), "", 0)
+
+
+def ask(
+    pool: str = "layered",
+    names: t.Sequence[str] = (),
+    selector: str = "",
+    expected: str = "",
+    fail_on: frozenset[Verdict] = BOTH,
+) -> Ask:
+    return Ask(pool, Selection(names, selector), expected, 10, 5.0, "/rootfs", fail_on)
+
+
+class Nodes:
+    """Stands in for the nodes: what each answers, the last of its answers again and again."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Output | Exception]] = {}
+        self.commands: list[tuple[str, str, str, tuple[str, ...]]] = []
+        self.meanwhile: t.Callable[[], None] = lambda: None
+
+    def run(
+        self, connection: t.Any, namespace: str, pod: str, container: str, command: t.Sequence[str], timeout: float
+    ) -> Output:
+        self.commands.append((namespace, pod, container, tuple(command)))
+        answers = self.answers.get(pod.removeprefix("machine-config-daemon-"), [MATCHING])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.meanwhile()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def nodes(monkeypatch) -> Nodes:
+    stand_in = Nodes()
+    monkeypatch.setattr(operation, "run_in_container", stand_in.run)
+    monkeypatch.setattr(operation.random, "uniform", lambda low, high: 0.0)
+    return stand_in
+
+
+@pytest.fixture
+def cluster(api):
+    """A pool with a built image, two members, and one worker beside it."""
+    api.keep(CLUSTER_VERSION, cluster_version())
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    api.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    api.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"))
+    api.keep(NODE, node_with_image("a", "worker-0"), node_with_image("a", "worker-1"))
+    api.keep(NODE, node("plain-0", roles=["worker"]))
+    api.keep(POD, *(daemon_pod(name) for name in ("worker-0", "worker-1", "plain-0")))
+    return api
+
+
+def verdicts(done: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {n["name"]: n["verdict"] for n in done["nodes"]}
+
+
+def ids(done: t.Mapping[str, t.Any], name: str) -> list[str]:
+    return [f["id"] for n in done["nodes"] if n["name"] == name for f in n["findings"]]
+
+
+def test_every_node_of_a_pool_is_asked_what_it_booted(cluster, nodes, session):
+    done = verify_nodes(session, ask())
+    assert (done["verdict"], done["changed"]) == ("match", False)
+    assert done["summary"] == {"total": 2, "match": 2, "mismatch": 0, "unknown": 0}
+    command = ("chroot", "/rootfs", "rpm-ostree", "status", "--json")
+    pod = "machine-config-daemon-worker-0"
+    assert ("openshift-machine-config-operator", pod, "machine-config-daemon", command) in nodes.commands
+    first = done["nodes"][0]
+    assert first["booted"]["digest"] == first["expected"]["digest"] == digest_of("a")
+    assert (first["pool"], first["boot_id"], first["expected"]["current"]) == ("layered", "boot-1", True)
+    assert cluster.writes == []
+
+
+def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session):
+    nodes.answers["worker-1"] = [DIFFERING]
+    with pytest.raises(Refused, match=r"1 of 2 nodes not proven; worker-1: mismatch, the node booted ") as refused:
+        verify_nodes(session, ask())
+    done = refused.value.result
+    assert verdicts(done) == {"worker-0": "match", "worker-1": "mismatch"}
+    assert done["verdict"] == "mismatch"
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding"),
+    [
+        (ExecTimedOut("no answer"), "node.no_answer"),
+        (ExecRefused(403, "not you"), "node.exec_forbidden"),
+        (ExecRefused(401, "who"), "node.exec_forbidden"),
+        (ExecRefused(500, "error dialing backend"), "node.exec_failed"),
+        (ExecRefused(0, "the connection broke"), "node.exec_failed"),
+        (Output(MATCHING.stdout, "", None, "the connection ended"), "node.exec_failed"),
+        (Output("", "error: Timeout was reached", 1), "node.command_failed"),
+        (Output("not JSON", "", 0), "node.answer_unreadable"),
+    ],
+    ids=range(8),
+)
+def test_a_node_that_gives_no_proof_is_unknown_and_the_others_are_reported(answer, finding, cluster, nodes, session):
+    nodes.answers["worker-1"] = [answer]
+    with pytest.raises(Refused, match="worker-1: unknown, ") as refused:
+        verify_nodes(session, ask())
+    assert verdicts(refused.value.result) == {"worker-0": "match", "worker-1": "unknown"}
+    assert ids(refused.value.result, "worker-1") == [finding]
+
+
+def test_a_connection_that_breaks_is_tried_again(cluster, nodes, session):
+    broken = ExecRefused(0, "the connection broke")
+    nodes.answers["worker-1"] = [broken, ExecRefused(502, "bad gateway"), MATCHING]
+    assert verify_nodes(session, ask())["verdict"] == "match"
+
+
+@pytest.mark.parametrize("answer", [ExecRefused(403, "not you"), Output("", "no", 1), ExecTimedOut("no answer")])
+def test_a_definite_answer_is_not_asked_for_again(answer, cluster, nodes, session):
+    nodes.answers["worker-1"] = [answer, MATCHING]
+    with pytest.raises(Refused):
+        verify_nodes(session, ask())
+    assert len(nodes.commands) == 2
+
+
+@pytest.mark.parametrize(
+    ("ready", "finding"), [("True", "node.no_daemon_pod"), ("False", "node.not_ready"), ("Unknown", "node.not_ready")]
+)
+def test_a_node_without_a_daemon_pod_cannot_be_asked(ready, finding, cluster, nodes, session):
+    cluster.keep(NODE, node_with_image("a", "worker-1", ready=ready))
+    cluster.keep(POD, daemon_pod("worker-1", ready=False))
+    with pytest.raises(Refused) as refused:
+        verify_nodes(session, ask())
+    assert ids(refused.value.result, "worker-1") == [finding]
+
+
+def test_a_node_that_rebooted_meanwhile_is_unknown(cluster, nodes, session):
+    rebooted = node_with_image("a", "worker-1", boot_id="boot-2")
+    nodes.meanwhile = lambda: cluster.keep(NODE, rebooted)
+    with pytest.raises(Refused) as refused:
+        verify_nodes(session, ask())
+    assert verdicts(refused.value.result) == {"worker-0": "match", "worker-1": "unknown"}
+    assert ids(refused.value.result, "worker-1") == ["node.rebooted_meanwhile"]
+
+
+def test_a_node_that_is_gone_meanwhile_is_unknown(cluster, nodes, session):
+    nodes.answers["worker-0"] = [ExecRefused(404, "gone"), MATCHING]
+    nodes.meanwhile = lambda: cluster.keep(NODE, {**node_with_image("a", "worker-0"), "status": {}})
+    with pytest.raises(Refused) as refused:
+        verify_nodes(session, ask(names=["worker-0"]))
+    assert verdicts(refused.value.result) == {"worker-0": "unknown"}
+
+
+def test_nothing_matches_while_the_image_does_not_answer_for_the_present_spec(cluster, nodes, session):
+    edited = machine_os_config(
+        build="layered-a",
+        image=image_of("a"),
+        generation=2,
+        observed_generation=1,
+        edits=[("oc", "9999")],
+    )
+    cluster.keep(MACHINE_OS_CONFIG, edited)
+    with pytest.raises(Refused) as refused:
+        verify_nodes(session, ask())
+    assert set(verdicts(refused.value.result).values()) == {"unknown"}
+    assert ids(refused.value.result, "worker-0") == ["cluster.expectation_not_current"]
+
+
+def test_the_callers_expectation_goes_before_the_clusters(cluster, nodes, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    done = verify_nodes(session, ask(expected=digest_of("a")))
+    assert done["verdict"] == "match"
+    assert done["nodes"][0]["expected"]["source"] == "option"
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "fails"),
+    [(BOTH, True), (frozenset([Verdict.UNKNOWN]), True), (frozenset([Verdict.MISMATCH]), False), (frozenset(), False)],
+)
+def test_the_caller_says_which_verdicts_fail(fail_on, fails, cluster, nodes, session):
+    nodes.answers["worker-1"] = [ExecTimedOut("no answer")]
+    if fails:
+        with pytest.raises(Refused):
+            verify_nodes(session, ask(fail_on=fail_on))
+    else:
+        assert verify_nodes(session, ask(fail_on=fail_on))["verdict"] == "unknown"
+
+
+def test_nodes_of_several_pools_are_each_held_to_their_own(cluster, nodes, session):
+    cluster.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}})
+    nodes.answers["plain-0"] = [Output(rpm_ostree_status(booted_image("c")), "", 0)]
+    done = verify_nodes(session, ask(pool="", names=["worker-0", "plain-0"]))
+    assert verdicts(done) == {"plain-0": "match", "worker-0": "match"}
+    assert [n["pool"] for n in done["nodes"]] == ["worker", "layered"]
+    assert [n["expected"]["source"] for n in done["nodes"]] == ["machineconfig", "machineosconfig"]
+
+
+def test_nodes_are_chosen_by_label(cluster, nodes, session):
+    done = verify_nodes(session, ask(pool="", selector="node-role.kubernetes.io/layered"))
+    assert verdicts(done) == {"worker-0": "match", "worker-1": "match"}
+    assert verdicts(verify_nodes(session, ask(names=["worker-1"]))) == {"worker-1": "match"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (ask(pool="gone"), "verify MachineConfigPool gone: MachineConfigPool gone does not exist"),
+        (ask(pool="gpu"), "verify MachineConfigPool gpu: no node is in it"),
+        (ask(names=["gone"]), "there is no Node gone"),
+        (ask(names=["plain-0"]), "Node plain-0 is not in it"),
+        (ask(pool="", names=["gone"]), "verify Node gone: there is no Node gone"),
+        (ask(pool="", selector="zone=x"), "verify the nodes of zone=x: no Node matches"),
+        (ask(expected="quay.io/os:t"), "expected_image: quay.io/os:t names no digest"),
+    ],
+)
+def test_there_must_be_somebody_to_ask_and_something_to_expect(asked, reason, cluster, nodes, session):
+    cluster.keep(MACHINE_CONFIG_POOL, machine_config_pool("gpu"))
+    with pytest.raises(Refused, match=f"^Could not .*{reason}"):
+        verify_nodes(session, asked)
+    assert nodes.commands == []
+
+
+def test_the_requests_do_not_grow_with_the_nodes(cluster, nodes, session):
+    cluster.keep(NODE, *(node_with_image("a", f"many-{n:03}") for n in range(60)))
+    cluster.keep(POD, *(daemon_pod(f"many-{n:03}") for n in range(60)))
+    assert verify_nodes(session, ask())["summary"]["match"] == 62
+    assert len(cluster.requests) <= 8

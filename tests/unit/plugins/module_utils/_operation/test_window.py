@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Subject
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import MACHINE_CONFIG_POOL, NODE
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits, Window
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node
+
+SUBJECTS = [Subject(NODE), Subject(MACHINE_CONFIG_POOL)]
+LONG = Limits(timeout=0, window=30)
+
+
+@pytest.fixture
+def cluster(api):
+    api.keep(NODE, node("worker-1"), node("worker-0"))
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
+    return api
+
+
+def names(window: Window, kind: t.Any = NODE) -> list[str]:
+    return [obj["metadata"]["name"] for obj in window.objects(kind)]
+
+
+def next_change(moments: t.Iterator[bool]) -> None:
+    """Go on to the next moment at which something changed."""
+    assert any(moments)
+
+
+def test_the_first_moment_comes_when_every_subject_is_known(cluster, session):
+    window = Window(session, SUBJECTS, LONG, "")
+    assert next(window.moments())
+    assert names(window) == ["worker-0", "worker-1"]
+    assert names(window, MACHINE_CONFIG_POOL) == ["layered"]
+
+
+def test_objects_come_and_go(cluster, session):
+    window = Window(session, SUBJECTS, LONG, "")
+    moments = window.moments()
+    next(moments)
+    cluster.keep(NODE, node("worker-2"))
+    next_change(moments)
+    cluster.drop(NODE, "worker-0")
+    next_change(moments)
+    assert names(window) == ["worker-1", "worker-2"]
+
+
+def test_what_a_wait_does_not_read_is_no_change(cluster, session):
+    window = Window(session, SUBJECTS, LONG, "")
+    moments = window.moments()
+    next(moments)
+    noisy = node("worker-0", boot_id="boot-2")
+    noisy["metadata"]["annotations"]["k8s.ovn.org/node-subnets"] = "10.0.0.0/24"
+    cluster.keep(NODE, noisy)
+    assert next(moments) is False
+
+
+def test_the_next_window_goes_on_without_listing_again(cluster, session):
+    window = Window(session, SUBJECTS, LONG, "")
+    moments = window.moments()
+    next(moments)
+    window.told = "the last line"
+    moments.close()
+    cluster.requests.clear()
+    cluster.keep(NODE, node("worker-2"))
+    following = Window(session, SUBJECTS, LONG, window.cursor())
+    assert following.told == "the last line"
+    assert following.started == window.started
+    assert names(following) == ["worker-0", "worker-1"]
+    moments = following.moments()
+    next_change(moments)
+    while "worker-2" not in names(following):
+        next_change(moments)
+    assert all(r.query.get("watch") for r in cluster.requests)
+
+
+@pytest.mark.parametrize("cursor", ["", "unreadable"])
+def test_a_cursor_that_cannot_be_read_means_listing_again(cursor, cluster, session):
+    window = Window(session, SUBJECTS, LONG, cursor)
+    next(window.moments())
+    assert names(window) == ["worker-0", "worker-1"]
+    assert [r for r in cluster.requests if not r.query.get("watch")]
+
+
+def test_a_list_replaces_what_was_known_before(cluster, session):
+    known = {"Node": {"gone": {"metadata": {"name": "gone"}}}}
+    forgotten = Cursor(time.time(), {"Node": "7", "MachineConfigPool": "103"}, known)
+    window = Window(session, SUBJECTS, LONG, str(forgotten))
+    moments = window.moments()
+    while "gone" in names(window):
+        next(moments)
+    assert names(window) == ["worker-0", "worker-1"]
+
+
+def test_an_outage_is_a_change_and_is_over_with_the_next_news(cluster, session):
+    window = Window(session, SUBJECTS, LONG, "")
+    moments = window.moments()
+    next(moments)
+    cluster.await_requests("watch", 2)
+    cluster.stop()
+    next_change(moments)
+    assert cluster.url in window.outage
+    cluster.start()
+    cluster.keep(NODE, node("worker-2"))
+    while "worker-2" not in names(window):
+        next_change(moments)
+    assert window.outage == ""
+
+
+def test_a_window_ends_by_itself(cluster, session):
+    window = Window(session, SUBJECTS, Limits(timeout=0, window=0.2), "")
+    assert any(window.moments())
+    assert not window.timed_out
+
+
+@pytest.mark.parametrize(
+    ("timeout", "ago", "over"), [(0, 10**6, False), (60, 59, False), (60, 61, True), (60, 10**6, True)]
+)
+def test_the_whole_wait_is_over_by_the_time_at_which_it_began(timeout, ago, over, session):
+    began = Cursor(time.time() - ago)
+    assert Window(session, SUBJECTS, Limits(timeout, window=30), str(began)).timed_out is over
+
+
+def test_what_the_window_before_knew_is_looked_at_at_once_even_when_the_time_is_over(session):
+    known = {"Node": {"worker-0": node("worker-0")}, "MachineConfigPool": {}}
+    began = str(Cursor(time.time() - 100, {"Node": "103", "MachineConfigPool": "103"}, known))
+    window = Window(session, SUBJECTS, Limits(timeout=60, window=30), began)
+    assert list(window.moments()) == [True]
+    assert names(window) == ["worker-0"]
