@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.loader import action_loader, connection_loader
+from ansible.template import Templar
+from ansible_collections.imagemode.openshift.plugins.plugin_utils import _progress
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._progress import duration, progress_line
+
+WAITS = ("machineosbuild_wait", "machineconfigpool_wait")
+
+
+class Module:
+    """Stands in for the module: answers window by window and keeps what it was asked."""
+
+    def __init__(self, *answers: dict[str, t.Any]) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, t.Any]] = []
+        self.names: set[str] = set()
+
+    def __call__(self, module_name: str, module_args: dict[str, t.Any], **dummy: t.Any) -> dict[str, t.Any]:
+        self.names.add(module_name)
+        self.asked.append(dict(module_args))
+        return dict(self.answers.pop(0))
+
+
+@pytest.fixture
+def printed(monkeypatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(_progress.display, "display", lines.append)
+    return lines
+
+
+def wait(monkeypatch, module: Module, name: str = WAITS[0], **arguments: t.Any) -> dict[str, t.Any]:
+    loader = DataLoader()
+    full_name = f"imagemode.openshift.{name}"
+    action = action_loader.get(
+        full_name,
+        task=Task.load({"action": full_name, "args": {"pool": "layered", **arguments}}),
+        connection=connection_loader.get("ansible.builtin.local", PlayContext(), "/dev/null"),
+        play_context=PlayContext(),
+        loader=loader,
+        templar=Templar(loader=loader),
+        shared_loader_obj=None,
+    )
+    monkeypatch.setattr(action, "_execute_module", module)
+    return t.cast("dict[str, t.Any]", action.run(task_vars={"inventory_hostname": "east"}))
+
+
+def window(progress: str, elapsed: int = 0, **more: t.Any) -> dict[str, t.Any]:
+    return {"finished": False, "progress": progress, "elapsed": elapsed, "cursor": f"after {progress}", **more}
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_the_module_of_the_same_name_is_called_until_it_has_finished(name, monkeypatch, printed):
+    module = Module(window("building"), window("pushing", 61), window("done", 65, finished=True, build={"name": "a"}))
+    result = wait(monkeypatch, module, name)
+    assert module.names == {f"imagemode.openshift.{name}"}
+    assert result["finished"]
+    assert result["build"] == {"name": "a"}
+    assert printed == ["  [east] 0s  building", "  [east] 1m01s  pushing", "  [east] 1m05s  done"]
+
+
+def test_each_call_hands_back_the_cursor_of_the_one_before(monkeypatch, printed):
+    module = Module(window("one"), window("two"), window("three", finished=True))
+    result = wait(monkeypatch, module, timeout=60)
+    assert [asked.get("cursor") for asked in module.asked] == [None, "after one", "after two"]
+    assert all(asked["timeout"] == 60 for asked in module.asked)
+    assert "cursor" not in result
+
+
+def test_a_cursor_that_the_user_gives_is_where_the_wait_begins(monkeypatch, printed):
+    module = Module(window("done", finished=True))
+    wait(monkeypatch, module, cursor="mine")
+    assert module.asked[0]["cursor"] == "mine"
+
+
+def test_a_failure_ends_the_wait_and_is_handed_on(monkeypatch, printed):
+    failed = {
+        "failed": True,
+        "msg": "Could not await the build: it failed.",
+        "cursor": "c",
+        "progress": "x",
+    }
+    module = Module(window("building"), failed)
+    result = wait(monkeypatch, module)
+    assert (result["failed"], result["msg"]) == (True, failed["msg"])
+    assert "cursor" not in result
+    assert printed == ["  [east] 0s  building"]
+
+
+def test_a_module_that_knows_no_way_on_ends_the_wait(monkeypatch, printed):
+    crashed = {"unreachable": True, "msg": "no such interpreter"}
+    assert wait(monkeypatch, Module(crashed))["unreachable"]
+    assert printed == []
+
+
+@pytest.mark.parametrize("asked", ["none", "lines"])
+def test_progress_is_printed_unless_it_is_not_wanted(asked, monkeypatch, printed):
+    wait(monkeypatch, Module(window("building"), window("done", finished=True)), progress=asked)
+    assert bool(printed) is (asked == "lines")
+
+
+def test_the_tasks_own_arguments_are_left_as_they_were(monkeypatch, printed):
+    arguments = {"timeout": 60}
+    wait(monkeypatch, Module(window("one"), window("two", finished=True)), **arguments)
+    assert arguments == {"timeout": 60}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (45, "45s"),
+        (59, "59s"),
+        (60, "1m00s"),
+        (130, "2m10s"),
+        (3599, "59m59s"),
+        (3600, "1h00m"),
+        (3780, "1h03m"),
+        (90061, "25h01m"),
+    ],
+)
+def test_durations_are_written_as_people_write_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_line_says_who_and_for_how_long():
+    assert progress_line("east", {"progress": "building", "elapsed": 130}) == "  [east] 2m10s  building"
+    assert progress_line("", {"progress": "building"}) == "  [] 0s  building"
