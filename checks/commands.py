@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import typing as t
 import xml.etree.ElementTree as ET
@@ -53,7 +54,9 @@ class Setting:
             "PATH": os.pathsep.join(dict.fromkeys(folders)),
             "PYTHONUNBUFFERED": "1",
         }
-        return {**_without_foreign(os.environ), **own, **more}
+        # Some tools colour what goes into a file as well.
+        plain = {} if sys.stdout.isatty() else {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"}
+        return {**_without_foreign(os.environ), **own, **plain, **more}
 
     def run(
         self, *command: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
