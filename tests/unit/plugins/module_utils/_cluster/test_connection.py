@@ -180,13 +180,13 @@ _LOGGING = ("logger", "logger_stream_handler", "logger_file_handler", "logger_fo
 
 
 def described(configuration: t.Any) -> dict[str, t.Any]:
-    """A configuration without its loggers; of a hook only whether there is one, for each loader makes its own."""
+    """A configuration without its loggers, and of a hook only which one it is, for each loader makes its own."""
     settings = {name: value for name, value in vars(configuration).items() if name not in _LOGGING}
     return {
-        **settings,
+        **{name: value.__qualname__ if callable(value) else value for name, value in settings.items()},
         "host": configuration.host,
+        "credentials": configuration.auth_settings(),
         "proxy_headers": configuration.proxy_headers or None,
-        "refresh_api_key_hook": settings.get("refresh_api_key_hook") is not None,
     }
 
 
