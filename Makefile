@@ -50,4 +50,5 @@ bench: root env
 	@$(python) -m checks bench
 
 clean:
-	rm -rf .cache
+	@if test -x .cache/venv/bin/lab && test "$$(id -u)" = 0; then .cache/venv/bin/lab down --all; fi
+	rm -rf .cache lab/src/*.egg-info

@@ -122,7 +122,7 @@ def _pip_settings() -> str:
     pip = ("python3", "-m", "pip")
     listed = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
     cache = subprocess.run([*pip, "cache", "dir"], capture_output=True, text=True, check=False).stdout.strip()
-    settings = {"cache-dir": cache} if cache else {}
+    settings = {"quiet": "1", **({"cache-dir": cache} if cache else {})}
     for line in listed.splitlines():
         name, equals, value = line.partition("=")
         if equals:
