@@ -19,7 +19,7 @@ from .outcome import Count
 
 def lab_test(setting: Setting) -> Count:
     """The lab's own tests."""
-    provide_for_a_lab()
+    _build_lab(setting)
     return setting.pytest("lab/tests", folder=ROOT)
 
 
@@ -28,13 +28,13 @@ def integration(setting: Setting, ansible: Path | None = None) -> Count:
 
     :param ansible: the folder of another ansible-playbook than the setting's, for the version matrix
     """
-    provide_for_a_lab()
+    _build_lab(setting)
     return setting.pytest("tests/integration", "--timeout=1800", f"--ansible={ansible or setting.programs}")
 
 
 def molecule(setting: Setting) -> Count:
     """The roles as a user of molecule would test them, one scenario after the other on one lab."""
-    provide_for_a_lab()
+    _build_lab(setting)
     scenarios = sorted(file.parent.name for file in setting.tree.collection.glob("extensions/molecule/*/molecule.yml"))
     if not scenarios:
         return Count()
@@ -44,6 +44,13 @@ def molecule(setting: Setting) -> Count:
             "MOLECULE_EPHEMERAL_DIRECTORY": str(facts.folder / "molecule"),
         }
         return setting.run("molecule", "test", "--all", variables=variables)
+
+
+def _build_lab(setting: Setting) -> None:
+    """Build what a lab runs before the tests begin, for pytest would keep its progress to itself."""
+    provide_for_a_lab()
+    if not setting.run("lab", "build", folder=ROOT).ok:
+        raise NotPossible("Could not build the lab: `lab build` failed. Its own words stand above.")
 
 
 @contextmanager
