@@ -3,29 +3,23 @@
 
 from __future__ import annotations
 
-import random
-import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from .._cluster.daemon_pods import CONTAINER, daemon_pods
-from .._cluster.exec import ExecRefused, ExecTimedOut, run_in_container
+from .._cluster.pod_exec import PodExec
 from .._cluster.session import Session
+from .._cluster.transport import Transport
 from .._errors import Refused
 from .._model.findings import Finding
 from .._model.node import NodeState
 from .._model.pool import AmbiguousMembership, Pool, members, pool_of
-from .._model.resources import MACHINE_CONFIG_POOL, NODE, OPERATOR_NAMESPACE, Object, ObjectRef, labels_of, metadata_of
-from .._model.verdict import Answer, Expected, NodeVerdict, Verdict, judge, summarize, worst
+from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
+from .._model.verdict import Expected, NodeVerdict, Verdict, judge, summarize, worst
 from .._result import node_result, read_cluster, result
 from .expected_image import expected_by_option, expected_of_pool
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
-
-_ATTEMPTS = 3
-"""How often a command is started when the connection breaks; a definite answer is never asked for again."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +53,11 @@ def verify_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
     """
     what = _what(ask)
     candidates = _candidates(session, ask, what)
-    pods = daemon_pods(session)
+    transport = _transport(session, ask)
     asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with ThreadPoolExecutor(max_workers=max(1, ask.concurrency)) as workers:
-        answers = list(workers.map(lambda c: _ask_node(session, ask, pods.get(c.node.name), c.node), candidates))
+    judgements = _judgements(transport, candidates)
     boots = {metadata_of(n)["name"]: NodeState.from_api(n).boot_id for n in session.list(NODE).items}
-    judged = [_judge(c, answer, boots.get(c.node.name)) for c, answer in zip(candidates, answers)]
+    judged = [_seen_again(c, judgements[c.node.name], boots.get(c.node.name)) for c in candidates]
     verdicts = [j.verdict for j in judged]
     whole = worst(verdicts)
     done = result(
@@ -128,35 +121,18 @@ def _pool_name(node: Object, pools: list[Pool]) -> str:
         return ""
 
 
-def _ask_node(session: Session, ask: Ask, pod: str | None, node: NodeState) -> Answer:
-    if pod is None:
-        finding = "node.no_daemon_pod" if node.ready else "node.not_ready"
-        why = "has no running machine-config-daemon pod" if node.ready else "is not Ready"
-        return Answer(failure=finding, failure_message=f"Node {node.name} {why}")
-    command = ["chroot", ask.host_root, "rpm-ostree", "status", "--json"]
-    deadline = time.monotonic() + ask.node_timeout
-    for attempt in range(1, _ATTEMPTS + 1):
-        left = max(0.1, deadline - time.monotonic())
-        try:
-            output = run_in_container(session.connection, OPERATOR_NAMESPACE, pod, CONTAINER, command, left)
-        except ExecTimedOut:
-            message = f"Node {node.name} did not answer within {ask.node_timeout:g} s"
-            return Answer(failure="node.no_answer", failure_message=message)
-        except ExecRefused as refused:
-            if refused.status in (401, 403):
-                return Answer(failure="node.exec_forbidden", failure_message=str(refused))
-            if attempt == _ATTEMPTS or time.monotonic() >= deadline:
-                return Answer(failure="node.exec_failed", failure_message=str(refused))
-            time.sleep(random.uniform(0.2, 1.0))
-            continue
-        if output.exit_status is None:
-            return Answer(failure="node.exec_failed", failure_message=output.message, stderr=output.stderr)
-        return Answer(output.exit_status, output.stdout, output.stderr)
-    raise AssertionError("the last attempt returns")
+def _transport(session: Session, ask: Ask) -> Transport:
+    return PodExec(session, ask.concurrency, ask.node_timeout, ask.host_root)
 
 
-def _judge(candidate: Candidate, answer: Answer, boot_id_after: str | None) -> NodeVerdict:
-    judged = judge(candidate.node, candidate.expected, answer)
+def _judgements(transport: Transport, candidates: t.Sequence[Candidate]) -> dict[str, NodeVerdict]:
+    """Judge each answer as it comes, so that the large ones are not kept."""
+    expected = {c.node.name: c.expected for c in candidates}
+    answers = transport.ask([c.node for c in candidates])
+    return {node.name: judge(node, expected[node.name], answer) for node, answer in answers}
+
+
+def _seen_again(candidate: Candidate, judged: NodeVerdict, boot_id_after: str | None) -> NodeVerdict:
     if boot_id_after == candidate.node.boot_id:
         return judged
     ref = ObjectRef(NODE.name, candidate.node.name)

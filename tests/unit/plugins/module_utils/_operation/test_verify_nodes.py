@@ -4,6 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import pod_exec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
     ExecRefused,
     ExecTimedOut,
@@ -20,7 +21,6 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.resourc
     POD,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Verdict
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation import verify_nodes as operation
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import Ask, verify_nodes
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -77,8 +77,8 @@ class Nodes:
 @pytest.fixture
 def nodes(monkeypatch) -> Nodes:
     stand_in = Nodes()
-    monkeypatch.setattr(operation, "run_in_container", stand_in.run)
-    monkeypatch.setattr(operation.random, "uniform", lambda low, high: 0.0)
+    monkeypatch.setattr(pod_exec, "run_in_container", stand_in.run)
+    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 0.0)
     return stand_in
 
 
