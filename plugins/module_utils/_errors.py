@@ -48,9 +48,22 @@ def finish(module: Module, work: t.Callable[[], t.Mapping[str, t.Any]]) -> t.NoR
         result = work()
     except Refused as refused:
         refusal = refused
+    except Exception as error:  # noqa: BLE001 - whatever a library raises can quote a credential, a traceback too
+        refusal = _unexpected(error)
     if refusal is None:
         module.exit_json(**result)
     module.fail_json(msg=str(refusal), **{"changed": False, **refusal.result})
+
+
+def _unexpected(error: Exception) -> Refused:
+    """Return the refusal for a fault of ours: its type and place, never its text."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
+    return Refused(
+        "finish", f"an unexpected {type(error).__name__}{where}", "Report it; it is a fault of the collection"
+    )
 
 
 def _one_line(text: str) -> str:

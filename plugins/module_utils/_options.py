@@ -52,13 +52,41 @@ _SECRET_KEYS = frozenset(
 """Where a kubeconfig holds what must not be shown."""
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible carries no types
+    """A module that knows the secrets of a kubeconfig given as a dictionary before it logs or returns anything.
+
+    AnsibleModule writes its options to the system's log when it is made, and up to ansible-core 2.20 into the result
+    at -vvv; only options that are secret as a whole are left out there.
+    """
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(_secrets_of(self.params["kubeconfig"]))
+        super()._log_invocation()
+
+
 def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
     """Return a module that takes the connection options and *options*, and supports check mode."""
     spec = {name: dict(option) for group in (CONNECTION, *options) for name, option in group.items()}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)
-    # Up to ansible-core 2.20 a result repeats all options at -vvv, a kubeconfig given as a dictionary among them.
-    module.no_log_values.update(_secrets_of(module.params["kubeconfig"]))
+    module = _Module(argument_spec=spec, supports_check_mode=True, **rules)
+    trouble = _trouble(spec, module.params)
+    if trouble:
+        module.fail_json(msg=f"Could not read the options: {trouble}")
     return module
+
+
+_LEAST = {"concurrency": 1, "node_timeout": 1, "timeout": 0, "window": 1}
+"""Option -> the smallest number that means something."""
+
+
+def _trouble(spec: Options, given: t.Mapping[str, t.Any]) -> str:
+    """Return why the options cannot be meant, or an empty text."""
+    for name, least in _LEAST.items():
+        if name in spec and given[name] is not None and given[name] < least:
+            return f"{name} is {given[name]}. Give {least} or more."
+    for name, option in spec.items():
+        if option.get("required") and option["type"] == "str" and not given[name]:
+            return f"{name} is empty. Give a name."
+    return ""
 
 
 def _secrets_of(kubeconfig: t.Any) -> t.Iterator[str]:

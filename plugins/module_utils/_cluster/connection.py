@@ -40,6 +40,7 @@ _SETTINGS = {
 }
 _PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
 _FALSE = ("0", "false", "no")
+_CREDENTIALS = ("api_key", "username", "password")
 _ENOUGH = (("username", "password", "host"), ("api_key", "host"), ("cert_file", "key_file", "host"))
 """Settings that authenticate by themselves, so that neither a kubeconfig nor the surrounding cluster is looked for."""
 
@@ -84,6 +85,7 @@ def connect(options: t.Mapping[str, t.Any]) -> Connection:
             "Install it: pip install kubernetes",
         )
     settings = read_settings(options, os.environ)
+    _refuse_unusable(settings)
     return Connection(
         configuration=_configuration(settings),
         impersonate_user=_impersonated_user(options, os.environ),
@@ -103,10 +105,18 @@ def read_settings(options: t.Mapping[str, t.Any], environment: t.Mapping[str, st
             if option in ("validate_certs", "persist_config") and value is not None:
                 value = value.lower() not in _FALSE
         if value is not None:
-            settings[setting] = value
+            settings[setting] = str(value).strip() if setting in _CREDENTIALS else value
     if settings.get("host"):
         settings["host"] = settings["host"].rstrip("/")
     return settings
+
+
+def _refuse_unusable(settings: t.Mapping[str, t.Any]) -> None:
+    """Refuse what the client would choke on, without quoting what is secret."""
+    for setting in _CREDENTIALS:
+        if not str(settings.get(setting, "")).isprintable():
+            reason = f"{_SETTINGS[setting]} holds line ends or other control characters"
+            raise Refused("reach the cluster", reason, "Give the credential alone, in one line")
 
 
 def _proxy_headers(environment: t.Mapping[str, str]) -> dict[str, str] | None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import ssl
 import time
 import typing as t
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlencode
 
 from .._errors import Refused
-from .._model.resources import Kind, Object
+from .._model.resources import FIELD_MANAGER, Kind, Object
 from .connection import Connection, connect
 
 try:
@@ -35,10 +37,18 @@ PAGE = 500
 """Objects a page of a list."""
 USER_AGENT = "imagemode.openshift"
 
+EXPIRED = 410
+"""The status with which the API server says that it has forgotten a place in a list or a watch."""
+
 T = t.TypeVar("T")
+Ask = t.Callable[[str, str, t.Mapping[str, str]], Object]
 
 _TRANSIENT = frozenset((429, 500, 502, 503, 504))
 _MERGE_PATCH = "application/merge-patch+json"
+
+
+class Conflict(Refused):
+    """The object is not what it was when it was read: read it again and think again."""
 
 
 class ApiError(Exception):
@@ -96,6 +106,10 @@ class Session:
     _pool: t.Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for setting in ("ssl_ca_cert", "cert_file", "key_file"):
+            path = getattr(self.connection.configuration, setting)
+            if path and not os.path.isfile(path):
+                raise Refused("reach the cluster", f"{path} is not a file", "Check ca_cert, client_cert and client_key")
         self._pool = kubernetes.client.ApiClient(self.connection.configuration).rest_client.pool_manager
 
     @property
@@ -127,41 +141,71 @@ class Session:
         return self._explained(f"get {_label(kind, name, namespace)}", kind, read)
 
     def peek(self, kind: Kind, name: str) -> Object | None:
-        """Return an object that is good to know but not needed: None also when it may not be read or is not served."""
+        """Return an object that is good to know but not needed: None also when it may not be read or is not served.
+
+        It is asked for once.
+        """
         try:
-            return self.request("GET", kind.path(name))
+            return self.request_once("GET", kind.path(name))
+        except (ApiError, Unreachable):
+            return None
+
+    def review(self, kind: Kind) -> Object | None:
+        """Have the API server answer a review, which stores nothing: None when it may not be asked or is not served."""
+        try:
+            return self.request_once("POST", kind.path(), body={"apiVersion": kind.api_version, "kind": kind.name})
         except (ApiError, Unreachable):
             return None
 
     def list(self, kind: Kind, namespace: str = "", label_selector: str = "", field_selector: str = "") -> Listing:
         """Return all objects, asked for in pages."""
-        query = {"limit": str(PAGE), **selectors(label_selector, field_selector)}
-
-        def read() -> Listing:
-            items: list[Object] = []
-            while True:
-                page = self.request("GET", kind.path(namespace=namespace), query)
-                items += page.get("items") or []
-                meta = page.get("metadata") or {}
-                if not meta.get("continue"):
-                    return Listing(items, str(meta.get("resourceVersion", "")))
-                query["continue"] = meta["continue"]
-
+        query = selectors(label_selector, field_selector)
+        read = partial(self.pages, kind.path(namespace=namespace), query, self.request)
         return self._explained(f"list {kind.name}s", kind, read)
 
+    def pages(self, path: str, query: t.Mapping[str, str], ask: Ask | None = None) -> Listing:
+        """Return a whole collection, page by page; from the beginning when the server has forgotten where it was.
+
+        :param ask: sends one request; without it, each is sent once
+        :raises ApiError: the API server refused
+        :raises Unreachable: it could not be reached
+        """
+        ask = ask or self.request_once
+        items: list[Object] = []
+        place: dict[str, str] = {}
+        while True:
+            try:
+                page = ask("GET", path, {"limit": str(PAGE), **query, **place})
+            except ApiError as error:
+                if error.status != EXPIRED or not place:
+                    raise
+                items, place = [], {}
+                continue
+            items += page.get("items") or []
+            meta = page.get("metadata") or {}
+            if not meta.get("continue"):
+                return Listing(items, str(meta.get("resourceVersion", "")))
+            place = {"continue": meta["continue"]}
+
     def create(self, kind: Kind, body: Object, dry_run: bool = False) -> Object:
-        """Create an object and return it as served."""
+        """Create an object and return it as served.
+
+        :raises Conflict: there is one of that name already
+        """
         meta = body["metadata"]
         namespace = meta.get("namespace", "")
         path = kind.path(namespace=namespace)
         what = f"create {_label(kind, meta['name'], namespace)}"
-        return self._explained(what, kind, lambda: self.request("POST", path, _dry_run(dry_run), body))
+        return self._explained(what, kind, lambda: self.request("POST", path, _write(dry_run), body))
 
     def patch(self, kind: Kind, name: str, body: Object, namespace: str = "", dry_run: bool = False) -> Object:
-        """Change an object by a merge patch and return it as served."""
+        """Change an object by a merge patch and return it as served.
+
+        :raises Conflict: *body* names a resourceVersion that the object no longer has
+        """
         path = kind.path(name, namespace)
         what = f"change {_label(kind, name, namespace)}"
-        return self._explained(what, kind, lambda: self.request("PATCH", path, _dry_run(dry_run), body))
+        return self._explained(what, kind, lambda: self.request("PATCH", path, _write(dry_run), body))
 
     def delete(self, kind: Kind, name: str, namespace: str = "", uid: str = "", dry_run: bool = False) -> None:
         """Delete an object; with *uid*, only that one. One that is gone already is no error."""
@@ -190,7 +234,7 @@ class Session:
         delay = 0.5
         while True:
             try:
-                return self._read(self.open(method, path, query, body))
+                return self.request_once(method, path, query, body)
             except ApiError as error:
                 if error.status not in _TRANSIENT or time.monotonic() >= deadline:
                     raise
@@ -199,6 +243,16 @@ class Session:
                     raise
             self.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, 8.0)
+
+    def request_once(
+        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: Object | None = None
+    ) -> Object:
+        """Send one request and return the answer.
+
+        :raises ApiError: the API server refused
+        :raises Unreachable: it could not be reached
+        """
+        return self._read(self.open(method, path, query, body))
 
     def _read(self, response: t.Any) -> Object:
         with contextlib.closing(response), reaching(self.api_url):
@@ -290,7 +344,7 @@ def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
     if error.status == 422:
         return Refused(what, "; ".join(error.causes) or error.message, "Correct the value")
     if error.status == 409:
-        return Refused(what, error.message or "it was changed by somebody else", "Run it again")
+        return Conflict(what, error.message or "it was changed by somebody else", "Run it again")
     return Refused(what, f"{error.message or 'no reason given'} (HTTP {error.status})", "See the API server's answer")
 
 
@@ -302,6 +356,10 @@ def selectors(label_selector: str, field_selector: str) -> dict[str, str]:
     """Return the query parameters for the selectors that are given."""
     given = {"labelSelector": label_selector, "fieldSelector": field_selector}
     return {name: value for name, value in given.items() if value}
+
+
+def _write(dry_run: bool) -> dict[str, str]:
+    return {"fieldManager": FIELD_MANAGER, **_dry_run(dry_run)}
 
 
 def _dry_run(wanted: bool) -> dict[str, str]:

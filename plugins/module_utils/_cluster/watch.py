@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 
 from .._errors import Refused
 from .._model.resources import Kind, Object
-from .session import ApiError, Session, Unreachable, explain, reaching, selectors
+from .session import EXPIRED, ApiError, Session, Unreachable, explain, reaching, selectors
 
 _DENIED = (401, 403)
-_GONE = 410
+SILENCE = 90.0
+"""Seconds after which a watch that says nothing is taken for dead: the API server sends a bookmark every minute."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,14 @@ class Interrupted:
     reason: str
 
 
-Event = t.Union[Listed, Changed, Interrupted]
+@dataclass(frozen=True)
+class Open:
+    """The API server is back: what is known of the kind is true again."""
+
+    kind: str
+
+
+Event = t.Union[Listed, Changed, Interrupted, Open]
 
 
 def watch(
@@ -121,24 +129,24 @@ class _Watcher:
         self.span = span
         self.events = events
         self.kind = subject.kind.name
+        self.told = False
+        """Whether the caller was told that the API server is away."""
 
     def run(self) -> None:
         delay = 0.5
-        told = False
         while not self.span.over:
             try:
                 if not self.version:
                     self._list()
-                lively, told = self._follow(), False
-                if lively:
+                if self._follow():
                     delay = 0.5
                     continue
             except (ApiError, Unreachable) as error:
                 if self.span.over or not self._goes_on_after(error):
                     return
-                if not told:
+                if not self.told and not _is_expired(error):
                     self.events.put(Interrupted(self.kind, str(error)))
-                    told = True
+                    self.told = True
             except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
                 self.events.put(error)
                 return
@@ -146,12 +154,12 @@ class _Watcher:
             delay = min(delay * 2, 8.0)
 
     def _goes_on_after(self, error: ApiError | Unreachable) -> bool:
-        if isinstance(error, ApiError) and error.status == _GONE:
+        if _is_expired(error):
             self.version = ""
             return True
         final = error.final if isinstance(error, Unreachable) else error.status in _DENIED or error.not_served
         if final:
-            what = f"watch {self.kind}s"
+            what = f"{'watch' if self.version else 'list'} {self.kind}s"
             refusal = (
                 explain(error, what, self.subject.kind, self.session.api_url)
                 if isinstance(error, ApiError)
@@ -162,7 +170,8 @@ class _Watcher:
 
     def _list(self) -> None:
         subject = self.subject
-        listing = self.session.list(subject.kind, subject.namespace, subject.label_selector, subject.field_selector)
+        query = selectors(subject.label_selector, subject.field_selector)
+        listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query)
         self.version = listing.resource_version
         self.events.put(Listed(self.kind, listing.items, self.version))
 
@@ -178,7 +187,10 @@ class _Watcher:
             **selectors(self.subject.label_selector, self.subject.field_selector),
         }
         path = self.subject.kind.path(namespace=self.subject.namespace)
-        response = self.session.open("GET", path, query, read_timeout=left + 10)
+        response = self.session.open("GET", path, query, read_timeout=min(left + 10, SILENCE))
+        if self.told:
+            self.events.put(Open(self.kind))
+            self.told = False
         with contextlib.closing(response), reaching(self.session.api_url):
             for line in _lines(response.stream(65536)):
                 self._take(line)
@@ -195,6 +207,10 @@ class _Watcher:
             raise Unreachable(f"{self.session.api_url} sends what is no watch") from None
         if what != "BOOKMARK":
             self.events.put(Changed(self.kind, item, what == "DELETED", self.version))
+
+
+def _is_expired(error: ApiError | Unreachable) -> bool:
+    return isinstance(error, ApiError) and error.status == EXPIRED
 
 
 def _lines(chunks: t.Iterable[bytes]) -> t.Iterator[bytes]:

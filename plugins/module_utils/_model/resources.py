@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import quote
 
 Object = t.Mapping[str, t.Any]
 """An object as the API serves it."""
@@ -23,6 +24,8 @@ PAUSED_BY = OWN_PREFIX + "paused-by"
 BUILD_BEFORE = OWN_PREFIX + "build-before"
 OURS = "imagemode.openshift"
 """The value of ``created-by`` and ``paused-by`` on objects of ours."""
+FIELD_MANAGER = OURS
+"""The name under which the API server notes which fields we wrote."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,16 @@ class Kind:
     namespaced: bool = False
 
     def path(self, name: str = "", namespace: str = "", subresource: str = "") -> str:
-        """Return the REST path of the collection, of one object in it, or of an object's subresource."""
+        """Return the REST path of the collection, of one object in it, or of an object's subresource.
+
+        A name is quoted: whatever a user gives for it, it stays one segment of the path.
+        """
         parts = ["/apis" if "/" in self.api_version else "/api", self.api_version]
         if self.namespaced and namespace:
-            parts += ["namespaces", namespace]
+            parts += ["namespaces", quote(namespace, safe="")]
         parts.append(self.plural)
         if name:
-            parts.append(name)
+            parts.append(quote(name, safe=""))
         if subresource:
             parts.append(subresource)
         return "/".join(parts)
@@ -57,6 +63,7 @@ NODE = Kind("Node", "nodes", "v1")
 POD = Kind("Pod", "pods", "v1", namespaced=True)
 SECRET = Kind("Secret", "secrets", "v1", namespaced=True)
 CLUSTER_VERSION = Kind("ClusterVersion", "clusterversions", "config.openshift.io/v1")
+SELF_SUBJECT_REVIEW = Kind("SelfSubjectReview", "selfsubjectreviews", "authentication.k8s.io/v1")
 INFRASTRUCTURE = Kind("Infrastructure", "infrastructures", "config.openshift.io/v1")
 
 

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._cluster.watch import Changed, Interrupted, Listed, Subject, watch
+from .._cluster.watch import Event, Interrupted, Listed, Open, Subject, watch
 from .._model import machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, read_cursor
 from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE, Kind, Object, metadata_of
@@ -38,7 +38,7 @@ class Limits:
 class Window:
     """Follows the subjects of a wait for one window.
 
-    :ivar outage: why the API server is away, or empty
+    What is known is reduced to what a wait reads, and is handed on in the cursor.
     """
 
     def __init__(self, session: Session, subjects: t.Sequence[Subject], limits: Limits, cursor: str) -> None:
@@ -48,7 +48,7 @@ class Window:
         self._limits = limits
         self.started = before.started if before else time.time()
         self.told = before.told if before else ""
-        self.outage = ""
+        self._away: dict[str, str] = {}
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
 
@@ -61,6 +61,11 @@ class Window:
     def timed_out(self) -> bool:
         """Whether the time of the whole wait is over."""
         return bool(self._limits.timeout) and self.elapsed >= self._limits.timeout
+
+    @property
+    def outage(self) -> str:
+        """Why the API server is away, or an empty text."""
+        return next(iter(self._away.values()), "")
 
     def moments(self) -> t.Iterator[bool]:
         """Yield after every look at the objects, True when something may have changed, until the window is over.
@@ -93,11 +98,13 @@ class Window:
     def _complete(self) -> bool:
         return all(subject.kind.name in self._versions for subject in self._subjects)
 
-    def _take(self, event: Listed | Changed | Interrupted) -> bool:
+    def _take(self, event: Event) -> bool:
         if isinstance(event, Interrupted):
-            self.outage = event.reason
+            self._away[event.kind] = event.reason
             return True
-        self.outage = ""
+        was_away = self._away.pop(event.kind, None) is not None
+        if isinstance(event, Open):
+            return was_away
         reduce = _REDUCE[event.kind]
         self._versions[event.kind] = event.resource_version
         if isinstance(event, Listed):

@@ -83,9 +83,12 @@ def test_a_refusal_is_one_line_with_one_full_stop_a_sentence(reason, remedy):
     assert str(Refused("reach the cluster", reason, remedy)) == "Could not reach the cluster: it is away. Try again."
 
 
-def test_what_nobody_expected_is_not_hidden():
+def test_what_nobody_expected_is_told_by_type_and_place_and_quotes_nothing():
     def work() -> t.Mapping[str, t.Any]:
-        raise KeyError("spec")
+        raise ValueError("Invalid header value b'Bearer sha256~secret'")
 
-    with pytest.raises(KeyError, match="spec"):
-        finish(Module(), work)
+    module = left_after(work)
+    assert module.failed
+    assert "an unexpected ValueError in work, line " in module.result["msg"]
+    assert "secret" not in module.result["msg"]
+    assert module.handling is None

@@ -127,6 +127,7 @@ def test_no_patience_means_one_attempt(api):
 
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+WRITTEN = {"fieldManager": "imagemode.openshift"}
 NEW_SECRET = {**secret("new"), "metadata": {"name": "new", "namespace": NAMESPACE}}
 
 
@@ -142,10 +143,14 @@ NEW_SECRET = {**secret("new"), "metadata": {"name": "new", "namespace": NAMESPAC
             f"GET {SECRETS}",
             {"limit": "500", "labelSelector": "a=b", "fieldSelector": "metadata.name=push"},
         ),
-        (lambda s: s.create(SECRET, NEW_SECRET), f"POST {SECRETS}", {}),
-        (lambda s: s.create(SECRET, NEW_SECRET, dry_run=True), f"POST {SECRETS}", {"dryRun": "All"}),
-        (lambda s: s.patch(MACHINE_CONFIG_POOL, "layered", {}), f"PATCH {POOLS}/layered", {}),
-        (lambda s: s.patch(SECRET, "push", {}, NAMESPACE, dry_run=True), f"PATCH {SECRETS}/push", {"dryRun": "All"}),
+        (lambda s: s.create(SECRET, NEW_SECRET), f"POST {SECRETS}", WRITTEN),
+        (lambda s: s.create(SECRET, NEW_SECRET, dry_run=True), f"POST {SECRETS}", {**WRITTEN, "dryRun": "All"}),
+        (lambda s: s.patch(MACHINE_CONFIG_POOL, "layered", {}), f"PATCH {POOLS}/layered", WRITTEN),
+        (
+            lambda s: s.patch(SECRET, "push", {}, NAMESPACE, dry_run=True),
+            f"PATCH {SECRETS}/push",
+            {**WRITTEN, "dryRun": "All"},
+        ),
         (lambda s: s.delete(MACHINE_CONFIG_POOL, "layered"), f"DELETE {POOLS}/layered", {}),
         (lambda s: s.delete(SECRET, "push", NAMESPACE, dry_run=True), f"DELETE {SECRETS}/push", {"dryRun": "All"}),
     ],

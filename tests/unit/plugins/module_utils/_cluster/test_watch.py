@@ -7,13 +7,13 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import (
     Changed,
     Event,
     Interrupted,
     Listed,
+    Open,
     Subject,
     watch,
 )
@@ -43,9 +43,9 @@ LONG = 30
 
 
 def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[Event]:
-    """What a watch yields, without the seconds in which nothing happens."""
+    """What a watch yields, without the seconds in which nothing happens, and without the end of an outage."""
     for event in watch(session, subjects or (NODES,), versions, LONG):
-        if event is not None:
+        if event is not None and not isinstance(event, Open):
             yield event
 
 
@@ -249,7 +249,7 @@ def test_what_nobody_expected_reaches_the_caller(session, monkeypatch):
     def broken(*dummy: t.Any, **more: t.Any) -> t.NoReturn:
         raise KeyError("spec")
 
-    monkeypatch.setattr(session, "list", broken)
+    monkeypatch.setattr(session, "pages", broken)
     with pytest.raises(KeyError, match="spec"):
         list(events(session))
 
@@ -273,8 +273,19 @@ def test_who_waits_is_asked_now_and_then_even_when_nothing_happens(api, session)
     assert next(seen) is None
 
 
-def test_a_cluster_that_is_away_from_the_start_is_refused_after_a_while(api):
+def test_a_cluster_that_is_away_from_the_start_is_waited_for_like_any_other(api, session):
     api.stop()
-    impatient = Session(connect({"host": api.url, "api_key": "x"}), patience=0)
-    with pytest.raises(Refused, match=r"^Could not list Nodes: no connection"):
-        list(events(impatient))
+    seen = events(session)
+    assert isinstance(next(seen), Interrupted)
+    api.start()
+    api.keep(NODE, node("worker-0"))
+    assert names(next(seen)) == ["worker-0"]
+
+
+def test_the_end_of_an_outage_is_told(api, session):
+    api.keep(NODE, node("worker-0"))
+    api.fail("watch", Reply(503, "starting"))
+    seen = (event for event in watch(session, [NODES], {}, LONG) if event is not None)
+    assert [type(next(seen)) for dummy in range(2)] == [Listed, Interrupted]
+    api.keep(NODE, node("worker-1"))
+    assert [type(next(seen)) for dummy in range(2)] == [Open, Changed]
