@@ -11,7 +11,7 @@ from ._model.deployment import Deployment
 from ._model.findings import Finding, Severity
 from ._model.machineosbuild import MachineOSBuild
 from ._model.node import NodeState
-from ._model.resources import CLUSTER_VERSION, INFRASTRUCTURE, Object
+from ._model.resources import CLUSTER_VERSION, INFRASTRUCTURE, SELF_SUBJECT_REVIEW, Object
 from ._model.verdict import Expected, NodeVerdict
 
 SCHEMA_VERSION = "1.0"
@@ -32,6 +32,13 @@ def read_cluster(session: Session) -> dict[str, str | None]:
         "name": (infrastructure.get("status") or {}).get("infrastructureName"),
         "version": desired_version(version) or None,
     }
+
+
+def read_account(session: Session) -> str | None:
+    """Return who asks, by the name that the API server has for him; None when it does not say: one request."""
+    review = session.review(SELF_SUBJECT_REVIEW) or {}
+    user = (review.get("status") or {}).get("userInfo") or {}
+    return user.get("username") or None
 
 
 def build_result(build: MachineOSBuild | None, state: str = "") -> dict[str, t.Any] | None:

@@ -171,6 +171,13 @@ cluster:
       returned: always
       type: str
       sample: 4.20.4
+asked_by:
+  description:
+    - The account that asked, as the API server knows it; the one that is impersonated where one is. Null when the API
+      server does not say.
+  returned: success, and when a verdict is one of O(fail_on)
+  type: str
+  sample: system:serviceaccount:audit:imagemode
 verdict:
   description:
     - The verdict on all nodes together, which is the least certain one, V(unknown) before V(mismatch) before V(match).

@@ -33,8 +33,8 @@ class ApiRequest:
 
     @property
     def is_write(self) -> bool:
-        """Whether it asked for a change; a dry run asks for one too."""
-        return self.verb in _WRITES
+        """Whether it asked for a change; a dry run asks for one too, a review only looks like it."""
+        return self.verb in _WRITES and not self.resource.endswith("reviews")
 
     @classmethod
     def of(cls, event: t.Mapping[str, t.Any]) -> ApiRequest:

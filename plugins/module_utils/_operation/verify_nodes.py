@@ -16,7 +16,7 @@ from .._model.node import NodeState
 from .._model.pool import AmbiguousMembership, Pool, members, pool_of
 from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
 from .._model.verdict import Expected, NodeVerdict, Verdict, judge, summarize, worst
-from .._result import node_result, read_cluster, result
+from .._result import node_result, read_account, read_cluster, result
 from .expected_image import expected_by_option, expected_of_pool
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
@@ -63,6 +63,7 @@ def verify_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
     done = result(
         session,
         read_cluster(session),
+        asked_by=read_account(session),
         verdict=whole.value if whole else "none",
         summary=summarize(verdicts),
         nodes=[node_result(c.node, c.pool, c.expected, j, asked_at) for c, j in zip(candidates, judged)],

@@ -34,7 +34,12 @@ class Request:
     @property
     def writes(self) -> bool:
         """Whether it changes something."""
-        return self.method != "GET" and self.query.get("dryRun") != "All"
+        return self.method != "GET" and self.query.get("dryRun") != "All" and not self.is_review
+
+    @property
+    def is_review(self) -> bool:
+        """Whether it is a question that looks like a new object; nothing is stored."""
+        return self.path.endswith("/selfsubjectreviews")
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,12 @@ class ApiServer:
     """Objects by their REST path, and all requests in the order in which they came.
 
     :ivar not_served: plurals that this cluster does not have
+    :ivar account: the name that it has for whoever asks
     """
 
     requests: list[Request] = field(default_factory=list)
     not_served: set[str] = field(default_factory=set)
+    account: str = "auditor"
 
     def __post_init__(self) -> None:
         self._objects: dict[str, dict[str, t.Any]] = {}
@@ -189,6 +196,8 @@ class ApiServer:
         plural = request.path.split("/")[plural_at + 2 if "/namespaces/" in request.path else plural_at]
         if plural in self.not_served:
             return Reply(404, "404 page not found\n")
+        if request.is_review:
+            return Reply(201, json.dumps({**request.body, "status": {"userInfo": {"username": self.account}}}))
         act = {"GET": self._get, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
         return act[request.method](request, plural)
 

@@ -38,6 +38,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     node_with_image,
     rpm_ostree_status,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden
 
 BOTH = frozenset((Verdict.MISMATCH, Verdict.UNKNOWN))
 MATCHING = Output(rpm_ostree_status(booted_image("a")), "", 0)
@@ -258,8 +259,23 @@ def test_there_must_be_somebody_to_ask_and_something_to_expect(asked, reason, cl
     assert nodes.commands == []
 
 
+def test_the_result_says_whose_rights_were_used(cluster, nodes, session):
+    cluster.account = "system:serviceaccount:audit:imagemode"
+
+    assert verify_nodes(session, ask())["asked_by"] == "system:serviceaccount:audit:imagemode"
+
+
+@pytest.mark.parametrize("reply", [forbidden("selfsubjectreviews"), Reply(404, "404 page not found"), Reply(201, "{}")])
+def test_an_account_that_the_api_does_not_tell_is_unknown_and_the_nodes_are_judged(cluster, nodes, session, reply):
+    cluster.always_fail("selfsubjectreviews", reply)
+
+    done = verify_nodes(session, ask())
+
+    assert (done["asked_by"], done["verdict"]) == (None, "match")
+
+
 def test_the_requests_do_not_grow_with_the_nodes(cluster, nodes, session):
     cluster.keep(NODE, *(node_with_image("a", f"many-{n:03}") for n in range(60)))
     cluster.keep(POD, *(daemon_pod(f"many-{n:03}") for n in range(60)))
     assert verify_nodes(session, ask())["summary"]["match"] == 62
-    assert len(cluster.requests) <= 8
+    assert len(cluster.requests) <= 9
