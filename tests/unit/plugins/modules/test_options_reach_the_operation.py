@@ -46,7 +46,8 @@ class Operation:
     def __init__(self) -> None:
         self.options: t.Mapping[str, t.Any] = {}
         self.ask: t.Any = None
-        self.outcome: dict[str, t.Any] | Refused = {"changed": True}
+        self.result: dict[str, t.Any] = {"changed": True}
+        self.refusal: Refused | None = None
 
     def open_session(self, options: t.Mapping[str, t.Any]) -> str:
         self.options = options
@@ -57,9 +58,9 @@ class Operation:
         self.ask = ask
         for tell in warn:
             tell("mind the gap")
-        if isinstance(self.outcome, Refused):
-            raise self.outcome
-        return self.outcome
+        if self.refusal:
+            raise self.refusal
+        return self.result
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_a_verification_writes_nothing_so_check_mode_is_the_same(operation):
 
 @pytest.mark.parametrize("module", LEAST)
 def test_a_refusal_is_a_failure_of_one_line_with_what_is_known(module, operation):
-    operation.outcome = Refused("try", "it\nis away", "Wait", {"changed": True, "findings": []})
+    operation.refusal = Refused("try", "it\nis away", "Wait", {"changed": True, "findings": []})
     result = run_module(module, LEAST[module])
     assert result["failed"]
     assert result["msg"] == "Could not try: it is away. Wait."
@@ -267,7 +268,7 @@ def test_the_registrys_user_and_password_never_reach_the_api_server(operation):
     ids=["password", "dictionary", "text", "broken"],
 )
 def test_a_registrys_password_is_in_no_result(options, operation):
-    operation.outcome = Refused("try", "it is away", "Wait")
+    operation.refusal = Refused("try", "it is away", "Wait")
     text = json.dumps(run_module("registry_secret", {"name": "push", **options, **CLUSTER}))
     for hidden in ("hunter2", auth("builder", "hunter2"), CLUSTER["api_key"]):
         assert hidden not in text
@@ -275,7 +276,7 @@ def test_a_registrys_password_is_in_no_result(options, operation):
 
 def test_the_secrets_of_a_kubeconfig_are_in_no_result(operation):
     kubeconfig = {"users": [{"name": "a", "user": {"token": "sha256~hidden", "password": "hunter2"}}]}
-    operation.outcome = {"changed": False, "note": "sha256~hidden and hunter2"}
+    operation.result = {"changed": False, "note": "sha256~hidden and hunter2"}
     text = json.dumps(run_module("machineconfigpool", {"pool": "layered", "kubeconfig": kubeconfig}))
     assert "sha256~hidden" not in text
     assert "hunter2" not in text
@@ -283,7 +284,7 @@ def test_the_secrets_of_a_kubeconfig_are_in_no_result(operation):
 
 @pytest.mark.parametrize("text", ["\ud800", "●", "\x00"], ids=["surrogate", "sign", "null"])
 def test_whatever_a_node_said_can_be_printed(text, operation):
-    operation.outcome = {"changed": False, "nodes": [{"name": "worker-0", "evidence": text}]}
+    operation.result = {"changed": False, "nodes": [{"name": "worker-0", "evidence": text}]}
     assert run_module("node_image_verify", LEAST["node_image_verify"])["nodes"][0]["name"] == "worker-0"
 
 

@@ -107,6 +107,7 @@ def test_members_are_sorted_and_only_the_pools_own():
         (machine_config_pool(), roles("layered")),
         (machine_config_pool(match_labels={"zone": "a", "gpu": ""}), {"zone": "a", "gpu": ""}),
         (machine_config_pool(match_expressions=[{"key": "zone", "operator": "Exists"}]), None),
+        (machine_config_pool(match_labels={"a": ""}, match_expressions=[{"key": "b", "operator": "Exists"}]), None),
         (machine_config_pool(match_labels={}), None),
     ],
 )
@@ -204,6 +205,12 @@ def test_a_reduced_pool_reads_as_the_whole_one(labels, expressions, paused, anno
 def test_a_pool_tells_why_it_cannot_be_rendered():
     assert Pool.from_api(render_degraded(machine_config_pool(), "no such field")).render_error == "no such field"
     assert Pool.from_api(machine_config_pool()).render_error == ""
+
+
+def test_the_message_of_a_condition_that_is_over_is_no_error():
+    condition = {"type": "RenderDegraded", "status": "False", "message": "no such field"}
+    over = {**machine_config_pool(), "status": {"conditions": [{"type": "Updated", "status": "True"}, condition]}}
+    assert Pool.from_api(over).render_error == ""
 
 
 def test_a_reduced_pool_leaves_foreign_annotations_behind():

@@ -31,11 +31,13 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 MORNING = "2026-03-01T08:00:00Z"
 BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
 BUILD = machine_os_build("layered-a")
+NOT_LAYERED: dict = {}
+"""Instead of a MachineOSConfig, where there is none."""
 
 
 def judge(
     nodes: t.Sequence[dict],
-    config: dict | None = BUILT,
+    config: dict | None = None,
     builds: t.Sequence[dict] = (BUILD,),
     pool: dict | None = None,
     outsiders: t.Sequence[str] = (),
@@ -43,7 +45,7 @@ def judge(
 ) -> Rollout:
     return judge_rollout(
         Pool.from_api(pool or machine_config_pool()),
-        MachineOSConfig.from_api(config) if config else None,
+        None if config is NOT_LAYERED else MachineOSConfig.from_api(config or BUILT),
         [MachineOSBuild.from_api(b) for b in builds],
         [NodeState.from_api(n) for n in nodes],
         outsiders,
@@ -116,14 +118,14 @@ def test_nobody_is_no_success():
     ],
 )
 def test_a_pool_that_is_not_layered_wants_its_rendered_config_and_no_image(seen, done):
-    assert judge([seen], config=None, builds=[]).done is done
+    assert judge([seen], config=NOT_LAYERED, builds=[]).done is done
 
 
 def test_a_pool_that_is_not_rendered_has_no_target():
     bare = machine_config_pool(rendered="")
     image = pool_image(Pool.from_api(bare), None, [])
     assert (image.target, image.line) == (None, "pool layered is not rendered yet")
-    assert not judge([node(annotations={"currentConfig": "", "desiredConfig": ""})], None, [], bare).done
+    assert not judge([node(annotations={"currentConfig": "", "desiredConfig": ""})], NOT_LAYERED, [], bare).done
 
 
 WAITING = node("worker-0")

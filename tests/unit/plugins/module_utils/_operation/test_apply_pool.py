@@ -75,9 +75,9 @@ def test_a_pause_by_somebody_else_is_not_made_ours(api, session):
     assert (done["changed"], done["pool"]["paused_by_us"]) == (False, False)
 
 
-@pytest.mark.parametrize("pool", ["worker", "master"])
+@pytest.mark.parametrize("pool", ["worker", "master", "arbiter"])
 def test_the_selector_of_a_built_in_pool_is_not_ours_to_change(pool, api, session):
-    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    api.keep(MACHINE_CONFIG_POOL, *all_pools(), machine_config_pool("arbiter"))
     with pytest.raises(Refused, match="built-in pool"):
         apply_pool(session, ask(pool, node_selector={"zone": "a"}))
     assert api.writes == []

@@ -21,8 +21,8 @@ BUILDER = {HOST: Credential("builder", "hunter2")}
 OTHER = {HOST: Credential("builder", "correct-horse")}
 
 
-def ask(credentials: t.Mapping[str, Credential] = BUILDER, present: bool = True, check: bool = False) -> Ask:
-    return Ask(present, "push", NAMESPACE, credentials, check)
+def ask(credentials: t.Mapping[str, Credential] | None = None, present: bool = True, check: bool = False) -> Ask:
+    return Ask(present, "push", NAMESPACE, BUILDER if credentials is None else credentials, check)
 
 
 def kept(api) -> dict[str, Credential]:
