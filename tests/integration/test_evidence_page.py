@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of 200 nodes, written by the role and opened in a browser. It needs no lab."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+from browser import Browser
+from playing import Ansible
+
+RIGHT, WRONG = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+HOSTILE = (
+    '</td></table></style><script>window.broken = 1</script><img src=x onerror="window.broken = 1">\'\u2028{{ 7 * 7 }}'
+)
+COUNTS = {"match": 185, "mismatch": 12, "unknown": 3}
+
+# The rows that one can see, by the verdict of their class.
+VISIBLE = """
+Object.fromEntries(['match', 'mismatch', 'unknown'].map(verdict => [
+  verdict, [...document.querySelectorAll(`tbody tr.${verdict}`)].filter(row => row.getClientRects().length).length]))
+"""
+
+# Texts that stand out too little from what is behind them, by the measure of WCAG 2: 4.5 to 1.
+TOO_FAINT = """
+(() => {
+  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = colour => parts(colour).slice(0, 3).map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if ((parts(colour)[3] ?? 1) > 0) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const faint = new Set();
+  for (const element of document.querySelectorAll('body *')) {
+    const speaks = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    if (!speaks || !element.getClientRects().length || element.closest('label:has(:disabled)')) continue;
+    const [a, b] = [light(getComputedStyle(element).color), light(behind(element))];
+    if ((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5) faint.add(element.outerHTML.slice(0, 120));
+  }
+  return [...faint];
+})()
+"""
+
+
+def node(number: int) -> dict[str, t.Any]:
+    """Return one of 200 nodes: 12 booted another image, 3 did not answer."""
+    name = f"worker-{number}.blue.example.com"
+    verdict = "unknown" if number in (100, 150, 199) else "mismatch" if number in range(7, 67, 5) else "match"
+    digest = WRONG if verdict == "mismatch" else RIGHT
+    booted = {"pull_spec": f"registry.example.com/os/layered@{digest}", "digest": digest, "version": "9.6.20251015-0"}
+    finding = {
+        "id": "node.image_differs" if verdict == "mismatch" else "node.no_answer",
+        "severity": "error",
+        "object": {"kind": "Node", "namespace": "", "name": name},
+        "message": f"the node booted {digest}" if verdict == "mismatch" else f"no answer {HOSTILE}",
+        "evidence": "" if verdict == "mismatch" else f"{HOSTILE}\n" * 12,
+        "remedy": "Wait for the rollout",
+    }
+    return {
+        "name": name,
+        "pool": "layered",
+        "verdict": verdict,
+        "expected": {
+            "pull_spec": f"registry.example.com/os/layered@{RIGHT}",
+            "digest": RIGHT,
+            "source": "machineosconfig",
+            "current": True,
+        },
+        "booted": None if verdict == "unknown" else booted,
+        "boot_id": "1",
+        "asked_at": "2026-11-24T09:30:00Z",
+        "findings": [] if verdict == "match" else [finding],
+    }
+
+
+RESULT = {
+    "cluster": {"api_url": "https://api.blue.example.com:6443", "id": "0f7a4e1c", "name": HOSTILE, "version": "4.20.4"},
+    "asked_by": HOSTILE,
+    "verdict": "unknown",
+    "nodes": [node(number) for number in range(200)],
+}
+
+
+@pytest.fixture(scope="module")
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page, as the role wrote it."""
+    ansible = Ansible(request.config.getoption("--ansible"), tmp_path_factory.mktemp("report"), {})
+    # As data and not as a variable: a result of a module is never a template.
+    given = ansible.scratch / "result.json"
+    given.write_text(json.dumps(RESULT), encoding="utf-8")
+    run = ansible.run_tasks(
+        [
+            {"name": "Read", "ansible.builtin.command": {"argv": ["cat", str(given)]}, "register": "told"},
+            {
+                "name": "Report",
+                "ansible.builtin.include_role": {"name": "imagemode.openshift.evidence_report"},
+                "vars": {"evidence_report_of": "{{ told.stdout | from_json }}", "evidence_report_dir": "reports"},
+            },
+        ]
+    )
+    assert run.rc == 0, run.output
+    (page,) = (ansible.scratch / "reports").glob("*.html")
+    return page
+
+
+@pytest.fixture(scope="module")
+def browser() -> t.Iterator[Browser]:
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, report: Path) -> Browser:
+    """The report, freshly opened."""
+    browser.show_as()
+    browser.open(report)
+    return browser
+
+
+def choose(page: Browser, verdict: str) -> None:
+    page.evaluate(f"document.querySelector('label:has(#show-{verdict})').click()")
+
+
+def test_all_200_nodes_are_shown(page: Browser) -> None:
+    assert page.evaluate(VISIBLE) == COUNTS
+    assert "185 of 200 nodes booted the expected image" in page.evaluate(
+        "document.querySelector('.headline').innerText"
+    )
+
+
+@pytest.mark.parametrize("verdict", COUNTS)
+def test_the_nodes_are_filtered_by_verdict_and_the_page_says_that_it_shows_a_part(page: Browser, verdict: str) -> None:
+    choose(page, verdict)
+
+    assert page.evaluate(VISIBLE) == {**dict.fromkeys(COUNTS, 0), verdict: COUNTS[verdict]}
+    shown = page.evaluate("document.querySelector('.shown').innerText").strip()
+    assert shown == f"Only the {COUNTS[verdict]} of 200 nodes with verdict {verdict} are shown."
+
+
+def test_all_are_shown_again(page: Browser) -> None:
+    choose(page, "unknown")
+    choose(page, "all")
+
+    assert page.evaluate(VISIBLE) == COUNTS
+    assert page.evaluate("document.querySelector('.shown').innerText").strip() == ""
+
+
+def test_the_filter_is_used_by_the_keyboard(page: Browser) -> None:
+    page.press("Tab")
+    page.press("ArrowRight")
+    page.press("ArrowRight")
+
+    assert page.evaluate(VISIBLE) == {"match": 0, "mismatch": 12, "unknown": 0}
+
+
+def test_nothing_but_the_file_is_loaded_and_nothing_is_complained_of(page: Browser, report: Path) -> None:
+    page.evaluate("document.fonts.ready.then(() => true)")
+
+    assert [request["request"]["url"] for request in page.told("Network.requestWillBeSent")] == [report.as_uri()]
+    assert page.told("Log.entryAdded") == []
+    assert page.told("Runtime.exceptionThrown") == []
+
+
+def test_hostile_texts_are_read_and_not_run(page: Browser) -> None:
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("document.querySelectorAll('script, img').length") == 0
+    assert HOSTILE in page.evaluate("document.querySelector('h1').textContent")
+    assert page.evaluate("document.querySelector('tr.unknown .evidence').textContent").count(HOSTILE) == 12
+
+
+def test_what_slipped_through_would_not_run_either(page: Browser) -> None:
+    page.evaluate("""new Promise(done => {
+        let refused = 0;
+        document.addEventListener('securitypolicyviolation', () => { if (++refused === 3) done(); });
+        const slip = markup => document.body.insertAdjacentHTML('beforeend', markup);
+        slip('<img src="https://127.0.0.1/x" onerror="window.broken = 1">');
+        slip('<p id="slipped" style="color: red" onclick="window.broken = 2">');
+        document.getElementById('slipped').click();
+    })""")
+
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("getComputedStyle(document.getElementById('slipped')).color") != "rgb(255, 0, 0)"
+    assert [request.get("blockedReason") for request in page.told("Network.loadingFailed")] == ["csp"]
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280, 2200])
+def test_the_page_fits_its_window(page: Browser, width: int) -> None:
+    page.show_as(width)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("media", "scheme"), [("", "light"), ("", "dark"), ("print", "light"), ("print", "dark")])
+def test_every_text_stands_out_from_its_ground(page: Browser, media: str, scheme: str) -> None:
+    page.show_as(media=media, scheme=scheme)
+
+    assert page.evaluate(TOO_FAINT) == []
+
+
+def test_whoever_cannot_see_it_is_told_what_is_what(page: Browser) -> None:
+    tree = page.command("Accessibility.getFullAXTree")["nodes"]
+    named = {
+        (element["role"]["value"], element.get("name", {}).get("value", "").strip())
+        for element in tree
+        if not element["ignored"]
+    }
+    roles = [element["role"]["value"] for element in tree if not element["ignored"]]
+
+    assert {("radio", "all 200"), ("radio", "match 185"), ("radio", "mismatch 12"), ("radio", "unknown 3")} <= named
+    assert {("group", "Show"), ("heading", "Nodes"), ("columnheader", "Verdict")} <= named
+    assert ("table", "Every node that was asked, with what it booted and what was found") in named
+    assert roles.count("rowheader") == 200
+
+
+def test_a_narrow_window_keeps_it_a_table_for_them(page: Browser) -> None:
+    page.show_as(360)
+    tree = page.command("Accessibility.getFullAXTree")["nodes"]
+
+    assert [element["role"]["value"] for element in tree].count("rowheader") == 200
+
+
+def test_what_is_printed_is_what_is_shown_whole_and_without_the_filter(page: Browser) -> None:
+    choose(page, "unknown")
+    page.show_as(media="print")
+
+    assert page.evaluate("getComputedStyle(document.querySelector('.filter')).display") == "none"
+    assert page.evaluate(VISIBLE) == {"match": 0, "mismatch": 0, "unknown": 3}
+    assert "Only the 3 of 200" in page.evaluate("document.querySelector('.shown').innerText")
+    assert page.evaluate("[...document.querySelectorAll('pre')].every(e => e.scrollHeight <= e.clientHeight + 1)")
+
+
+def test_printed_in_full_it_has_pages_for_all_nodes(page: Browser) -> None:
+    whole = page.print_to_pdf()
+    choose(page, "unknown")
+    part = page.print_to_pdf()
+
+    pages = [len(re.findall(rb"/Type\s*/Page\b", pdf)) for pdf in (whole, part)]
+    assert pages[0] > 8 > pages[1] >= 1
