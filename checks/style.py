@@ -7,13 +7,16 @@ import os
 from pathlib import Path
 
 from .commands import Setting
-from .environment import ROOT
+from .environment import CACHE, ROOT
 from .outcome import Count
 from .tree import files_of
 
 
 def lint(setting: Setting) -> Count:
     """Python and shell in the whole repository; YAML, documentation and changelog in the collection alone."""
+    # antsibull writes a log into the home of whoever runs it.
+    home = CACHE / "antsibull"
+    home.mkdir(exist_ok=True)
     return (
         setting.run("ruff", "check", folder=ROOT)
         + setting.run("ruff", "format", "--check", folder=ROOT)
@@ -22,8 +25,9 @@ def lint(setting: Setting) -> Count:
         + setting.run(
             "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all",
             "--check-extra-docs-refs", "--disallow-unknown-collection-refs", ".",
+            variables={"HOME": str(home)},
         )
-        + setting.run("antsibull-changelog", "lint")
+        + setting.run("antsibull-changelog", "lint", variables={"HOME": str(home)})
     )  # fmt: skip
 
 
