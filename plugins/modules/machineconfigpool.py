@@ -12,15 +12,17 @@ version_added: 0.1.0
 description:
   - Creates, changes or removes a custom MachineConfigPool, and pauses or releases any pool.
   - A new pool takes the MachineConfigs of the role C(worker) and those of its own role, so that its nodes stay
-    configured as workers. It has no nodes until M(imagemode.openshift.machineconfigpool_nodes) brings some.
+    configured as workers. Nodes that its selector matches already are in it from the start, and others come by
+    M(imagemode.openshift.machineconfigpool_nodes).
   - A paused pool is a hold. Images are built for it, but none of its nodes is drained, rebooted or otherwise changed,
     also not by an upgrade of the cluster. Releasing it lets everything that has waited go on at once, which drains and
     reboots its nodes. Whoever sets O(paused=false) consents to that.
   - The module marks what it does with annotations and undoes only what is marked. It removes only a pool that it
     created, and releases only a pool that it paused.
-  - The module refuses what would move nodes or leave them without a pool, which is another selector for a pool that has
-    nodes or is built in, and the removal of a pool that has nodes or is served by a MachineOSConfig. It also refuses a
-    new pool whose name is longer than 21 characters, because no image could ever be built for it.
+  - The module refuses what would move nodes or leave them without a pool, which is a change of the selector that moves
+    any node in or out, and the removal of a pool that has nodes or is served by a MachineOSConfig. It also refuses a
+    new pool that would take nodes of another custom pool, and one whose name is longer than 21 characters, because no
+    image could ever be built for it.
 options:
   state:
     description:

@@ -33,8 +33,8 @@ options:
     aliases: [machine_config_pool]
   nodes:
     description:
-      - Names of the nodes to wait for. One that is not in the pool is waited for until it is, and one that does not
-        exist is refused.
+      - Names of the nodes to wait for. One that is not in the pool ends the wait with the finding C(node.not_in_pool),
+        and one that does not exist is refused.
       - Without it, all nodes that are in the pool, also those that come or go meanwhile.
     type: list
     elements: str

@@ -12,9 +12,12 @@ version_added: 0.1.0
 description:
   - Creates, changes or removes a Secret of the type C(kubernetes.io/dockerconfigjson), with which images are pushed or
     pulled.
-  - The Secret holds what is asked for and nothing else. Registries that are in it and are not asked for are taken out.
+  - With O(registry) the credentials for that registry are kept, and what the Secret holds for others stays as it is, so
+    that one more registry can be brought into the cluster's own pull secret, C(openshift-config/pull-secret).
+  - With O(dockerconfigjson) the Secret holds what is asked for and nothing else. Registries that are in it and are not
+    asked for are taken out, but only of a Secret that this collection created.
   - The credentials are compared registry by registry, by user and password. How the text is laid out, and whether a
-    password stands there in clear or encoded, means nothing. What cannot be read is written anew.
+    password stands there in clear or encoded, means nothing. What cannot be read is written anew if it is ours.
   - Neither the result nor the diff shows a password. They name the registries, whether a credential differs, and when
     it expires, where it is a token that says so.
   - The module never touches a Secret of the same name that is not one of registry credentials. One of the older type
@@ -24,7 +27,8 @@ description:
 options:
   state:
     description:
-      - Whether the Secret is to exist. V(absent) removes it, whoever created it.
+      - Whether the Secret is to exist. V(absent) removes it, if this collection created it and no MachineOSConfig
+        names it.
     type: str
     choices: [present, absent]
     default: present
@@ -218,7 +222,14 @@ def main() -> None:
         credentials = wanted_credentials(
             what, asked["dockerconfigjson"], asked["registry"], asked["username"], asked["password"]
         )
-        ask = Ask(asked["state"] == "present", asked["name"], asked["namespace"], credentials, module.check_mode)
+        ask = Ask(
+            present=asked["state"] == "present",
+            name=asked["name"],
+            namespace=asked["namespace"],
+            credentials=credentials,
+            whole=asked["dockerconfigjson"] is not None,
+            check_mode=module.check_mode,
+        )
         # Here these two are the registry's; the API server must never see them.
         return apply_secret(open_session({**asked, "username": None, "password": None}), ask)
 

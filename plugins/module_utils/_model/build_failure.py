@@ -12,7 +12,7 @@ import typing as t
 
 from .resources import Object, metadata_of
 
-_URL_PASSWORD = re.compile(r"//[^/\s:@]+:[^/\s@]+@")
+_URL_ACCOUNT = re.compile(r"//[^\s\"']*@")
 _TELLING = re.compile(r"^\W*(error|fatal)\b", re.IGNORECASE)
 
 
@@ -23,7 +23,7 @@ def last_words(pods: t.Iterable[Object]) -> str:
         for status in _container_statuses(pod):
             ended = (status.get("state") or {}).get("terminated") or {}
             if ended.get("exitCode") and ended.get("message"):
-                return _URL_PASSWORD.sub("//***@", str(ended["message"]).strip())
+                return _URL_ACCOUNT.sub("//***@", str(ended["message"]).strip())
     return ""
 
 

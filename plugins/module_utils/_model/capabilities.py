@@ -13,20 +13,19 @@ from .resources import Object
 class Capabilities:
     """How the operator of one release behaves."""
 
-    holds_older_build: bool
-    """Whether a rollout takes the first build in list order and then waits for ever when the MachineOSConfig carries
-    another one's digest. Seen on 4.20; 4.19 rolls out whatever the order, 4.21 follows the annotation."""
+    follows_annotation: bool
+    """Whether a rollout takes the build that the MachineOSConfig names, as of 4.21. Before, it takes the first one in
+    list order, and 4.20 then waits for ever when the MachineOSConfig carries another one's digest."""
 
 
-_BY_RELEASE = {(4, 20): Capabilities(holds_older_build=True)}
-_OTHERS = Capabilities(holds_older_build=False)
+_FOLLOWS_ANNOTATION = (4, 21)
 
 
 def capabilities_of(version: str) -> Capabilities:
-    """Return what the release does; one that is unknown or cannot be read needs no work-around."""
+    """Return what the release does; one that cannot be read is taken for an old one."""
     numbers = re.match(r"(\d+)\.(\d+)", version)
     release = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
-    return _BY_RELEASE.get(release, _OTHERS)
+    return Capabilities(follows_annotation=release >= _FOLLOWS_ANNOTATION)
 
 
 def desired_version(cluster_version: Object) -> str:

@@ -26,6 +26,10 @@ class Credential:
 
     username: str
     password: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    """An identity or registry token, which some registries use instead."""
+    entry: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
+    """The entry as it was given, so that nothing of it is lost when another one is changed."""
 
     @property
     def expires(self) -> str:
@@ -39,6 +43,11 @@ class Credential:
             return datetime.fromtimestamp(claims["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         except (ValueError, KeyError, TypeError, OverflowError, OSError):
             return ""
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether there is something to log in with."""
+        return bool(self.token or (self.username and self.password))
 
 
 Credentials = t.Mapping[str, Credential]
@@ -54,6 +63,8 @@ def read_dockerconfigjson(text: str) -> dict[str, Credential]:
         content = json.loads(text)
     except ValueError:
         raise ValueError("it is not JSON") from None
+    if isinstance(content, dict) and "auths" not in content and {"credHelpers", "credsStore"} & content.keys():
+        raise ValueError("it only names helpers that hold the credentials, which the cluster does not have")
     auths = content.get("auths", content) if isinstance(content, dict) else None
     if not isinstance(auths, dict) or not all(isinstance(entry, dict) for entry in auths.values()):
         raise ValueError("it has no object auths with an object a registry")
@@ -62,7 +73,7 @@ def read_dockerconfigjson(text: str) -> dict[str, Credential]:
 
 def write_dockerconfigjson(credentials: Credentials) -> str:
     """Return the content of a Secret of type kubernetes.io/dockerconfigjson, the same text for the same credentials."""
-    auths = {host: {"auth": _auth(credential)} for host, credential in credentials.items()}
+    auths = {host: dict(c.entry) or {"auth": _auth(c)} for host, c in credentials.items()}
     return json.dumps({"auths": auths}, sort_keys=True, separators=(",", ":"))
 
 
@@ -114,13 +125,16 @@ def _shown_entry(credential: Credential, other: Credential | None) -> dict[str, 
 
 
 def _read_entry(host: str, entry: Object) -> Credential:
+    token = str(entry.get("identitytoken") or entry.get("registrytoken") or "")
     if not entry.get("auth"):
-        return Credential(str(entry.get("username", "")), str(entry.get("password", "")))
+        if not (entry.get("username") and entry.get("password")) and not token:
+            return Credential("", "", "", entry)
+        return Credential(str(entry.get("username", "")), str(entry.get("password", "")), token, entry)
     try:
         username, dummy, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     except (ValueError, TypeError):
         raise ValueError(f"the auth of {host} cannot be decoded") from None
-    return Credential(username, password)
+    return Credential(username, password, token, entry)
 
 
 def _auth(credential: Credential) -> str:

@@ -92,6 +92,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The node does not belong to the pool that is looked at.",
         "Label the node (machineconfigpool_nodes) or take it out of nodes",
     ),
+    "node.in_two_pools": Definition(
+        Severity.FATAL,
+        "Two custom pools select the node, so the operator does not touch it.",
+        "Remove one of the labels",
+    ),
     "node.image_differs": Definition(
         Severity.ERROR,
         "The node booted another image than expected.",

@@ -11,9 +11,11 @@ import typing as t
 
 from .resources import Object
 
-_SET = re.compile(r"^(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)$")
-_EQUALITY = re.compile(r"^(?P<key>[^\s=!]+)\s*(?P<operator>!=|==|=)\s*(?P<value>[^\s=!]*)$")
-_EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s=!]+)$")
+_KEY = r"(?P<key>(?:[a-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)"
+_VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?"
+_SET = re.compile(rf"^{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>\s*{_VALUE}\s*(?:,\s*{_VALUE}\s*)*)\)$")
+_EQUALITY = re.compile(rf"^{_KEY}\s*(?P<operator>!=|==|=)\s*(?P<value>{_VALUE})$")
+_EXISTS = re.compile(rf"^(?P<no>!?)\s*{_KEY}$")
 _COMMA_OUTSIDE_PARENTHESES = re.compile(r",(?![^()]*\))")
 
 

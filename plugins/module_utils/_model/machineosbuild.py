@@ -50,6 +50,7 @@ class MachineOSBuild:
     name: str
     uid: str
     config: str
+    config_uid: str
     rendered_config: str
     state: BuildState
     digested_image_push_spec: str
@@ -67,6 +68,7 @@ class MachineOSBuild:
             name=meta["name"],
             uid=meta.get("uid", ""),
             config=(spec.get("machineOSConfig") or {}).get("name", "") or labels_of(obj).get(CONFIG_LABEL, ""),
+            config_uid=next((o["uid"] for o in meta.get("ownerReferences") or [] if o.get("controller")), ""),
             rendered_config=(spec.get("machineConfig") or {}).get("name", ""),
             state=next((state for name, state in _BY_CONDITION if is_true.get(name)), BuildState.PENDING),
             digested_image_push_spec=status.get("digestedImagePushSpec", ""),
@@ -75,6 +77,10 @@ class MachineOSBuild:
             finished=status.get("buildEnd") or "",
             job=((status.get("builder") or {}).get("job") or {}).get("name", ""),
         )
+
+    def is_of(self, config: MachineOSConfig) -> bool:
+        """Whether it was started for this MachineOSConfig, and not for a deleted one of the same name."""
+        return self.config == config.name and self.config_uid in ("", config.uid)
 
     @property
     def identity(self) -> str:
@@ -101,14 +107,15 @@ def answering_build(
     The operator names a build in an annotation when it starts, so between an edit and that moment it still names the
     build before. What tells them apart is, in this order (design 5, observed.md 3a and 3b):
 
-    * the status was written for this generation and carries the build's digest;
     * the spec was never edited;
-    * our own edit recorded the build before it, and this is another;
-    * the build is younger than the last change of the spec.
+    * the status carries the build's digest: then it answers if it was written for this generation, and only then;
+    * our own edit recorded the builds before it: then it answers if this is another, and only then;
+    * the build is younger than the last change of the spec. (The API server stamps no change that only takes a field
+      away. What is left open by that is the time in which the build before such an edit of somebody else still runs.)
 
     :param rendered_config: the rendered MachineConfig that the pool wants, ``spec.configuration.name``
     """
-    named = next((b for b in builds if b.name == config.current_build and b.config == config.name), None)
+    named = next((b for b in builds if b.name == config.current_build and b.is_of(config)), None)
     if named is None:
         return Answer.NONE_YET, None
     if named.rendered_config != rendered_config:
@@ -130,13 +137,9 @@ def image_is_current(config: MachineOSConfig, answer: Answer, build: MachineOSBu
 
 
 def build_before_mark(config: MachineOSConfig, builds: t.Iterable[MachineOSBuild]) -> str:
-    """Return what our edit records: the build that the operator names now, or the newest one when it names none yet."""
-    own = [b for b in builds if b.config == config.name]
-    named = [b for b in own if b.name == config.current_build]
-    newest = sorted(own, key=lambda b: b.created)[-1:]
-    for build in named or newest:
-        return build.identity
-    return NO_BUILD
+    """Return what our edit records: the build that the operator names now, and all that it may still come to name."""
+    before = [b.identity for b in builds if b.is_of(config) and (b.name == config.current_build or not b.state.ended)]
+    return ",".join(sorted(before)) or NO_BUILD
 
 
 NO_BUILD = "none"
@@ -145,12 +148,12 @@ NO_BUILD = "none"
 
 def _is_proven(config: MachineOSConfig, build: MachineOSBuild) -> bool:
     image_is_there = build.digested_image_push_spec and build.digested_image_push_spec == config.current_image_pull_spec
-    if image_is_there and config.observed_generation == config.generation:
-        return True
     if config.generation == 1:
         return True
-    if config.build_before and config.build_before not in (build.identity, NO_BUILD):
-        return True
+    if image_is_there:
+        return config.observed_generation == config.generation
+    if config.build_before not in ("", NO_BUILD):
+        return build.identity not in config.build_before.split(",")
     # Both times are whole seconds: within the same second the order is not known.
     return bool(config.spec_changed_at) and build.created > config.spec_changed_at
 
@@ -163,6 +166,7 @@ def reduced(obj: Object) -> dict[str, t.Any]:
         "metadata.uid",
         "metadata.labels",
         "metadata.creationTimestamp",
+        "metadata.ownerReferences",
         "spec.machineOSConfig",
         "spec.machineConfig",
         "status.digestedImagePushSpec",

@@ -200,8 +200,8 @@ def _build_before(obj: Object) -> str:
 def _spec_changed_at(obj: Object) -> str:
     """Return the time of the last change by a manager that owns fields of the spec, RFC 3339 with whole seconds.
 
-    A manager's entry carries one time for all its fields, so this can be later than the spec's own change, never
-    earlier: what is younger than it is younger than the spec.
+    A manager's entry carries one time for all its fields, so this can be later than the spec's own change. It is
+    earlier only when the change did nothing but take a field away, which the API server does not stamp.
     """
     times = [
         entry.get("time", "")

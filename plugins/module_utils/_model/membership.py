@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .node import is_control_plane
-from .pool import BUILT_IN, CONTROL_PLANE, WORKER, AmbiguousMembership, Pool, pool_of
+from .pool import BUILT_IN, CONTROL_PLANE, ROLE_LABEL, WORKER, AmbiguousMembership, Pool, pool_of
 from .resources import Object, labels_of, metadata_of
 
 
@@ -67,7 +67,13 @@ def _leaving(
     if held == set(wanted) and held <= roles:
         reason = f"Node {name} is in it by its role, which it has to keep"
         raise CannotMove(reason, "Change the selector of the pool (machineconfigpool with node_selector)")
-    return dict.fromkeys(sorted(held - roles))
+    ours = held - roles
+    by_role = {key for key in ours if key.startswith(ROLE_LABEL)}
+    leaving = by_role or ours  # a role is the pool's own; another label of its selector may serve others too
+    after = {key: value for key, value in now.items() if key not in leaving}
+    if leaving and not pool_of(after, pools):
+        raise CannotMove(f"Node {name} would be in no pool at all", f"Give it the role of {WORKER} first")
+    return dict.fromkeys(sorted(leaving))
 
 
 def _refuse_second_pool(pool: Pool, pools: t.Collection[Pool], name: str, after: t.Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .label_selector import matches
 from .resources import (
     CREATED_BY,
+    FIELD_MANAGER,
     MACHINE_CONFIG_POOL,
     OURS,
     PAUSED_BY,
@@ -53,7 +54,7 @@ class Pool:
         return cls(
             name=metadata_of(obj)["name"],
             paused=bool(spec.get("paused")),
-            paused_by_us=PAUSED_BY in annotations_of(obj),
+            paused_by_us=_is_our_pause(obj),
             created_by_us=is_ours(obj),
             max_unavailable=str(spec.get("maxUnavailable", "")),
             node_selector=spec.get("nodeSelector") or {},
@@ -100,6 +101,32 @@ def members(pool: str, nodes: t.Iterable[Object], pools: t.Collection[Pool]) -> 
     """Return the nodes that a pool drives, sorted by name."""
     found = [node for node in nodes if _is_member(pool, node, pools)]
     return sorted(found, key=lambda node: str(metadata_of(node)["name"]))
+
+
+def in_two_pools(pool: Pool, nodes: t.Iterable[Object], pools: t.Collection[Pool]) -> dict[str, list[str]]:
+    """Return the nodes that a pool selects together with another custom one: name -> the pools, none of which acts."""
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        try:
+            pool_of(labels_of(node), pools)
+        except AmbiguousMembership as both:
+            if pool.name in both.pools:
+                found[metadata_of(node)["name"]] = both.pools
+    return found
+
+
+def who_moves(changed: Pool, nodes: t.Iterable[Object], pools: t.Collection[Pool]) -> list[str]:
+    """Return the names of the nodes that another pool, or none, would drive if a pool were as it is in *changed*."""
+    after = [p for p in pools if p.name != changed.name] + [changed]
+    moving = [node for node in nodes if _driver(node, pools) != _driver(node, after)]
+    return sorted(str(metadata_of(node)["name"]) for node in moving)
+
+
+def _driver(node: Object, pools: t.Iterable[Pool]) -> str:
+    try:
+        return pool_of(labels_of(node), pools)
+    except AmbiguousMembership as both:
+        return f"none of {both}"
 
 
 def _is_member(pool: str, node: Object, pools: t.Collection[Pool]) -> bool:
@@ -191,6 +218,8 @@ def reduced(obj: Object) -> dict[str, t.Any]:
     )
     notes = annotations_of(obj)
     kept["metadata"]["annotations"] = {name: notes[name] for name in (CREATED_BY, PAUSED_BY) if name in notes}
+    if _is_our_pause(obj):
+        kept["metadata"]["managedFields"] = [{"manager": FIELD_MANAGER, "fieldsV1": {"f:spec": {"f:paused": {}}}}]
     error = _render_error(obj)
     if error:
         kept["status"] = {"conditions": [{"type": "RenderDegraded", "status": "True", "message": error}]}
@@ -200,6 +229,18 @@ def reduced(obj: Object) -> dict[str, t.Any]:
 def _matches(selector: Object, node_labels: t.Mapping[str, str]) -> bool:
     plain = all(node_labels.get(k) == v for k, v in (selector.get("matchLabels") or {}).items())
     return plain and matches(selector.get("matchExpressions") or [], node_labels)
+
+
+def _is_our_pause(obj: Object) -> bool:
+    """Whether the pause is ours: it carries our mark, and nobody has written ``paused`` since we did.
+
+    The mark alone stays behind when somebody releases the pool by hand, and would then claim the next pause.
+    """
+    wrote = any(
+        entry.get("manager") == FIELD_MANAGER and "f:paused" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        for entry in metadata_of(obj).get("managedFields") or []
+    )
+    return wrote and PAUSED_BY in annotations_of(obj)
 
 
 def _render_error(obj: Object) -> str:

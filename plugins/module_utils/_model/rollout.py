@@ -19,6 +19,8 @@ from .node import NodeState, Phase, Target, count_phases
 from .pool import Pool
 from .resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, NODE, ObjectRef
 
+TELLING = 60.0
+"""Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
 _NAMED_IN_LINE = 3
 """How many nodes a progress line names."""
 
@@ -67,13 +69,15 @@ def judge_rollout(
     config: MachineOSConfig | None,
     builds: t.Collection[MachineOSBuild],
     nodes: t.Collection[NodeState],
-    outsiders: t.Collection[str],
+    outsiders: t.Mapping[str, Finding],
     capabilities: Capabilities,
+    waited: float = 0.0,
 ) -> Rollout:
     """Judge the nodes that are waited for.
 
     :param nodes: the nodes that are waited for and are in the pool
-    :param outsiders: names of nodes that are waited for and are not in the pool
+    :param outsiders: nodes that are waited for and are not in the pool, and why not
+    :param waited: seconds since the wait began
     """
     image = pool_image(pool, config, builds)
     phases = dict.fromkeys(outsiders, Phase.WAITING)
@@ -83,9 +87,10 @@ def judge_rollout(
     if waiting:
         findings += _pool_findings(pool)
         findings += [f for n in nodes for f in _node_findings(n, phases[n.name])]
-        findings += [_outsider(pool, name) for name in outsiders]
-    if waiting and config and image.target and capabilities.holds_older_build:
-        findings += _older_build(pool, config, builds)
+        findings += outsiders.values()
+    nobody_is_told = all(phase is not Phase.UPDATING for phase in phases.values())
+    if waiting and nobody_is_told and waited >= TELLING and not capabilities.follows_annotation and not pool.paused:
+        findings += _older_build(pool, config, builds) if config and image.target else []
     return Rollout(phases, tuple(findings), _line(pool, phases, nodes, image))
 
 
@@ -104,17 +109,24 @@ def _node_findings(node: NodeState, phase: Phase) -> list[Finding]:
     found = []
     if node.degraded:
         found.append(Finding("node.degraded", ref, f"Node {node.name}: {node.reason or node.state}", node.reason))
-    if phase is Phase.UPDATING and node.settled and not node.ready:
+    if phase is Phase.DONE or not node.settled:  # a node on its way is away for a while
+        return found
+    if not node.ready:
         found.append(Finding("node.not_ready", ref, f"Node {node.name} is not Ready"))
-    if phase is Phase.UPDATING and node.settled and node.unschedulable and not node.draining:
+    if node.unschedulable and not node.draining:
         found.append(Finding("node.unschedulable", ref, f"Node {node.name} is cordoned"))
     return found
 
 
-def _outsider(pool: Pool, name: str) -> Finding:
-    return Finding(
-        "node.not_in_pool", ObjectRef(NODE.name, name), f"Node {name} is not in MachineConfigPool {pool.name}"
-    )
+def not_in_pool(pool: str, name: str) -> Finding:
+    """Return the finding about a node that is waited for and belongs elsewhere."""
+    return Finding("node.not_in_pool", ObjectRef(NODE.name, name), f"Node {name} is not in MachineConfigPool {pool}")
+
+
+def in_pools(name: str, pools: t.Iterable[str]) -> Finding:
+    """Return the finding about a node that two custom pools select."""
+    message = f"Node {name} is in the MachineConfigPools {' and '.join(pools)}, and the operator touches it for none"
+    return Finding("node.in_two_pools", ObjectRef(NODE.name, name), message)
 
 
 def _older_build(pool: Pool, config: MachineOSConfig, builds: t.Collection[MachineOSBuild]) -> list[Finding]:

@@ -15,6 +15,7 @@ from .._model.machineosconfig import MachineOSConfig, WantedConfig
 from .._model.push_spec import why_pool_would_hang, why_push_would_hang
 from .._model.resources import BUILD_BEFORE, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object
 from .._result import read_cluster, result, served
+from .planned_again import planned_again
 from .read_members import PoolMembers, find_pool_members
 
 
@@ -28,6 +29,11 @@ class Ask:
     allow_node_reboots: bool
     check_mode: bool
 
+    @property
+    def verb(self) -> str:
+        """What is asked for, as errors say it."""
+        return "apply" if self.present else "remove"
+
 
 def apply_machineosconfig(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
     """Create, change or remove the MachineOSConfig of a pool and return the result.
@@ -36,6 +42,10 @@ def apply_machineosconfig(session: Session, ask: Ask, warn: t.Callable[[str], No
 
     :raises Refused: it would hang, reboot nodes without consent, or the API server refuses it
     """
+    return planned_again(lambda: _apply(session, ask, warn))
+
+
+def _apply(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
     configs = session.list(MACHINE_OS_CONFIG).items
     current = _current(ask, configs)
     if not ask.present:
@@ -54,17 +64,19 @@ def _current(ask: Ask, configs: list[Object]) -> Object | None:
     if not ask.name:
         return serving
     named = next((c for c in configs if c["metadata"]["name"] == ask.name), None)
+    if not ask.present and named is None:
+        return None
     if serving is not None and serving is not named:
         other = serving["metadata"]["name"]
         raise Refused(
-            f"apply MachineOSConfig {ask.name}",
+            f"{ask.verb} MachineOSConfig {ask.name}",
             f"MachineOSConfig {other} serves MachineConfigPool {ask.wanted.pool} already",
             "Leave name out, or remove the other one",
         )
     if named is not None and serving is None:
         pool = MachineOSConfig.from_api(named).pool
         raise Refused(
-            f"apply MachineOSConfig {ask.name}",
+            f"{ask.verb} MachineOSConfig {ask.name}",
             f"it serves MachineConfigPool {pool}, not {ask.wanted.pool}",
             "Choose another name",
         )
@@ -109,7 +121,9 @@ def _change(
     reboots = _consent(ask, what, find_pool_members(session, config.pool))
     builds = session.list(MACHINE_OS_BUILD, label_selector=f"{CONFIG_LABEL}={config.name}").items
     mark = build_before_mark(config, map(MachineOSBuild.from_api, builds))
-    body = {"metadata": {"annotations": {BUILD_BEFORE: mark}}, "spec": patch}
+    # The mark is true of the object as it was read: the operator may name another build any moment.
+    seen = {"resourceVersion": current["metadata"]["resourceVersion"]}
+    body = {"metadata": {**seen, "annotations": {BUILD_BEFORE: mark}}, "spec": patch}
     changed = session.patch(MACHINE_OS_CONFIG, config.name, body, dry_run=ask.check_mode)
     return _result(session, changed, before=current, changed=True, reboots=reboots)
 

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._cluster.session import Session
 from .._errors import Refused
 from .._model import machineosconfig
 from .._model import pool as model
-from .._model.pool import BUILT_IN, Pool, WantedPool
+from .._model.pool import BUILT_IN, Pool, WantedPool, in_two_pools, who_moves
 from .._model.push_spec import why_pool_would_hang
-from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, Object, metadata_of
+from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
 from .._result import read_cluster, result, served
+from .planned_again import planned_again
 from .read_members import find_pool_members
 
 
@@ -31,6 +32,13 @@ def apply_pool(session: Session, ask: Ask) -> dict[str, t.Any]:
 
     :raises Refused: it is not ours to remove or release, nodes are in it, or the API server refuses it
     """
+    if ask.wanted.node_selector == {}:
+        what = f"apply MachineConfigPool {ask.wanted.name}"
+        raise Refused(what, "node_selector is empty, which selects nobody", "Name a label, or leave node_selector out")
+    return planned_again(lambda: _apply(session, ask))
+
+
+def _apply(session: Session, ask: Ask) -> dict[str, t.Any]:
     current = session.find(MACHINE_CONFIG_POOL, ask.wanted.name)
     if not ask.present:
         return _remove(session, ask, current)
@@ -48,8 +56,19 @@ def _create(session: Session, ask: Ask) -> dict[str, t.Any]:
     reason = why_pool_would_hang(ask.wanted.name)
     if reason:
         raise Refused(f"create MachineConfigPool {ask.wanted.name}", reason, "Choose a shorter name")
-    created = session.create(MACHINE_CONFIG_POOL, model.new_object(ask.wanted), dry_run=ask.check_mode)
+    new = model.new_object(ask.wanted)
+    _refuse_stuck_nodes(session, Pool.from_api(new))
+    created = session.create(MACHINE_CONFIG_POOL, new, dry_run=ask.check_mode)
     return _result(session, None, created, changed=True)
+
+
+def _refuse_stuck_nodes(session: Session, new: Pool) -> None:
+    """Refuse a pool that would put nodes into two custom pools, where the operator stops touching them."""
+    pools = [*(Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items), new]
+    stuck = in_two_pools(new, session.list(NODE).items, pools)
+    if stuck:
+        reason = f"its selector also matches nodes of another custom pool: {', '.join(sorted(stuck))}"
+        raise Refused(f"create MachineConfigPool {new.name}", reason, "Choose another node_selector")
 
 
 def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
@@ -61,9 +80,11 @@ def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
     if pool.name in BUILT_IN:
         raise Refused(what, "the selector of a built-in pool is the cluster's own", "Leave node_selector out")
     found = find_pool_members(session, pool.name)
-    if found and found.names:
-        reason = f"another selector would move its nodes ({', '.join(found.names)})"
-        raise Refused(what, reason, "Take the nodes out of the pool first (machineconfigpool_nodes)")
+    changed = replace(pool, node_selector={"matchLabels": dict(wanted.node_selector or {})})
+    moving = who_moves(changed, found.all_nodes, found.pools) if found else []
+    if moving:
+        reason = f"another selector would move nodes ({', '.join(moving)}), which then drain and reboot"
+        raise Refused(what, reason, "Move nodes by name (machineconfigpool_nodes), then change the selector")
 
 
 def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.Any]:
@@ -74,8 +95,9 @@ def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.A
     if not pool.created_by_us:
         raise Refused(what, "this collection did not create it", "Remove it with oc if that is meant")
     found = find_pool_members(session, pool.name)
-    if found and found.names:
-        reason = f"nodes are in it: {', '.join(found.names)}"
+    inside = sorted({*found.names, *in_two_pools(pool, found.all_nodes, found.pools)}) if found else []
+    if inside:
+        reason = f"nodes are in it: {', '.join(inside)}"
         raise Refused(what, reason, "Take them out first (machineconfigpool_nodes with state=absent)")
     config = machineosconfig.that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
     if config is not None:

@@ -10,8 +10,10 @@ from .._cluster.session import Session
 from .._errors import Refused
 from .._model import credentials as model
 from .._model.credentials import Credential
-from .._model.resources import SECRET, Object, metadata_of
+from .._model.machineosconfig import MachineOSConfig
+from .._model.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
 from .._result import read_cluster, result
+from .planned_again import planned_again
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Ask:
     name: str
     namespace: str
     credentials: t.Mapping[str, Credential]
+    whole: bool
+    """Whether the Secret is to hold these credentials only; else what it holds for other registries stays."""
     check_mode: bool
 
     @property
@@ -40,7 +44,11 @@ def wanted_credentials(
     if dockerconfigjson is None:
         return {str(registry): Credential(str(username), str(password))} if registry else {}
     try:
-        return model.read_dockerconfigjson(dockerconfigjson)
+        credentials = model.read_dockerconfigjson(dockerconfigjson)
+        empty = sorted(host for host, credential in credentials.items() if not credential.logs_in)
+        if credentials and not empty:
+            return credentials
+        reason = f"dockerconfigjson holds no credential for {', '.join(empty) or 'any registry'}"
     except ValueError as error:
         reason = f"dockerconfigjson cannot be used: {error}"
     raise Refused(what, reason, 'Give the content of a pull secret: {"auths": {HOST: {"auth": ...}}}')
@@ -49,8 +57,13 @@ def wanted_credentials(
 def apply_secret(session: Session, ask: Ask) -> dict[str, t.Any]:
     """Create, change or remove the Secret and return hosts and expiry, never data.
 
-    :raises Refused: the Secret is of a type that is not one of credentials, or the API server refuses it
+    :raises Refused: the Secret is not one of credentials, somebody else's credentials would be lost, or the API server
+        refuses it
     """
+    return planned_again(lambda: _apply(session, ask))
+
+
+def _apply(session: Session, ask: Ask) -> dict[str, t.Any]:
     current = session.find(SECRET, ask.name, ask.namespace)
     if not ask.present:
         return _remove(session, ask, current)
@@ -58,35 +71,57 @@ def apply_secret(session: Session, ask: Ask) -> dict[str, t.Any]:
         secret = model.new_secret(ask.name, ask.namespace, ask.credentials)
         session.create(SECRET, secret, dry_run=ask.check_mode)
         return _result(session, ask, None, ask.credentials, changed=True)
-    held = _held(ask, current)
-    if held == dict(ask.credentials):
+    what = f"change {ask.label}"
+    held = _held(ask, current, what)
+    wanted = dict(ask.credentials) if ask.whole else {**(held or {}), **ask.credentials}
+    if held == wanted:
         return _result(session, ask, held, held, changed=False)
+    lost = sorted(set(held or {}) - set(wanted))
+    if lost and not is_ours(current):
+        reason = f"this collection did not create it, and the credentials for {', '.join(lost)} would be lost"
+        raise Refused(what, reason, "Give registry, which leaves the others in place, or choose another name")
     if current.get("type") != model.DOCKERCONFIGJSON:
-        raise Refused(
-            f"change {ask.label}", f"it is of type {current.get('type')}, which cannot be changed", "Remove it first"
-        )
-    patch = {"data": model.data_of(ask.credentials)}
+        raise Refused(what, f"it is of type {current.get('type')}, which cannot be changed", "Remove it first")
+    seen = {"resourceVersion": metadata_of(current)["resourceVersion"]}
+    patch = {"metadata": seen, "data": model.data_of(wanted)}
     session.patch(SECRET, ask.name, patch, ask.namespace, dry_run=ask.check_mode)
-    return _result(session, ask, held, ask.credentials, changed=True)
+    return _result(session, ask, held, wanted, changed=True)
 
 
-def _held(ask: Ask, current: Object) -> dict[str, Credential] | None:
-    """Return what the Secret holds; None when its content is broken, so that it is written anew."""
+def _held(ask: Ask, current: Object, what: str) -> dict[str, Credential] | None:
+    """Return what the Secret holds; None when its content is broken and ours, so that it may be written anew."""
     if current.get("type") not in model.KEYS:
         reason = f"it is of type {current.get('type')}, not one of registry credentials"
-        raise Refused(f"change {ask.label}", reason, "Choose another name, or remove it first")
+        raise Refused(what, reason, "Choose another name, or remove it first")
     try:
         return model.of_secret(current)
-    except ValueError:
+    except ValueError as error:
+        reason = str(error)
+    if is_ours(current):
         return None
+    raise Refused(what, f"its content cannot be read: {reason}", "Correct it by hand, or remove it first")
 
 
 def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.Any]:
     if current is None:
         return _result(session, ask, None, None, changed=False)
-    held = _held(ask, current)
+    what = f"remove {ask.label}"
+    if not is_ours(current):
+        raise Refused(what, "this collection did not create it", "Remove it with oc if that is meant")
+    users = _users_of(session, ask)
+    if users:
+        raise Refused(what, f"MachineOSConfig {', '.join(users)} names it", "Let it name another Secret first")
+    held = _held(ask, current, what)
     session.delete(SECRET, ask.name, ask.namespace, metadata_of(current).get("uid", ""), dry_run=ask.check_mode)
     return _result(session, ask, held, None, changed=True)
+
+
+def _users_of(session: Session, ask: Ask) -> list[str]:
+    """Return the MachineOSConfigs that name the Secret: without it the operator degrades."""
+    if ask.namespace != OPERATOR_NAMESPACE:
+        return []
+    configs = map(MachineOSConfig.from_api, session.list(MACHINE_OS_CONFIG).items)
+    return [c.name for c in configs if ask.name in (c.rendered_image_push_secret, c.base_image_pull_secret)]
 
 
 def _result(

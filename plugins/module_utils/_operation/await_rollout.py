@@ -15,7 +15,7 @@ from .._model.capabilities import capabilities_of, desired_version
 from .._model.machineosbuild import POOL_LABEL, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.node import NodeState
-from .._model.pool import Pool, members
+from .._model.pool import Pool, in_two_pools, members
 from .._model.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
@@ -24,7 +24,7 @@ from .._model.resources import (
     NODE,
     metadata_of,
 )
-from .._model.rollout import Rollout, judge_rollout
+from .._model.rollout import Rollout, in_pools, judge_rollout, not_in_pool
 from .._result import findings_result, read_cluster, result
 from .read_members import no_such_pool
 from .window import Limits, Window
@@ -57,10 +57,13 @@ def await_rollout(session: Session, ask: Ask) -> dict[str, t.Any]:
     known_findings: set[tuple[str, str]] | None = None
     news_at = time.monotonic() + NODE_NEWS if window.told else 0.0
     stale = True
+    looked_at = 0.0
     for changed in window.moments():
         stale = stale or changed
-        if not stale:
+        # Some findings come with time alone.
+        if not stale and time.monotonic() - looked_at < NODE_NEWS:
             continue
+        looked_at = time.monotonic()
         rollout, seen = _look(window, ask, release, what)
         findings = {(f.id, str(f.object)) for f in rollout.findings}
         if rollout.done or ask.check_mode or any(f.fatal for f in rollout.findings):
@@ -94,12 +97,13 @@ def _look(window: Window, ask: Ask, release: str, what: str) -> tuple[Rollout, l
         raise no_such_pool(ask.pool, what)
     nodes = window.objects(NODE)
     inside = [NodeState.from_api(n) for n in members(ask.pool, nodes, pools)]
-    outsiders: list[str] = []
+    outsiders = {name: in_pools(name, both) for name, both in in_two_pools(pool, nodes, pools).items()}
     if ask.nodes:
         _need_nodes(ask, [metadata_of(n)["name"] for n in nodes], what)
         inside = [n for n in inside if n.name in ask.nodes]
-        outsiders = sorted(set(ask.nodes) - {n.name for n in inside})
-    elif not inside and not ask.check_mode:
+        strangers = sorted(set(ask.nodes) - {n.name for n in inside})
+        outsiders = {name: outsiders.get(name) or not_in_pool(ask.pool, name) for name in strangers}
+    elif not inside and not outsiders and not ask.check_mode:
         raise Refused(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     rollout = judge_rollout(
@@ -109,6 +113,7 @@ def _look(window: Window, ask: Ask, release: str, what: str) -> tuple[Rollout, l
         inside,
         outsiders,
         capabilities_of(release),
+        window.elapsed,
     )
     return rollout, inside
 

@@ -43,10 +43,18 @@ def machine_config_pool(
         selector["matchLabels"] = dict(match_labels)
     if match_expressions:
         selector["matchExpressions"] = list(match_expressions)
+    # The API server notes that we wrote the pause that our mark speaks of.
+    paused_by_us = paused and OWN + "paused-by" in (annotations or {})
+    writers = [{"manager": "imagemode.openshift", "fieldsV1": {"f:spec": {"f:paused": {}}}}] if paused_by_us else []
     return {
         "apiVersion": MCO + "v1",
         "kind": "MachineConfigPool",
-        "metadata": {"name": name, "uid": f"uid-of-{name}", "annotations": dict(annotations or {})},
+        "metadata": {
+            "name": name,
+            "uid": f"uid-of-{name}",
+            "annotations": dict(annotations or {}),
+            "managedFields": writers,
+        },
         "spec": {"nodeSelector": selector, "paused": paused, "configuration": {"name": rendered}, **spec},
         "status": {"conditions": [{"type": "RenderDegraded", "status": "False"}]},
     }

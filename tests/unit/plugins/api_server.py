@@ -39,7 +39,7 @@ class Request:
     @property
     def is_review(self) -> bool:
         """Whether it is a question that looks like a new object; nothing is stored."""
-        return self.path.endswith(("/selfsubjectreviews", "/selfsubjectaccessreviews"))
+        return self.path.endswith("/selfsubjectreviews")
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,11 @@ class ApiServer:
 
     :ivar not_served: plurals that this cluster does not have
     :ivar account: the name that it has for whoever asks
-    :ivar denied: what it says that account may not do, as in ``create pods/exec``
     """
 
     requests: list[Request] = field(default_factory=list)
     not_served: set[str] = field(default_factory=set)
     account: str = "auditor"
-    denied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._objects: dict[str, dict[str, t.Any]] = {}
@@ -199,16 +197,9 @@ class ApiServer:
         if plural in self.not_served:
             return Reply(404, "404 page not found\n")
         if request.is_review:
-            return Reply(201, json.dumps({**request.body, "status": self._reviewed(request.body)}))
+            return Reply(201, json.dumps({**request.body, "status": {"userInfo": {"username": self.account}}}))
         act = {"GET": self._get, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
         return act[request.method](request, plural)
-
-    def _reviewed(self, review: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        if review["kind"] == "SelfSubjectReview":
-            return {"userInfo": {"username": self.account}}
-        asked = review["spec"]["resourceAttributes"]
-        resource = "/".join(part for part in (asked["resource"], asked["subresource"]) if part)
-        return {"allowed": f"{asked['verb']} {resource}" not in self.denied}
 
     def _get(self, request: Request, plural: str) -> Reply:
         if not request.path.endswith("/" + plural):
@@ -234,7 +225,13 @@ class ApiServer:
         current = self._objects.get(request.path)
         if current is None:
             return _not_found(request.path, plural)
+        seen = (request.body.get("metadata") or {}).get("resourceVersion")
+        if seen not in (None, current["metadata"]["resourceVersion"]):
+            return refusal(409, "Conflict", "the object has been modified", name=current["metadata"]["name"])
         changed = merged(current, request.body)
+        if "paused" in (request.body.get("spec") or {}):
+            writer = {"manager": request.query["fieldManager"], "fieldsV1": {"f:spec": {"f:paused": {}}}}
+            changed["metadata"] = {**changed["metadata"], "managedFields": [writer]}
         if changed.get("spec") != current.get("spec"):
             changed["metadata"] = {**changed["metadata"], "generation": current["metadata"].get("generation", 1) + 1}
         return self._write(request, changed, 200)

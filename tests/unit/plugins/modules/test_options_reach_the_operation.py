@@ -112,22 +112,22 @@ DEFAULTS = Limits(timeout=0, window=300)
         (
             "registry_secret",
             {"name": "push", "registry": REGISTRY, "username": "builder", "password": "hunter2"},
-            apply_secret.Ask(True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False),
+            apply_secret.Ask(True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False, False),
         ),
         (
             "registry_secret",
             {"name": "push", "namespace": "ns", "dockerconfigjson": {"auths": {REGISTRY: {"auth": auth("b", "p")}}}},
-            apply_secret.Ask(True, "push", "ns", {REGISTRY: Credential("b", "p")}, False),
+            apply_secret.Ask(True, "push", "ns", {REGISTRY: Credential("b", "p")}, True, False),
         ),
         (
             "registry_secret",
             {"name": "push", "dockerconfigjson": json.dumps({"auths": {REGISTRY: {"auth": auth("b", "p")}}})},
-            apply_secret.Ask(True, "push", NAMESPACE, {REGISTRY: Credential("b", "p")}, False),
+            apply_secret.Ask(True, "push", NAMESPACE, {REGISTRY: Credential("b", "p")}, True, False),
         ),
         (
             "registry_secret",
             {"name": "push", "state": "absent"},
-            apply_secret.Ask(False, "push", NAMESPACE, {}, False),
+            apply_secret.Ask(False, "push", NAMESPACE, {}, False, False),
         ),
         ("machineosbuild_wait", {"pool": "layered"}, await_build.Ask("layered", Limits(3600, 300), "", False)),
         (

@@ -10,23 +10,22 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 
 
 @pytest.mark.parametrize(
-    ("version", "holds"),
+    ("version", "follows"),
     [
         ("4.18.22", False),
-        ("4.19.0", False),
-        ("4.20.0", True),
-        ("4.20.0-ec.5", True),
-        ("4.20.0-0.okd-scos-2026-01-01-000000", True),
-        ("4.21.0", False),
-        ("4.200.0", False),
-        ("14.20.0", False),
-        ("5.0.0", False),
+        ("4.20.0", False),
+        ("4.20.0-ec.5", False),
+        ("4.20.0-0.okd-scos-2026-01-01-000000", False),
+        ("4.21.0", True),
+        ("4.200.0", True),
+        ("14.20.0", True),
+        ("5.0.0", True),
         ("", False),
         ("next", False),
     ],
 )
-def test_only_420_is_held_by_an_older_build(version, holds):
-    assert capabilities_of(version).holds_older_build is holds
+def test_a_rollout_follows_the_annotation_from_421_on_and_what_cannot_be_read_is_old(version, follows):
+    assert capabilities_of(version).follows_annotation is follows
 
 
 @pytest.mark.parametrize(

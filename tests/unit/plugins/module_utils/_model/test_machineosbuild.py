@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model import machineosbuild as model
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import (
@@ -169,8 +171,24 @@ def test_without_the_time_of_the_edit_age_proves_nothing():
 
 
 def test_an_edit_before_which_there_was_no_build_is_decided_by_age():
-    assert answer(edited(build_before="none"), build(created=MORNING)) == (Answer.UNPROVEN, "layered-a")
-    assert answer(edited(build_before="none"), build(created=LATER)) == (Answer.PROVEN, "layered-a")
+    bare = edited(build_before="none", image="")
+    assert answer(bare, build(created=MORNING)) == (Answer.UNPROVEN, "layered-a")
+    assert answer(bare, build(created=LATER)) == (Answer.PROVEN, "layered-a")
+
+
+def test_a_build_whose_image_was_written_for_an_earlier_generation_does_not_answer_however_young_it_looks():
+    """The API server stamps no edit that only takes a field away."""
+    assert answer(edited(observed_generation=1), build(created=LATER)) == (Answer.UNPROVEN, "layered-a")
+
+
+def test_a_build_that_the_mark_names_does_not_answer_however_young_it_looks():
+    marked = edited(build_before=build().identity, image="")
+    assert answer(marked, build(created=LATER)) == (Answer.UNPROVEN, "layered-a")
+
+
+def test_a_build_of_a_deleted_config_of_the_same_name_does_not_answer():
+    older = replace(build(), config_uid="uid-of-another")
+    assert answering_build(config(build="layered-a"), [older], RENDERED) == (Answer.NONE_YET, None)
 
 
 def test_the_mark_of_our_edit_does_not_prove_a_build_for_a_later_edit_by_somebody_else():
@@ -215,11 +233,10 @@ def test_an_edit_records_the_build_that_is_named():
     assert build_before_mark(config(build="layered-a"), [newer, older]) == "layered-a/1"
 
 
-def test_an_edit_records_the_newest_build_when_none_is_named():
-    older, newer = build("layered-b", created=MORNING), build("layered-a", uid="2", created=NOON)
-    foreign = build("other-c", config="other", created=LATER)
-    assert build_before_mark(config(), [newer, older, foreign]) == "layered-a/2"
-    assert build_before_mark(config(build="gone"), [newer, older]) == "layered-a/2"
+def test_an_edit_records_every_build_that_the_operator_may_still_come_to_name():
+    running, waiting = build("layered-b", uid="1", state="Building"), build("layered-a", uid="2", state="")
+    ended, foreign = build("layered-c", state="Failed"), build("other-c", config="other", state="")
+    assert build_before_mark(config(), [running, waiting, ended, foreign]) == "layered-a/2,layered-b/1"
 
 
 def test_an_edit_before_any_build_says_so():

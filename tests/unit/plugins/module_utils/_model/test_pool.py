@@ -133,9 +133,21 @@ def test_a_new_pool_takes_the_workers_configs_too_and_is_marked_ours():
     assert not Pool.from_api(created).paused
 
 
+def written_by_us(pool: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The pool as the API server keeps it when we wrote its pause."""
+    noted = [{"manager": "imagemode.openshift", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
+    return {**pool, "metadata": {**pool["metadata"], "managedFields": noted}}
+
+
 def test_a_pool_created_on_hold_is_ours_to_release():
-    created = Pool.from_api(new_object(WantedPool("layered", paused=True)))
+    created = Pool.from_api(written_by_us(new_object(WantedPool("layered", paused=True))))
     assert (created.paused, created.paused_by_us) == (True, True)
+
+
+def test_a_pause_of_somebody_else_under_a_mark_that_stayed_behind_is_not_ours():
+    held = machine_config_pool(paused=True, annotations={OWN + "paused-by": "imagemode.openshift"})
+    held["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
+    assert not Pool.from_api(held).paused_by_us
 
 
 @pytest.mark.parametrize(("asked", "written"), [("2", 2), ("0", 0), ("25%", "25%")])
@@ -161,7 +173,8 @@ def test_a_pool_that_is_as_wanted_is_not_written(current, wanted):
 
 
 def test_a_pause_is_marked_and_its_mark_leaves_with_it():
-    held = merged(machine_config_pool(), pool_patch(machine_config_pool(), WantedPool("layered", paused=True)))
+    patch = pool_patch(machine_config_pool(), WantedPool("layered", paused=True))
+    held = written_by_us(merged(machine_config_pool(), patch))
     assert Pool.from_api(held).paused_by_us
     released = merged(held, pool_patch(held, WantedPool("layered", paused=False)))
     assert not Pool.from_api(released).paused

@@ -12,6 +12,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool im
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import (
     Rollout,
     judge_rollout,
+    not_in_pool,
     pool_image,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -42,14 +43,16 @@ def judge(
     pool: dict | None = None,
     outsiders: t.Sequence[str] = (),
     version: str = "4.21.0",
+    waited: float = 3600,
 ) -> Rollout:
     return judge_rollout(
         Pool.from_api(pool or machine_config_pool()),
         None if config is NOT_LAYERED else MachineOSConfig.from_api(config or BUILT),
         [MachineOSBuild.from_api(b) for b in builds],
         [NodeState.from_api(n) for n in nodes],
-        outsiders,
+        {name: not_in_pool("layered", name) for name in outsiders},
         capabilities_of(version),
+        waited,
     )
 
 
@@ -210,15 +213,27 @@ EDITED = machine_os_config(build="layered-b", image=image_of("b"), generation=2,
 BOTH = [machine_os_build("layered-a", created=MORNING), machine_os_build("layered-b", created=NOON)]
 
 
-def test_an_older_build_that_comes_first_by_name_sticks_for_ever_on_420():
-    rollout = judge([node_with_image("a")], EDITED, BOTH, version="4.20.3")
+@pytest.mark.parametrize("version", ["4.20.3", "4.19.9", ""])
+def test_an_older_build_that_comes_first_by_name_is_named_when_no_node_was_told_for_a_minute(version):
+    rollout = judge([node_with_image("a")], EDITED, BOTH, version=version)
     (finding,) = rollout.findings
     assert (finding.id, finding.object.name, finding.fatal) == ("pool.older_build_selected", "layered-a", True)
 
 
-@pytest.mark.parametrize("version", ["4.19.9", "4.21.0", "4.18.22", "5.0.0", ""])
-def test_other_releases_follow_whatever_the_order(version):
+@pytest.mark.parametrize("version", ["4.21.0", "5.0.0"])
+def test_later_releases_follow_whatever_the_order(version):
     assert ids(judge([node_with_image("a")], EDITED, BOTH, version=version)) == []
+
+
+def test_an_older_build_is_no_finding_before_the_operator_had_its_time_or_once_a_node_is_told():
+    assert ids(judge([node_with_image("a")], EDITED, BOTH, version="4.20.3", waited=59)) == []
+    told = node("worker-1", annotations={"desiredImage": image_of("b")})
+    assert ids(judge([node_with_image("a"), told], EDITED, BOTH, version="4.20.3")) == []
+
+
+def test_a_node_that_is_away_before_its_turn_is_named_for_it_uses_up_what_may_be_unavailable():
+    away = node_with_image("b", "worker-1", ready="False")
+    assert "node.not_ready" in ids(judge([away], BUILT))
 
 
 @pytest.mark.parametrize(

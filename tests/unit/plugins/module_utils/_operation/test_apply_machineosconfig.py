@@ -110,7 +110,8 @@ def test_the_one_that_serves_the_pool_is_meant_whatever_its_name(cluster, apply)
 def test_an_edit_records_the_build_before_it_in_the_same_patch(configured, apply):
     apply(create(containerfile="FROM x"))
     (write,) = configured.writes
-    assert write.body["metadata"] == {"annotations": {OWN + "build-before": "layered-a/1"}}
+    assert write.body["metadata"]["annotations"] == {OWN + "build-before": "layered-a/1"}
+    assert write.body["metadata"]["resourceVersion"], "a mark is true only of the object as it was read"
     assert write.body["spec"] == {"containerFile": [{"containerfileArch": "NoArch", "content": "FROM x"}]}
 
 

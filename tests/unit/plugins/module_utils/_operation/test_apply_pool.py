@@ -91,7 +91,7 @@ def test_a_built_in_pool_can_be_held(api, session):
 def test_the_selector_of_a_pool_with_members_is_not_changed(api, session):
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
     api.keep(NODE, node("worker-0"))
-    with pytest.raises(Refused, match=r"would move its nodes \(worker-0\)"):
+    with pytest.raises(Refused, match=r"would move nodes \(worker-0\), which then drain and reboot"):
         apply_pool(session, ask(node_selector={"zone": "a"}))
     assert api.writes == []
 

@@ -111,8 +111,9 @@ def test_a_fatal_finding_ends_the_wait(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
     edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
     cluster.keep(MACHINE_OS_CONFIG, edited)
+    long_ago = str(Cursor(time.time() - 100))
     with pytest.raises(Refused, match=r"takes MachineOSBuild layered-a instead of layered-b.*Delete that") as refused:
-        await_rollout(session, ask())
+        await_rollout(session, ask(cursor=long_ago))
     assert [f["id"] for f in refused.value.result["findings"]] == ["pool.older_build_selected"]
 
 
