@@ -7,26 +7,18 @@ is booted (node.md 1.2 and 1.3).
 
 from __future__ import annotations
 
+import enum
 import json
+import re
 import typing as t
 from dataclasses import dataclass
 
-from .image_reference import ImageReference, parse_deployed
+from .deviation import Deviation, deviations_of
+from .findings import legible
+from .image_reference import ImageReference, is_digest, parse_deployed
 
-_CHANGES = (
-    "requested-packages",
-    "requested-local-packages",
-    "requested-local-fileoverride-packages",
-    "requested-base-removals",
-    "requested-base-local-replacements",
-    "requested-base-remote-replacements",
-    "regenerate-initramfs",
-    "initramfs-args",
-    "initramfs-etc",
-    "live-inprogress",
-    "live-replaced",
-)
-"""Keys that are non-empty when something changes what the image brought."""
+_COMMIT = re.compile(r"[0-9a-f]{64}")
+_PIVOT = "pivot://"
 
 
 class UnreadableAnswer(Exception):
@@ -40,63 +32,153 @@ class UnreadableAnswer(Exception):
         super().__init__(message)
 
 
+class Origin(enum.Enum):
+    """What a deployment was made from."""
+
+    CONTAINER = "a container image"
+    PIVOT = "an image of which only a pivot's note tells"
+    COMMIT = "a bare ostree commit"
+    BRANCH = "a branch of an ostree repository"
+    UNREADABLE = "a reference that cannot be read"
+    UNNAMED = "nothing that it names"
+
+
 @dataclass(frozen=True)
 class Deployment:
     """One entry of the node's boot menu."""
 
     booted: bool
     staged: bool
-    reference: str
+    locked: bool
+    """Whether it is staged and will not be booted before somebody unlocks it."""
+    origin: Origin
+    source: str
+    """What it was made from, as the node names it."""
     resolved_digest: str
+    """The digest of the manifest that was imported, empty when the node names none."""
     version: str
-    local_changes: tuple[str, ...]
+    end_of_life: str
+    deviations: tuple[Deviation, ...]
+
+    @property
+    def reference(self) -> str:
+        """Its container reference, empty when it was not made from a container image."""
+        return self.source if self.origin is Origin.CONTAINER else ""
 
     @property
     def image(self) -> ImageReference | None:
-        """The container image that it names, or None when it names none."""
-        try:
-            return parse_deployed(self.reference) if self.reference else None
-        except ValueError:
-            return None
+        """The container image by its name in a registry, or None when it names none."""
+        return parse_deployed(self.reference).image if self.reference else None
 
     @property
     def digests(self) -> frozenset[str]:
-        """The digest it was asked for and the one that was imported; they differ for a manifest list (node.md 1.4)."""
+        """The digest it was asked for and the one that was imported; they differ for a manifest list (node.md 1.4).
+
+        None of what was not made from a container image, whatever stands beside it.
+        """
+        if self.origin is not Origin.CONTAINER:
+            return frozenset()
         asked = self.image.digest if self.image else ""
         return frozenset(d for d in (asked, self.resolved_digest) if d)
 
 
-def read_deployments(text: str) -> list[Deployment]:
-    """Return the deployments of an answer, which hold exactly one booted one.
+@dataclass(frozen=True)
+class Status:
+    """What a node says about its deployments."""
+
+    booted: Deployment
+    waiting: tuple[Deployment, ...]
+    """What is to be booted instead, at the next boot or once it is unlocked."""
+    transaction: str
+    """What rpm-ostree is doing, empty when it is idle."""
+
+
+def read_status(text: str) -> Status:
+    """Return what an answer says; exactly one of its deployments is booted.
 
     :raises UnreadableAnswer: it is not such an answer
     """
+    answer = _parse(text)
+    entries = answer.get("deployments")
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise UnreadableAnswer("node.answer_unreadable", "the answer has no list of deployments")
+    if not entries:
+        raise UnreadableAnswer("node.no_deployments", "rpm-ostree lists no deployment at all")
+    deployments = [_read(e) for e in entries]
+    places = [place for place, d in enumerate(deployments) if d.booted]
+    if not places:
+        raise UnreadableAnswer("node.no_booted_deployment", f"none of {len(entries)} deployments is booted")
+    if len(places) > 1:
+        message = f"{len(places)} of {len(entries)} deployments are booted"
+        raise UnreadableAnswer("node.several_booted_deployments", message)
+    (place,) = places
+    # The menu is in the order in which it is booted: what stands before the booted one comes next.
+    waiting = [d for at, d in enumerate(deployments) if at != place and (at < place or d.staged)]
+    return Status(deployments[place], tuple(waiting), _transaction(answer.get("transaction")))
+
+
+def _parse(text: str) -> dict[str, t.Any]:
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableAnswer("node.answer_unreadable", f"the answer is not JSON ({error})") from error
-    entries = answer.get("deployments") if isinstance(answer, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise UnreadableAnswer("node.answer_unreadable", "the answer has no list of deployments")
-    deployments = [_read(e) for e in entries]
-    booted = sum(d.booted for d in deployments)
-    if booted != 1:
-        raise UnreadableAnswer("node.no_booted_deployment", f"{booted} of {len(entries)} deployments are booted")
-    return deployments
+    if not isinstance(answer, dict):
+        raise UnreadableAnswer("node.answer_unreadable", "the answer is not an object of JSON")
+    return answer
 
 
 def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
-    changes = tuple(key for key in _CHANGES if entry.get(key))
-    unlocked = entry.get("unlocked", "none") not in ("none", "", None)
+    origin, source = _origin(entry)
+    resolved = _text(entry.get("container-image-reference-digest"))
     return Deployment(
-        booted=entry.get("booted") is True,
-        staged=entry.get("staged") is True,
-        reference=_text(entry.get("container-image-reference")),
-        resolved_digest=_text(entry.get("container-image-reference-digest")),
+        booted=_flag(entry, "booted"),
+        staged=_flag(entry, "staged"),
+        locked=_flag(entry, "finalization-locked"),
+        origin=origin,
+        source=source,
+        resolved_digest=resolved if is_digest(resolved) else "",
         version=_text(entry.get("version")),
-        local_changes=changes + (("unlocked",) if unlocked else ()),
+        end_of_life=_text(entry.get("endoflife")),
+        deviations=deviations_of(entry),
     )
 
 
+def _origin(entry: t.Mapping[str, t.Any]) -> tuple[Origin, str]:
+    reference = entry.get("container-image-reference")
+    if reference:
+        return _origin_of_reference(reference if isinstance(reference, str) else "")
+    custom = entry.get("custom-origin")
+    url = _text(custom[0]) if isinstance(custom, list) and custom else ""
+    name = url or _text(entry.get("origin"))
+    if name.startswith(_PIVOT):
+        return Origin.PIVOT, name
+    if _COMMIT.fullmatch(name):
+        return Origin.COMMIT, name
+    return (Origin.BRANCH, name) if name else (Origin.UNNAMED, "")
+
+
+def _origin_of_reference(reference: str) -> tuple[Origin, str]:
+    # Read before it is made legible: making it so must not make a reference out of what is none.
+    try:
+        parse_deployed(reference)
+    except ValueError:
+        return (Origin.PIVOT if reference.startswith(_PIVOT) else Origin.UNREADABLE), _text(reference)
+    return Origin.CONTAINER, reference
+
+
+def _flag(entry: t.Mapping[str, t.Any], key: str) -> bool:
+    value = entry.get(key)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise UnreadableAnswer("node.answer_unreadable", f"{key} of a deployment is neither true nor false")
+
+
+def _transaction(value: t.Any) -> str:
+    if not value:
+        return ""
+    method = _text(value[0]) if isinstance(value, list) else ""
+    return method or "something that it does not name"
+
+
 def _text(value: t.Any) -> str:
-    return value if isinstance(value, str) else ""
+    return legible(value) if isinstance(value, str) else ""

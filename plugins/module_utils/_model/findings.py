@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import enum
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .resources import ObjectRef
 
 MAX_EVIDENCE = 2048
-"""Bytes of evidence that one finding carries at most."""
+"""Bytes of evidence that one finding carries at most, and all findings of a node together."""
 
 
 class Severity(enum.Enum):
@@ -112,14 +112,44 @@ FINDINGS: t.Mapping[str, Definition] = {
         "What the node booted is not a container image.",
         "Wait for the rollout of the pool's image",
     ),
+    "node.image_locked": Definition(
+        Severity.ERROR,
+        "The expected image is on the node, but locked, so that no boot takes it, and another one is booted.",
+        "See who locked it; rpm-ostree finalize-deployment boots it",
+    ),
+    "node.pivot": Definition(
+        Severity.ERROR,
+        "The node was pivoted to an image, and only a note of that names it; rpm-ostree did not import it as one.",
+        "Wait for the rollout of the pool's image",
+    ),
+    "node.no_reference": Definition(
+        Severity.ERROR,
+        "The booted deployment does not say what it was made from.",
+        "Look at rpm-ostree status on the node",
+    ),
+    "node.reference_unreadable": Definition(
+        Severity.ERROR,
+        "The booted deployment names its image in a way that cannot be read.",
+        "Look at rpm-ostree status on the node, and report it",
+    ),
     "node.no_digest": Definition(
         Severity.ERROR,
-        "The booted deployment names no digest, only a tag, which proves nothing.",
+        "The booted deployment names no digest that can be compared, perhaps only a tag, which proves nothing.",
         "Ask the node again; if it stays, look at rpm-ostree status on the node",
     ),
     "node.no_booted_deployment": Definition(
         Severity.ERROR,
-        "The answer of the node does not name exactly one booted deployment.",
+        "The answer of the node calls no deployment booted.",
+        "Look at rpm-ostree status on the node",
+    ),
+    "node.no_deployments": Definition(
+        Severity.ERROR,
+        "rpm-ostree lists no deployment at all.",
+        "Look at rpm-ostree status on the node",
+    ),
+    "node.several_booted_deployments": Definition(
+        Severity.ERROR,
+        "The answer of the node calls more than one deployment booted.",
         "Look at rpm-ostree status on the node",
     ),
     "node.answer_unreadable": Definition(
@@ -131,6 +161,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         Severity.ERROR,
         "rpm-ostree status failed on the node.",
         "Look at rpm-ostreed on the node",
+    ),
+    "node.not_ostree": Definition(
+        Severity.ERROR,
+        "What was asked is not a system that ostree booted.",
+        "See that host_root is where the node's file system is mounted; a node of packages cannot boot an image",
     ),
     "node.no_daemon_pod": Definition(
         Severity.ERROR,
@@ -157,14 +192,94 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The node rebooted while it was asked.",
         "Ask again once the node has settled",
     ),
-    "node.local_changes": Definition(
+    "node.not_asked": Definition(
         Severity.WARNING,
-        "Packages, overrides or an unlocked /usr change what the image brought.",
-        "Bring the change into the Containerfile, or reset the node",
+        "The node itself was not asked; what the operator's objects say of it proves nothing.",
+        "Ask the nodes (transport pod_exec), or let only a mismatch fail",
+    ),
+    "node.claim_differs": Definition(
+        Severity.ERROR,
+        "The operator's objects say that the node booted another image than expected.",
+        "Wait for the rollout, or see why the machine-config-daemon did not apply the image",
+    ),
+    "node.gone": Definition(
+        Severity.ERROR,
+        "The node left the cluster while it was asked.",
+        "Ask again without it",
+    ),
+    "node.local_packages": Definition(
+        Severity.ERROR,
+        "Packages are layered on the image.",
+        "Bring them into the Containerfile, reset the node, or name them in allowed_deviations",
+    ),
+    "node.package_overrides": Definition(
+        Severity.ERROR,
+        "Packages of the image are replaced by others.",
+        "Bring them into the Containerfile, reset the node, or name them in allowed_deviations",
+    ),
+    "node.package_removals": Definition(
+        Severity.ERROR,
+        "Packages of the image are removed.",
+        "Bring that into the Containerfile, reset the node, or name them in allowed_deviations",
+    ),
+    "node.live_changes": Definition(
+        Severity.ERROR,
+        "Changes were applied to the running system, which is no longer what was booted.",
+        "Reboot the node",
+    ),
+    "node.unlocked": Definition(
+        Severity.ERROR,
+        "The node's /usr is unlocked, so anything in it may have been changed.",
+        "Reboot the node; one that is unlocked for longer than a boot (hotfix) has to be reset",
+    ),
+    "node.initramfs_regenerated": Definition(
+        Severity.ERROR,
+        "The node boots an initramfs of its own making, not the image's.",
+        "Bring that into the Containerfile, reset the node, or name this finding in allowed_deviations",
+    ),
+    "node.assembled_on_node": Definition(
+        Severity.ERROR,
+        "What the node booted was put together on it, not just imported.",
+        "Look at rpm-ostree status on the node, and reset it",
+    ),
+    "node.deviation_allowed": Definition(
+        Severity.WARNING,
+        "The node departs from its image in a way that allowed_deviations names.",
+        "Nothing has to be done; take it out of allowed_deviations to have it fail",
+    ),
+    "node.deployment_staged": Definition(
+        Severity.WARNING,
+        "Something else than what the node booted waits for its next boot.",
+        "Wait for the rollout, or see who staged it",
+    ),
+    "node.deployment_locked": Definition(
+        Severity.WARNING,
+        "Something else than what the node booted is staged and locked, so that no boot takes it.",
+        "See who locked it; rpm-ostree finalize-deployment boots it",
+    ),
+    "node.transaction_running": Definition(
+        Severity.WARNING,
+        "rpm-ostree was at work while the node was asked.",
+        "Ask again once it is idle",
+    ),
+    "node.end_of_life": Definition(
+        Severity.WARNING,
+        "The image says that it is no longer maintained.",
+        "Build on a newer base image",
+    ),
+    "node.repository_differs": Definition(
+        Severity.WARNING,
+        "The node booted the expected digest under another name.",
+        "Nothing has to be done if that is a mirror or the node's own storage",
     ),
     "node.annotation_disagrees": Definition(
         Severity.WARNING,
         "The node's annotations name another image than the one it booted.",
+        "Look at the machine-config-daemon of the node",
+    ),
+    "node.machine_config_node_disagrees": Definition(
+        Severity.WARNING,
+        "The MachineConfigNode names another image or configuration than the node has.",
         "Look at the machine-config-daemon of the node",
     ),
     "cluster.expectation_not_current": Definition(
@@ -210,6 +325,27 @@ class Finding:
             "severity": self.severity.value,
             "object": {"kind": self.object.kind, "namespace": self.object.namespace, "name": self.object.name},
             "message": self.message,
-            "evidence": self.evidence.encode("utf-8", "replace")[:MAX_EVIDENCE].decode("utf-8", "ignore"),
+            "evidence": cut(self.evidence, MAX_EVIDENCE),
             "remedy": self.remedy,
         }
+
+
+def sharing(findings: t.Iterable[Finding], limit: int = MAX_EVIDENCE) -> tuple[Finding, ...]:
+    """Return the findings with *limit* bytes of evidence among them, the first ones served first."""
+    shared = []
+    for finding in findings:
+        evidence = cut(finding.evidence, limit)
+        limit -= len(evidence.encode("utf-8"))
+        shared.append(replace(finding, evidence=evidence))
+    return tuple(shared)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text, *limit* bytes of UTF-8 at most."""
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+
+def legible(text: str, limit: int = 300) -> str:
+    """Return what a node said as it can be shown: no control characters, and *limit* characters at most."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."

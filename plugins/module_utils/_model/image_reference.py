@@ -2,19 +2,25 @@
 """What does an image reference say?
 
 Names are cut as registries cut them: the digest first, then a tag, which is the part behind the last ``:`` only when
-it comes behind the last ``/`` (else it is a port). The transports in front are those rpm-ostree prints (node.md 1.5).
+it comes behind the last ``/`` (else it is a port). In front of the name, rpm-ostree says how the image was verified and
+which way it came; one image has several spellings, and two of them in one pool are normal (node.md 1.5).
 """
 
 from __future__ import annotations
 
+import enum
 import re
+import typing as t
 from dataclasses import dataclass
 
-_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
-_OF_REGISTRY = ("ostree-unverified-registry", "ostree-remote-registry")
-_OF_TRANSPORT = ("ostree-unverified-image", "ostree-image-signed", "ostree-remote-image")
-_OF_REMOTE = ("ostree-remote-registry", "ostree-remote-image")
-_TRANSPORTS = ("docker://", "registry:", "containers-storage:")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IMAGE_ID = re.compile(r"@?(sha256:)?[0-9a-f]{64}")
+"""An image as the container storage numbers it: the digest of its configuration, which is not that of its manifest."""
+_LONGEST = 1024
+"""Characters of the longest name that is taken for one; registries allow fewer."""
+_STORE = re.compile(r"\[[^]]*\]")
+"""Where the container storage lies, in front of the name."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class ImageReference:
     @property
     def path(self) -> list[str]:
         """The segments behind the registry; the last one is the image's name."""
-        rest = self.repository[len(self.host) + 1 :] if self.host else self.repository
-        return rest.split("/")
+        segments = self.repository.split("/")
+        return segments[1:] if self.host else segments
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
@@ -43,38 +49,121 @@ class ImageReference:
         return f"{self.repository}{tag}{digest}"
 
 
+class Transport(enum.Enum):
+    """Which way an image came, as it is printed in front of the name."""
+
+    REGISTRY = "docker://"
+    CONTAINERS_STORAGE = "containers-storage:"
+    OCI = "oci:"
+    OCI_ARCHIVE = "oci-archive:"
+    DOCKER_ARCHIVE = "docker-archive:"
+    DIR = "dir:"
+    DOCKER_DAEMON = "docker-daemon:"
+
+
+class Verification(enum.Enum):
+    """Who vouches for an image."""
+
+    NOBODY = "ostree-unverified-image"
+    POLICY = "ostree-image-signed"
+    REMOTE = "ostree-remote-image"
+
+
+@dataclass(frozen=True)
+class DeployedReference:
+    """The ``container-image-reference`` of a deployment."""
+
+    verification: Verification
+    transport: Transport
+    name: str
+    """What the transport fetches: an image's name, or a path, or an id in the container storage."""
+    remote: str = ""
+    """The ostree remote whose keys verify it."""
+
+    @property
+    def image(self) -> ImageReference | None:
+        """The image's name, or None where the transport names a file or a number."""
+        if self.transport is Transport.REGISTRY:
+            return parse_image(self.name)
+        if self.transport is not Transport.CONTAINERS_STORAGE:
+            return None
+        name = _STORE.sub("", self.name, count=1) if self.name.startswith("[") else self.name
+        return None if _IMAGE_ID.fullmatch(name) else parse_image(name)
+
+    def __str__(self) -> str:
+        if self.verification is Verification.NOBODY and self.transport is Transport.REGISTRY:
+            return f"ostree-unverified-registry:{self.name}"
+        remote = f"{self.remote}:" if self.remote else ""
+        return f"{self.verification.value}:{remote}{self.transport.value}{self.name}"
+
+
+def is_digest(text: str) -> bool:
+    """Whether the text is a digest of a kind that registries use, complete."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def parse_image(text: str) -> ImageReference:
-    """Read ``[host[:port]/]path[:tag][@sha256:hex]``.
+    """Read ``[host[:port]/]path[:tag][@digest]``.
 
     :raises ValueError: the text is not an image's name
     """
     name, at, digest = text.partition("@")
-    if at and not _DIGEST.match(digest):
-        raise ValueError(f"{digest!r} is not a sha256 digest")
+    if at and not is_digest(digest):
+        raise ValueError(f"{digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
     repository, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         repository, tag = name, ""
-    elif not tag:
-        raise ValueError(f"{text!r} is not the name of an image: its tag is empty")
-    if not repository or repository.endswith("/") or any(c.isspace() for c in text):
+    elif not _TAG.fullmatch(tag):
+        raise ValueError(f"{text!r} is not the name of an image: its tag is not one")
+    if not all(repository.split("/")) or not _is_one_word(repository):
         raise ValueError(f"{text!r} is not the name of an image")
     return ImageReference(repository, tag, digest)
 
 
-def parse_deployed(text: str) -> ImageReference:
-    """Read the ``container-image-reference`` of a deployment: an image behind a verification and, mostly, a transport.
+def parse_deployed(text: str) -> DeployedReference:
+    """Read the ``container-image-reference`` of a deployment, in any of its spellings.
 
-    :raises ValueError: the text names no image of a registry or of the node's container storage
+    :raises ValueError: the text is none of them
     """
-    wrapper, dummy, rest = text.partition(":")
-    if wrapper in _OF_REMOTE:
-        rest = rest.partition(":")[2]
-    if wrapper in _OF_REGISTRY:
-        return parse_image(rest)
-    transport = next((tr for tr in _TRANSPORTS if rest.startswith(tr)), None)
-    if wrapper not in _OF_TRANSPORT or transport is None:
-        raise ValueError(f"{text!r} does not name an image of a registry")
-    name = rest[len(transport) :]
-    if name.startswith("[") and "]" in name:  # where the container storage lies
-        name = name.partition("]")[2]
-    return parse_image(name)
+    scheme, dummy, rest = text.partition(":")
+    if scheme == "ostree-unverified-registry":
+        return _checked(DeployedReference(Verification.NOBODY, Transport.REGISTRY, rest), text)
+    remote = ""
+    if scheme in ("ostree-remote-registry", "ostree-remote-image"):
+        remote, dummy, rest = rest.partition(":")
+        if not remote:
+            raise ValueError(f"{text!r} does not name the remote that verifies it")
+    if scheme == "ostree-remote-registry":
+        return _checked(DeployedReference(Verification.REMOTE, Transport.REGISTRY, rest, remote), text)
+    verification = next((v for v in Verification if v.value == scheme), None)
+    if verification is None:
+        raise ValueError(f"{text!r} does not name a container image")
+    transport, name = _cut_transport(rest)
+    return _checked(DeployedReference(verification, transport, name, remote), text)
+
+
+def _cut_transport(text: str) -> tuple[Transport, str]:
+    if text.startswith("registry:"):
+        return Transport.REGISTRY, text[len("registry:") :]
+    for transport in Transport:
+        if text.startswith(transport.value):
+            return transport, text[len(transport.value) :]
+    raise ValueError(f"{text!r} does not name a way to fetch an image")
+
+
+def _checked(reference: DeployedReference, text: str) -> DeployedReference:
+    """Return the reference, once its name is seen to be one."""
+    if not 0 < len(reference.name) <= _LONGEST or not reference.name.isprintable():
+        raise ValueError(f"{text!r} names no image")
+    _ = reference.image
+    return reference
+
+
+def _is_one_word(text: str) -> bool:
+    return text.isprintable() and not any(c.isspace() for c in text)
+
+
+def comparable(digests: t.Iterable[str], digest: str) -> list[str]:
+    """Return, sorted, the digests of the same algorithm; others may name the same content and cannot be compared."""
+    algorithm = digest.partition(":")[0]
+    return sorted(d for d in digests if d.partition(":")[0] == algorithm)

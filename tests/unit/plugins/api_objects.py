@@ -321,3 +321,17 @@ def booted_image(letter: str, **more: t.Any) -> dict[str, t.Any]:
 def rpm_ostree_status(*deployments: t.Mapping[str, t.Any], **more: t.Any) -> str:
     """Return what ``rpm-ostree status --json`` prints."""
     return json.dumps({"deployments": deployments, "transaction": None, "cached-update": None, **more})
+
+
+def machine_config_node(name: str = "worker-0", config: str = RENDERED, image: str = "") -> dict[str, t.Any]:
+    """Return the MachineConfigNode of a node that has settled; *image* stands in it only behind a feature gate."""
+    status: dict[str, t.Any] = {"configVersion": {"current": config, "desired": config}}
+    if image:
+        status["configImage"] = {"currentImage": image, "desiredImage": image}
+    return {
+        "apiVersion": MCO + "v1",
+        "kind": "MachineConfigNode",
+        "metadata": {"name": name},
+        "spec": {"node": {"name": name}, "pool": {"name": "layered"}, "configVersion": {"desired": config}},
+        "status": status,
+    }

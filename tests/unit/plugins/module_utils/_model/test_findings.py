@@ -11,6 +11,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.finding
     MAX_EVIDENCE,
     Finding,
     Severity,
+    cut,
+    legible,
+    sharing,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
 
@@ -50,7 +53,7 @@ def test_every_finding_has_a_meaning_and_a_remedy(finding_id):
     [
         ("build.failed", Severity.FATAL, True),
         ("pool.render_degraded", Severity.ERROR, False),
-        ("node.local_changes", Severity.WARNING, False),
+        ("node.deviation_allowed", Severity.WARNING, False),
     ],
 )
 def test_the_table_says_what_is_fatal(finding_id, severity, fatal):
@@ -75,3 +78,32 @@ def test_evidence_is_cut_at_its_limit_of_bytes(character):
     shown = Finding("node.command_failed", NODE, "message", character * 5000).as_result()["evidence"]
     assert MAX_EVIDENCE - 4 < len(shown.encode()) <= MAX_EVIDENCE
     assert set(shown) == {character}
+
+
+def test_the_findings_of_a_node_share_its_evidence_the_first_ones_first():
+    given = [Finding("node.command_failed", NODE, "message", text) for text in ("aaaa", "", "bbbb", "cccc")]
+    assert [f.evidence for f in sharing(given, limit=6)] == ["aaaa", "", "bb", ""]
+    assert sharing(given) == tuple(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [("abc", 3, "abc"), ("abc", 2, "ab"), ("aü", 2, "a"), ("\ud800", 9, "?"), ("abc", 0, "")],
+)
+def test_a_cut_text_has_no_half_characters(text, limit, shown):
+    assert cut(text, limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ü ●", "ü ●"),
+        ("a\x1b[31m\nb", "a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}b"),
+        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
+        ("x" * 300, "x" * 300),
+        ("x" * 301, "x" * 297 + "..."),
+        ("x" * 9000, "x" * 297 + "..."),
+    ],
+)
+def test_what_a_node_said_is_shown_without_control_characters_and_not_at_any_length(text, shown):
+    assert legible(text) == shown
