@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import ModuleDocFragment
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.deployment import Deployment
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.deployment import read_status
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState, count_phases
@@ -200,7 +200,7 @@ def test_an_example_uses_options_that_its_module_takes(module: str) -> None:
 CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
 FINDING = Finding("node.image_staged", ObjectRef("Node", "worker-0"), "another image is booted")
 NODE = NodeState.from_api({"metadata": {"name": "worker-0"}})
-BOOTED = Deployment(True, False, "", "", "", ())
+BOOTED = read_status('{"deployments": [{"booted": true}]}').booted
 VERDICT = NodeVerdict("worker-0", Verdict.MISMATCH, (FINDING,), BOOTED)
 
 

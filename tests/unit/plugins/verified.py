@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.deviation import Allowed
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
     Answer,
@@ -19,6 +20,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._result import
 
 RIGHT, WRONG = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 REPOSITORY = "registry.example.com/os/layered"
+ALLOWED = Allowed.of(["tcpdump", "strace"])
 ASKED_AT = "2026-11-24T09:30:00Z"
 CLUSTER = {
     "api_url": "https://api.blue.example.com:6443",
@@ -45,8 +47,9 @@ def verified(answers: t.Mapping[str, Answer], pool: str = "layered", **parts: t.
     expected = Expected.of_pull_spec(f"{REPOSITORY}@{RIGHT}", "machineosconfig")
     nodes, verdicts = [], []
     for name, answer in answers.items():
-        node = NodeState.from_api({"metadata": {"name": name}, "status": {"nodeInfo": {"bootID": f"boot-of-{name}"}}})
-        judged = judge(node, expected, answer)
+        status = {"nodeInfo": {"bootID": f"boot-of-{name}"}, "conditions": [{"type": "Ready", "status": "True"}]}
+        node = NodeState.from_api({"metadata": {"name": name}, "status": status})
+        judged = judge(node, expected, answer, ALLOWED)
         verdicts.append(judged.verdict)
         nodes.append(node_result(node, pool, expected, judged, ASKED_AT))
     whole = worst(verdicts) or Verdict.UNKNOWN
@@ -63,7 +66,7 @@ def verified(answers: t.Mapping[str, Answer], pool: str = "layered", **parts: t.
 
 
 def of_200_nodes() -> dict[str, t.Any]:
-    """Return a verification of 200 nodes: 12 booted another image, 3 did not answer, 2 have packages of their own."""
+    """Return a verification of 200 nodes: 12 booted another image, 3 did not answer, 2 have packages that they may."""
     answers = {f"worker-{number}.blue.example.com": booted(RIGHT) for number in range(200)}
     for number in range(7, 67, 5):
         answers[f"worker-{number}.blue.example.com"] = booted(WRONG, version="9.6.20250820-1")

@@ -74,7 +74,7 @@ def test_a_warning_does_not_fail_a_node_but_is_told() -> None:
     suite = suite_of(verified({"worker-0": booted(RIGHT, **{"requested-packages": ["strace"]})}))
 
     assert outcomes(suite) == {"worker-0": "passed"}
-    assert "node.local_changes" in (suite.findtext("testcase/system-out") or "")
+    assert "node.deviation_allowed" in (suite.findtext("testcase/system-out") or "")
 
 
 def test_a_case_stands_under_its_cluster_and_pool() -> None:
