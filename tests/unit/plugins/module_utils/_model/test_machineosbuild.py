@@ -60,6 +60,11 @@ def test_the_state_is_the_condition_that_is_true(true, state, ended):
     assert (read.state, read.state.ended) == (state, ended)
 
 
+def test_the_words_for_states_are_public():
+    words = ["pending", "preparing", "building", "succeeded", "failed", "interrupted"]
+    assert [state.value for state in BuildState] == words
+
+
 @given(st.permutations(STATES), st.sampled_from(STATES))
 def test_neither_order_nor_message_of_the_conditions_says_anything(order, true):
     conditions = {c["type"]: {**c, "message": "Build Failed", "reason": "Failed"} for c in build_conditions(true)}
@@ -76,6 +81,17 @@ def test_a_build_tells_its_config_by_its_spec_or_its_label():
     served = machine_os_build(config="layered")
     assert MachineOSBuild.from_api(served).config == "layered"
     assert MachineOSBuild.from_api({**served, "spec": {}}).config == "layered"
+    unlabelled = {**served, "metadata": {"name": "layered-a"}}
+    assert MachineOSBuild.from_api(unlabelled).config == "layered"
+    assert MachineOSBuild.from_api(model.reduced(unlabelled)).config == "layered"
+    assert MachineOSBuild.from_api(model.reduced({**served, "spec": {}})).config == "layered"
+
+
+def test_a_build_tells_its_times_and_its_job():
+    served = machine_os_build(created=MORNING)
+    served["status"]["builder"] = {"imageBuilderType": "Job", "job": {"name": "build-layered-a"}}
+    read = MachineOSBuild.from_api(served)
+    assert (read.created, read.started, read.finished, read.job) == (MORNING, NOON, LATER, "build-layered-a")
 
 
 def test_a_build_is_its_name_and_its_uid():

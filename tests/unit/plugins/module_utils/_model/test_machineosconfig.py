@@ -242,6 +242,15 @@ def test_an_object_with_nothing_but_a_name_can_be_read():
     assert (config.pool, config.containerfile, config.current_build, config.spec_changed_at) == ("", "", "", "")
 
 
+def test_every_field_is_read_from_where_the_api_keeps_it():
+    config = MachineOSConfig.from_api(
+        machine_os_config("one", pool="two", generation=3, observed_generation=2, image=image_of("a"))
+    )
+    assert (config.name, config.uid, config.pool) == ("one", "uid-of-one", "two")
+    assert (config.generation, config.observed_generation) == (3, 2)
+    assert config.current_image_pull_spec == image_of("a")
+
+
 def test_a_diff_shows_the_spec_without_bookkeeping():
     assert model.shown(None) == {}
     assert model.shown(CURRENT) == {"metadata": {"name": "layered"}, "spec": CURRENT["spec"]}

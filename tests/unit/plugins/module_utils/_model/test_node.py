@@ -100,6 +100,11 @@ def test_done_means_exactly_what_the_operator_means_by_it(annotations, ready, un
     assert (Target(RENDERED, A).phase_of(seen) is Phase.DONE) is done
 
 
+def test_a_node_tells_why_it_is_stuck_and_which_boot_it_is_in():
+    seen = NodeState.from_api(node("worker-7", annotations={"reason": "cannot pull"}, boot_id="boot-9"))
+    assert (seen.name, seen.reason, seen.boot_id) == ("worker-7", "cannot pull", "boot-9")
+
+
 def test_a_node_without_conditions_is_not_ready():
     assert not NodeState.from_api({"metadata": {"name": "new"}}).ready
 

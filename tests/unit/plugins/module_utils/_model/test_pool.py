@@ -117,6 +117,7 @@ def test_only_plain_labels_bring_a_node_into_a_pool(pool, labels):
 
 def test_a_new_pool_takes_the_workers_configs_too_and_is_marked_ours():
     created = new_object(WantedPool("layered"))
+    assert (created["apiVersion"], created["kind"]) == ("machineconfiguration.openshift.io/v1", "MachineConfigPool")
     assert created["spec"] == {
         "machineConfigSelector": {
             "matchExpressions": [

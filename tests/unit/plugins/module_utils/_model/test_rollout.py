@@ -196,6 +196,12 @@ def test_the_line_says_what_a_node_is_doing(annotations, more, doing):
     assert judge([seen]).line == f"pool layered: 0 of 1 nodes done, updating: worker-0 {doing}"
 
 
+def test_the_line_names_all_of_a_few_nodes():
+    nodes = [node(f"worker-{n}", annotations={"desiredImage": image_of("a")}) for n in range(3)]
+    named = ", ".join(f"worker-{n} applying the image" for n in range(3))
+    assert judge(nodes).line == f"pool layered: 0 of 3 nodes done, updating: {named}"
+
+
 def test_the_line_names_some_of_many_nodes():
     nodes = [node(f"worker-{n}", annotations={"desiredImage": image_of("a")}) for n in range(5)]
     assert "worker-2 applying the image and 2 more" in judge(nodes).line
