@@ -119,7 +119,9 @@ def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Fa
         "machineconfigpool_nodes",
     }
     assert "foretold" not in {pool["metadata"]["name"] for pool in api.get(POOLS)["items"]}
-    assert recording.ours
+    writes = [request for request in recording.ours if request.is_write]
+    assert writes
+    assert all("dryRun=All" in request.uri for request in writes)
 
 
 def test_a_pool_without_members_ends_after_its_build(director: Ansible, lab: Facts) -> None:

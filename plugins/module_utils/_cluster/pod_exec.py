@@ -34,7 +34,7 @@ class PodExec:
     host_root: str
     name: t.ClassVar[str] = "pod_exec"
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Answer]]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Answer], None, None]:
         """Yield every node with its answer.
 
         :raises Refused: the daemons' pods cannot be listed

@@ -5,12 +5,27 @@ from __future__ import annotations
 
 import typing as t
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 
 from .._model.node import NodeState
 from .._model.verdict import Answer
 
 STATUS = ("rpm-ostree", "status", "--json")
 """The one command that is ever run on a node; it changes nothing."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is said of a node that was not asked itself.
+
+    :ivar image: the image that it is said to have booted, empty when nothing is said
+    """
+
+    image: str
+
+
+Word = t.Union[Answer, Claim]
+"""What a transport brings back about a node."""
 
 
 class Transport(t.Protocol):
@@ -20,7 +35,7 @@ class Transport(t.Protocol):
     def name(self) -> str:
         """How users call it."""
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Answer]]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Word]]:
         """Yield every node exactly once with its answer, in the order in which the answers come.
 
         :raises Refused: nobody could be asked
@@ -29,7 +44,7 @@ class Transport(t.Protocol):
 
 def side_by_side(
     nodes: t.Sequence[NodeState], concurrency: int, ask_one: t.Callable[[NodeState], Answer]
-) -> t.Iterator[tuple[NodeState, Answer]]:
+) -> t.Generator[tuple[NodeState, Answer], None, None]:
     """Ask so many nodes at once; an answer that was handed on is kept no longer, for a thousand of them are large.
 
     Nobody else is asked once the caller has seen enough; those who are being asked are not waited for.

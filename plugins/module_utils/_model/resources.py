@@ -58,11 +58,13 @@ _MCO_V1 = "machineconfiguration.openshift.io/v1"
 MACHINE_OS_CONFIG = Kind("MachineOSConfig", "machineosconfigs", _MCO_V1)
 MACHINE_OS_BUILD = Kind("MachineOSBuild", "machineosbuilds", _MCO_V1)
 MACHINE_CONFIG_POOL = Kind("MachineConfigPool", "machineconfigpools", _MCO_V1)
+MACHINE_CONFIG_NODE = Kind("MachineConfigNode", "machineconfignodes", _MCO_V1)
 MACHINE_CONFIG = Kind("MachineConfig", "machineconfigs", _MCO_V1)
 NODE = Kind("Node", "nodes", "v1")
 POD = Kind("Pod", "pods", "v1", namespaced=True)
 SECRET = Kind("Secret", "secrets", "v1", namespaced=True)
 CLUSTER_VERSION = Kind("ClusterVersion", "clusterversions", "config.openshift.io/v1")
+SELF_SUBJECT_ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io/v1")
 SELF_SUBJECT_REVIEW = Kind("SelfSubjectReview", "selfsubjectreviews", "authentication.k8s.io/v1")
 INFRASTRUCTURE = Kind("Infrastructure", "infrastructures", "config.openshift.io/v1")
 

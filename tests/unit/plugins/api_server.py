@@ -39,7 +39,7 @@ class Request:
     @property
     def is_review(self) -> bool:
         """Whether it is a question that looks like a new object; nothing is stored."""
-        return self.path.endswith("/selfsubjectreviews")
+        return self.path.endswith(("/selfsubjectreviews", "/selfsubjectaccessreviews"))
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,13 @@ class ApiServer:
 
     :ivar not_served: plurals that this cluster does not have
     :ivar account: the name that it has for whoever asks
+    :ivar denied: what it says that account may not do, as in ``create pods/exec``
     """
 
     requests: list[Request] = field(default_factory=list)
     not_served: set[str] = field(default_factory=set)
     account: str = "auditor"
+    denied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._objects: dict[str, dict[str, t.Any]] = {}
@@ -197,9 +199,16 @@ class ApiServer:
         if plural in self.not_served:
             return Reply(404, "404 page not found\n")
         if request.is_review:
-            return Reply(201, json.dumps({**request.body, "status": {"userInfo": {"username": self.account}}}))
+            return Reply(201, json.dumps({**request.body, "status": self._reviewed(request.body)}))
         act = {"GET": self._get, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
         return act[request.method](request, plural)
+
+    def _reviewed(self, review: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        if review["kind"] == "SelfSubjectReview":
+            return {"userInfo": {"username": self.account}}
+        asked = review["spec"]["resourceAttributes"]
+        resource = "/".join(part for part in (asked["resource"], asked["subresource"]) if part)
+        return {"allowed": f"{asked['verb']} {resource}" not in self.denied}
 
     def _get(self, request: Request, plural: str) -> Reply:
         if not request.path.endswith("/" + plural):
