@@ -19,7 +19,14 @@ SCHEMA_VERSION = "1.0"
 
 def result(session: Session, cluster: t.Mapping[str, str | None] | None = None, **parts: t.Any) -> dict[str, t.Any]:
     """Return a result: what all results carry, and the parts of this one."""
-    base = {"api_url": session.api_url, "id": None, "name": None, "version": None}
+    return result_of(session.api_url, cluster, **parts)
+
+
+def result_of(
+    api_url: str | None, cluster: t.Mapping[str, str | None] | None = None, **parts: t.Any
+) -> dict[str, t.Any]:
+    """Return a result of which no more than the address of the cluster need be known, and not even that."""
+    base = {"api_url": api_url, "id": None, "name": None, "version": None}
     return {"changed": False, "schema_version": SCHEMA_VERSION, "cluster": {**base, **(cluster or {})}, **parts}
 
 

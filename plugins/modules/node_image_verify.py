@@ -14,14 +14,22 @@ description:
     Nothing is created or changed, neither on the nodes nor in the cluster.
   - The verdict V(match) means that the node itself says that it has booted an image with the expected digest.
     V(mismatch) means that it says that it has booted something else, also when the expected image is there and only
-    waits for a reboot. V(unknown) means that nothing is proven, because the node did not answer, its answer cannot be
+    waits for a reboot, and also when it has changed what the image brought in a way that O(allowed_deviations) does not
+    allow. V(unknown) means that nothing is proven, because the node did not answer, its answer cannot be
     read, it rebooted while it was asked, or what is expected is not certain. Unknown is never counted as success.
   - What is expected is O(expected_image), else the image of the MachineOSConfig that serves the pool of the node, else,
     in a pool without one, the image that the rendered MachineConfig names. While the build of the present spec of the
     MachineOSConfig has not succeeded, its image is that of an older spec. Then nothing matches it and the verdict is
     unknown.
   - The answer is that of C(rpm-ostree status --json), and the digest counts, not the name, so an image that came
-    through a mirror is the same image. Annotations of the node are compared as a cross-check and change no verdict.
+    through a mirror is the same image. That it has another name is a warning.
+  - A node keeps the reference and the digest of its image whatever is changed on it. One with another kernel looks the
+    same but for what C(rpm-ostree) lists as changed. Packages that are layered, replaced or removed, changes of the
+    running system, an unlocked C(/usr), an initramfs of its own and anything else that was put together on the node are
+    each a finding and a V(mismatch), unless O(allowed_deviations) allows them. Then they are a warning.
+  - Annotations of the node and, where the cluster serves it, its MachineConfigNode are compared as a cross-check. They
+    are warnings when they disagree with what is booted and change no verdict. So are other deployments that wait for a
+    boot, and what C(rpm-ostree) was doing. A node that reboots while it is asked is asked once more.
   - B(It needs a right that is as good as root on the nodes.) The command runs in the pod of the machine-config-daemon
     of the node, which is privileged and sees the whole file system of the host. Whoever may start commands there can do
     anything on the node, although this module only ever starts this one. Give the right to an account that is meant for
@@ -31,8 +39,8 @@ options:
     description:
       - Name of the MachineConfigPool whose nodes are asked, all of them unless O(nodes) or O(label_selector) names
         some. It has to have nodes, and nodes that are named have to be in it.
-      - At least one of O(pool), O(nodes) and O(label_selector) is needed. Without it, every node is held to the image
-        of the pool that it is in.
+      - At least one of O(pool), O(nodes) and O(label_selector) is needed, but with O(transport=connection). Without it,
+        every node is held to the image of the pool that it is in.
     type: str
     aliases: [machine_config_pool]
   nodes:
@@ -50,15 +58,43 @@ options:
     description:
       - The image that the nodes should have booted, with its digest, as in V(quay.example.com/os/layered@sha256:...),
         or the digest alone. A tag proves nothing and is refused.
+      - A node that has pulled an image by a manifest list names the digest of the list and that of the image for its
+        architecture, and either matches. One that has pulled the image for its architecture names only that, so give
+        its digest then, not that of the list.
       - Without it, it is what the cluster expects of the pool of each node.
     type: str
+  allowed_deviations:
+    description:
+      - What nodes may change of the image, for what an administrator or the operator itself layers on it. Outside of
+        image mode the operator layers the packages of C(extensions) and of C(kernelType) in MachineConfigs. None of it
+        is allowed unless it is named here.
+      - An entry is a shell pattern of the names of packages, without version, as in V(usbguard) or V(kernel-rt*). It
+        allows them to be layered, to replace others and to be removed. The packages that a real-time kernel replaces
+        need an entry as well, as in V(kernel-core).
+      - Or it is the id of a finding, which allows all of that kind, one of V(node.local_packages),
+        V(node.package_overrides), V(node.package_removals), V(node.live_changes), V(node.unlocked),
+        V(node.initramfs_regenerated) and V(node.assembled_on_node).
+      - What is allowed is still reported, as the warning V(node.deviation_allowed).
+    type: list
+    elements: str
+    default: []
   transport:
     description:
-      - How the nodes are asked.
+      - How the nodes are asked. RV(transport) says which way was taken.
       - V(pod_exec) runs the command in the pod of the machine-config-daemon, through the API server.
-      - V(auto) chooses. There is only one way now. A way that creates pods on the nodes will never be chosen by itself.
+      - V(connection) runs the command on the host that the task runs on, over its own connection, whichever it is, as
+        in a play over hosts that are the nodes. The host needs no Python, nothing talks to the API, and
+        O(expected_image) is required. O(pool) is only repeated in the result, and O(nodes) may only hold the name of
+        the node, which else is the name of the host in the inventory.
+      - V(api) asks no node and needs no right on them. It reads what the operator says of each, the annotations and,
+        outside of image mode, the rendered MachineConfig that the node says it has. That is a claim and no proof. It is
+        stale while the machine-config-daemon is down, and whoever may change nodes can change it. So it can find a
+        V(mismatch), and where it agrees with what is expected the verdict is V(unknown). For an audit by it, set
+        O(fail_on) to V(mismatch).
+      - V(auto) takes V(pod_exec) if the account may use it, else V(api), and warns that it did. A way that creates pods
+        on the nodes is never chosen by itself.
     type: str
-    choices: [auto, pod_exec]
+    choices: [auto, pod_exec, connection, api]
     default: auto
   concurrency:
     description:
@@ -73,9 +109,11 @@ options:
     default: 60
   host_root:
     description:
-      - Where the file system of the host is mounted in the pod of the machine-config-daemon.
+      - Where the file system of the host is mounted, to which the command changes its root.
+      - In the pod of the machine-config-daemon it is V(/rootfs), which is what V(pod_exec) takes without it. With
+        O(transport=connection) there is no change of the root without it, so give V(/rootfs) where the connection leads
+        into such a pod.
     type: path
-    default: /rootfs
   fail_on:
     description:
       - Which verdicts fail the task. All nodes are asked and reported before it does.
@@ -86,7 +124,9 @@ options:
     default: [mismatch, unknown]
 attributes:
   async:
-    support: full
+    support: partial
+    details:
+      - Not with O(transport=connection).
   check_mode:
     support: full
     details:
@@ -103,7 +143,8 @@ seealso:
 notes:
   - The account needs C(create) and C(get) on C(pods/exec) and C(list) on C(pods) in the namespace
     C(openshift-machine-config-operator), C(list) on nodes, MachineConfigPools, MachineOSConfigs and MachineOSBuilds,
-    and C(get) on MachineConfigs.
+    and C(get) on MachineConfigs. With C(list) on MachineConfigNodes these are compared as well. Without it, or where
+    the cluster serves none, they are left out.
   - The rights are those of the account that asks, or of O(impersonate_user) where that is set, also for the command.
 extends_documentation_fragment:
   - imagemode.openshift.auth
@@ -133,6 +174,24 @@ EXAMPLES = r"""
     content: "{{ verified | ansible.builtin.to_nice_json }}"
     mode: "0644"
 
+- name: Audit without any right on the nodes, by what the operator says of them
+  imagemode.openshift.node_image_verify:
+    pool: layered
+    transport: api
+    fail_on: [mismatch]
+
+- name: Prove over ssh what the host of the inventory that is a node has booted
+  imagemode.openshift.node_image_verify:
+    transport: connection
+    expected_image: "{{ tested_image }}"
+
+- name: Prove the nodes of a pool whose MachineConfigs ask for a real-time kernel and for usbguard
+  imagemode.openshift.node_image_verify:
+    pool: realtime
+    allowed_deviations:
+      - kernel*
+      - usbguard
+
 - name: Accept nodes that are switched off, but none with another image
   imagemode.openshift.node_image_verify:
     pool: layered
@@ -152,7 +211,7 @@ cluster:
   type: dict
   contains:
     api_url:
-      description: Address of the API server.
+      description: Address of the API server. Null with O(transport=connection).
       returned: always
       type: str
       sample: https://api.cluster.example.com:6443
@@ -178,6 +237,11 @@ asked_by:
   returned: success, and when a verdict is one of O(fail_on)
   type: str
   sample: system:serviceaccount:audit:imagemode
+transport:
+  description: How the nodes were asked, one of V(pod_exec), V(connection) and V(api).
+  returned: success, and when a verdict is one of O(fail_on)
+  type: str
+  sample: pod_exec
 verdict:
   description:
     - The verdict on all nodes together, which is the least certain one, V(unknown) before V(mismatch) before V(match).
@@ -351,41 +415,52 @@ from ..module_utils._errors import finish
 from ..module_utils._model.verdict import Verdict
 from ..module_utils._operation.select_nodes import Selection
 from ..module_utils._operation.verify_nodes import Ask, verify_nodes
-from ..module_utils._options import new_module
+from ..module_utils._options import Options, new_module
+
+OPTIONS: Options = {
+    "pool": {"type": "str", "aliases": ["machine_config_pool"]},
+    "nodes": {"type": "list", "elements": "str"},
+    "label_selector": {"type": "str"},
+    "expected_image": {"type": "str"},
+    "allowed_deviations": {"type": "list", "elements": "str", "default": []},
+    "transport": {"type": "str", "choices": ["auto", "pod_exec", "connection", "api"], "default": "auto"},
+    "concurrency": {"type": "int", "default": 50},
+    "node_timeout": {"type": "int", "default": 60},
+    "host_root": {"type": "path"},
+    "fail_on": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["mismatch", "unknown"],
+        "default": ["mismatch", "unknown"],
+    },
+}
+"""What it takes besides the connection; the action plugin of the same name takes the same."""
 
 
 def main() -> None:
     module = new_module(
-        {
-            "pool": {"type": "str", "aliases": ["machine_config_pool"]},
-            "nodes": {"type": "list", "elements": "str"},
-            "label_selector": {"type": "str"},
-            "expected_image": {"type": "str"},
-            "transport": {"type": "str", "choices": ["auto", "pod_exec"], "default": "auto"},
-            "concurrency": {"type": "int", "default": 50},
-            "node_timeout": {"type": "int", "default": 60},
-            "host_root": {"type": "path", "default": "/rootfs"},
-            "fail_on": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["mismatch", "unknown"],
-                "default": ["mismatch", "unknown"],
-            },
-        },
+        OPTIONS,
         mutually_exclusive=[("nodes", "label_selector")],
         required_one_of=[("pool", "nodes", "label_selector")],
     )
     asked = module.params
+    if asked["transport"] == "connection":
+        module.fail_json(
+            msg="Could not verify Node: transport connection is the action plugin's, which did not run. "
+            "Call imagemode.openshift.node_image_verify by this name."
+        )
     ask = Ask(
         pool=asked["pool"] or "",
         selection=Selection(asked["nodes"] or [], asked["label_selector"] or ""),
         expected_image=asked["expected_image"] or "",
         concurrency=asked["concurrency"],
         node_timeout=asked["node_timeout"],
-        host_root=asked["host_root"],
+        host_root=asked["host_root"] or "/rootfs",
         fail_on=frozenset(map(Verdict, asked["fail_on"])),
+        transport=asked["transport"],
+        allowed_deviations=tuple(asked["allowed_deviations"]),
     )
-    finish(module, lambda: verify_nodes(open_session(asked), ask))
+    finish(module, lambda: verify_nodes(open_session(asked), ask, module.warn))
 
 
 if __name__ == "__main__":

@@ -7,17 +7,23 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
+from .._cluster.auto import Auto
+from .._cluster.claims import Claims
 from .._cluster.pod_exec import PodExec
 from .._cluster.session import Session
-from .._cluster.transport import Transport
+from .._cluster.transport import Claim, Transport, Word
 from .._errors import Refused
+from .._model.deviation import Allowed
 from .._model.findings import Finding
+from .._model.machineconfignode import MachineConfigNode
 from .._model.node import NodeState
 from .._model.pool import AmbiguousMembership, Pool, members, pool_of
 from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
-from .._model.verdict import Expected, NodeVerdict, Verdict, judge, summarize, worst
+from .._model.verdict import Expected, NodeVerdict, Verdict, judge, judge_claim
 from .._result import node_result, read_account, read_cluster, result
+from .conclude import concluded, refusal
 from .expected_image import expected_by_option, expected_of_pool
+from .read_machine_config_nodes import read_machine_config_nodes
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
 
@@ -35,6 +41,10 @@ class Ask:
     host_root: str
     """Where the node's root file system is mounted in the daemon's pod."""
     fail_on: frozenset[Verdict]
+    transport: str = "auto"
+    """How the nodes are asked, as users call it."""
+    allowed_deviations: t.Sequence[str] = ()
+    """Patterns of package names, and ids of findings."""
 
 
 @dataclass(frozen=True)
@@ -44,33 +54,33 @@ class Candidate:
     node: NodeState
     pool: str
     expected: Expected
+    allowed: Allowed
+    claim: MachineConfigNode | None
+    """What its MachineConfigNode says, where the cluster has one."""
 
 
-def verify_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
+def verify_nodes(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
     """Return a verdict for every node.
 
+    :param warn: is told what the user should know even though nothing failed
     :raises Refused: a verdict is one of ``fail_on`` (all verdicts are in its result), or there is nobody to ask
     """
     what = _what(ask)
     candidates = _candidates(session, ask, what)
-    transport = _transport(session, ask)
+    transport = _transport(session, ask, warn)
     asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    judgements = _judgements(transport, candidates)
-    boots = {metadata_of(n)["name"]: NodeState.from_api(n).boot_id for n in session.list(NODE).items}
-    judged = [_seen_again(c, judgements[c.node.name], boots.get(c.node.name)) for c in candidates]
-    verdicts = [j.verdict for j in judged]
-    whole = worst(verdicts)
+    candidates, judged = _judged(session, transport, candidates)
     done = result(
         session,
         read_cluster(session),
         asked_by=read_account(session),
-        verdict=whole.value if whole else "none",
-        summary=summarize(verdicts),
+        transport=transport.name,
+        **concluded(judged),
         nodes=[node_result(c.node, c.pool, c.expected, j, asked_at) for c, j in zip(candidates, judged)],
     )
-    bad = [j for j in judged if j.verdict in ask.fail_on]
-    if bad:
-        raise _refusal(what, bad, len(judged)).having(done)
+    refused = refusal(what, judged, ask.fail_on)
+    if refused:
+        raise refused.having(done)
     return done
 
 
@@ -86,6 +96,7 @@ def _candidates(session: Session, ask: Ask, what: str) -> list[Candidate]:
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
     nodes = session.list(NODE).items
     chosen = _chosen(ask, pools, nodes, what)
+    allowed = _allowed(ask, what)
     by_node = {metadata_of(n)["name"]: _pool_name(n, pools) for n in chosen}
     expected: dict[str, Expected] = {}
     for name in sorted(set(by_node.values())):
@@ -93,8 +104,17 @@ def _candidates(session: Session, ask: Ask, what: str) -> list[Candidate]:
             expected[name] = expected_by_option(ask.expected_image, what)
         else:
             expected[name] = expected_of_pool(session, next((p for p in pools if p.name == name), None), what)
+    claims = read_machine_config_nodes(session)
     states = [NodeState.from_api(n) for n in chosen]
-    return [Candidate(s, by_node[s.name], expected[by_node[s.name]]) for s in states]
+    return [Candidate(s, by_node[s.name], expected[by_node[s.name]], allowed, claims.get(s.name)) for s in states]
+
+
+def _allowed(ask: Ask, what: str) -> Allowed:
+    try:
+        return Allowed.of(ask.allowed_deviations)
+    except ValueError as error:
+        remedy = "Give patterns of package names, and ids of findings as the documentation of the module lists them"
+        raise Refused(what, f"allowed_deviations: {error}", remedy) from None
 
 
 def _chosen(ask: Ask, pools: list[Pool], nodes: list[Object], what: str) -> list[Object]:
@@ -122,30 +142,53 @@ def _pool_name(node: Object, pools: list[Pool]) -> str:
         return ""
 
 
-def _transport(session: Session, ask: Ask) -> Transport:
-    return PodExec(session, ask.concurrency, ask.node_timeout, ask.host_root)
+def _transport(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> Transport:
+    if ask.transport == Claims.name:
+        return Claims(session)
+    pod_exec = PodExec(session, ask.concurrency, ask.node_timeout, ask.host_root)
+    return pod_exec if ask.transport == PodExec.name else Auto(pod_exec, Claims(session), warn)
+
+
+def _judged(
+    session: Session, transport: Transport, candidates: t.Sequence[Candidate]
+) -> tuple[list[Candidate], list[NodeVerdict]]:
+    """Ask all nodes, and once more those that rebooted meanwhile; return how they were seen last, with the verdicts."""
+    judgements = _judgements(transport, candidates)
+    now = _nodes_now(session)
+    last = [replace(c, node=now.get(c.node.name, c.node)) for c in candidates]
+    rebooted = [after for before, after in zip(candidates, last) if after.node.boot_id != before.node.boot_id]
+    if rebooted:
+        judgements.update(_judgements(transport, rebooted))
+        now = _nodes_now(session)
+    moved = {c.node.name for c in rebooted}
+    return last, [_seen_again(c, judgements[c.node.name], now.get(c.node.name), c.node.name in moved) for c in last]
+
+
+def _nodes_now(session: Session) -> dict[str, NodeState]:
+    return {metadata_of(n)["name"]: NodeState.from_api(n) for n in session.list(NODE).items}
 
 
 def _judgements(transport: Transport, candidates: t.Sequence[Candidate]) -> dict[str, NodeVerdict]:
     """Judge each answer as it comes, so that the large ones are not kept."""
-    expected = {c.node.name: c.expected for c in candidates}
-    answers = transport.ask([c.node for c in candidates])
-    return {node.name: judge(node, expected[node.name], answer) for node, answer in answers}
+    asked = {c.node.name: c for c in candidates}
+    words = transport.ask([c.node for c in candidates])
+    return {node.name: _judge(asked[node.name], word) for node, word in words}
 
 
-def _seen_again(candidate: Candidate, judged: NodeVerdict, boot_id_after: str | None) -> NodeVerdict:
-    if boot_id_after == candidate.node.boot_id:
+def _judge(candidate: Candidate, word: Word) -> NodeVerdict:
+    node, expected, claim = candidate.node, candidate.expected, candidate.claim
+    if isinstance(word, Claim):
+        return judge_claim(replace(node, current_image=word.image), expected, claim)
+    return judge(node, expected, word, candidate.allowed, claim)
+
+
+def _seen_again(candidate: Candidate, judged: NodeVerdict, after: NodeState | None, had_rebooted: bool) -> NodeVerdict:
+    """Take back the verdict on a node that is gone or rebooted once more; say why one that rebooted is unknown."""
+    name = candidate.node.name
+    again = after is not None and after.boot_id != candidate.node.boot_id
+    if after is not None and not again and not (had_rebooted and judged.verdict is Verdict.UNKNOWN):
         return judged
-    ref = ObjectRef(NODE.name, candidate.node.name)
-    gone = boot_id_after is None
-    message = f"Node {candidate.node.name} {'is gone' if gone else 'rebooted while it was asked'}"
-    finding = Finding("node.rebooted_meanwhile", ref, message)
+    finding = Finding("node.rebooted_meanwhile", ObjectRef(NODE.name, name), f"Node {name} rebooted while it was asked")
+    if after is None:
+        finding = Finding("node.gone", ObjectRef(NODE.name, name), f"Node {name} left the cluster while it was asked")
     return replace(judged, verdict=Verdict.UNKNOWN, findings=(finding, *judged.findings))
-
-
-def _refusal(what: str, bad: list[NodeVerdict], total: int) -> Refused:
-    worst_first = sorted(bad, key=lambda j: j.verdict is not Verdict.MISMATCH)
-    first = worst_first[0]
-    finding = first.findings[0]
-    reason = f"{len(bad)} of {total} nodes not proven; {first.name}: {first.verdict.value}, {finding.message}"
-    return Refused(what, reason, finding.remedy)

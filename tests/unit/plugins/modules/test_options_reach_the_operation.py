@@ -169,7 +169,9 @@ DEFAULTS = Limits(timeout=0, window=300)
                 "host_root": "/host",
                 "fail_on": ["mismatch"],
             },
-            verify_nodes.Ask("", Selection(["worker-0"]), "sha256:x", 5, 6, "/host", frozenset((Verdict.MISMATCH,))),
+            verify_nodes.Ask(
+                "", Selection(["worker-0"]), "sha256:x", 5, 6, "/host", frozenset((Verdict.MISMATCH,)), "pod_exec"
+            ),
         ),
         (
             "node_image_verify",

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import pod_exec
@@ -14,6 +15,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._errors import
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG,
+    MACHINE_CONFIG_NODE,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
@@ -21,8 +23,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.resourc
     POD,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Verdict
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation import verify_nodes as operation
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import Ask, verify_nodes
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import Ask
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     RENDERED,
     all_pools,
@@ -31,6 +34,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     daemon_pod,
     digest_of,
     image_of,
+    machine_config_node,
     machine_config_pool,
     machine_os_build,
     machine_os_config,
@@ -38,7 +42,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     node_with_image,
     rpm_ostree_status,
 )
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, Reply, forbidden
 
 BOTH = frozenset((Verdict.MISMATCH, Verdict.UNKNOWN))
 MATCHING = Output(rpm_ostree_status(booted_image("a")), "", 0)
@@ -51,8 +55,13 @@ def ask(
     selector: str = "",
     expected: str = "",
     fail_on: frozenset[Verdict] = BOTH,
+    transport: str = "pod_exec",
 ) -> Ask:
-    return Ask(pool, Selection(names, selector), expected, 10, 5.0, "/rootfs", fail_on)
+    return Ask(pool, Selection(names, selector), expected, 10, 5.0, "/rootfs", fail_on, transport)
+
+
+def verify_nodes(session: t.Any, asked: Ask, warn: t.Callable[[str], None] = lambda text: None) -> dict[str, t.Any]:
+    return operation.verify_nodes(session, asked, warn)
 
 
 class Nodes:
@@ -173,21 +182,112 @@ def test_a_node_without_a_daemon_pod_cannot_be_asked(ready, finding, cluster, no
     assert ids(refused.value.result, "worker-1") == [finding]
 
 
-def test_a_node_that_rebooted_meanwhile_is_unknown(cluster, nodes, session):
-    rebooted = node_with_image("a", "worker-1", boot_id="boot-2")
-    nodes.meanwhile = lambda: cluster.keep(NODE, rebooted)
-    with pytest.raises(Refused) as refused:
-        verify_nodes(session, ask())
-    assert verdicts(refused.value.result) == {"worker-0": "match", "worker-1": "unknown"}
+def rebooting(cluster: t.Any, *boots: str) -> t.Callable[[], None]:
+    """Return what lets worker-1 be in the next of some boots with each answer that is asked of it."""
+    left = list(boots)
+
+    def happens() -> None:
+        if left:
+            cluster.keep(NODE, node_with_image("a", "worker-1", boot_id=left.pop(0)))
+
+    return happens
+
+
+def test_a_node_that_rebooted_meanwhile_is_asked_once_more(cluster, nodes, session):
+    nodes.answers["worker-1"] = [DIFFERING, MATCHING]
+    nodes.meanwhile = rebooting(cluster, "boot-2")
+    done = verify_nodes(session, ask(names=["worker-1"]))
+    assert verdicts(done) == {"worker-1": "match"}
+    assert (done["nodes"][0]["boot_id"], ids(done, "worker-1"), len(nodes.commands)) == ("boot-2", [], 2)
+
+
+def test_only_the_node_that_rebooted_is_asked_once_more(cluster, nodes, session):
+    nodes.meanwhile = lambda: cluster.keep(NODE, node_with_image("a", "worker-1", boot_id="boot-2"))
+    assert verify_nodes(session, ask())["summary"]["match"] == 2
+    assert sorted(pod for dummy, pod, *rest in nodes.commands) == [
+        "machine-config-daemon-worker-0",
+        "machine-config-daemon-worker-1",
+        "machine-config-daemon-worker-1",
+    ]
+
+
+def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session):
+    nodes.meanwhile = rebooting(cluster, "boot-2", "boot-3", "boot-4")
+    with pytest.raises(Refused, match="worker-1: unknown, Node worker-1 rebooted while it was asked") as refused:
+        verify_nodes(session, ask(names=["worker-1"]))
     assert ids(refused.value.result, "worker-1") == ["node.rebooted_meanwhile"]
+    assert len(nodes.commands) == 2
 
 
-def test_a_node_that_is_gone_meanwhile_is_unknown(cluster, nodes, session):
-    nodes.answers["worker-0"] = [ExecRefused(404, "gone"), MATCHING]
-    nodes.meanwhile = lambda: cluster.keep(NODE, {**node_with_image("a", "worker-0"), "status": {}})
+def test_a_node_that_rebooted_and_cannot_be_asked_again_is_unknown_for_both_reasons(cluster, nodes, session):
+    nodes.answers["worker-1"] = [MATCHING, ExecTimedOut("no answer")]
+    nodes.meanwhile = rebooting(cluster, "boot-2")
     with pytest.raises(Refused) as refused:
+        verify_nodes(session, ask(names=["worker-1"]))
+    assert ids(refused.value.result, "worker-1") == ["node.no_answer", "node.rebooted_meanwhile"]
+
+
+@pytest.mark.parametrize("answer", [MATCHING, ExecRefused(404, "gone")])
+def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, nodes, session):
+    nodes.answers["worker-0"] = [answer]
+    present = ["worker-0"]
+
+    def leaves() -> None:
+        if present:
+            cluster.drop(NODE, present.pop())
+
+    nodes.meanwhile = leaves
+    with pytest.raises(
+        Refused, match="worker-0: unknown, Node worker-0 left the cluster while it was asked"
+    ) as refused:
         verify_nodes(session, ask(names=["worker-0"]))
-    assert verdicts(refused.value.result) == {"worker-0": "unknown"}
+    assert "node.gone" in ids(refused.value.result, "worker-0")
+    assert len({pod for dummy, pod, *rest in nodes.commands}) == 1
+
+
+# What nodes change of their image -----------------------------------------------------------------------------------
+
+LAYERED = Output(rpm_ostree_status(booted_image("a", **{"requested-packages": ["usbguard"]})), "", 0)
+
+
+def test_a_package_that_nobody_allowed_is_a_mismatch_and_one_that_is_allowed_a_warning(cluster, nodes, session):
+    nodes.answers["worker-1"] = [LAYERED]
+    with pytest.raises(Refused, match="worker-1: mismatch, the node departs from its image: ") as refused:
+        verify_nodes(session, ask())
+    assert ids(refused.value.result, "worker-1") == ["node.local_packages"]
+    done = verify_nodes(session, replace(ask(), allowed_deviations=["usb*"]))
+    assert ids(done, "worker-1") == ["node.deviation_allowed"]
+    assert done["verdict"] == "match"
+
+
+def test_an_entry_that_can_allow_nothing_is_refused_before_anybody_is_asked(cluster, nodes, session):
+    with pytest.raises(Refused, match=r"allowed_deviations: node.unlockd is not the id of a deviation"):
+        verify_nodes(session, replace(ask(), allowed_deviations=["node.unlockd"]))
+    assert nodes.commands == []
+
+
+# What the MachineConfigNodes claim ----------------------------------------------------------------------------------
+
+
+def test_a_machine_config_node_that_disagrees_with_the_boot_is_a_warning(cluster, nodes, session):
+    cluster.keep(MACHINE_CONFIG_NODE, machine_config_node("worker-0"))
+    cluster.keep(MACHINE_CONFIG_NODE, machine_config_node("worker-1", image=image_of("b")))
+    done = verify_nodes(session, ask())
+    assert (done["verdict"], ids(done, "worker-0")) == ("match", [])
+    assert ids(done, "worker-1") == ["node.machine_config_node_disagrees"]
+
+
+@pytest.mark.parametrize("reply", [forbidden("machineconfignodes"), Reply(503, "not now"), HANG_UP, None])
+def test_machine_config_nodes_that_may_not_be_read_or_are_not_served_are_left_out(reply, cluster, nodes, session):
+    if reply is None:
+        cluster.not_served.add("machineconfignodes")
+    else:
+        cluster.always_fail("machineconfignodes", reply)
+    assert verify_nodes(session, ask())["verdict"] == "match"
+    assert sum("machineconfignodes" in said for said in cluster.said) == 1
+
+
+# What is expected ---------------------------------------------------------------------------------------------------
 
 
 def test_nothing_matches_while_the_image_does_not_answer_for_the_present_spec(cluster, nodes, session):
@@ -259,6 +359,45 @@ def test_there_must_be_somebody_to_ask_and_something_to_expect(asked, reason, cl
     assert nodes.commands == []
 
 
+def test_what_the_operator_says_refutes_and_never_proves(cluster, nodes, session):
+    cluster.keep(NODE, node_with_image("b", "worker-1"))
+    with pytest.raises(Refused, match="1 of 2 nodes not proven; worker-1: mismatch, ") as refused:
+        verify_nodes(session, ask(transport="api", fail_on=frozenset([Verdict.MISMATCH])))
+    done = refused.value.result
+    assert verdicts(done) == {"worker-0": "unknown", "worker-1": "mismatch"}
+    assert (done["transport"], done["verdict"], nodes.commands) == ("api", "unknown", [])
+    assert ids(done, "worker-0") == ["node.not_asked"]
+    assert ids(done, "worker-1") == ["node.claim_differs"]
+    assert [n["booted"] for n in done["nodes"]] == [None, None]
+
+
+def test_an_audit_by_what_the_operator_says_fails_by_a_mismatch_only(cluster, nodes, session):
+    audit = ask(transport="api", fail_on=frozenset([Verdict.MISMATCH]))
+    assert verify_nodes(session, audit)["summary"] == {"total": 2, "match": 0, "mismatch": 0, "unknown": 2}
+    assert cluster.writes == []
+
+
+def test_a_node_outside_of_image_mode_is_said_to_have_the_image_of_its_own_config(cluster, nodes, session):
+    cluster.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}})
+    cluster.keep(MACHINE_CONFIG, {"metadata": {"name": "rendered-old"}, "spec": {"osImageURL": image_of("d")}})
+    cluster.keep(NODE, node("plain-1", roles=["worker"], annotations={"currentConfig": "rendered-old"}))
+    done = verify_nodes(session, ask(pool="worker", transport="api", fail_on=frozenset()))
+    assert verdicts(done) == {"plain-0": "unknown", "plain-1": "mismatch"}
+
+
+def test_without_the_right_to_ask_auto_reads_what_the_operator_says_and_warns(cluster, nodes, session):
+    cluster.denied.add("create pods/exec")
+    warnings: list[str] = []
+    done = verify_nodes(session, ask(transport="auto", fail_on=frozenset()), warnings.append)
+    assert (done["transport"], done["verdict"], nodes.commands) == ("api", "unknown", [])
+    assert "may not create pods/exec" in warnings[0]
+
+
+def test_with_the_right_to_ask_auto_asks(cluster, nodes, session):
+    done = verify_nodes(session, ask(transport="auto"))
+    assert (done["transport"], done["verdict"]) == ("pod_exec", "match")
+
+
 def test_the_result_says_whose_rights_were_used(cluster, nodes, session):
     cluster.account = "system:serviceaccount:audit:imagemode"
 
@@ -278,4 +417,4 @@ def test_the_requests_do_not_grow_with_the_nodes(cluster, nodes, session):
     cluster.keep(NODE, *(node_with_image("a", f"many-{n:03}") for n in range(60)))
     cluster.keep(POD, *(daemon_pod(f"many-{n:03}") for n in range(60)))
     assert verify_nodes(session, ask())["summary"]["match"] == 62
-    assert len(cluster.requests) <= 9
+    assert len(cluster.requests) <= 10

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prove which image nodes have booted: by the module of the same name, or on the host itself over its connection."""
+
+from __future__ import annotations
+
+import shlex
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._cluster.transport import STATUS
+from ..module_utils._errors import Refused
+from ..module_utils._model.deviation import Allowed
+from ..module_utils._model.verdict import Answer, Verdict
+from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
+from ..module_utils._options import CONNECTION
+from ..modules.node_image_verify import OPTIONS
+
+MODULE = "imagemode.openshift.node_image_verify"
+
+_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+_TIMED_OUT = 124
+"""How coreutils' timeout says that it ended the command."""
+
+
+class ActionModule(ActionBase):
+    """Over ``connection`` it runs the command by itself: the node needs no Python, and nothing talks to the API."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        if self._task.args.get("transport") != TRANSPORT:
+            in_background = bool(self._task.async_val) and not self._connection.has_native_async
+            return self._execute_module(module_name=MODULE, task_vars=task_vars, wrap_async=in_background)
+        spec = {name: dict(option) for name, option in {**CONNECTION, **OPTIONS}.items()}
+        dummy, options = self.validate_argument_spec(argument_spec=spec)
+        self._refuse_what_is_not_for_one_host(options)
+        refusal: Refused | None = None
+        try:
+            return self._verify(options, str(task_vars.get("inventory_hostname", "")))
+        except Refused as refused:
+            refusal = refused
+        return {"changed": False, **refusal.result, "failed": True, "msg": str(refusal)}
+
+    def _refuse_what_is_not_for_one_host(self, options: t.Mapping[str, t.Any]) -> None:
+        if self._task.async_val:
+            raise AnsibleActionFail("Could not verify Node: transport connection cannot be async. Leave async out.")
+        if not options["expected_image"]:
+            raise AnsibleActionFail(
+                "Could not verify Node: transport connection does not ask the cluster what is expected. "
+                "Give expected_image."
+            )
+        if options["label_selector"] or len(options["nodes"] or []) > 1:
+            raise AnsibleActionFail(
+                "Could not verify Node: transport connection asks the host that the task runs on. "
+                "Leave label_selector out, and give nodes only to say the node's name."
+            )
+
+    def _verify(self, options: t.Mapping[str, t.Any], host: str) -> dict[str, t.Any]:
+        name = options["nodes"][0] if options["nodes"] else host
+        try:
+            allowed = Allowed.of(options["allowed_deviations"])
+        except ValueError as error:
+            raise Refused(f"verify Node {name}", f"allowed_deviations: {error}", "Correct the entry") from None
+        asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        boot_id, answer = self._ask(name, options["host_root"] or "", options["node_timeout"])
+        asked = Asked(
+            name=str(name),
+            pool=str(options["pool"] or ""),
+            boot_id=boot_id,
+            asked_at=asked_at,
+            expected_image=str(options["expected_image"]),
+            allowed=allowed,
+            fail_on=frozenset(map(Verdict, options["fail_on"])),
+        )
+        return verify_answer(asked, answer)
+
+    def _ask(self, name: str, host_root: str, timeout: int) -> tuple[str, Answer]:
+        """Return the id of the node's boot, empty when it does not say, and its answer."""
+        command = ["timeout", str(timeout), *(["chroot", host_root] if host_root else []), *STATUS]
+        try:
+            boot = self._run(_BOOT_ID)
+            ended = self._run(shlex.join(command))
+        except AnsibleConnectionFailure as failure:
+            return "", Answer(failure="node.exec_failed", failure_message=f"no connection to Node {name} ({failure})")
+        boot_id = boot["stdout"].strip() if boot["rc"] == 0 else ""
+        if ended["rc"] == _TIMED_OUT:
+            message = f"Node {name} did not answer within {timeout} s"
+            return boot_id, Answer(failure="node.no_answer", failure_message=message, stderr=ended["stderr"])
+        return boot_id, Answer(ended["rc"], ended["stdout"], ended["stderr"])
+
+    def _run(self, command: str) -> dict[str, t.Any]:
+        # Only where a password may have to be typed is a terminal worth it: it mixes stderr into the answer.
+        return self._low_level_execute_command(command, sudoable=self._connection.become is not None)

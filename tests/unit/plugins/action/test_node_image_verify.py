@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from unittest import mock
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible_collections.imagemode.openshift.plugins.action.node_image_verify import MODULE, ActionModule
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    booted_image,
+    digest_of,
+    image_of,
+    rpm_ostree_status,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.module_run import run_module
+
+STATUS = "rpm-ostree status --json"
+GIVEN = {"transport": "connection", "expected_image": image_of("a")}
+
+
+class Host:
+    """A host at the end of a connection: what its commands come to, and what it was told to run."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, bool]] = []
+        self.status: dict[str, t.Any] = {"rc": 0, "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}
+        self.boot: dict[str, t.Any] = {"rc": 0, "stdout": "boot-1\n", "stderr": ""}
+        self.failure: Exception | None = None
+
+    def run(self, command: str, sudoable: bool = True) -> dict[str, t.Any]:
+        self.said.append((command, sudoable))
+        if self.failure:
+            raise self.failure
+        return self.status if STATUS in command else self.boot
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+def action(host: Host, arguments: dict[str, t.Any], become: t.Any = None, in_background: int = 0) -> ActionModule:
+    task = mock.MagicMock(args=arguments, async_val=in_background, check_mode=False, diff=False, action=MODULE)
+    connection = mock.MagicMock(become=become, has_native_async=False)
+    plugin = ActionModule(task, connection, mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), None)
+    plugin._low_level_execute_command = host.run
+    return plugin
+
+
+def run(host: Host, **arguments: t.Any) -> dict[str, t.Any]:
+    return action(host, {**GIVEN, **arguments}).run(task_vars={"inventory_hostname": "worker-0"})
+
+
+def test_the_host_itself_says_what_it_has_booted(host):
+    done = run(host)
+    assert not done.get("failed")
+    assert (done["changed"], done["transport"], done["verdict"]) == (False, "connection", "match")
+    assert done["summary"] == {"total": 1, "match": 1, "mismatch": 0, "unknown": 0}
+    assert done["cluster"] == {"api_url": None, "id": None, "name": None, "version": None}
+    (node,) = done["nodes"]
+    assert (node["name"], node["pool"], node["boot_id"]) == ("worker-0", "", "boot-1")
+    assert node["booted"]["digest"] == digest_of("a")
+    assert node["expected"]["source"] == "option"
+
+
+def test_only_the_command_and_the_id_of_the_boot_are_asked_for(host):
+    run(host)
+    assert host.said == [
+        ("cat /proc/sys/kernel/random/boot_id", False),
+        ("timeout 60 rpm-ostree status --json", False),
+    ]
+
+
+def test_in_a_pod_the_command_changes_its_root(host):
+    run(host, host_root="/root fs", node_timeout=7)
+    assert host.said[1][0] == "timeout 7 chroot '/root fs' rpm-ostree status --json"
+
+
+def test_a_terminal_is_had_only_where_a_password_may_be_asked_for(host):
+    action(host, GIVEN, become=mock.MagicMock()).run(task_vars={"inventory_hostname": "worker-0"})
+    assert {sudoable for dummy, sudoable in host.said} == {True}
+
+
+def test_another_image_fails_with_the_result_beside_it(host):
+    host.status["stdout"] = rpm_ostree_status(booted_image("b"))
+    done = run(host, pool="layered", nodes=["worker-7"])
+    assert done["failed"]
+    assert done["msg"].startswith("Could not verify Node worker-7: 1 of 1 nodes not proven; worker-7: mismatch, ")
+    assert (done["nodes"][0]["pool"], done["nodes"][0]["verdict"]) == ("layered", "mismatch")
+
+
+def test_the_caller_says_what_fails(host):
+    host.status["stdout"] = rpm_ostree_status(booted_image("b"))
+    assert not run(host, fail_on=[]).get("failed")
+
+
+def test_what_the_caller_allows_the_node_may_change(host):
+    changed = booted_image("a", **{"requested-packages": ["usbguard"], "packages": ["usbguard"]})
+    host.status["stdout"] = rpm_ostree_status(changed)
+    assert run(host)["verdict"] == "mismatch"
+    assert run(host, allowed_deviations=["usbguard"])["verdict"] == "match"
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding"),
+    [
+        ({"rc": 124, "stdout": "", "stderr": ""}, "node.no_answer"),
+        ({"rc": 127, "stdout": "", "stderr": "timeout: not found"}, "node.command_failed"),
+        ({"rc": 1, "stdout": rpm_ostree_status(booted_image("a")), "stderr": "no"}, "node.command_failed"),
+        ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a"))[:-9], "stderr": ""}, "node.answer_unreadable"),
+        ({"rc": 0, "stdout": "", "stderr": ""}, "node.answer_unreadable"),
+    ],
+)
+def test_an_answer_that_is_none_proves_nothing(answer, finding, host):
+    host.status = answer
+    done = run(host)
+    assert (done["failed"], done["verdict"]) == (True, "unknown")
+    assert done["nodes"][0]["findings"][0]["id"] == finding
+
+
+def test_a_host_that_is_not_reached_is_unknown_and_not_left_out(host):
+    host.failure = AnsibleConnectionFailure("no route")
+    done = run(host)
+    assert (done["failed"], done["verdict"], done["nodes"][0]["boot_id"]) == (True, "unknown", "")
+    assert done["nodes"][0]["findings"][0]["id"] == "node.exec_failed"
+    assert "no connection to Node worker-0 (no route)" in done["msg"]
+
+
+def test_a_host_that_does_not_tell_its_boot_is_judged_all_the_same(host):
+    host.boot = {"rc": 1, "stdout": "cat: no", "stderr": ""}
+    done = run(host)
+    assert (done["verdict"], done["nodes"][0]["boot_id"]) == ("match", "")
+
+
+def test_an_expected_image_without_a_digest_proves_nothing(host):
+    done = run(host, expected_image="quay.io/os:latest")
+    assert done["failed"]
+    assert "names no digest" in done["msg"]
+    assert "nodes" not in done
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"expected_image": None}, "Give expected_image"),
+        ({"expected_image": ""}, "Give expected_image"),
+        ({"label_selector": "zone=a"}, "Leave label_selector out"),
+        ({"nodes": ["a", "b"]}, "only to say the node's name"),
+        ({"colour": "red"}, "colour"),
+        ({"node_timeout": "soon"}, "node_timeout"),
+    ],
+)
+def test_what_is_not_for_one_host_is_refused_before_anything_is_run(arguments, reason, host):
+    with pytest.raises(AnsibleActionFail, match=reason):
+        run(host, **arguments)
+    assert host.said == []
+
+
+def test_it_cannot_run_in_the_background(host):
+    with pytest.raises(AnsibleActionFail, match="cannot be async"):
+        action(host, GIVEN, in_background=60).run(task_vars={})
+
+
+def test_an_entry_of_allowed_deviations_that_cannot_be_meant_is_refused(host):
+    done = run(host, allowed_deviations=["node.nonsense"])
+    assert done["failed"]
+    assert "allowed_deviations: " in done["msg"]
+
+
+@pytest.mark.parametrize("transport", [{}, {"transport": "pod_exec"}, {"transport": "api"}])
+@pytest.mark.parametrize("in_background", [0, 60])
+def test_by_every_other_way_the_module_of_the_same_name_asks(transport, in_background, host):
+    plugin = action(host, {"pool": "layered", **transport}, in_background=in_background)
+    plugin._execute_module = mock.MagicMock(return_value={"verdict": "match"})
+    assert plugin.run(task_vars={"x": 1}) == {"verdict": "match"}
+    plugin._execute_module.assert_called_once_with(
+        module_name=MODULE, task_vars={"x": 1}, wrap_async=bool(in_background)
+    )
+    assert host.said == []
+
+
+def test_the_module_itself_cannot_ask_over_a_connection():
+    result = run_module("node_image_verify", {"pool": "layered", **GIVEN})
+    assert result["failed"]
+    assert "transport connection is the action plugin's" in result["msg"]
