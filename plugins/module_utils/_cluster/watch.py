@@ -73,17 +73,23 @@ Event = t.Union[Listed, Changed, Interrupted, Open]
 
 
 def watch(
-    session: Session, subjects: t.Sequence[Subject], versions: t.Mapping[str, str], seconds: float
+    session: Session,
+    subjects: t.Sequence[Subject],
+    versions: t.Mapping[str, str],
+    seconds: float,
+    away: t.Collection[str] = (),
 ) -> t.Iterator[Event | None]:
     """Yield what happens to the subjects for *seconds*, and None whenever a second passes without an event.
 
     :param versions: kind -> resourceVersion to watch from; a kind without one is listed first
+    :param away: kinds for which the caller was told before that the API server is away
     :raises Refused: a subject may not be read
     """
     events: queue.Queue[Event | Exception] = queue.Queue()
     span = _Span(time.monotonic() + seconds)
     for subject in subjects:
         watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), span, events)
+        watcher.told = subject.kind.name in away
         threading.Thread(target=watcher.run, daemon=True).start()
     try:
         while True:

@@ -46,8 +46,11 @@ def await_build(session: Session, ask: Ask) -> dict[str, t.Any]:
         if not changed:
             continue
         progress = _look(window, ask, what)
-        line = f"API server away: {window.outage}" if window.outage else progress.line
-        if progress.outcome is not Outcome.WAITING or ask.check_mode or line != window.told:
+        if progress.outcome is not Outcome.WAITING or ask.check_mode:
+            window.told = progress.line
+            break
+        line = window.line(progress.line)
+        if line != window.told:
             window.told = line
             break
     return _conclude(session, window, ask, progress, what)

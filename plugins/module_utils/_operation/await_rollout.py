@@ -71,7 +71,7 @@ def await_rollout(session: Session, ask: Ask) -> dict[str, t.Any]:
             break
         is_new = known_findings is not None and bool(findings - known_findings)
         known_findings = findings if known_findings is None else known_findings | findings
-        line = f"API server away: {window.outage}" if window.outage else rollout.line
+        line = window.line(rollout.line)
         stale = line != window.told
         if is_new or (stale and (window.outage or time.monotonic() >= news_at)):
             window.told = line

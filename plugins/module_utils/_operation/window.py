@@ -24,6 +24,8 @@ _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     NODE.name: node.reduced,
 }
 
+_AWAY = "API server away: "
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -48,7 +50,8 @@ class Window:
         self._limits = limits
         self.started = before.started if before else time.time()
         self.told = before.told if before else ""
-        self._away: dict[str, str] = {}
+        outage = self.told[len(_AWAY) :] if self.told.startswith(_AWAY) else ""
+        self._away = {subject.kind.name: outage for subject in subjects} if outage else {}
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
 
@@ -67,6 +70,10 @@ class Window:
         """Why the API server is away, or an empty text."""
         return next(iter(self._away.values()), "")
 
+    def line(self, otherwise: str) -> str:
+        """Return what there is to tell: that the API server is away, or else *otherwise*."""
+        return _AWAY + self.outage if self.outage else otherwise
+
     def moments(self) -> t.Iterator[bool]:
         """Yield after every look at the objects, True when something may have changed, until the window is over.
 
@@ -78,7 +85,7 @@ class Window:
         was_complete = self._complete
         if was_complete:
             yield True
-        for event in watch(self._session, self._subjects, self._versions, seconds):
+        for event in watch(self._session, self._subjects, self._versions, seconds, away=set(self._away)):
             changed = event is not None and self._take(event)
             if not self._complete:
                 continue

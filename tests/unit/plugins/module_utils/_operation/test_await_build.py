@@ -189,6 +189,17 @@ def test_an_outage_is_told_once(cluster, session, nap):
     assert "away" not in back["progress"]
 
 
+def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    first = await_build(session, ask())
+    cluster.stop()
+    away = await_build(session, ask(first["cursor"]))
+    still = await_build(session, ask(away["cursor"], window=1))
+    assert still["progress"] == away["progress"]
+    assert not still["finished"]
+    assert still["elapsed"] > away["elapsed"]
+
+
 def test_image_mode_that_is_not_served_is_refused(api, session):
     api.not_served.update(("machineosconfigs", "machineosbuilds"))
     api.keep(MACHINE_CONFIG_POOL, *all_pools())

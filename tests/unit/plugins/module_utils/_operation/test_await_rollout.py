@@ -194,6 +194,17 @@ def test_an_outage_is_told_once(cluster, session, nap):
     assert await_rollout(session, ask(cursor=away["cursor"]))["finished"]
 
 
+def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, session):
+    session.patience = 0
+    first = await_rollout(session, ask())
+    cluster.stop()
+    away = await_rollout(session, ask(cursor=first["cursor"]))
+    still = await_rollout(session, ask(cursor=away["cursor"], window=1))
+    assert still["progress"] == away["progress"]
+    assert not still["finished"]
+    assert still["elapsed"] > away["elapsed"]
+
+
 def test_a_pool_that_cannot_be_rendered_is_told(cluster, session):
     cluster.keep(MACHINE_CONFIG_POOL, render_degraded(machine_config_pool(), "no such field"))
     assert [f["id"] for f in await_rollout(session, ask())["findings"]] == ["pool.render_degraded"]
