@@ -13,8 +13,8 @@ description:
   - Waits for the MachineOSBuild that answers for the present spec of the MachineOSConfig of a pool, and for the
     MachineOSConfig to carry the digest of its image. Both together are success.
   - A build that was started for another spec is never taken for the answer, neither its success nor its failure. Going
-    back to an old text is answered by the old build, which the operator uses again. Where it cannot be proven which build answers, the wait goes on and RV(findings) says
-    C(build.identity_unproven).
+    back to an old text is answered by the old build, which the operator uses again. Where it cannot be proven which
+    build answers, the wait goes on and RV(findings) says C(build.identity_unproven).
   - The module watches and does not poll, so it returns as soon as the build has succeeded, has failed, or was
     interrupted. A failed build fails the task with the last words of the builder and what to do about it.
   - A wait that died is started again and goes on, because all that it needs stands in the cluster. It goes on as well
