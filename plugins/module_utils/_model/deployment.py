@@ -54,8 +54,15 @@ class Deployment:
     origin: Origin
     source: str
     """What it was made from, as the node names it."""
+    image: ImageReference | None
+    """The container image by its name in a registry, or None when it names none."""
     resolved_digest: str
     """The digest of the manifest that was imported, empty when the node names none."""
+    digests: frozenset[str]
+    """The digest that was asked for and the one that was imported; they differ for a manifest list (node.md 1.4).
+
+    None of what was not made from a container image, whatever stands beside it.
+    """
     version: str
     end_of_life: str
     deviations: tuple[Deviation, ...]
@@ -64,22 +71,6 @@ class Deployment:
     def reference(self) -> str:
         """Its container reference, empty when it was not made from a container image."""
         return self.source if self.origin is Origin.CONTAINER else ""
-
-    @property
-    def image(self) -> ImageReference | None:
-        """The container image by its name in a registry, or None when it names none."""
-        return parse_deployed(self.reference).image if self.reference else None
-
-    @property
-    def digests(self) -> frozenset[str]:
-        """The digest it was asked for and the one that was imported; they differ for a manifest list (node.md 1.4).
-
-        None of what was not made from a container image, whatever stands beside it.
-        """
-        if self.origin is not Origin.CONTAINER:
-            return frozenset()
-        asked = self.image.digest if self.image else ""
-        return frozenset(d for d in (asked, self.resolved_digest) if d)
 
 
 @dataclass(frozen=True)
@@ -128,22 +119,26 @@ def _parse(text: str) -> dict[str, t.Any]:
 
 
 def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
-    origin, source = _origin(entry)
+    origin, source, image = _origin(entry)
     resolved = _text(entry.get("container-image-reference-digest"))
+    resolved = resolved if is_digest(resolved) else ""
+    named = (image.digest if image else "", resolved) if origin is Origin.CONTAINER else ()
     return Deployment(
         booted=_flag(entry, "booted"),
         staged=_flag(entry, "staged"),
         locked=_flag(entry, "finalization-locked"),
         origin=origin,
         source=source,
-        resolved_digest=resolved if is_digest(resolved) else "",
+        image=image,
+        resolved_digest=resolved,
+        digests=frozenset(digest for digest in named if digest),
         version=_text(entry.get("version")),
         end_of_life=_text(entry.get("endoflife")),
         deviations=deviations_of(entry),
     )
 
 
-def _origin(entry: t.Mapping[str, t.Any]) -> tuple[Origin, str]:
+def _origin(entry: t.Mapping[str, t.Any]) -> tuple[Origin, str, ImageReference | None]:
     reference = entry.get("container-image-reference")
     if reference:
         return _origin_of_reference(reference if isinstance(reference, str) else "")
@@ -151,19 +146,18 @@ def _origin(entry: t.Mapping[str, t.Any]) -> tuple[Origin, str]:
     url = _text(custom[0]) if isinstance(custom, list) and custom else ""
     name = url or _text(entry.get("origin"))
     if name.startswith(_PIVOT):
-        return Origin.PIVOT, name
+        return Origin.PIVOT, name, None
     if _COMMIT.fullmatch(name):
-        return Origin.COMMIT, name
-    return (Origin.BRANCH, name) if name else (Origin.UNNAMED, "")
+        return Origin.COMMIT, name, None
+    return (Origin.BRANCH if name else Origin.UNNAMED), name, None
 
 
-def _origin_of_reference(reference: str) -> tuple[Origin, str]:
+def _origin_of_reference(reference: str) -> tuple[Origin, str, ImageReference | None]:
     # Read before it is made legible: making it so must not make a reference out of what is none.
     try:
-        parse_deployed(reference)
+        return Origin.CONTAINER, reference, parse_deployed(reference).image
     except ValueError:
-        return (Origin.PIVOT if reference.startswith(_PIVOT) else Origin.UNREADABLE), _text(reference)
-    return Origin.CONTAINER, reference
+        return (Origin.PIVOT if reference.startswith(_PIVOT) else Origin.UNREADABLE), _text(reference), None
 
 
 def _flag(entry: t.Mapping[str, t.Any], key: str) -> bool:

@@ -19,7 +19,7 @@ _IMAGE_ID = re.compile(r"@?(sha256:)?[0-9a-f]{64}")
 """An image as the container storage numbers it: the digest of its configuration, which is not that of its manifest."""
 _LONGEST = 1024
 """Characters of the longest name that is taken for one; registries allow fewer."""
-_STORE = re.compile(r"\[[^]]*\]")
+_STORE = re.compile(r"^\[[^]]*\]")
 """Where the container storage lies, in front of the name."""
 
 
@@ -34,14 +34,12 @@ class ImageReference:
     @property
     def host(self) -> str:
         """The registry, with its port, or empty when the name has none."""
-        first, slash, dummy = self.repository.partition("/")
-        return first if slash and ("." in first or ":" in first or first == "localhost") else ""
+        return _host_of(self.repository)
 
     @property
     def path(self) -> list[str]:
         """The segments behind the registry; the last one is the image's name."""
-        segments = self.repository.split("/")
-        return segments[1:] if self.host else segments
+        return _path_of(self.repository)
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
@@ -83,18 +81,32 @@ class DeployedReference:
     @property
     def image(self) -> ImageReference | None:
         """The image's name, or None where the transport names a file or a number."""
-        if self.transport is Transport.REGISTRY:
-            return parse_image(self.name)
-        if self.transport is not Transport.CONTAINERS_STORAGE:
-            return None
-        name = _STORE.sub("", self.name, count=1) if self.name.startswith("[") else self.name
-        return None if _IMAGE_ID.fullmatch(name) else parse_image(name)
+        return _image_of(self.transport, self.name)
 
     def __str__(self) -> str:
         if self.verification is Verification.NOBODY and self.transport is Transport.REGISTRY:
             return f"ostree-unverified-registry:{self.name}"
         remote = f"{self.remote}:" if self.remote else ""
         return f"{self.verification.value}:{remote}{self.transport.value}{self.name}"
+
+
+def _host_of(repository: str) -> str:
+    first, slash, dummy = repository.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else ""
+
+
+def _path_of(repository: str) -> list[str]:
+    segments = repository.split("/")
+    return segments[1:] if _host_of(repository) else segments
+
+
+def _image_of(transport: Transport, name: str) -> ImageReference | None:
+    if transport is Transport.REGISTRY:
+        return parse_image(name)
+    if transport is not Transport.CONTAINERS_STORAGE:
+        return None
+    inside = _STORE.sub("", name)
+    return None if _IMAGE_ID.fullmatch(inside) else parse_image(inside)
 
 
 def is_digest(text: str) -> bool:

@@ -104,8 +104,20 @@ def test_unknown_keys_do_not_matter():
 
 def test_everything_but_booted_may_be_missing():
     status = read_status('{"deployments": [{"booted": true}]}')
-    assert status.booted == Deployment(True, False, False, Origin.UNNAMED, "", "", "", "", ())
-    assert (status.booted.image, status.booted.digests, status.booted.reference) == (None, frozenset(), "")
+    assert status.booted == Deployment(
+        booted=True,
+        staged=False,
+        locked=False,
+        origin=Origin.UNNAMED,
+        source="",
+        image=None,
+        resolved_digest="",
+        digests=frozenset(),
+        version="",
+        end_of_life="",
+        deviations=(),
+    )
+    assert status.booted.reference == ""
     assert (status.waiting, status.transaction) == ((), "")
 
 
