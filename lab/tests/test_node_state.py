@@ -132,6 +132,15 @@ def test_a_node_claims_the_digest_it_is_told_to(lab: _Lab) -> None:
     assert _answer(lab)["deployments"][0]["container-image-reference"].endswith(f"lab/os@{OTHER}")
 
 
+def test_a_node_claims_to_have_staged_what_it_is_told_to(lab: _Lab) -> None:
+    node_state.stages(lab, "worker-0", NEW)
+    assert _listed(_answer(lab)) == [(NEW, False, True), (OLD, True, False)]
+    node_state.boots(lab, "worker-0", OTHER)
+    assert _listed(_answer(lab)) == [(NEW, False, True), (OTHER, True, False)]
+    node_state.reset(lab, "worker-0")
+    assert _listed(_answer(lab)) == [(OLD, True, False)]
+
+
 def test_a_claim_outlives_what_the_node_does_until_it_is_reset(lab: _Lab) -> None:
     node_state.boots(lab, "worker-0", OTHER)
     NodeFolder(lab.nodes_dir, "worker-0").write_host(_staging().rebooted("boot-2"))
@@ -142,7 +151,7 @@ def test_a_claim_outlives_what_the_node_does_until_it_is_reset(lab: _Lab) -> Non
 
 def test_a_node_fails_or_hangs_until_it_is_reset(lab: _Lab) -> None:
     mode = lab.nodes_dir / "worker-0" / "exec-mode"
-    for name in ("fail", "hang"):
+    for name in ("fail", "hang", "noise", "cut", "lost"):
         node_state.exec_mode(lab, "worker-0", name)
         assert mode.read_text() == f"{name}\n"
     node_state.reset(lab, "worker-0")

@@ -129,20 +129,28 @@ def run(name: str, command: tuple[str, ...]) -> None:
 @_name_option
 @click.argument("node")
 @click.option("--boots", metavar="DIGEST", help="Answer as if this image had been booted.")
-@click.option("--exec", "answer", type=click.Choice(["fail", "hang"]), help="Commands fail, or never end.")
+@click.option("--stages", metavar="DIGEST", help="Answer as if this image waited for the next boot.")
+@click.option(
+    "--exec",
+    "answer",
+    type=click.Choice(["fail", "hang", "noise", "cut", "lost"]),
+    help="Commands fail, never end, warn on stderr, answer by half, or lose their exit status.",
+)
 @click.option("--reset", "plain", is_flag=True, help="Answer again, and with what was really booted.")
-def node(name: str, node: str, boots: str | None, answer: str | None, plain: bool) -> None:
+def node(name: str, node: str, boots: str | None, stages: str | None, answer: str | None, plain: bool) -> None:
     """Script what the node NODE answers."""
     from lab import node_state
     from lab.labs import running_facts
 
-    if plain == bool(boots or answer):
-        raise LabError(f"Could not script Node {node}: nothing to do. Give --reset, or --boots and --exec.")
+    if plain == bool(boots or stages or answer):
+        raise LabError(f"Could not script Node {node}: nothing to do. Give --reset, or --boots, --stages and --exec.")
     facts = running_facts(lab_folder(name))
     if plain:
         node_state.reset(facts, node)
     if boots:
         node_state.boots(facts, node, boots)
+    if stages:
+        node_state.stages(facts, node, stages)
     if answer:
         node_state.exec_mode(facts, node, answer)
 

@@ -4,8 +4,8 @@
 A node is a folder under the lab's ``nodes``. Two writers share it and never write the same file:
 
 ``host.json``      the node daemon's: what the node really booted, has staged and could roll back to
-``pretence.json``  a test's: what the node claims to have booted instead
-``exec-mode``      a test's: ok, fail or hang (absent: ok)
+``pretence.json``  a test's: what the node claims to have booted or staged instead
+``exec-mode``      a test's: one of ExecMode (absent: ok)
 ``exec-delay``     a test's, optional: seconds an answer takes
 ``down``           the node daemon's: there while the node reboots; its kubelet does not answer then
 ``status.json``    made of the first two: what ``rpm-ostree status --json`` prints on the node
@@ -44,6 +44,12 @@ class ExecMode(str, Enum):
     OK = "ok"
     FAIL = "fail"
     HANG = "hang"
+    NOISE = "noise"
+    """Right, with warnings on the other stream in between."""
+    CUT = "cut"
+    """Half of the answer, as if that were all."""
+    LOST = "lost"
+    """The whole answer, and no word of how the command ended."""
 
 
 class LabFolders(Protocol):
@@ -174,13 +180,15 @@ class Host:
         """This host without its rollback, which the machine-config-daemon removes when it starts."""
         return replace(self, rollback=None)
 
-    def status(self, claimed_digest: str | None = None) -> dict[str, Any]:
+    def status(self, claimed_digest: str | None = None, staged_digest: str | None = None) -> dict[str, Any]:
         """The answer to ``rpm-ostree status --json``: what boots next is listed first.
 
         :param claimed_digest: the digest a test wants this node to have booted, whatever it did boot
+        :param staged_digest: the digest a test wants this node to boot next, whatever it will
         """
         booted = self.booted.claiming(claimed_digest) if claimed_digest else self.booted
-        listed = [self.staged.status(booted=False, staged=True)] if self.staged else []
+        staged = self.booted.claiming(staged_digest) if staged_digest else self.staged
+        listed = [staged.status(booted=False, staged=True)] if staged else []
         listed.append(booted.status(booted=True, staged=False))
         if self.rollback:
             listed.append(self.rollback.status(booted=False, staged=False))
@@ -226,16 +234,18 @@ class NodeFolder:
             _write(self.path / "host.json", host.document())
             self._write_status(host)
 
-    def claim(self, digest: str | None) -> None:
-        """Make the node answer as if it had booted ``digest``; None: what it did boot."""
+    def claim(self, booted: str | None = None, staged: str | None = None) -> None:
+        """Make the node answer as if it had booted or staged these digests; without any, what it really did."""
         with self._locked():
             host = self._known_host()
             # Refuse a digest that is none before anything is kept of it.
-            host.status(digest)
-            if digest is None:
-                (self.path / "pretence.json").unlink(missing_ok=True)
+            host.status(booted, staged)
+            claims = {"booted_digest": booted, "staged_digest": staged}
+            kept = {**(_read(self.path / "pretence.json") or {}), **{k: v for k, v in claims.items() if v}}
+            if booted or staged:
+                _write(self.path / "pretence.json", kept)
             else:
-                _write(self.path / "pretence.json", {"booted_digest": digest})
+                (self.path / "pretence.json").unlink(missing_ok=True)
             self._write_status(host)
 
     def answer(self, mode: ExecMode) -> None:
@@ -260,7 +270,7 @@ class NodeFolder:
 
     def _write_status(self, host: Host) -> None:
         pretence = _read(self.path / "pretence.json") or {}
-        _write(self.path / "status.json", host.status(pretence.get("booted_digest")))
+        _write(self.path / "status.json", host.status(pretence.get("booted_digest"), pretence.get("staged_digest")))
 
     def _known_host(self) -> Host:
         host = self.host
@@ -284,19 +294,32 @@ def boots(facts: LabFolders, node: str, digest: str) -> None:
 
     Its annotations stay as they are. Raises UnknownNode, and LabError for a digest that is none.
     """
+    _claim(facts, node, booted=digest)
+
+
+def stages(facts: LabFolders, node: str, digest: str) -> None:
+    """Make ``node`` answer as if the image ``digest`` of its present repository waited for a boot, until it is reset.
+
+    Raises UnknownNode, and LabError for a digest that is none.
+    """
+    _claim(facts, node, staged=digest)
+
+
+def _claim(facts: LabFolders, node: str, **digests: str) -> None:
     try:
-        _known(facts, node).claim(digest)
+        _known(facts, node).claim(**digests)
     except ValueError as error:
         raise LabError(f"Could not script Node {node}: {error}. Give a digest as the registry prints it.") from None
 
 
 def exec_mode(facts: LabFolders, node: str, mode: str) -> None:
-    """Make commands on ``node`` work (ok), fail (fail) or never end (hang).
+    """Make commands on ``node`` work, fail, hang or end as ExecMode says.
 
     Raises UnknownNode, and LabError for another mode.
     """
-    if mode not in {known.value for known in ExecMode}:
-        raise LabError(f"Could not script Node {node}: no mode {mode!r}. Use one of: ok, fail, hang.")
+    modes = [known.value for known in ExecMode]
+    if mode not in modes:
+        raise LabError(f"Could not script Node {node}: no mode {mode!r}. Use one of: {', '.join(modes)}.")
     _known(facts, node).answer(ExecMode(mode))
 
 
@@ -304,7 +327,7 @@ def reset(facts: LabFolders, node: str) -> None:
     """Let ``node`` answer again, and with what it really booted. Raises UnknownNode."""
     folder = _known(facts, node)
     folder.answer(ExecMode.OK)
-    folder.claim(None)
+    folder.claim()
     (folder.path / "exec-delay").unlink(missing_ok=True)
 
 

@@ -36,6 +36,7 @@ const (
 `
 	daemonError = "error: Loading sysroot: Failed to activate service 'org.projectatomic.rpmostree1': " +
 		"timed out (service_start_timeout=25000ms)\n"
+	journalWarning = "warning: Failed to query journal: couldn't find current boot in journal\n"
 )
 
 func serveExec(w http.ResponseWriter, r *http.Request, pods podLookup, nodes nodes) {
@@ -98,7 +99,8 @@ func (c scriptedCommand) ExecInContainer(_ context.Context, pod string, _ types.
 	if !c.waited(c.nodes.execDelay(c.node)) {
 		return fmt.Errorf("the client of pod %s left", pod)
 	}
-	switch mode := c.nodes.execMode(c.node); mode {
+	mode := c.nodes.execMode(c.node)
+	switch mode {
 	case execHang:
 		<-c.left
 		return fmt.Errorf("the client of pod %s left", pod)
@@ -110,7 +112,26 @@ func (c scriptedCommand) ExecInContainer(_ context.Context, pod string, _ types.
 	if err != nil {
 		return exit(stderr, 1, fmt.Sprintf("the lab's node daemon has not written what %s booted: %v\n", c.node, err))
 	}
-	print(stdout, string(answer))
+	return c.tell(mode, string(answer), stdout, stderr)
+}
+
+// tell prints the answer, or as much of it as the node is told to, and as clean as it is told to.
+func (c scriptedCommand) tell(mode execMode, answer string, stdout, stderr io.Writer) error {
+	half := len(answer) / 2
+	switch mode {
+	case execNoise:
+		print(stderr, journalWarning)
+		print(stdout, answer[:half])
+		print(stderr, journalWarning)
+		print(stdout, answer[half:])
+	case execCut:
+		print(stdout, answer[:half])
+	case execLost:
+		print(stdout, answer)
+		return fmt.Errorf("the runtime of %s lost the command", c.node)
+	default:
+		print(stdout, answer)
+	}
 	return nil
 }
 

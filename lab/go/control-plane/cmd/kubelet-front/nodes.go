@@ -16,9 +16,12 @@ type nodes struct{ dir string }
 type execMode string
 
 const (
-	execOK   execMode = "ok"
-	execFail execMode = "fail"
-	execHang execMode = "hang"
+	execOK    execMode = "ok"
+	execFail  execMode = "fail"
+	execHang  execMode = "hang"
+	execNoise execMode = "noise"
+	execCut   execMode = "cut"
+	execLost  execMode = "lost"
 )
 
 func (n nodes) file(node, name string) string { return filepath.Join(n.dir, filepath.Base(node), name) }
