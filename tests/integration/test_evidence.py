@@ -121,7 +121,7 @@ def test_a_cluster_that_was_not_reached_is_reported_as_unknown_and_why(alone: An
 
     written = files(alone)
     report = json.loads(written[".json"].read_text(encoding="utf-8"))
-    assert written[".json"].name == "image-mode-unreached-localhost-layered.json"
+    assert written[".json"].name == "image-mode-host-localhost-layered.json"
     assert (report["verdict"], report["asked_by"], report["nodes"]) == ("unknown", None, [])
     assert report["failure"].startswith("Could not reach the cluster: kubeconfig /nowhere/kubeconfig")
     error = ET.parse(written[".xml"]).getroot().find(".//testcase/error")

@@ -76,6 +76,7 @@ def document(result: t.Mapping[str, t.Any], occasion: Occasion) -> dict[str, t.A
         "cluster": _filled(_CLUSTER, result.get("cluster")),
         "pool": result.get("pool") or (pools.pop() if len(pools) == 1 else None) or None,
         "asked_by": result.get("asked_by"),
+        "transport": result.get("transport"),
         "asked_at": min((node["asked_at"] for node in nodes if node["asked_at"]), default=None),
         "verdict": _verdict(result, verdicts),
         "failure": result.get("failure"),
@@ -97,10 +98,10 @@ def file_name(doc: Document) -> str:
     """Return the name that the files of a report share, without an ending.
 
     It carries the cluster's id, so that reports of many clusters can lie in one folder; where the id is not known, the
-    address of its API; where nothing is known because it was never reached, the host of the inventory.
+    address of its API; where neither is known because nothing talked to it, the host of the inventory.
     """
     cluster = doc["cluster"]
-    named = cluster["id"] or str(cluster["api_url"] or "").partition("://")[2] or f"unreached-{doc['host']}"
+    named = cluster["id"] or str(cluster["api_url"] or "").partition("://")[2] or f"host-{doc['host']}"
     return "-".join(_for_a_name(part) for part in ("image-mode", named, doc["pool"] or "nodes"))
 
 

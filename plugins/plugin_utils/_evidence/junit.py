@@ -44,6 +44,7 @@ def _properties(doc: Document) -> t.Iterator[tuple[str, str]]:
         yield f"cluster.{key}", str(value or "unknown")
     yield "pool", str(doc["pool"] or "")
     yield "asked_by", str(doc["asked_by"] or "unknown")
+    yield "transport", str(doc["transport"] or "unknown")
     yield "verdict", doc["verdict"]
     yield "check_mode", str(doc["check_mode"]).lower()
     for expected in sorted({str(node["expected"].get("pull_spec") or "unknown") for node in doc["nodes"]}):

@@ -27,6 +27,12 @@ _SOURCES = {
     "machineosconfig": "named by the pool's MachineOSConfig",
     "machineconfig": "named by the pool's rendered MachineConfig",
 }
+_WAYS = {
+    "pod_exec": "each node, in the pod of its machine-config-daemon",
+    "oc_debug": "each node, in a debug pod",
+    "connection": "each node, over its own connection",
+    "api": "only the operator's objects: a claim about the nodes, no proof",
+}
 _NUMBER = re.compile(r"(\d+)")
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
 _SHORT = len("sha256:") + 12
@@ -79,6 +85,7 @@ def as_html(doc: Document) -> bytes:
         style=Markup(style),  # noqa: S704  a file of ours, no value
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         cluster=cluster_label(doc),
+        way=_WAYS.get(doc["transport"], doc["transport"]),
         headline=_headline(doc),
         shares=_shares(doc),
         nodes=sorted(doc["nodes"], key=lambda node: (_WORST_FIRST.index(node["verdict"]), _natural(node["name"]))),

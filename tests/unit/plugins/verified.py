@@ -58,6 +58,7 @@ def verified(answers: t.Mapping[str, Answer], pool: str = "layered", **parts: t.
         "schema_version": "1.0",
         "cluster": CLUSTER,
         "asked_by": "system:serviceaccount:audit:imagemode",
+        "transport": "pod_exec",
         "verdict": whole.value,
         "summary": summarize(verdicts),
         "nodes": nodes,

@@ -173,7 +173,7 @@ def test_what_is_no_result_of_a_verification_is_refused(result: dict[str, t.Any]
         ({**CLUSTER, "id": None}, "image-mode-api.blue.example.com-6443-layered"),
         ({"api_url": "https://proxy.example.com/k8s/c-1"}, "image-mode-proxy.example.com-k8s-c-1-layered"),
         ({"api_url": "https://[2001:db8::1]:6443"}, "image-mode-2001-db8-1-6443-layered"),
-        (None, "image-mode-unreached-blue-layered"),
+        (None, "image-mode-host-blue-layered"),
         ({"id": "../../etc/passwd"}, "image-mode-etc-passwd-layered"),
         ({"id": "a\nb\0c" + "d" * 300}, "image-mode-a-b-c" + "d" * 75 + "-layered"),
     ],

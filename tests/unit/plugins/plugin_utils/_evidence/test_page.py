@@ -84,7 +84,11 @@ def saying(text: str) -> dict[str, t.Any]:
     result = verified(
         {"a": booted(WRONG), "b": silent(), "c": booted(RIGHT)}, cluster=dict.fromkeys(CLUSTER, text), asked_by=text
     )
-    result.update(failure=text, build=dict.fromkeys(("name", "state", "finished", "digested_image_push_spec"), text))
+    result.update(
+        failure=text,
+        transport=text,
+        build=dict.fromkeys(("name", "state", "finished", "digested_image_push_spec"), text),
+    )
     for node in result["nodes"]:
         node["name"] += text
         node["expected"].update(pull_spec=f"expected {text}", digest=text, source=text)
@@ -146,6 +150,13 @@ def test_an_account_that_is_not_known_is_called_unknown() -> None:
     page = page_of(verified({"worker-0": booted(RIGHT)}, asked_by=None))
 
     assert "Byunknown" in page.text
+
+
+def test_a_claim_is_not_shown_as_proof() -> None:
+    nodes = {"worker-0": booted(WRONG)}
+
+    assert "a claim about the nodes, no proof" in page_of(verified(nodes, transport="api")).text
+    assert "a claim about the nodes" not in page_of(verified(nodes)).text
 
 
 def test_a_rehearsal_is_called_one() -> None:
