@@ -92,6 +92,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The node does not belong to the pool that is looked at.",
         "Label the node (machineconfigpool_nodes) or take it out of nodes",
     ),
+    "node.in_no_pool": Definition(
+        Severity.ERROR,
+        "No pool drives the node, or two custom pools select it, so the cluster expects no image of it.",
+        "Correct the labels of the node, or name expected_image",
+    ),
     "node.in_two_pools": Definition(
         Severity.FATAL,
         "Two custom pools select the node, so the operator does not touch it.",

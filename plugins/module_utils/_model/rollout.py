@@ -21,6 +21,8 @@ from .resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, NODE, ObjectRef
 
 TELLING = 60.0
 """Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
+_REASON = 200
+"""Characters of a daemon's reason that a progress line shows."""
 _NAMED_IN_LINE = 3
 """How many nodes a progress line names."""
 
@@ -162,7 +164,7 @@ def _line(pool: Pool, phases: t.Mapping[str, Phase], nodes: t.Collection[NodeSta
 
 def _doing(node: NodeState) -> str:
     if node.degraded:
-        return "degraded"
+        return f"degraded ({node.reason[:_REASON]})" if node.reason else "degraded"
     if node.draining:
         return "draining"
     if not node.ready:

@@ -40,7 +40,7 @@ class Expected:
     pull_spec: str
     digest: str
     source: str
-    """``option``, ``machineosconfig`` or ``machineconfig``."""
+    """``option``, ``machineosconfig``, ``machineconfig``, or ``none`` of a node that no pool drives."""
     current: bool = True
     """Whether it answers for what the pool wants now; nothing matches an expectation that does not."""
 

@@ -16,6 +16,9 @@ from .._model.pool import Pool
 from .._model.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
 from .._model.verdict import Expected
 
+EXPECTED_OF_NOBODY = Expected("", "", "none", current=False)
+"""Of a node that no pool drives, or that two custom pools select."""
+
 
 def expected_by_option(expected_image: str, what: str) -> Expected:
     """Return the caller's expectation.
@@ -28,13 +31,11 @@ def expected_by_option(expected_image: str, what: str) -> Expected:
         raise Refused(what, f"expected_image: {error}", "Give it as HOST/NAME@sha256:... or sha256:...") from None
 
 
-def expected_of_pool(session: Session, pool: Pool | None, what: str) -> Expected:
+def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
     """Return what the cluster expects of a pool's nodes.
 
-    :raises Refused: the nodes are in no pool, or the pool names no image
+    :raises Refused: the pool names no image
     """
-    if pool is None:
-        raise Refused(what, "a node is in no pool, or in two", "Give expected_image, or name other nodes")
     config = that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
     if config is None:
         return _of_rendered_config(session, pool, what)

@@ -17,12 +17,12 @@ from .._model.deviation import Allowed
 from .._model.findings import Finding
 from .._model.machineconfignode import MachineConfigNode
 from .._model.node import NodeState
-from .._model.pool import AmbiguousMembership, Pool, members, pool_of
+from .._model.pool import AmbiguousMembership, Pool, in_two_pools, members, pool_of
 from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
 from .._model.verdict import Expected, NodeVerdict, Verdict, judge, judge_claim
 from .._result import node_result, read_account, read_cluster, result
 from .conclude import concluded, refusal
-from .expected_image import expected_by_option, expected_of_pool
+from .expected_image import EXPECTED_OF_NOBODY, expected_by_option, expected_of_pool
 from .read_machine_config_nodes import read_machine_config_nodes
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
@@ -103,10 +103,15 @@ def _candidates(session: Session, ask: Ask, what: str) -> list[Candidate]:
         if ask.expected_image:
             expected[name] = expected_by_option(ask.expected_image, what)
         else:
-            expected[name] = expected_of_pool(session, next((p for p in pools if p.name == name), None), what)
+            expected[name] = _expected(session, name, pools, what)
     claims = read_machine_config_nodes(session)
     states = [NodeState.from_api(n) for n in chosen]
     return [Candidate(s, by_node[s.name], expected[by_node[s.name]], allowed, claims.get(s.name)) for s in states]
+
+
+def _expected(session: Session, name: str, pools: list[Pool], what: str) -> Expected:
+    pool = next((p for p in pools if p.name == name), None)
+    return expected_of_pool(session, pool, what) if pool else EXPECTED_OF_NOBODY
 
 
 def _allowed(ask: Ask, what: str) -> Allowed:
@@ -120,9 +125,11 @@ def _allowed(ask: Ask, what: str) -> Allowed:
 def _chosen(ask: Ask, pools: list[Pool], nodes: list[Object], what: str) -> list[Object]:
     if not ask.pool:
         return select_nodes(nodes, ask.selection, what)
-    if ask.pool not in {p.name for p in pools}:
+    pool = next((p for p in pools if p.name == ask.pool), None)
+    if pool is None:
         raise no_such_pool(ask.pool, what)
-    inside = members(ask.pool, nodes, pools)
+    stuck = in_two_pools(pool, nodes, pools)
+    inside = members(ask.pool, nodes, pools) + [n for n in nodes if metadata_of(n)["name"] in stuck]
     if not inside:
         raise Refused(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
     if not ask.selection.given:
@@ -178,8 +185,15 @@ def _judgements(transport: Transport, candidates: t.Sequence[Candidate]) -> dict
 def _judge(candidate: Candidate, word: Word) -> NodeVerdict:
     node, expected, claim = candidate.node, candidate.expected, candidate.claim
     if isinstance(word, Claim):
-        return judge_claim(replace(node, current_image=word.image), expected, claim)
-    return judge(node, expected, word, candidate.allowed, claim)
+        judged = judge_claim(replace(node, current_image=word.image), expected, claim)
+    else:
+        judged = judge(node, expected, word, candidate.allowed, claim)
+    if expected is not EXPECTED_OF_NOBODY:
+        return judged
+    message = f"Node {node.name} is in no MachineConfigPool, or in two, so the cluster expects no image of it"
+    finding = Finding("node.in_no_pool", ObjectRef(NODE.name, node.name), message)
+    others = tuple(f for f in judged.findings if f.id != "cluster.expectation_not_current")
+    return replace(judged, verdict=Verdict.UNKNOWN, findings=(finding, *others))
 
 
 def _seen_again(candidate: Candidate, judged: NodeVerdict, after: NodeState | None, had_rebooted: bool) -> NodeVerdict:

@@ -26,6 +26,7 @@ _SOURCES = {
     "option": "named by the caller",
     "machineosconfig": "named by the pool's MachineOSConfig",
     "machineconfig": "named by the pool's rendered MachineConfig",
+    "none": "of no pool, so nobody names one",
 }
 _WAYS = {
     "pod_exec": "each node, in the pod of its machine-config-daemon",

@@ -102,7 +102,7 @@ def test_a_new_finding_is_news_at_once(cluster, session, monkeypatch):
     first = await_rollout(session, ask())
     cluster.keep(NODE, node("worker-0", annotations={**TOLD, "state": "Degraded", "reason": "cannot pull"}))
     second = await_rollout(session, ask(cursor=first["cursor"]))
-    assert second["progress"].endswith("updating: worker-0 degraded")
+    assert second["progress"].endswith("updating: worker-0 degraded (cannot pull)")
     assert [(f["id"], f["evidence"]) for f in second["findings"]] == [("node.degraded", "cannot pull")]
 
 

@@ -88,8 +88,3 @@ def test_a_rendered_config_without_a_digest_expects_nothing(image, api, session)
 def test_a_pool_that_is_not_rendered_expects_nothing(pool, api, session):
     with pytest.raises(Refused, match="is not rendered yet"):
         expected_of_pool(session, Pool.from_api(pool), "try")
-
-
-def test_a_node_of_no_pool_has_no_expectation(session):
-    with pytest.raises(Refused, match="a node is in no pool, or in two"):
-        expected_of_pool(session, None, "try")

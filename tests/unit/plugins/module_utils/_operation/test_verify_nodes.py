@@ -126,6 +126,17 @@ def test_every_node_of_a_pool_is_asked_what_it_booted(cluster, nodes, session):
     assert cluster.writes == []
 
 
+def test_a_node_that_two_custom_pools_select_is_unknown_and_the_others_still_have_their_verdict(
+    cluster, nodes, session
+):
+    """The operator drives it for neither, so leaving it out would make the pool look proven."""
+    cluster.keep(MACHINE_CONFIG_POOL, machine_config_pool("infra"))
+    cluster.keep(NODE, node_with_image("a", "worker-1", roles=["worker", "layered", "infra"]))
+    done = verify_nodes(session, ask(fail_on=frozenset()))
+    assert verdicts(done) == {"worker-0": "match", "worker-1": "unknown"}
+    assert [f["id"] for n in done["nodes"] for f in n["findings"]] == ["node.in_no_pool"]
+
+
 def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session):
     nodes.answers["worker-1"] = [DIFFERING]
     with pytest.raises(Refused, match=r"1 of 2 nodes not proven; worker-1: mismatch, the node booted ") as refused:
