@@ -276,7 +276,9 @@ findings:
       description: What can be done about it.
       returned: always
       type: str
-      sample: Correct the Containerfile or the secrets and apply again; an unchanged spec is not built again by itself
+      sample: >-
+        Correct the Containerfile and apply again; if a secret was wrong, correct it and delete the MachineOSBuild,
+        which is then built again
 progress:
   description: Where it stands, in one line for people.
   returned: success, and when the build has failed or the time is over

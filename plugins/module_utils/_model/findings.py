@@ -40,7 +40,8 @@ FINDINGS: t.Mapping[str, Definition] = {
     "build.failed": Definition(
         Severity.FATAL,
         "The build that answers for the present spec has failed.",
-        "Correct the Containerfile or the secrets and apply again; an unchanged spec is not built again by itself",
+        "Correct the Containerfile and apply again; if a secret was wrong, correct it and delete the MachineOSBuild, "
+        "which is then built again",
     ),
     "build.interrupted": Definition(
         Severity.FATAL,
