@@ -167,7 +167,7 @@ def _checked(reference: DeployedReference, text: str) -> DeployedReference:
     """Return the reference, once its name is seen to be one."""
     if not 0 < len(reference.name) <= _LONGEST or not reference.name.isprintable():
         raise ValueError(f"{text!r} names no image")
-    _ = reference.image
+    dummy = reference.image  # raises where the name is none of an image
     return reference
 
 
