@@ -100,6 +100,10 @@ class Api:
         """Patch the object at ``path``; raises ApiError."""
         return self._ask("PATCH", path, body=body, content_type=kind)
 
+    def delete(self, path: str) -> None:
+        """Delete an object. Raises ApiError."""
+        self._ask("DELETE", path)
+
     def follow(self, path: str, **query: str) -> Iterator[Event]:
         """Every object of the collection at ``path``, and from then on every change of it, for ever.
 

@@ -44,6 +44,7 @@ RETRY_DELAYS = (2.0, 4.0, 8.0, 15.0)
 ROLLBACK_SEEN = 1.0
 
 _NODES = "/api/v1/nodes"
+_MACHINE_CONFIG_NODES = "/apis/machineconfiguration.openshift.io/v1/machineconfignodes"
 
 
 class UpdateFailed(Exception):
@@ -260,8 +261,19 @@ class Machine:
             else:
                 self._write(self._host.reconfigured(target.config))
         self._uncordon(target)
+        self._tell_machine_config_node(target)
         self._annotate(says.done(target))
         log.info("%s: done", self._name)
+
+    def _tell_machine_config_node(self, target: Target) -> None:
+        """Write what the daemon writes there without a feature gate: the configuration, and no image."""
+        reached = {"configVersion": {"current": target.config, "desired": target.config}}
+        try:
+            self._api.patch(f"{_MACHINE_CONFIG_NODES}/{self._name}/status", {"status": reached})
+        except ApiError as error:
+            # The controller makes it with the first update that it wants of a node.
+            if error.status != 404:
+                raise
 
     def _runs(self, target: Target) -> bool:
         host = self._host
