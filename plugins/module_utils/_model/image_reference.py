@@ -176,6 +176,8 @@ def _is_one_word(text: str) -> bool:
 
 
 def comparable(digests: t.Iterable[str], digest: str) -> list[str]:
-    """Return, sorted, the digests of the same algorithm; others may name the same content and cannot be compared."""
-    algorithm = digest.partition(":")[0]
-    return sorted(d for d in digests if d.partition(":")[0] == algorithm)
+    """Return, sorted, the digests of the same algorithm, and so of the same length.
+
+    Those of another one may name the same content, and nothing tells whether they do.
+    """
+    return sorted(d for d in digests if len(d) == len(digest))

@@ -126,7 +126,7 @@ def judge_claim(node: NodeState, expected: Expected, claim: MachineConfigNode | 
     troubles = list(_troubles(ref, node))
     if not expected.current:
         return _verdict(node, Verdict.UNKNOWN, [_stale(ref, expected), *troubles])
-    for pull_spec in (node.current_image, claim.current_image if claim else ""):
+    for pull_spec in [node.current_image] + ([claim.current_image] if claim else []):
         claimed = _digest_of(pull_spec)
         if comparable([claimed], expected.digest) and claimed != expected.digest:
             message = f"the machine-config-daemon says that the node booted {claimed} instead of {expected.digest}"

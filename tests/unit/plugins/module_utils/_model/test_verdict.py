@@ -10,6 +10,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.deviati
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import MAX_EVIDENCE
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineconfignode import MachineConfigNode
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
     Answer,
     Expected,
@@ -56,11 +57,12 @@ def judged(
 
 
 def ids(verdict: NodeVerdict) -> list[str]:
+    assert {finding.object for finding in verdict.findings} <= {ObjectRef("Node", "worker-0")}
     return [finding.id for finding in verdict.findings]
 
 
 def told(verdict: NodeVerdict) -> tuple[Verdict, list[tuple[str, str, str]]]:
-    return verdict.verdict, [(f.id, f.message, f.evidence) for f in verdict.findings]
+    return verdict.verdict, [(f_id, f.message, f.evidence) for f_id, f in zip(ids(verdict), verdict.findings)]
 
 
 DEVIATING_KEYS = frozenset(
@@ -415,6 +417,12 @@ def test_what_the_node_could_boot_instead_may_be_changed_as_it_likes():
             f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
         ),
         (
+            # two digests, of a manifest list and of its image
+            [STAGED_A, deployment(REFERENCE + image_of("c"), digest_of("b"))],
+            "node.image_staged",
+            f"the node booted {digest_of('b')}, {digest_of('c')}; {digest_of('a')} is staged",
+        ),
+        (
             [{**STAGED_A, **LOCKED}, booted_image("b")],
             "node.image_locked",
             f"the node booted {digest_of('b')}; {digest_of('a')} is staged, but locked",
@@ -560,7 +568,7 @@ def test_a_machine_config_node_is_held_against_the_boot_and_the_configuration(cl
     verdict = judged(booted_image("a"), claim=MachineConfigNode.from_api(claim))
     assert verdict.verdict is Verdict.MATCH
     assert [f.message for f in verdict.findings] == messages
-    assert {f.id for f in verdict.findings} <= {"node.machine_config_node_disagrees"}
+    assert set(ids(verdict)) <= {"node.machine_config_node_disagrees"}
     shown = {image_of("b"), OLD_RENDERED}
     assert all(f.evidence in shown for f in verdict.findings)
 
