@@ -8,7 +8,7 @@ without_lab := lint typing unit checks-test tarball sanity
 with_lab := lab-test integration molecule
 
 .NOTPARALLEL:
-.PHONY: help env copy test $(without_lab) $(with_lab) matrix demo bench clean root
+.PHONY: help env copy test $(without_lab) $(with_lab) matrix demo bench mutation clean root
 
 help:
 	@echo 'make demo         watch the collection do its whole job, on this machine (root)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make $(with_lab)   one of them on its own; the latter need root'
 	@echo 'make matrix       oldest and newest ansible-core, kubernetes.core, client and Python'
 	@echo 'make bench        requests, seconds and memory beside kubectl (root)'
+	@echo 'make mutation     change the code of the verdict and see whether the tests notice'
 	@echo 'make env copy     only the Python environment; only the copy of the collection that tests run against'
 	@echo 'make clean        remove everything that these made'
 
@@ -48,6 +49,9 @@ demo: root env
 
 bench: root env
 	@$(python) -m checks bench
+
+mutation: env
+	@$(python) -m checks mutation
 
 clean:
 	@if test -x .cache/venv/bin/lab && test "$$(id -u)" = 0; then .cache/venv/bin/lab down --all; fi

@@ -12,6 +12,7 @@ import typer
 from .bench import bench as measure
 from .commands import Setting
 from .environment import CACHE, ROOT, NotPossible
+from .mutation import mutation as mutate
 from .outcome import Count, Outcome, table, total
 from .steps import STEPS
 from .tree import NEWEST_TREE
@@ -57,6 +58,13 @@ def bench() -> None:
     """Measure the tasks over many nodes beside kubectl, on a lab of 500 nodes."""
     NEWEST_TREE.refresh()
     raise typer.Exit(code=0 if measure(Setting(NEWEST_TREE)) else 1)
+
+
+@app.command()
+def mutation() -> None:
+    """Change the code of the verdict and see whether the tests notice."""
+    NEWEST_TREE.refresh()
+    raise typer.Exit(code=0 if mutate(Setting(NEWEST_TREE)) else 1)
 
 
 def _run_step(step: str) -> Outcome:
