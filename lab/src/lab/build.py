@@ -105,6 +105,24 @@ def go_parts(release: Release = JULY_2025) -> tuple[GoPart, ...]:
     )
 
 
+OC = GoPart("oc", "oc", ("github.com/openshift/oc/cmd/oc",), ("oc",), ("containers_image_openpgp",))
+"""The client of OpenShift. No lab runs it, so it is only built when somebody asks for it."""
+
+
+def build_oc(say: Say) -> Path:
+    """Make sure that ``oc`` is built, and return it. Safe when two run at once. Raises LabError as ``build()`` does."""
+    modules = lab_sources() / "go"
+    cache = build_folder()
+    folder = cache / f"{OC.name}-{OC.key(modules)}"
+    if not folder.is_dir():
+        with locked(cache / "build.lock", "another build is running; waiting for it", say):
+            if not folder.is_dir():
+                go = find_go()
+                _remove_unfinished(cache)
+                _build_part(go, OC, modules, folder, say)
+    return folder / "oc"
+
+
 def build(say: Say, release: Release = JULY_2025) -> Build:
     """Make sure everything is built, and say what is being built and how long it took.
 

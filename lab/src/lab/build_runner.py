@@ -24,6 +24,7 @@ from typing import Any
 
 from lab.build_sandbox import Container, Mount, Pod
 from lab.container_log import ContainerLog, log_folder
+from lab.debug_pods import DebugPods
 from lab.facts import Facts
 from lab.kube_rest import Api, ApiError, Change
 from lab.pod_status import ContainerEnd, status_after
@@ -381,7 +382,9 @@ def main() -> None:
     """Run the builds of the lab whose folder is the first argument."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
     facts = Facts.load(sys.argv[1])
-    BuildRunner(Api(facts.kubeconfigs.build_runner), facts.folder / "pods").serve()
+    api, pods_dir = Api(facts.kubeconfigs.build_runner), facts.folder / "pods"
+    DebugPods(api, pods_dir, facts.nodes_dir).start()
+    BuildRunner(api, pods_dir).serve()
 
 
 if __name__ == "__main__":

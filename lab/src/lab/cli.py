@@ -40,11 +40,18 @@ def main() -> None:
 
 
 @main.command()
-def build() -> None:
+@click.option(
+    "--oc", "with_oc", is_flag=True, help="Build the client oc instead, which no lab needs, and print its path."
+)
+def build(with_oc: bool) -> None:
     """Build the control plane from the pinned Go modules, unless that was done."""
     from lab.build import build as build_all
+    from lab.build import build_oc
 
     say = _Progress()
+    if with_oc:
+        click.echo(build_oc(say))
+        return
     built = build_all(say)
     say(f"the binaries are in {built.binaries}")
 

@@ -237,6 +237,7 @@ class Machine:
             self._folder.remove()
             image = self._sources.installed(self._sources.name(view.current))
             boot_id = view.boot_id or str(uuid.uuid4())
+            self._folder.root.make()
             self._write(Host(view.uid, Deployment.of(self._name, image), boot_id, view.current.config))
             if not view.boot_id:
                 self._publish_boot(self._host)

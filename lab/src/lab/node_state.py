@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.errors import LabError
+from lab.node_root import NodeRoot
 from lab.oci_registry import FetchedImage, ImageName
 
 OS_NAME = "rhcos"
@@ -220,6 +221,7 @@ class NodeFolder:
     def __init__(self, nodes_dir: Path, node: str) -> None:
         self.node = node
         self.path = nodes_dir / node
+        self.root = NodeRoot(self.path)
 
     @property
     def host(self) -> Host | None:
@@ -270,7 +272,9 @@ class NodeFolder:
 
     def _write_status(self, host: Host) -> None:
         pretence = _read(self.path / "pretence.json") or {}
-        _write(self.path / "status.json", host.status(pretence.get("booted_digest"), pretence.get("staged_digest")))
+        status = host.status(pretence.get("booted_digest"), pretence.get("staged_digest"))
+        _write(self.path / "status.json", status)
+        self.root.tell(json.dumps(status), host.boot_id)
 
     def _known_host(self) -> Host:
         host = self.host

@@ -92,7 +92,10 @@ type scriptedCommand struct {
 }
 
 func (c scriptedCommand) ExecInContainer(_ context.Context, pod string, _ types.UID, container string, argv []string,
-	_ io.Reader, stdout, stderr io.WriteCloser, _ bool, _ <-chan clientremotecommand.TerminalSize, _ time.Duration) error {
+	stdin io.Reader, stdout, stderr io.WriteCloser, _ bool, _ <-chan clientremotecommand.TerminalSize, _ time.Duration) error {
+	if container == daemonContainer && isShell(argv) {
+		return c.runShell(argv, stdin, stdout, stderr)
+	}
 	if container != daemonContainer || !slices.Equal(argv, statusCommand) {
 		return exit(stderr, 127, fmt.Sprintf("this node of the lab only knows: %s\n", strings.Join(statusCommand, " ")))
 	}

@@ -41,8 +41,11 @@ func serveLogs(w http.ResponseWriter, r *http.Request, pods podLookup, nodes nod
 		return
 	}
 	file := filepath.Join(logs.folder(pod, container), "0.log")
+	if isDebugPod(pod) {
+		awaitFile(r.Context(), file)
+	}
 	if _, err := os.Stat(file); err != nil {
-		http.Error(w, fmt.Sprintf("the lab has no log of container %q in pod %q: only image builds have one, "+
+		http.Error(w, fmt.Sprintf("the lab has no log of container %q in pod %q: only image builds and debug pods have one, "+
 			"from their start until their pod is deleted", container, pod.Name), http.StatusNotFound)
 		return
 	}
@@ -55,6 +58,16 @@ func serveLogs(w http.ResponseWriter, r *http.Request, pods podLookup, nodes nod
 	err = crilogs.ReadLogs(ctx, &logger, file, logs.folder(pod, container), options, containerStates{}, out, out)
 	if err != nil && r.Context().Err() == nil {
 		log.Printf("reading %s ended: %v", file, err)
+	}
+}
+
+// awaitFile gives the build runner the moment it needs to begin a pod that KWOK has called running already.
+func awaitFile(ctx context.Context, file string) {
+	for tries := 0; tries < 200 && ctx.Err() == nil; tries++ {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

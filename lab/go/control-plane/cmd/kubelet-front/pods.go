@@ -14,6 +14,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
+// debugSource is the annotation of a pod that oc debug made: what it was made for.
+const debugSource = "debug.openshift.io/source-resource"
+
+func isDebugPod(pod *corev1.Pod) bool { return pod.Annotations[debugSource] != "" }
+
 // podLookup finds a pod by namespace and name, without asking the API server each time.
 type podLookup struct {
 	cached listers.PodLister
@@ -52,6 +57,9 @@ func onlyWhatIsAsked(object any) (any, error) {
 	kept := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 	}}
+	if isDebugPod(pod) {
+		kept.Annotations = map[string]string{debugSource: pod.Annotations[debugSource]}
+	}
 	kept.Spec.NodeName = pod.Spec.NodeName
 	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
 		kept.Spec.Containers = append(kept.Spec.Containers, corev1.Container{Name: container.Name})
