@@ -13,7 +13,7 @@ from lab.facts import Facts
 
 from .commands import Setting
 from .environment import ROOT, NotPossible
-from .machine import provide_a_browser, provide_for_a_lab
+from .machine import provide_a_browser, provide_an_ssh_server, provide_for_a_lab
 from .outcome import Count
 
 
@@ -29,7 +29,10 @@ def integration(setting: Setting, ansible: Path | None = None) -> Count:
     :param ansible: the folder of another ansible-playbook than the setting's, for the version matrix
     """
     provide_a_browser()
+    provide_an_ssh_server()
     _build_lab(setting)
+    if not setting.run("lab", "build", "--oc", folder=ROOT).ok:
+        raise NotPossible("Could not build oc: `lab build --oc` failed. Its own words stand above.")
     return setting.pytest("tests/integration", "--timeout=1800", f"--ansible={ansible or setting.programs}")
 
 

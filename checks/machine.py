@@ -48,6 +48,10 @@ _BROWSER = Program(
     lambda: next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None),
     {"apt-get": "chromium", "dnf": "chromium"},
 )
+# Nodes are asked over a real ssh, on loopback.
+_SSH = Program(
+    "sshd", lambda: shutil.which("sshd", path="/usr/sbin:/sbin"), {"apt-get": "openssh-server", "dnf": "openssh-server"}
+)
 
 
 def provide_for_a_lab() -> None:
@@ -72,6 +76,15 @@ def provide_a_browser() -> None:
     """
     if _BROWSER.missing:
         _install("a browser's tests", [_BROWSER])
+
+
+def provide_an_ssh_server() -> None:
+    """Install the server of ssh where there is none, and say so; the tests run their own, on loopback.
+
+    :raises NotPossible: it could not be installed; the reason names the command
+    """
+    if _SSH.missing:
+        _install("the tests over ssh", [_SSH])
 
 
 def _install(purpose: str, programs: t.Sequence[Program]) -> None:

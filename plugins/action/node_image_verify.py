@@ -21,8 +21,8 @@ from ..modules.node_image_verify import OPTIONS
 MODULE = "imagemode.openshift.node_image_verify"
 
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
-_TIMED_OUT = 124
-"""How coreutils' timeout says that it ended the command."""
+_TIMED_OUT = (124, 143)
+"""How the timeout of coreutils, and that of busybox, says that it ended the command."""
 
 
 class ActionModule(ActionBase):
@@ -89,7 +89,7 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure as failure:
             return "", Answer(failure="node.exec_failed", failure_message=f"no connection to Node {name} ({failure})")
         boot_id = boot["stdout"].strip() if boot["rc"] == 0 else ""
-        if ended["rc"] == _TIMED_OUT:
+        if ended["rc"] in _TIMED_OUT:
             message = f"Node {name} did not answer within {timeout} s"
             return boot_id, Answer(failure="node.no_answer", failure_message=message, stderr=ended["stderr"])
         return boot_id, Answer(ended["rc"], ended["stdout"], ended["stderr"])

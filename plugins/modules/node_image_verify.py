@@ -82,6 +82,12 @@ options:
     description:
       - How the nodes are asked. RV(transport) says which way was taken.
       - V(pod_exec) runs the command in the pod of the machine-config-daemon, through the API server.
+      - V(oc_debug) runs C(oc debug) for each node, which creates a privileged pod on it. It is for clusters whose nodes
+        have no pod of the machine-config-daemon. It needs the program C(oc) where the module runs. The pods are in a
+        namespace that is made for the run and removed at its end, also after an interrupt. What a run that was killed
+        has left is removed by the next one, once the process that made it is gone from the same machine, or its time is
+        over by the clock of the API server. Here O(node_timeout) includes the pull of the image of the pod, and
+        O(host_root) is V(/host) by C(oc) itself.
       - V(connection) runs the command on the host that the task runs on, over its own connection, whichever it is, as
         in a play over hosts that are the nodes. The host needs no Python, nothing talks to the API, and
         O(expected_image) is required. O(pool) is only repeated in the result, and O(nodes) may only hold the name of
@@ -94,7 +100,7 @@ options:
       - V(auto) takes V(pod_exec) if the account may use it, else V(api), and warns that it did. A way that creates pods
         on the nodes is never chosen by itself.
     type: str
-    choices: [auto, pod_exec, connection, api]
+    choices: [auto, pod_exec, oc_debug, connection, api]
     default: auto
   concurrency:
     description:
@@ -145,6 +151,12 @@ notes:
     C(openshift-machine-config-operator), C(list) on nodes, MachineConfigPools, MachineOSConfigs and MachineOSBuilds,
     and C(get) on MachineConfigs. With C(list) on MachineConfigNodes these are compared as well. Without it, or where
     the cluster serves none, they are left out.
+  - With O(transport=oc_debug) the account needs C(get) on nodes, C(create), C(delete) and C(list) on namespaces, C(get)
+    on service accounts, C(create), C(get), C(list), C(watch) and C(delete) on pods and C(get) on C(pods/log) in the
+    namespace of the run, and on OpenShift C(use) of the SecurityContextConstraints V(privileged). The namespace carries
+    the labels that let privileged pods in, and the pods ask for these constraints by their annotation. That part is
+    not tested, for the cluster of the tests of this collection has no such constraints. It takes a cluster
+    administrator, in practice.
   - The rights are those of the account that asks, or of O(impersonate_user) where that is set, also for the command.
 extends_documentation_fragment:
   - imagemode.openshift.auth
@@ -179,6 +191,13 @@ EXAMPLES = r"""
     pool: layered
     transport: api
     fail_on: [mismatch]
+
+- name: Prove it by oc debug, ten pods at a time, each with time to pull its image
+  imagemode.openshift.node_image_verify:
+    pool: layered
+    transport: oc_debug
+    concurrency: 10
+    node_timeout: 300
 
 - name: Prove over ssh what the host of the inventory that is a node has booted
   imagemode.openshift.node_image_verify:
@@ -238,7 +257,7 @@ asked_by:
   type: str
   sample: system:serviceaccount:audit:imagemode
 transport:
-  description: How the nodes were asked, one of V(pod_exec), V(connection) and V(api).
+  description: How the nodes were asked, one of V(pod_exec), V(oc_debug), V(connection) and V(api).
   returned: success, and when a verdict is one of O(fail_on)
   type: str
   sample: pod_exec
@@ -425,7 +444,7 @@ OPTIONS: Options = {
     "label_selector": {"type": "str"},
     "expected_image": {"type": "str"},
     "allowed_deviations": {"type": "list", "elements": "str", "default": []},
-    "transport": {"type": "str", "choices": ["auto", "pod_exec", "connection", "api"], "default": "auto"},
+    "transport": {"type": "str", "choices": ["auto", "pod_exec", "oc_debug", "connection", "api"], "default": "auto"},
     "concurrency": {"type": "int", "default": 50},
     "node_timeout": {"type": "int", "default": 60},
     "host_root": {"type": "path"},

@@ -32,7 +32,7 @@ class Auto:
     name: str = field(default="pod_exec", init=False)
     """The way that was taken, known once there are answers."""
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Word]]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
         """Yield every node with its answer, or with what is said of it.
 
         :raises Refused: the daemons' pods cannot be listed
@@ -44,7 +44,7 @@ class Auto:
             return self._read_instead(nodes, f"the account may not {', '.join(map(str, lacking))}")
         return self._ask_until_forbidden(nodes)
 
-    def _ask_until_forbidden(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Word]]:
+    def _ask_until_forbidden(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
         """Ask; where the first word is that it is forbidden, it is so for all. Failures before it are held back."""
         held: list[tuple[NodeState, Answer]] = []
         forbidden = ""
@@ -63,7 +63,7 @@ class Auto:
         yield from held
         yield from answers
 
-    def _read_instead(self, nodes: t.Sequence[NodeState], why: str) -> t.Iterator[tuple[NodeState, Word]]:
+    def _read_instead(self, nodes: t.Sequence[NodeState], why: str) -> t.Generator[tuple[NodeState, Word], None, None]:
         self.name = self.claims.name
         self.warn(
             f"The nodes were not asked: {why}. What the operator's objects say of them (transport api) can show a "

@@ -23,7 +23,7 @@ class Claims:
     session: Session
     name: t.ClassVar[str] = "api"
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Claim]]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Claim], None, None]:
         """Yield every node with what is said of it.
 
         The image is annotated in image mode only; elsewhere the node has that of the rendered MachineConfig that it

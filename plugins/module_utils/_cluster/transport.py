@@ -35,8 +35,10 @@ class Transport(t.Protocol):
     def name(self) -> str:
         """How users call it."""
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Iterator[tuple[NodeState, Word]]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
         """Yield every node exactly once with its answer, in the order in which the answers come.
+
+        To be closed by whoever has seen enough: what was made for it is removed then.
 
         :raises Refused: nobody could be asked
         """

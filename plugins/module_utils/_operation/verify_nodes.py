@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from .._cluster.auto import Auto
 from .._cluster.claims import Claims
+from .._cluster.oc_debug import OcDebug
 from .._cluster.pod_exec import PodExec
 from .._cluster.session import Session
 from .._cluster.transport import Claim, Transport, Word
@@ -152,6 +154,8 @@ def _pool_name(node: Object, pools: list[Pool]) -> str:
 def _transport(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> Transport:
     if ask.transport == Claims.name:
         return Claims(session)
+    if ask.transport == OcDebug.name:
+        return OcDebug(session, ask.concurrency, ask.node_timeout)
     pod_exec = PodExec(session, ask.concurrency, ask.node_timeout, ask.host_root)
     return pod_exec if ask.transport == PodExec.name else Auto(pod_exec, Claims(session), warn)
 
@@ -178,8 +182,8 @@ def _nodes_now(session: Session) -> dict[str, NodeState]:
 def _judgements(transport: Transport, candidates: t.Sequence[Candidate]) -> dict[str, NodeVerdict]:
     """Judge each answer as it comes, so that the large ones are not kept."""
     asked = {c.node.name: c for c in candidates}
-    words = transport.ask([c.node for c in candidates])
-    return {node.name: _judge(asked[node.name], word) for node, word in words}
+    with contextlib.closing(transport.ask([c.node for c in candidates])) as words:
+        return {node.name: _judge(asked[node.name], word) for node, word in words}
 
 
 def _judge(candidate: Candidate, word: Word) -> NodeVerdict:

@@ -195,7 +195,10 @@ class ApiServer:
     def answer(self, request: Request) -> Reply:
         """Return the server's own answer."""
         plural_at = {"v1": 3}.get(request.path.split("/")[2], 4)
-        plural = request.path.split("/")[plural_at + 2 if "/namespaces/" in request.path else plural_at]
+        parts = request.path.split("/")
+        if parts[plural_at] == "namespaces" and len(parts) > plural_at + 2:  # something in it, not the namespace itself
+            plural_at += 2
+        plural = parts[plural_at]
         if plural in self.not_served:
             return Reply(404, "404 page not found\n")
         if request.is_review:

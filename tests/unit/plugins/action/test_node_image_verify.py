@@ -106,6 +106,7 @@ def test_what_the_caller_allows_the_node_may_change(host):
     ("answer", "finding"),
     [
         ({"rc": 124, "stdout": "", "stderr": ""}, "node.no_answer"),
+        ({"rc": 143, "stdout": "", "stderr": ""}, "node.no_answer"),
         ({"rc": 127, "stdout": "", "stderr": "timeout: not found"}, "node.command_failed"),
         ({"rc": 1, "stdout": rpm_ostree_status(booted_image("a")), "stderr": "no"}, "node.command_failed"),
         ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a"))[:-9], "stderr": ""}, "node.answer_unreadable"),

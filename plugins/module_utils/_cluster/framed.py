@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frame a command's output, for ways that mix what it writes with what others write, and lose how it ended.
+
+Each part stands between lines that begin with a mark nobody can guess. Without the last of them the output was cut off,
+and nothing is known of how the command ended.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import typing as t
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Framed:
+    """What a command wrote and how it ended."""
+
+    stdout: str
+    stderr: str
+    exit_status: int
+
+
+def new_mark() -> str:
+    """Return a mark that no output holds by accident."""
+    return f"imagemode-{secrets.token_hex(16)}"
+
+
+def framing_script(command: t.Sequence[str], mark: str) -> str:
+    """Return a shell's script that runs a command and frames what it writes; it writes nothing to the disk."""
+    return (
+        f"exec 3>&1; echo {mark} stdout; "
+        f"err=$({shlex.join(command)} 2>&1 >&3 3>&-); rc=$?; "
+        f'printf "\\n%s stderr\\n%s\\n%s exit %s .\\n" {mark} "$err" {mark} "$rc"'
+    )
+
+
+def read_framed(text: str, mark: str) -> Framed | None:
+    """Return what stands in the frame, or None when it is not whole."""
+    frame = rf"^{mark} stdout\n(.*)\n{mark} stderr\n(.*)\n{mark} exit (\d+) \.$"
+    found = re.search(frame, text, re.DOTALL | re.MULTILINE)
+    return Framed(found[1], found[2], int(found[3])) if found else None

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask nodes by ``oc debug``: a privileged pod on each, in a namespace that lives as long as the run.
+
+``oc`` mixes what the command writes on its two streams, and turns every exit status into 1, so the answer is framed. An
+``oc`` that hangs is killed, and its pod goes with the namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .._errors import Refused
+from .._model.node import NodeState
+from .._model.verdict import Answer
+from .debug_namespace import debug_namespace
+from .framed import framing_script, new_mark, read_framed
+from .kubeconfig import write_kubeconfig
+from .session import Session
+from .transport import STATUS, side_by_side
+
+PROGRAM = "oc"
+
+_ATTEMPTS = 3
+_SPARE = 120.0
+"""Seconds that a run may last beyond the time of its nodes."""
+
+
+@dataclass
+class OcDebug:
+    """Runs ``oc`` as the documentation says, for many nodes side by side.
+
+    :param node_timeout: seconds that one node has to answer, the pull of the pod's image and all attempts included
+    """
+
+    session: Session
+    concurrency: int
+    node_timeout: float
+    name: t.ClassVar[str] = "oc_debug"
+    _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
+    _over: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Answer], None, None]:
+        """Yield every node with its answer.
+
+        :raises Refused: there is no ``oc``, or the namespace cannot be created
+        """
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise Refused(
+                "ask nodes by oc debug",
+                "there is no program oc in PATH",
+                "Install the OpenShift client, or choose transport pod_exec",
+            )
+        rounds = -(-len(nodes) // max(1, self.concurrency))
+        self._over.clear()
+        with _terminated_as_interrupted(), tempfile.TemporaryDirectory(prefix="imagemode-") as scratch:
+            write_kubeconfig(self.session.connection, Path(scratch, "kubeconfig"))
+            with debug_namespace(self.session, rounds * self.node_timeout + _SPARE) as namespace:
+                run = _Run(program, Path(scratch), namespace)
+                try:
+                    yield from side_by_side(nodes, self.concurrency, lambda node: self._ask_one(run, node))
+                finally:
+                    self._end_all()
+
+    def _ask_one(self, run: _Run, node: NodeState) -> Answer:
+        if not node.ready:
+            return Answer(failure="node.not_ready", failure_message=f"Node {node.name} is not Ready")
+        deadline = time.monotonic() + self.node_timeout
+        for attempt in range(1, _ATTEMPTS + 1):
+            answer = self._attempt(run, node, max(0.1, deadline - time.monotonic()))
+            pause = random.uniform(0.2, 1.0)
+            over = attempt == _ATTEMPTS or time.monotonic() + pause >= deadline
+            if answer.failure != "node.exec_failed" or over or self._over.wait(pause):
+                break
+        return answer
+
+    def _attempt(self, run: _Run, node: NodeState, timeout: float) -> Answer:
+        mark = new_mark()
+        command = run.command(node.name, framing_script(STATUS, mark))
+        try:
+            said, complaint = self._run_program(command, run.environment, timeout)
+        except subprocess.TimeoutExpired:
+            message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
+            return Answer(failure="node.no_answer", failure_message=message)
+        framed = read_framed(said, mark)
+        if framed is None:
+            words = complaint.strip().splitlines() or ["it was cut off"]
+            return Answer(failure="node.exec_failed", failure_message=f"oc debug: {words[-1]}", stderr=complaint)
+        return Answer(framed.exit_status, framed.stdout, framed.stderr)
+
+    def _run_program(
+        self, command: t.Sequence[str], environment: t.Mapping[str, str], timeout: float
+    ) -> tuple[str, str]:
+        with self._lock:
+            if self._over.is_set():
+                return "", "the run was given up"
+            # A session of its own: an interrupt is ours to hear first, so that the namespace goes at the end.
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.add(process)
+        with process:
+            try:
+                return process.communicate(timeout=timeout)
+            finally:
+                _kill(process)
+                self._running.discard(process)
+
+    def _end_all(self) -> None:
+        with self._lock:
+            self._over.set()
+            for process in list(self._running):
+                _kill(process)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the processes of one run have in common."""
+
+    program: str
+    scratch: Path
+    namespace: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # With a home of its own oc asks the API server once what it serves, and leaves nothing behind.
+        return {**os.environ, "KUBECONFIG": str(self.scratch / "kubeconfig"), "HOME": str(self.scratch)}
+
+    def command(self, node: str, script: str) -> list[str]:
+        target = [f"node/{node}", f"--to-namespace={self.namespace}"]
+        return [self.program, "debug", "--quiet", *target, "--", "chroot", "/host", "/bin/sh", "-c", script]
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> t.Iterator[None]:
+    """Let the signals that end a process raise in it, so that what has to be removed is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: t.Any) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
