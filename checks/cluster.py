@@ -24,7 +24,7 @@ def lab_test(setting: Setting) -> Count:
 
 
 def integration(setting: Setting, ansible: Path | None = None) -> Count:
-    """Modules, roles and playbooks as users run them. The tests start a lab of their own.
+    """Modules, roles and playbooks as users run them. The tests start two labs of their own, side by side.
 
     :param ansible: the folder of another ansible-playbook than the setting's, for the version matrix
     """
@@ -33,7 +33,10 @@ def integration(setting: Setting, ansible: Path | None = None) -> Count:
     _build_lab(setting)
     if not setting.run("lab", "build", "--oc", folder=ROOT).ok:
         raise NotPossible("Could not build oc: `lab build --oc` failed. Its own words stand above.")
-    return setting.pytest("tests/integration", "--timeout=1800", f"--ansible={ansible or setting.programs}")
+    side_by_side = ("--numprocesses=2", "--dist=loadfile")
+    return setting.pytest(
+        "tests/integration", *side_by_side, "--timeout=1800", f"--ansible={ansible or setting.programs}"
+    )
 
 
 def molecule(setting: Setting) -> Count:

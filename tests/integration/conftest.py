@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab for the whole run, Ansible to run in it, and what its API server noted.
+"""A lab for each process of the run, Ansible to run in it, and what its API server noted.
+
+The checks run two processes side by side, each with a lab of its own and whole modules of tests: most of a test is
+waiting for the operator's own pauses.
 
 ``pytest tests/integration --lab NAME`` takes a lab that runs already, for the inner loop.
 """
@@ -72,19 +75,35 @@ def ansible_as_nobody(ansible: Ansible, lab: Facts) -> Ansible:
 
 @pytest.fixture(scope="session")
 def director(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
-    """Ansible as the lab's administrator, for what more than one test stands on. The first builds are under way."""
-    ansible = Ansible(
+    """Ansible as the lab's administrator, for what more than one test stands on."""
+    return Ansible(
         programs=request.config.getoption("--ansible"),
         scratch=tmp_path_factory.mktemp("director"),
         variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
     )
-    start_builds(ansible, lab)
-    return ansible
 
 
 @pytest.fixture(scope="session")
-def rolled_out(director: Ansible) -> BuiltPool:
+def begun() -> set[str]:
+    """The SHARED_POOLS whose builds have been started in this lab."""
+    return set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pools_of_the_module(request: pytest.FixtureRequest, begun: set[str]) -> None:
+    """Start, side by side and before its first test, the builds that a module names in BUILDS."""
+    wanted = [pool for pool in getattr(request.module, "BUILDS", ()) if pool not in begun]
+    if wanted:
+        start_builds(request.getfixturevalue("director"), request.getfixturevalue("lab"), wanted)
+        begun.update(wanted)
+
+
+@pytest.fixture(scope="session")
+def rolled_out(director: Ansible, lab: Facts, begun: set[str]) -> BuiltPool:
     """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
+    if "rolled-out" not in begun:
+        start_builds(director, lab, ["rolled-out"])
+        begun.add("rolled-out")
     pool = wait_for_build(director, "rolled-out")
     nodes = {"pool": pool.name, "nodes": ["worker-0", "worker-1"]}
     run = director.run_tasks(

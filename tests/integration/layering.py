@@ -52,8 +52,8 @@ class BuiltPool:
         return self.image.partition("@")[2]
 
 
-# What is built side by side from the start of a run: a build takes most of a minute, and they share it.
-FIRST_BUILDS: t.Mapping[str, str] = {
+# The pools that more than one test stands on, and the line that changes the image of each.
+SHARED_POOLS: t.Mapping[str, str] = {
     "rolled-out": "echo rolled-out > /etc/pool",
     "edited": "echo edited > /etc/pool",
     "failing": "echo no such luck >&2; exit 7",
@@ -61,12 +61,15 @@ FIRST_BUILDS: t.Mapping[str, str] = {
 }
 
 
-def start_builds(ansible: Ansible, lab: Facts) -> None:
-    """Create the pools of FIRST_BUILDS and have their images built, without waiting for any."""
+def start_builds(ansible: Ansible, lab: Facts, pools: t.Collection[str]) -> None:
+    """Create some of the SHARED_POOLS and have their images built, without waiting for any.
+
+    A build takes most of a minute, and what is built side by side shares it.
+    """
     tasks: list[dict[str, t.Any]] = []
-    for pool, line in FIRST_BUILDS.items():
+    for pool in pools:
         paused = {"paused": True} if pool == "held" else {}
-        config = config_options(lab, pool, containerfile=containerfile(line))
+        config = config_options(lab, pool, containerfile=containerfile(SHARED_POOLS[pool]))
         tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool, **paused}})
         tasks.append({"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config})
     run = ansible.run_tasks(tasks)

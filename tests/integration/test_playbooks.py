@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 import pytest
-from layering import BUILD_TIMEOUT, FIRST_BUILDS, ROLLOUT_TIMEOUT, containerfile, push_spec, wait_for_build
+from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, SHARED_POOLS, containerfile, push_spec, wait_for_build
 
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from layering import BuiltPool
     from playing import Ansible, Run
 
+BUILDS = ("held", "rolled-out")
 APPLY = "imagemode.openshift.apply"
 VERIFY = "imagemode.openshift.verify"
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
@@ -127,7 +128,7 @@ def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Fa
 def test_a_pool_without_members_ends_after_its_build(director: Ansible, lab: Facts) -> None:
     wait_for_build(director, "held")
     run = director.run_playbook(
-        APPLY, variables=asked(lab, "held", image_mode_containerfile=containerfile(FIRST_BUILDS["held"]))
+        APPLY, variables=asked(lab, "held", image_mode_containerfile=containerfile(SHARED_POOLS["held"]))
     )
     assert run.rc == 0, run.output
     assert [(entry["verdict"], entry["nodes"]) for entry in handed_on(run)] == [("none", [])]

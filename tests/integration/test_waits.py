@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from layering import BuiltPool
     from playing import Ansible
 
+BUILDS = ("failing", "edited", "held", "rolled-out")
 CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineosconfigs"
 
 
