@@ -7,6 +7,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._model.findings import unknown_ids
+
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
 
 CONNECTION: Options = {
@@ -39,6 +41,7 @@ CONNECTION: Options = {
 POOL: Options = {"pool": {"type": "str", "aliases": ["machine_config_pool"], "required": True}}
 STATE: Options = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 WAIT: Options = {
+    "fail_on_findings": {"type": "list", "elements": "str", "default": ["fatal"]},
     "progress": {"type": "str", "choices": ["lines", "none"], "default": "lines"},
     "window": {"type": "int", "default": 300},
     "cursor": {"type": "str", "no_log": False},
@@ -74,7 +77,7 @@ def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
     return module
 
 
-_LEAST = {"concurrency": 1, "node_timeout": 1, "timeout": 0, "window": 1}
+_LEAST = {"concurrency": 1, "node_timeout": 1, "stall_timeout": 0, "timeout": 0, "window": 1}
 """Option -> the smallest number that means something."""
 
 
@@ -86,6 +89,10 @@ def _trouble(spec: Options, given: t.Mapping[str, t.Any]) -> str:
     for name, option in spec.items():
         if option.get("required") and option["type"] == "str" and not given[name]:
             return f"{name} is empty. Give a name."
+    if "fail_on_findings" in spec:
+        unknown = unknown_ids(given["fail_on_findings"] or [])
+        if unknown:
+            return f"fail_on_findings names {', '.join(unknown)}, which is no finding. Give ids of findings, or fatal."
     return ""
 
 

@@ -43,10 +43,30 @@ options:
       - For how many seconds to wait in all. V(0) waits without end.
     type: int
     default: 0
+  stall_timeout:
+    description:
+      - For how many seconds nothing may move. A movement is a node that goes on to drain, to apply the image, to
+        reboot, to return or to have arrived, a node that comes or goes, and a build that goes on. V(0) sets no such
+        limit.
+      - Time in which the API server is away does not count, since nobody sees then whether something moves.
+    type: int
+    default: 3600
+  fail_on_findings:
+    description:
+      - The findings that end the wait as a failure, by their ids. V(fatal) stands for all that are fatal, which are
+        those that cannot clear by themselves.
+      - What is given takes the place of the default. So V([fatal, node.degraded]) ends it for one more, a list without
+        V(fatal) ends it for nothing else than what it names, and an empty list lets O(timeout) and O(stall_timeout) end
+        it alone, even after a build has failed, which somebody may correct meanwhile.
+      - The others are named in RV(findings) all the same.
+    type: list
+    elements: str
+    default: [fatal]
   progress:
     description:
-      - Whether a line is printed whenever there is something new to say. V(lines) prints it where the playbook runs,
-        V(none) keeps silent.
+      - Whether a line is printed whenever there is something new to say, and at the end of a O(window) without news.
+        V(lines) prints it where the playbook runs, V(none) keeps silent. With C(-v) each finding is printed as well,
+        with what to do about it, and each node that goes on.
     type: str
     choices: [lines, none]
     default: lines
@@ -292,19 +312,25 @@ cursor:
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._operation.await_rollout import Ask, await_rollout
-from ..module_utils._operation.window import Limits
+from ..module_utils._operation.window import limits_of
 from ..module_utils._options import POOL, WAIT, new_module
 
 
 def main() -> None:
     module = new_module(
-        POOL, WAIT, {"nodes": {"type": "list", "elements": "str"}, "timeout": {"type": "int", "default": 0}}
+        POOL,
+        WAIT,
+        {
+            "nodes": {"type": "list", "elements": "str"},
+            "timeout": {"type": "int", "default": 0},
+            "stall_timeout": {"type": "int", "default": 3600},
+        },
     )
     asked = module.params
     ask = Ask(
         pool=asked["pool"],
         nodes=asked["nodes"] or [],
-        limits=Limits(timeout=asked["timeout"], window=asked["window"]),
+        limits=limits_of(asked),
         cursor=asked["cursor"] or "",
         check_mode=module.check_mode,
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -11,6 +12,10 @@ from ansible.utils.display import Display
 display = Display()
 
 LINES = "lines"
+
+
+SIGN_OF_LIFE = 60.0
+"""Seconds within which a line is not printed again when it has not changed."""
 
 
 class WaitAction(ActionBase):
@@ -27,14 +32,51 @@ class WaitAction(ActionBase):
         task_vars = task_vars or {}
         arguments = dict(self._task.args)
         speaks = arguments.get("progress", LINES) == LINES
+        teller = Teller(str(task_vars.get("inventory_hostname", "")))
         while True:
             answer = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars)
-            if speaks and answer.get("progress") and not answer.get("failed"):
-                display.display(progress_line(task_vars.get("inventory_hostname", ""), answer))
+            if speaks:
+                teller.tell(answer)
             cursor = answer.pop("cursor", None)
             if answer.get("failed") or answer.get("finished") or not cursor:
                 return answer
             arguments["cursor"] = cursor
+
+
+class Teller:
+    """Prints how a wait goes on: what is new, and nothing twice within a minute.
+
+    :param clock: the time, in seconds
+    """
+
+    def __init__(self, host: str, clock: t.Callable[[], float] = time.monotonic) -> None:
+        self._host = host
+        self._clock = clock
+        self._line = ""
+        self._told_at = 0.0
+        self._findings: set[str] = set()
+        self._stages: dict[str, str] = {}
+
+    def tell(self, answer: t.Mapping[str, t.Any]) -> None:
+        """Print what an answer of the module says that the one before did not; with -v, down to nodes and findings."""
+        line, now = answer.get("progress") or "", self._clock()
+        if line and not answer.get("failed") and (line != self._line or now - self._told_at >= SIGN_OF_LIFE):
+            display.display(progress_line(self._host, answer))
+            self._line, self._told_at = line, now
+        for detail in self._details(answer):
+            display.v(detail, host=self._host)
+
+    def _details(self, answer: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+        for node in answer.get("nodes") or []:
+            stage = f"{node['phase']} ({node.get('state')})"
+            if self._stages.get(node["name"]) != stage:
+                yield f"Node {node['name']}: {stage}"
+                self._stages[node["name"]] = stage
+        for finding in answer.get("findings") or []:
+            detail = f"{finding['id']} ({finding['severity']}): {finding['message']}. {finding['remedy']}."
+            if detail not in self._findings:
+                yield detail
+                self._findings.add(detail)
 
 
 def progress_line(host: str, answer: t.Mapping[str, t.Any]) -> str:

@@ -79,7 +79,9 @@ def watch(
     seconds: float,
     away: t.Collection[str] = (),
 ) -> t.Iterator[Event | None]:
-    """Yield what happens to the subjects for *seconds*, and None whenever a second passes without an event.
+    """Yield what happens to the subjects for *seconds*, and None whenever that was all for now.
+
+    None comes after what was heard together, and otherwise whenever a second has passed.
 
     :param versions: kind -> resourceVersion to watch from; a kind without one is listed first
     :param away: kinds for which the caller was told before that the API server is away
@@ -103,6 +105,8 @@ def watch(
             if isinstance(event, Exception):
                 raise event
             yield event
+            if events.empty():
+                yield None
     finally:
         span.seen_enough.set()
 

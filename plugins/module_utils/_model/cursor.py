@@ -12,9 +12,31 @@ import binascii
 import json
 import typing as t
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-VERSION = 1
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class Stillness:
+    """For how long nothing has moved, as far as it was seen."""
+
+    mark: str = ""
+    """Stands for where everything was; another one means that something has moved."""
+    seconds: float = 0.0
+    """For how long the mark has been seen unchanged. Time in which the API server is away is not seen."""
+    seen_at: float = 0.0
+    """When it was last seen, seconds since the epoch."""
+
+    def after(self, mark: str, now: float, blind: bool = False) -> Stillness:
+        """Return how it is at a later look.
+
+        :param blind: whether the API server is away, so that nobody knows whether something moves
+        """
+        if mark != self.mark:
+            return Stillness(mark, 0.0, now)
+        passed = 0.0 if blind else max(0.0, now - self.seen_at)
+        return Stillness(mark, self.seconds + passed, now)
 
 
 @dataclass(frozen=True)
@@ -29,9 +51,14 @@ class Cursor:
     """Kind -> name -> the reduced object."""
     told: str = ""
     """What the last progress line said, so that the next one is not a repetition."""
+    found: t.Sequence[str] = ()
+    """The findings that were told."""
+    stillness: Stillness = Stillness()
+    memory: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """What a wait of its own kind remembers, as JSON has it."""
 
     def __str__(self) -> str:
-        content = [VERSION, self.started, self.versions, self.objects, self.told]
+        content = {"version": VERSION, **asdict(self)}
         packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
         return base64.b85encode(packed).decode("ascii")
 
@@ -40,8 +67,14 @@ def read_cursor(text: str) -> Cursor | None:
     """Return the cursor, or None when it is not one of this version."""
     try:
         content = json.loads(zlib.decompress(base64.b85decode(text)))
-        version, started, versions, objects, told = content
-        readable = version == VERSION and isinstance(versions, dict) and isinstance(objects, dict)
-        return Cursor(float(started), versions, objects, str(told)) if readable else None
-    except (binascii.Error, ValueError, TypeError, zlib.error):
+        if content.pop("version") != VERSION:
+            return None
+        still = content.pop("stillness")
+        stillness = Stillness(str(still["mark"]), float(still["seconds"]), float(still["seen_at"]))
+        content["started"] = float(content["started"])
+        content["found"] = tuple(map(str, content["found"]))
+        cursor = Cursor(stillness=stillness, **content)
+    except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, zlib.error):
         return None
+    whole = all(isinstance(part, dict) for part in (cursor.versions, cursor.objects, cursor.memory))
+    return cursor if whole and isinstance(cursor.told, str) else None

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from .resources import ObjectRef
 
+FATAL = "fatal"
+"""Stands for all findings that the public table calls fatal, where findings are named by their ids."""
 MAX_EVIDENCE = 2048
 """Bytes of evidence that one finding carries at most, and all findings of a node together."""
 
@@ -334,6 +336,16 @@ class Finding:
             "evidence": cut(self.evidence, MAX_EVIDENCE),
             "remedy": self.remedy,
         }
+
+
+def first_of(findings: t.Iterable[Finding], ids: t.Collection[str]) -> Finding | None:
+    """Return the first finding that is named, by its id or by FATAL, or None when none is."""
+    return next((f for f in findings if f.id in ids or (f.fatal and FATAL in ids)), None)
+
+
+def unknown_ids(ids: t.Iterable[str]) -> list[str]:
+    """Return which of the ids name no public finding, sorted; FATAL names some."""
+    return sorted(set(ids) - set(FINDINGS) - {FATAL})
 
 
 def sharing(findings: t.Iterable[Finding], limit: int = MAX_EVIDENCE) -> tuple[Finding, ...]:

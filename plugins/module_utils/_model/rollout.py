@@ -7,6 +7,7 @@ begins and stay stale after a failed build (operator.md 3.4).
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from .resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, NODE, ObjectRef
 
 TELLING = 60.0
 """Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
+_OLDER_BUILD = "pool.older_build_selected"
 _REASON = 200
 """Characters of a daemon's reason that a progress line shows."""
 _NAMED_IN_LINE = 3
@@ -34,6 +36,13 @@ class Rollout:
     phases: t.Mapping[str, Phase]
     findings: tuple[Finding, ...]
     line: str
+    mark: str = ""
+    """Stands for where every node is: it changes when one has moved."""
+
+    @property
+    def rests_on_the_release(self) -> bool:
+        """Whether something was found that only some releases do."""
+        return any(f.id == _OLDER_BUILD for f in self.findings)
 
     @property
     def done(self) -> bool:
@@ -93,7 +102,7 @@ def judge_rollout(
     nobody_is_told = all(phase is not Phase.UPDATING for phase in phases.values())
     if waiting and nobody_is_told and waited >= TELLING and not capabilities.follows_annotation and not pool.paused:
         findings += _older_build(pool, config, builds) if config and image.target else []
-    return Rollout(phases, tuple(findings), _line(pool, phases, nodes, image))
+    return Rollout(phases, tuple(findings), _line(pool, phases, nodes, image), _mark(phases, nodes, image))
 
 
 def _pool_findings(pool: Pool) -> list[Finding]:
@@ -147,7 +156,7 @@ def _older_build(pool: Pool, config: MachineOSConfig, builds: t.Collection[Machi
     message = (
         f"the node controller takes MachineOSBuild {older} instead of {config.current_build}, so no node is changed"
     )
-    return [Finding("pool.older_build_selected", ObjectRef(MACHINE_OS_BUILD.name, older), message)]
+    return [Finding(_OLDER_BUILD, ObjectRef(MACHINE_OS_BUILD.name, older), message)]
 
 
 def _line(pool: Pool, phases: t.Mapping[str, Phase], nodes: t.Collection[NodeState], image: PoolImage) -> str:
@@ -162,9 +171,19 @@ def _line(pool: Pool, phases: t.Mapping[str, Phase], nodes: t.Collection[NodeSta
     return line + (f", updating: {named}{more}" if named else "") + held
 
 
+def _mark(phases: t.Mapping[str, Phase], nodes: t.Collection[NodeState], image: PoolImage) -> str:
+    stages = {n.name: _stage(n) for n in nodes if phases[n.name] is Phase.UPDATING}
+    where = [(name, phase.value, stages.get(name, "")) for name, phase in sorted(phases.items())]
+    return hashlib.sha256(repr((where, image)).encode()).hexdigest()[:16]
+
+
 def _doing(node: NodeState) -> str:
     if node.degraded:
         return f"degraded ({node.reason[:_REASON]})" if node.reason else "degraded"
+    return _stage(node)
+
+
+def _stage(node: NodeState) -> str:
     if node.draining:
         return "draining"
     if not node.ready:

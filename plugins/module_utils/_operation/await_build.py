@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -13,13 +14,13 @@ from .._errors import Refused
 from .._model import machineosconfig as config_model
 from .._model.build_failure import last_words, telling_line
 from .._model.build_progress import BuildProgress, Outcome, build_progress
-from .._model.findings import FINDINGS
 from .._model.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.pool import Pool
 from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
-from .._result import build_result, findings_result, read_cluster, result
+from .._result import build_result
 from .apply_machineosconfig import config_result
+from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
 from .window import Limits, Window
 
@@ -34,26 +35,36 @@ class Ask:
     check_mode: bool
 
 
-def await_build(session: Session, ask: Ask) -> dict[str, t.Any]:
+def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.time) -> dict[str, t.Any]:
     """Follow the build for one window and return how far it is; ``finished`` says whether the wait is over.
 
+    :param clock: the time, in seconds since the epoch
     :raises Refused: the build failed, the time is over, or there is nothing to wait for
     """
     what = f"await the build of MachineConfigPool {ask.pool}"
-    window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor)
+    window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
     progress: BuildProgress | None = None
-    for changed in window.moments():
-        if not changed:
-            continue
-        progress = _look(window, ask, what)
-        if progress.outcome is not Outcome.WAITING or ask.check_mode:
-            window.told = progress.line
-            break
-        line = window.line(progress.line)
-        if line != window.told:
-            window.told = line
-            break
-    return _conclude(session, window, ask, progress, what)
+
+    def judge() -> Look:
+        nonlocal progress
+        progress = _progress(window, ask, what)
+        return Look(progress.outcome, progress.line, _mark(progress), progress.findings)
+
+    look = follow(window, judge, Pace(), ask.check_mode)
+    words = ""
+    if look and look.outcome is Outcome.FAILED and not ask.check_mode and progress and progress.build:
+        words = last_words(pods_of_build(session, progress.build.name))
+        look = replace(look, findings=tuple(replace(f, evidence=words) for f in look.findings))
+    parts = {
+        "build": build_result(progress.build, progress.state.value) if progress else None,
+        "machineosconfig": config_result(config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))),
+    }
+    return conclude(session, window, what, look, ask.check_mode, parts, telling_line(words) if words else "")
+
+
+def _mark(progress: BuildProgress) -> str:
+    """Return what stands for where the build is: one that goes on in another state, or another build, has moved."""
+    return f"{progress.build.identity if progress.build else ''} {progress.state.value}"
 
 
 def _subjects(pool: str) -> list[Subject]:
@@ -64,7 +75,7 @@ def _subjects(pool: str) -> list[Subject]:
     ]
 
 
-def _look(window: Window, ask: Ask, what: str) -> BuildProgress:
+def _progress(window: Window, ask: Ask, what: str) -> BuildProgress:
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     pools = window.objects(MACHINE_CONFIG_POOL)
     if not ask.check_mode:
@@ -76,43 +87,6 @@ def _look(window: Window, ask: Ask, what: str) -> BuildProgress:
         return _NOTHING_THERE
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
     return build_progress(MachineOSConfig.from_api(config), builds, Pool.from_api(pools[0]).rendered_config)
-
-
-def _conclude(
-    session: Session, window: Window, ask: Ask, progress: BuildProgress | None, what: str
-) -> dict[str, t.Any]:
-    finished = ask.check_mode or (progress is not None and progress.outcome is not Outcome.WAITING)
-    failed = progress is not None and progress.outcome is Outcome.FAILED and not ask.check_mode
-    words = ""
-    if failed and progress is not None and progress.build is not None:
-        words = last_words(pods_of_build(session, progress.build.name))
-        progress = replace(progress, findings=tuple(replace(f, evidence=words) for f in progress.findings))
-    done = result(
-        session,
-        read_cluster(session) if finished or window.timed_out else None,
-        finished=finished,
-        build=build_result(progress.build, progress.state.value) if progress else None,
-        machineosconfig=config_result(config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))),
-        findings=findings_result(progress.findings if progress else ()),
-        progress=window.told,
-        elapsed=int(window.elapsed),
-        cursor=window.cursor(),
-    )
-    if failed and progress is not None:
-        finding = progress.findings[0]
-        reason = f"{finding.message}: {telling_line(words)}" if words else finding.message
-        raise Refused(what, reason, finding.remedy, done)
-    if not finished and window.timed_out:
-        raise _timed_out(ask, progress, window, what).having(done)
-    return done
-
-
-def _timed_out(ask: Ask, progress: BuildProgress | None, window: Window, what: str) -> Refused:
-    state = window.outage or (progress.line if progress else "") or window.told or "nothing is known of it"
-    remedy = "Raise timeout"
-    if progress is not None and progress.findings:
-        remedy = FINDINGS[progress.findings[0].id].remedy
-    return Refused(what, f"not done after {ask.limits.timeout:g} s ({state})", remedy)
 
 
 _NOTHING_THERE = BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (), "nothing is there yet")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from .._cluster.session import Session
 from .._cluster.watch import Event, Interrupted, Listed, Open, Subject, watch
 from .._model import machineosbuild, machineosconfig, node, pool
-from .._model.cursor import Cursor, read_cursor
+from .._model.cursor import Cursor, Stillness, read_cursor
+from .._model.findings import FATAL, Finding, first_of
 from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE, Kind, Object, metadata_of
 
 _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
@@ -29,12 +30,26 @@ _AWAY = "API server away: "
 
 @dataclass(frozen=True)
 class Limits:
-    """For how long to wait."""
+    """For how long to wait, and what ends the wait before."""
 
     timeout: float
     """Seconds for the whole wait, 0 for no end."""
     window: float
     """Seconds that this call lasts at most."""
+    stall_timeout: float = 0.0
+    """Seconds for which nothing moves, 0 for no end."""
+    fail_on: t.Sequence[str] = (FATAL,)
+    """The findings that end the wait, by their ids; FATAL stands for all that the public table calls fatal."""
+
+
+def limits_of(options: t.Mapping[str, t.Any]) -> Limits:
+    """Return the limits that a wait's options set."""
+    return Limits(
+        timeout=options["timeout"],
+        window=options["window"],
+        stall_timeout=options["stall_timeout"],
+        fail_on=tuple(options["fail_on_findings"] or ()),
+    )
 
 
 class Window:
@@ -43,13 +58,24 @@ class Window:
     What is known is reduced to what a wait reads, and is handed on in the cursor.
     """
 
-    def __init__(self, session: Session, subjects: t.Sequence[Subject], limits: Limits, cursor: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        subjects: t.Sequence[Subject],
+        limits: Limits,
+        cursor: str,
+        clock: t.Callable[[], float] = time.time,
+    ) -> None:
         before = read_cursor(cursor) if cursor else None
         self._session = session
         self._subjects = subjects
-        self._limits = limits
-        self.started = before.started if before else time.time()
+        self.limits = limits
+        self.now = clock
+        self.started = before.started if before else clock()
         self.told = before.told if before else ""
+        self.memory: dict[str, t.Any] = dict(before.memory) if before else {}
+        self._stillness = before.stillness if before else Stillness()
+        self._found = dict.fromkeys(before.found) if before else {}
         outage = self.told[len(_AWAY) :] if self.told.startswith(_AWAY) else ""
         self._away = {subject.kind.name: outage for subject in subjects} if outage else {}
         self._versions = dict(before.versions) if before else {}
@@ -58,12 +84,31 @@ class Window:
     @property
     def elapsed(self) -> float:
         """Seconds since the whole wait began."""
-        return time.time() - self.started
+        return self.now() - self.started
 
     @property
     def timed_out(self) -> bool:
         """Whether the time of the whole wait is over."""
-        return bool(self._limits.timeout) and self.elapsed >= self._limits.timeout
+        return bool(self.limits.timeout) and self.elapsed >= self.limits.timeout
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing has moved for too long."""
+        return bool(self.limits.stall_timeout) and self._stillness.seconds >= self.limits.stall_timeout
+
+    def saw(self, mark: str) -> None:
+        """Take down where everything is: another mark than at the look before is a movement."""
+        self._stillness = self._stillness.after(mark, self.now(), blind=bool(self.outage))
+
+    def ending(self, findings: t.Iterable[Finding]) -> Finding | None:
+        """Return the finding that ends the wait, if one of them does."""
+        return first_of(findings, self.limits.fail_on)
+
+    def learns(self, findings: t.Iterable[Finding]) -> bool:
+        """Take findings down, and tell whether one of them is new to the whole wait."""
+        new = dict.fromkeys(f"{f.id} {f.object}" for f in findings).keys() - self._found.keys()
+        self._found.update(dict.fromkeys(sorted(new)))
+        return bool(new)
 
     @property
     def outage(self) -> str:
@@ -75,22 +120,26 @@ class Window:
         return _AWAY + self.outage if self.outage else otherwise
 
     def moments(self) -> t.Iterator[bool]:
-        """Yield after every look at the objects, True when something may have changed, until the window is over.
+        """Yield once a second, and whenever something was heard, until the window is over.
 
-        The first moment comes when every subject is known, which it is at once by a cursor.
+        True means that something may have changed. The first moment comes when every subject is known, which it is at
+        once by a cursor. What was heard together is one moment.
         """
-        seconds = self._limits.window
-        if self._limits.timeout:
-            seconds = min(seconds, max(0.0, self._limits.timeout - self.elapsed))
-        was_complete = self._complete
+        seconds = self.limits.window
+        if self.limits.timeout:
+            seconds = min(seconds, max(0.0, self.limits.timeout - self.elapsed))
+        was_complete = self.complete
         if was_complete:
             yield True
+        changed = False
         for event in watch(self._session, self._subjects, self._versions, seconds, away=set(self._away)):
-            changed = event is not None and self._take(event)
-            if not self._complete:
+            if event is not None:
+                changed = self._take(event) or changed
+                continue
+            if not self.complete:
                 continue
             yield changed or not was_complete
-            was_complete = True
+            was_complete, changed = True, False
 
     def objects(self, kind: Kind) -> list[Object]:
         """Return the objects of a kind, in the order of their names."""
@@ -99,10 +148,21 @@ class Window:
 
     def cursor(self) -> str:
         """Return what the next window needs."""
-        return str(Cursor(self.started, self._versions, self._objects, self.told))
+        return str(
+            Cursor(
+                self.started,
+                self._versions,
+                self._objects,
+                self.told,
+                tuple(self._found),
+                self._stillness,
+                self.memory,
+            )
+        )
 
     @property
-    def _complete(self) -> bool:
+    def complete(self) -> bool:
+        """Whether every subject has been listed once."""
         return all(subject.kind.name in self._versions for subject in self._subjects)
 
     def _take(self, event: Event) -> bool:

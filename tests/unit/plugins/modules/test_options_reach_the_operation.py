@@ -73,7 +73,7 @@ def operation(monkeypatch) -> Operation:
     return stand_in
 
 
-DEFAULTS = Limits(timeout=0, window=300)
+DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,19 @@ DEFAULTS = Limits(timeout=0, window=300)
             {"name": "push", "state": "absent"},
             apply_secret.Ask(False, "push", NAMESPACE, {}, False, False),
         ),
-        ("machineosbuild_wait", {"pool": "layered"}, await_build.Ask("layered", Limits(3600, 300), "", False)),
+        ("machineosbuild_wait", {"pool": "layered"}, await_build.Ask("layered", Limits(3600, 300, 1800), "", False)),
         (
             "machineosbuild_wait",
-            {"pool": "layered", "timeout": 60, "window": 5, "cursor": "c", "progress": "none"},
-            await_build.Ask("layered", Limits(60, 5), "c", False),
+            {
+                "pool": "layered",
+                "timeout": 60,
+                "stall_timeout": 0,
+                "fail_on_findings": [],
+                "window": 5,
+                "cursor": "c",
+                "progress": "none",
+            },
+            await_build.Ask("layered", Limits(60, 5, 0, ()), "c", False),
         ),
         (
             "machineconfigpool_nodes",
@@ -148,8 +156,18 @@ DEFAULTS = Limits(timeout=0, window=300)
         ("machineconfigpool_wait", {"pool": "layered"}, await_rollout.Ask("layered", [], DEFAULTS, "", False)),
         (
             "machineconfigpool_wait",
-            {"pool": "layered", "nodes": "worker-0,worker-1", "timeout": 60, "window": 5, "cursor": "c"},
-            await_rollout.Ask("layered", ["worker-0", "worker-1"], Limits(60, 5), "c", False),
+            {
+                "pool": "layered",
+                "nodes": "worker-0,worker-1",
+                "timeout": 60,
+                "stall_timeout": 30,
+                "fail_on_findings": "fatal,node.degraded",
+                "window": 5,
+                "cursor": "c",
+            },
+            await_rollout.Ask(
+                "layered", ["worker-0", "worker-1"], Limits(60, 5, 30, ("fatal", "node.degraded")), "c", False
+            ),
         ),
         (
             "node_image_verify",
@@ -242,6 +260,8 @@ def test_a_warning_is_the_modules(operation, monkeypatch):
         ("registry_secret", {"name": "push", "registry": "r"}, "username"),
         ("registry_secret", {"name": "push", "registry": "r", "dockerconfigjson": "{}"}, "mutually exclusive"),
         ("machineosbuild_wait", {"pool": "a", "timeout": "soon"}, "timeout"),
+        ("machineosbuild_wait", {"pool": "a", "stall_timeout": -1}, "stall_timeout is -1. Give 0 or more."),
+        ("machineconfigpool_wait", {"pool": "a", "fail_on_findings": ["pool.pause"]}, "names pool.pause, which is no"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_before_anything_is_sent(module, options, said, operation):

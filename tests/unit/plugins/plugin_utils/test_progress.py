@@ -10,7 +10,7 @@ from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.template import Templar
 from ansible_collections.imagemode.openshift.plugins.plugin_utils import _progress
-from ansible_collections.imagemode.openshift.plugins.plugin_utils._progress import duration, progress_line
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._progress import Teller, duration, progress_line
 
 WAITS = ("machineosbuild_wait", "machineconfigpool_wait")
 
@@ -133,3 +133,56 @@ def test_durations_are_written_as_people_write_them(seconds, text):
 def test_a_line_says_who_and_for_how_long():
     assert progress_line("east", {"progress": "building", "elapsed": 130}) == "  [east] 2m10s  building"
     assert progress_line("", {"progress": "building"}) == "  [] 0s  building"
+
+
+def telling(answers: t.Iterable[tuple[float, dict[str, t.Any]]]) -> None:
+    """Have answers told, each at its time."""
+    moments = list(answers)
+    times = iter([now for now, dummy in moments])
+    teller = Teller("east", clock=lambda: next(times))
+    for dummy, answer in moments:
+        teller.tell(answer)
+
+
+def test_a_line_that_has_not_changed_is_printed_once_a_minute_at_most(printed):
+    seconds = (1000, 1010, 1059, 1060, 1061, 1120)
+    telling((now, window("building", int(now) - 1000)) for now in seconds)
+    assert printed == ["  [east] 0s  building", "  [east] 1m00s  building", "  [east] 2m00s  building"]
+
+
+def test_every_line_that_has_changed_is_printed(printed):
+    telling([(1000, window("one")), (1000.1, window("two")), (1000.2, window("one"))])
+    assert len(printed) == 3
+
+
+@pytest.fixture
+def detailed(monkeypatch, printed) -> list[str]:
+    """What is printed with -v besides."""
+    lines: list[str] = []
+    monkeypatch.setattr(_progress.display, "v", lambda line, host: lines.append(f"{host} {line}"))
+    return lines
+
+
+FINDING = {
+    "id": "node.degraded",
+    "severity": "error",
+    "message": "Node a: cannot pull",
+    "remedy": "Remove the cause",
+}
+
+
+def test_more_is_said_with_v_and_each_of_it_once(detailed):
+    nodes = [{"name": "a", "phase": "waiting", "state": "Done"}]
+    moved = [{"name": "a", "phase": "updating", "state": "Working"}]
+    telling(
+        [
+            (0, window("one", nodes=nodes)),
+            (1, window("two", nodes=nodes, findings=[FINDING])),
+            (2, window("three", nodes=moved, findings=[FINDING])),
+        ]
+    )
+    assert detailed == [
+        "east Node a: waiting (Done)",
+        "east node.degraded (error): Node a: cannot pull. Remove the cause.",
+        "east Node a: updating (Working)",
+    ]

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model import node as node_model
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, Stillness, read_cursor
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import RENDERED, image_of, node
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +26,9 @@ _CURSORS = st.builds(
     st.dictionaries(_KINDS, st.text("0123456789")),
     st.dictionaries(_KINDS, st.dictionaries(st.text(), _JSON, max_size=3)),
     st.text(),
+    st.lists(st.text(), max_size=3).map(tuple),
+    st.builds(Stillness, st.text(), st.floats(0, 4e9), st.floats(0, 4e9)),
+    st.dictionaries(st.text(), _JSON, max_size=3),
 )
 
 
@@ -45,6 +48,22 @@ def packed(content: object) -> str:
     return base64.b85encode(zlib.compress(json.dumps(content).encode())).decode()
 
 
+WHOLE = {
+    "version": 2,
+    "started": 0,
+    "versions": {},
+    "objects": {},
+    "told": "",
+    "found": [],
+    "stillness": {"mark": "", "seconds": 0, "seen_at": 0},
+    "memory": {},
+}
+
+
+def test_what_the_tests_below_spoil_could_be_read():
+    assert read_cursor(packed(WHOLE)) == Cursor(0.0)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -55,14 +74,21 @@ def packed(content: object) -> str:
         base64.b85encode(zlib.compress(b"not JSON")).decode(),
         packed(None),
         packed([]),
-        packed({"version": 1}),
-        packed([1, 0, {}, {}]),
+        packed({"version": 2}),
         packed([2, 0, {}, {}, ""]),
-        packed([0, 0, {}, {}, ""]),
-        packed([1, "soon", {}, {}, ""]),
-        packed([1, None, {}, {}, ""]),
-        packed([1, 0, [], {}, ""]),
-        packed([1, 0, {}, [], ""]),
+        packed({**WHOLE, "version": 1}),
+        packed({**WHOLE, "version": 3}),
+        packed({**WHOLE, "started": "soon"}),
+        packed({**WHOLE, "started": None}),
+        packed({**WHOLE, "versions": []}),
+        packed({**WHOLE, "objects": []}),
+        packed({**WHOLE, "told": 1}),
+        packed({**WHOLE, "found": None}),
+        packed({**WHOLE, "stillness": {}}),
+        packed({**WHOLE, "stillness": {"mark": "", "seconds": "long", "seen_at": 0}}),
+        packed({**WHOLE, "memory": []}),
+        packed({**WHOLE, "more": 1}),
+        packed({key: value for key, value in WHOLE.items() if key != "told"} | {"tol": ""}),
     ],
 )
 def test_what_cannot_be_read_means_listing_again(text):
@@ -113,3 +139,22 @@ def test_500_nodes_take_at_most_200_bytes_each():
     text = str(cursor)
     assert read_cursor(text) == cursor
     assert len(text) <= BYTES_A_NODE * len(nodes)
+
+
+def test_nothing_has_moved_for_as_long_as_the_mark_was_seen_unchanged():
+    still = Stillness().after("a", 100).after("a", 130).after("a", 160)
+    assert still.seconds == 60
+    assert still.after("b", 170).seconds == 0
+
+
+def test_time_in_which_nobody_can_see_is_not_counted():
+    still = Stillness().after("a", 100).after("a", 110).after("a", 500, blind=True)
+    assert still.after("a", 505).seconds == 15
+
+
+def test_a_movement_that_was_not_seen_is_one_all_the_same():
+    assert Stillness().after("a", 100).after("b", 500, blind=True).seconds == 0
+
+
+def test_a_clock_that_goes_back_adds_nothing():
+    assert Stillness().after("a", 100).after("a", 50).after("a", 60).seconds == 10
