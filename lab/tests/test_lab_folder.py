@@ -84,6 +84,7 @@ def test_everything_secret_is_readable_by_its_owner_only(facts: Facts) -> None:
         *asdict(facts.registry_password_files).values(),
         *asdict(facts.registry_auth_files).values(),
         facts.admin_token_file,
+        facts.kubeconfig_through_faults,
         facts.kubelet_key,
         facts.folder / CONFIGURATION_FILE,
         own.tokens,
@@ -110,6 +111,16 @@ def test_each_kubeconfig_carries_the_token_of_its_identity(facts: Facts) -> None
         document = yaml.safe_load(path.read_text())
         assert tokens[name] == (document["users"][0]["user"]["token"], IDENTITIES[name].user)
         assert document["clusters"][0]["cluster"]["server"] == facts.api_url
+
+
+def test_one_kubeconfig_leads_through_the_fault_proxy(facts: Facts) -> None:
+    straight, through = (
+        yaml.safe_load(path.read_text()) for path in (facts.kubeconfigs.admin, facts.kubeconfig_through_faults)
+    )
+
+    assert through["clusters"][0]["cluster"].pop("server") == facts.through_faults_url
+    assert straight["clusters"][0]["cluster"].pop("server") == facts.api_url
+    assert through == straight
 
 
 def test_nobody_belongs_to_no_group() -> None:

@@ -81,7 +81,7 @@ class _Start:
         self._start("etcd", "registry", "kube-apiserver")
         self._start("base-image")
         self._await("the API server is ready", self._cluster.is_ready, "etcd", "kube-apiserver")
-        self._start("kube-controller-manager", "kube-scheduler", "kubelet-front")
+        self._start("kube-controller-manager", "kube-scheduler", "kubelet-front", "fault-proxy")
         crds = json.loads((self._build.manifests / "crds.json").read_text(encoding="utf-8"))
         self._await(f"{len(crds)} CRDs exist", lambda: self._cluster.create_crds(crds), "kube-apiserver")
         self._await("they are established", lambda: self._cluster.established_crds() == len(crds), "kube-apiserver")

@@ -100,6 +100,7 @@ def go_parts(release: Release = JULY_2025) -> tuple[GoPart, ...]:
             ((f"{_VERSION_PACKAGE}.Raw", release.version), (f"{_VERSION_PACKAGE}.Hash", release.commit)),
         ),
         GoPart("kubelet-front", "control-plane", ("./cmd/kubelet-front",), ("kubelet-front",)),
+        GoPart("fault-proxy", "control-plane", ("./cmd/fault-proxy",), ("fault-proxy",)),
         GoPart("kwok", "kwok", ("sigs.k8s.io/kwok/cmd/kwok",), ("kwok",)),
         GoPart("registry", "registry", ("github.com/distribution/distribution/v3/cmd/registry",), ("registry",)),
     )

@@ -15,6 +15,7 @@ import click
 
 from lab.cache import lab_folder, locked
 from lab.errors import LabError
+from lab.fault_command import fault
 
 _DEFAULT_NAME = "lab"
 
@@ -173,6 +174,9 @@ def logs(name: str, component: str) -> None:
         raise LabError(f"Could not read log of component {component}: no {log}. There are: {there}.")
     with log.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+main.add_command(fault)
 
 
 class _Progress:

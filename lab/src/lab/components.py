@@ -127,6 +127,20 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
             ),
         ),
         Component(
+            "fault-proxy",
+            "api",
+            binary(
+                "fault-proxy",
+                f"--api={facts.api_url}",
+                f"--ca={facts.ca_cert}",
+                f"--tls-cert={own.api_cert}",
+                f"--tls-key={own.api_key}",
+                f"--token-file={facts.admin_token_file}",
+                f"--port={ports.faults}",
+                f"--control-port={ports.fault_control}",
+            ),
+        ),
+        Component(
             "kube-controller-manager",
             "kubernetes",
             binary(

@@ -147,19 +147,21 @@ def _write_tokens(facts: Facts, own: Secrets) -> None:
         token = secrets.token_urlsafe(32)
         groups = f',"{",".join(identity.groups)}"' if identity.groups else ""
         lines.append(f"{token},{identity.user},{name}{groups}\n")
-        write_private(paths[name], _kubeconfig(facts, identity.user, token, authority))
+        write_private(paths[name], _kubeconfig(facts, facts.api_url, identity.user, token, authority))
         if name == "admin":
             write_private(facts.admin_token_file, token)
+            through_faults = _kubeconfig(facts, facts.through_faults_url, identity.user, token, authority)
+            write_private(facts.kubeconfig_through_faults, through_faults)
     write_private(own.tokens, "".join(lines))
 
 
-def _kubeconfig(facts: Facts, user: str, token: str, authority: str) -> str:
+def _kubeconfig(facts: Facts, server: str, user: str, token: str, authority: str) -> str:
     context = f"lab-{facts.name}"
     document = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
-            {"name": context, "cluster": {"server": facts.api_url, "certificate-authority-data": authority}},
+            {"name": context, "cluster": {"server": server, "certificate-authority-data": authority}},
         ],
         "users": [{"name": user, "user": {"token": token}}],
         "contexts": [{"name": context, "context": {"cluster": context, "user": user, "namespace": "default"}}],

@@ -29,6 +29,8 @@ class Ports:
     kubelet: int
     registry: int
     supervisor: int
+    faults: int
+    fault_control: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Facts:
     ``base_image`` is the pull spec by digest of the operating system image every node starts with. It is empty until
     the image was pushed; ``base_image_tag`` is the name and tag it is pushed to. ``ready`` tells whether ``lab up``
     came to its end; whether the lab still runs is asked of its keeper, not read here.
+    ``kubeconfig_through_faults`` is the administrator's, by way of the fault proxy.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Facts:
     admin_token_file: Path
     audit_log: Path
     kubeconfigs: Kubeconfigs
+    kubeconfig_through_faults: Path
     registry_host: str
     registry_password_files: RegistryFiles
     registry_auth_files: RegistryFiles
@@ -83,6 +87,11 @@ class Facts:
     kubelet_key: Path
     binaries: Path
     ports: Ports
+
+    @property
+    def through_faults_url(self) -> str:
+        """The address at which the fault proxy serves the API."""
+        return f"https://127.0.0.1:{self.ports.faults}"
 
     @property
     def kubelet_port(self) -> int:
@@ -113,7 +122,7 @@ class Facts:
         values = {key: value for key, value in document.items() if key in known}
         for key in ("folder", "ca_cert", "admin_token_file", "audit_log", "nodes_dir", "binaries"):
             values[key] = Path(values[key])
-        for key in ("kubelet_cert", "kubelet_key"):
+        for key in ("kubelet_cert", "kubelet_key", "kubeconfig_through_faults"):
             values[key] = Path(values[key])
         values["kubeconfigs"] = Kubeconfigs(**{key: Path(path) for key, path in values["kubeconfigs"].items()})
         for key in ("registry_password_files", "registry_auth_files"):

@@ -32,6 +32,7 @@ def prepare(folder: Path, build: Build, release: Release) -> Facts:
         admin_token_file=folder / "admin-token",
         audit_log=folder / "audit.log",
         kubeconfigs=credentials.kubeconfig_paths(folder),
+        kubeconfig_through_faults=folder / "kubeconfig-through-faults",
         registry_host=registry_host,
         registry_password_files=credentials.registry_password_paths(folder),
         registry_auth_files=credentials.registry_auth_paths(folder),

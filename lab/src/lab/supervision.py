@@ -106,6 +106,14 @@ class Supervisor:
                 "Run 'lab build' again."
             ) from None
 
+    def stop(self, component: str) -> None:
+        """Stop a running component, and return when it has ended. It stays so until it is started."""
+        self._proxy.supervisor.stopProcess(component)
+
+    def kill(self, component: str) -> None:
+        """End a running component at once, as a crash would; it is started again as after one."""
+        self._proxy.supervisor.signalProcess(component, "KILL")
+
     def shut_down(self) -> None:
         """Stop every component, tier by tier, and end."""
         self._proxy.supervisor.shutdown()
