@@ -132,7 +132,11 @@ def tasks(entries: list[Tree]) -> t.Iterator[Tree]:
 
 
 def test_the_connection_options_are_those_of_kubernetes_core() -> None:
-    assert meaning(CONNECTION) == meaning(AUTH_ARG_SPEC)
+    ours, theirs = meaning(CONNECTION), meaning(AUTH_ARG_SPEC)
+    # Whether a kubeconfig is hidden whole differs from release to release of theirs; ours hides the secrets in it.
+    for options in (ours, theirs):
+        del options["kubeconfig"]["no_log"]
+    assert ours == theirs
 
 
 def test_the_documented_connection_options_are_those_that_modules_take() -> None:

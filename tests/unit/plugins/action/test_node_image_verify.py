@@ -44,6 +44,7 @@ def action(host: Host, arguments: dict[str, t.Any], become: t.Any = None, in_bac
     task = mock.MagicMock(args=arguments, async_val=in_background, check_mode=False, diff=False, action=MODULE)
     connection = mock.MagicMock(become=become, has_native_async=False)
     plugin = ActionModule(task, connection, mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), None)
+    plugin._load_name = MODULE  # as Ansible's loader does
     plugin._low_level_execute_command = host.run
     return plugin
 
