@@ -33,6 +33,11 @@ PATIENCE = 60.0
 """Seconds for which a request is repeated while the API server is away."""
 REQUEST_TIMEOUT = 30.0
 """Seconds that the API server has to connect or to answer."""
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 8.0
+"""Seconds between two tries, before chance shortens them so that many clients do not come at once."""
+LONGEST_ASKED = 30.0
+"""Seconds that an API server may ask to wait; a proxy in between can ask for an hour."""
 PAGE = 500
 """Objects a page of a list."""
 USER_AGENT = "imagemode.openshift"
@@ -54,8 +59,10 @@ class Conflict(Refused):
 class ApiError(Exception):
     """The API server answered with an error."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, retry_after: float = 0.0) -> None:
         self.status = status
+        self.retry_after = retry_after
+        """Seconds that the API server asks to wait before it is asked again."""
         self.details: t.Mapping[str, t.Any] = {}
         self.message = body.decode("utf-8", "replace").strip()
         with contextlib.suppress(ValueError):
@@ -103,6 +110,7 @@ class Session:
     connection: Connection
     patience: float = PATIENCE
     sleep: t.Callable[[float], None] = time.sleep
+    clock: t.Callable[[], float] = time.monotonic
     _pool: t.Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -163,9 +171,16 @@ class Session:
         read = partial(self.pages, kind.path(namespace=namespace), query, self.request)
         return self._explained(f"list {kind.name}s", kind, read)
 
-    def pages(self, path: str, query: t.Mapping[str, str], ask: Ask | None = None) -> Listing:
+    def pages(
+        self,
+        path: str,
+        query: t.Mapping[str, str],
+        ask: Ask | None = None,
+        keep: t.Callable[[Object], Object] | None = None,
+    ) -> Listing:
         """Return a whole collection, page by page; from the beginning when the server has forgotten where it was.
 
+        :param keep: what is kept of each object; a page is all that is held in memory whole
         :param ask: sends one request; without it, each is sent once
         :raises ApiError: the API server refused
         :raises Unreachable: it could not be reached
@@ -181,7 +196,8 @@ class Session:
                     raise
                 items, place = [], {}
                 continue
-            items += page.get("items") or []
+            found = page.get("items") or []
+            items += map(keep, found) if keep else found
             meta = page.get("metadata") or {}
             if not meta.get("continue"):
                 return Listing(items, str(meta.get("resourceVersion", "")))
@@ -230,19 +246,21 @@ class Session:
         :raises ApiError: the API server refused
         :raises Unreachable: it stayed away
         """
-        deadline = time.monotonic() + self.patience
-        delay = 0.5
+        deadline = self.clock() + self.patience
+        delay = FIRST_PAUSE
         while True:
             try:
                 return self.request_once(method, path, query, body)
             except ApiError as error:
-                if error.status not in _TRANSIENT or time.monotonic() >= deadline:
+                if error.status not in _TRANSIENT or self.clock() >= deadline:
                     raise
+                asked = error.retry_after
             except Unreachable as error:
-                if error.final or time.monotonic() >= deadline:
+                if error.final or self.clock() >= deadline:
                     raise
-            self.sleep(delay * random.uniform(0.5, 1.0))
-            delay = min(delay * 2, 8.0)
+                asked = 0.0
+            self.sleep(pause(delay, asked))
+            delay = min(delay * 2, LONGEST_PAUSE)
 
     def request_once(
         self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: Object | None = None
@@ -298,7 +316,7 @@ class Session:
             if 200 <= response.status < 300:
                 return response
             refusal = response.data
-        raise ApiError(response.status, refusal)
+        raise ApiError(response.status, refusal, _seconds(response.headers.get("Retry-After")))
 
     def _explained(self, what: str, kind: Kind, work: t.Callable[[], T]) -> T:
         """Do the work and turn what the API server answers into a sentence about *what* was tried."""
@@ -350,6 +368,16 @@ def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
 
 def _label(kind: Kind, name: str, namespace: str) -> str:
     return f"{kind.name} {namespace}/{name}" if namespace else f"{kind.name} {name}"
+
+
+def pause(delay: float, asked: float) -> float:
+    """Return for how many seconds to pause: about *delay*, and not less than the API server has *asked* for."""
+    return max(delay * random.uniform(0.5, 1.0), min(asked, LONGEST_ASKED))
+
+
+def _seconds(header: str | None) -> float:
+    """Return the seconds of a Retry-After header; API servers send no dates in it."""
+    return float(header) if header and header.isascii() and header.isdigit() else 0.0
 
 
 def selectors(label_selector: str, field_selector: str) -> dict[str, str]:

@@ -10,17 +10,30 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import random
 import threading
 import time
 import typing as t
 from dataclasses import dataclass, field
+from functools import partial
 
 from .._errors import Refused
 from .._model.resources import Kind, Object
-from .session import EXPIRED, ApiError, Session, Unreachable, explain, reaching, selectors
+from .session import (
+    EXPIRED,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    ApiError,
+    Session,
+    Unreachable,
+    explain,
+    pause,
+    reaching,
+    selectors,
+)
 
 _DENIED = (401, 403)
+DENIAL = 60.0
+"""Seconds for which a subject that was read before may be refused: what decides about it restarts, too."""
 SILENCE = 90.0
 """Seconds after which a watch that says nothing is taken for dead: the API server sends a bookmark every minute."""
 
@@ -60,6 +73,8 @@ class Interrupted:
 
     kind: str
     reason: str
+    denied: bool = False
+    """Whether the API server answers, and refuses what it allowed before."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,8 @@ def watch(
     versions: t.Mapping[str, str],
     seconds: float,
     away: t.Collection[str] = (),
+    denied: t.Mapping[str, float] | None = None,
+    keep: t.Callable[[Kind, Object], Object] = lambda kind, obj: obj,
 ) -> t.Iterator[Event | None]:
     """Yield what happens to the subjects for *seconds*, and None whenever that was all for now.
 
@@ -85,13 +102,18 @@ def watch(
 
     :param versions: kind -> resourceVersion to watch from; a kind without one is listed first
     :param away: kinds for which the caller was told before that the API server is away
-    :raises Refused: a subject may not be read
+    :param denied: kinds that were refused lately, though they had been read -> for how many seconds
+    :param keep: what the caller wants to have of an object
+    :raises Refused: a subject may not be read, or not any more for a minute
     """
     events: queue.Queue[Event | Exception] = queue.Queue()
     span = _Span(time.monotonic() + seconds)
     for subject in subjects:
         watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), span, events)
         watcher.told = subject.kind.name in away
+        watcher.keep = partial(keep, subject.kind)
+        if denied and subject.kind.name in denied:
+            watcher.denied_at = session.clock() - denied[subject.kind.name]
         threading.Thread(target=watcher.run, daemon=True).start()
     try:
         while True:
@@ -139,54 +161,71 @@ class _Watcher:
         self.span = span
         self.events = events
         self.kind = subject.kind.name
+        self.keep: t.Callable[[Object], Object] = lambda obj: obj
         self.told = False
         """Whether the caller was told that the API server is away."""
+        self.has_worked = bool(version)
+        """Whether the subject has ever been watched."""
+        self.denied_at: float | None = None
+        """When it was first refused since."""
 
     def run(self) -> None:
-        delay = 0.5
+        delay = FIRST_PAUSE
         while not self.span.over:
+            asked = 0.0
             try:
                 if not self.version:
                     self._list()
                 if self._follow():
-                    delay = 0.5
+                    delay = FIRST_PAUSE
                     continue
             except (ApiError, Unreachable) as error:
                 if self.span.over or not self._goes_on_after(error):
                     return
-                if not self.told and not _is_expired(error):
-                    self.events.put(Interrupted(self.kind, str(error)))
-                    self.told = True
+                asked = error.retry_after if isinstance(error, ApiError) else 0.0
             except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
                 self.events.put(error)
                 return
-            self.session.sleep(delay * random.uniform(0.5, 1.0))
-            delay = min(delay * 2, 8.0)
+            self.session.sleep(pause(delay, asked))
+            delay = min(delay * 2, LONGEST_PAUSE)
 
     def _goes_on_after(self, error: ApiError | Unreachable) -> bool:
+        """Tell the caller what he has to know of an error, and return whether the watch goes on."""
         if _is_expired(error):
             self.version = ""
             return True
-        final = error.final if isinstance(error, Unreachable) else error.status in _DENIED or error.not_served
-        if final:
-            what = f"{'watch' if self.version else 'list'} {self.kind}s"
-            refusal = (
-                explain(error, what, self.subject.kind, self.session.api_url)
-                if isinstance(error, ApiError)
-                else Refused(what, str(error), "Check ca_cert and validate_certs")
-            )
-            self.events.put(refusal)
-        return not final
+        is_refusal = error.final if isinstance(error, Unreachable) else error.status in _DENIED or error.not_served
+        began = is_refusal and self.denied_at is None
+        if not is_refusal:
+            self.denied_at = None
+        elif self.denied_at is None:
+            self.denied_at = self.session.clock()
+        if self.denied_at is not None and not (self.has_worked and self.session.clock() - self.denied_at < DENIAL):
+            self.events.put(self._refusal(error))
+            return False
+        if began or not self.told:
+            self.events.put(Interrupted(self.kind, _reason(error), denied=is_refusal))
+            self.told = True
+        return True
+
+    def _refusal(self, error: ApiError | Unreachable) -> Refused:
+        what = f"{'watch' if self.version else 'list'} {self.kind}s"
+        if isinstance(error, ApiError):
+            return explain(error, what, self.subject.kind, self.session.api_url)
+        return Refused(what, str(error), "Check ca_cert and validate_certs")
 
     def _list(self) -> None:
         subject = self.subject
         query = selectors(subject.label_selector, subject.field_selector)
-        listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query)
+        listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query, keep=self.keep)
         self.version = listing.resource_version
         self.events.put(Listed(self.kind, listing.items, self.version))
 
     def _follow(self) -> bool:
-        """Hand on what a watch says until it ends, and tell whether it was more than a connection that closes."""
+        """Hand on what a watch says until it ends, and tell whether it was more than a connection that closes.
+
+        One that breaks is no outage yet: proxies cut what is open for long. It is one when it cannot be opened again.
+        """
         began, before = time.monotonic(), self.version
         left = max(1, int(self.span.left) + 1)
         query = {
@@ -198,13 +237,19 @@ class _Watcher:
         }
         path = self.subject.kind.path(namespace=self.subject.namespace)
         response = self.session.open("GET", path, query, read_timeout=min(left + 10, SILENCE))
+        self.has_worked, self.denied_at = True, None
         if self.told:
             self.events.put(Open(self.kind))
             self.told = False
-        with contextlib.closing(response), reaching(self.session.api_url):
-            for line in _lines(response.stream(65536)):
+        with contextlib.closing(response):
+            for line in _lines(self._read(response)):
                 self._take(line)
         return self.version != before or time.monotonic() - began > 1.0
+
+    def _read(self, response: t.Any) -> t.Iterator[bytes]:
+        """Yield what comes until the stream ends or breaks."""
+        with contextlib.suppress(Unreachable), reaching(self.session.api_url):
+            yield from response.stream(65536)
 
     def _take(self, line: bytes) -> None:
         try:
@@ -216,7 +261,13 @@ class _Watcher:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Unreachable(f"{self.session.api_url} sends what is no watch") from None
         if what != "BOOKMARK":
-            self.events.put(Changed(self.kind, item, what == "DELETED", self.version))
+            self.events.put(Changed(self.kind, self.keep(item), what == "DELETED", self.version))
+
+
+def _reason(error: ApiError | Unreachable) -> str:
+    if isinstance(error, ApiError):
+        return f"it answers {error.status} ({error.message or 'without a word'})"
+    return str(error)
 
 
 def _is_expired(error: ApiError | Unreachable) -> bool:

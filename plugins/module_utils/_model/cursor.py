@@ -14,7 +14,9 @@ import typing as t
 import zlib
 from dataclasses import asdict, dataclass, field
 
-VERSION = 2
+from .sight import Sight
+
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Cursor:
     stillness: Stillness = Stillness()
     memory: t.Mapping[str, t.Any] = field(default_factory=dict)
     """What a wait of its own kind remembers, as JSON has it."""
+    sight: Sight = field(default_factory=Sight)
 
     def __str__(self) -> str:
         content = {"version": VERSION, **asdict(self)}
@@ -71,9 +74,18 @@ def read_cursor(text: str) -> Cursor | None:
             return None
         still = content.pop("stillness")
         stillness = Stillness(str(still["mark"]), float(still["seconds"]), float(still["seen_at"]))
+        seen = content.pop("sight")
+        sight = Sight(
+            away=tuple(map(str, seen["away"])),
+            reason=str(seen["reason"]),
+            since=float(seen["since"]),
+            back_at=None if seen["back_at"] is None else float(seen["back_at"]),
+            lost=float(seen["lost"]),
+            denied={str(subject): float(since) for subject, since in seen["denied"].items()},
+        )
         content["started"] = float(content["started"])
         content["found"] = tuple(map(str, content["found"]))
-        cursor = Cursor(stillness=stillness, **content)
+        cursor = Cursor(stillness=stillness, sight=sight, **content)
     except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, zlib.error):
         return None
     whole = all(isinstance(part, dict) for part in (cursor.versions, cursor.objects, cursor.memory))

@@ -100,7 +100,7 @@ def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollo
 
     def judged(release: str) -> Rollout:
         able = capabilities_of(release)
-        return judge_rollout(pool, config_now, builds, inside, outsiders, able, window.elapsed)
+        return judge_rollout(pool, config_now, builds, inside, outsiders, able, window.watched)
 
     rollout = judged(_release(session, window))
     if rollout.rests_on_the_release:  # a cluster that is upgraded meanwhile behaves differently

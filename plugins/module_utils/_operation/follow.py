@@ -107,7 +107,7 @@ def conclude(
         finished=check_mode or succeeded or failed,
         **parts,
         findings=findings_result(look.findings if look else ()),
-        progress=window.told,
+        progress=window.progress,
         elapsed=int(window.elapsed),
         cursor=window.cursor(),
     )

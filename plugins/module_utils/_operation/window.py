@@ -17,6 +17,7 @@ from .._model import machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, Stillness, read_cursor
 from .._model.findings import FATAL, Finding, first_of
 from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE, Kind, Object, metadata_of
+from .._model.sight import Sight
 
 _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     MACHINE_OS_CONFIG.name: machineosconfig.reduced,
@@ -26,6 +27,7 @@ _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
 }
 
 _AWAY = "API server away: "
+_BACK = "API server back: "
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ class Window:
         self.memory: dict[str, t.Any] = dict(before.memory) if before else {}
         self._stillness = before.stillness if before else Stillness()
         self._found = dict.fromkeys(before.found) if before else {}
-        outage = self.told[len(_AWAY) :] if self.told.startswith(_AWAY) else ""
-        self._away = {subject.kind.name: outage for subject in subjects} if outage else {}
+        self._told_before = self.told
+        self._sight = before.sight if before else Sight()
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
 
@@ -85,6 +87,11 @@ class Window:
     def elapsed(self) -> float:
         """Seconds since the whole wait began."""
         return self.now() - self.started
+
+    @property
+    def watched(self) -> float:
+        """Seconds of the whole wait in which the cluster was seen: what comes with time alone is judged by these."""
+        return max(0.0, self.elapsed - self._sight.lost_by(self.now()))
 
     @property
     def timed_out(self) -> bool:
@@ -101,7 +108,9 @@ class Window:
         self._stillness = self._stillness.after(mark, self.now(), blind=bool(self.outage))
 
     def ending(self, findings: t.Iterable[Finding]) -> Finding | None:
-        """Return the finding that ends the wait, if one of them does."""
+        """Return the finding that ends the wait, if one of them does: none while it may be of the past."""
+        if self._sight.is_blind(self.now()):
+            return None
         return first_of(findings, self.limits.fail_on)
 
     def learns(self, findings: t.Iterable[Finding]) -> bool:
@@ -113,7 +122,13 @@ class Window:
     @property
     def outage(self) -> str:
         """Why the API server is away, or an empty text."""
-        return next(iter(self._away.values()), "")
+        return self._sight.reason if self._sight.away else ""
+
+    @property
+    def progress(self) -> str:
+        """What was told last; with the end of an outage, if that is news."""
+        is_back = self._told_before.startswith(_AWAY) and not self.told.startswith(_AWAY)
+        return _BACK + self.told if is_back else self.told
 
     def line(self, otherwise: str) -> str:
         """Return what there is to tell: that the API server is away, or else *otherwise*."""
@@ -132,14 +147,29 @@ class Window:
         if was_complete:
             yield True
         changed = False
-        for event in watch(self._session, self._subjects, self._versions, seconds, away=set(self._away)):
+        for event in self._events(seconds):
             if event is not None:
                 changed = self._take(event) or changed
                 continue
             if not self.complete:
+                if self.outage and self.line("") != self.told:
+                    self.told = self.line("")
+                    return
                 continue
             yield changed or not was_complete
             was_complete, changed = True, False
+
+    def _events(self, seconds: float) -> t.Iterator[Event | None]:
+        now = self.now()
+        return watch(
+            self._session,
+            self._subjects,
+            self._versions,
+            seconds,
+            away=self._sight.away,
+            denied={subject: max(0.0, now - since) for subject, since in self._sight.denied.items()},
+            keep=lambda kind, obj: _REDUCE[kind.name](obj),
+        )
 
     def objects(self, kind: Kind) -> list[Object]:
         """Return the objects of a kind, in the order of their names."""
@@ -157,6 +187,7 @@ class Window:
                 tuple(self._found),
                 self._stillness,
                 self.memory,
+                self._sight,
             )
         )
 
@@ -167,21 +198,20 @@ class Window:
 
     def _take(self, event: Event) -> bool:
         if isinstance(event, Interrupted):
-            self._away[event.kind] = event.reason
+            self._sight = self._sight.without(event.kind, event.reason, self.now(), event.denied)
             return True
-        was_away = self._away.pop(event.kind, None) is not None
+        was_away = event.kind in self._sight.away
+        self._sight = self._sight.having(event.kind, self.now())
         if isinstance(event, Open):
             return was_away
-        reduce = _REDUCE[event.kind]
         self._versions[event.kind] = event.resource_version
         if isinstance(event, Listed):
-            self._objects[event.kind] = {metadata_of(o)["name"]: reduce(o) for o in event.items}
+            self._objects[event.kind] = {metadata_of(o)["name"]: o for o in event.items}
             return True
         known = self._objects.setdefault(event.kind, {})
         name = metadata_of(event.item)["name"]
         if event.gone:
             return known.pop(name, None) is not None
-        now = reduce(event.item)
-        same = known.get(name) == now
-        known[name] = now
+        same = known.get(name) == event.item
+        known[name] = event.item
         return not same

@@ -50,6 +50,7 @@ class Reply:
     body: str = ""
     cut: bool = False
     """Whether the connection breaks before the whole body is sent."""
+    headers: t.Mapping[str, str] = field(default_factory=dict)
 
 
 HANG_UP = Reply(0)
@@ -397,6 +398,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if reply.cut:
             content, self.close_connection = content[: len(content) // 2], True
@@ -407,6 +410,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        self.wfile.flush()
         try:
             for line in lines:
                 self._chunk(line.encode())

@@ -92,14 +92,9 @@ def test_a_definite_answer_is_not_asked_for_again(status, api, session):
 
 
 @pytest.mark.parametrize("reply", [Reply(503, "busy"), HANG_UP], ids=["503", "hang up"])
-def test_patience_comes_to_an_end(reply, api, monkeypatch):
+def test_patience_comes_to_an_end(reply, api):
     api.always_fail(PATH, reply)
     now = [0.0]
-
-    class Clock:
-        @staticmethod
-        def monotonic() -> float:
-            return now[0]
 
     slept: list[float] = []
 
@@ -107,13 +102,27 @@ def test_patience_comes_to_an_end(reply, api, monkeypatch):
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(sessions, "time", Clock)
-    session = Session(connect({"host": api.url, **TOKEN}), sleep=sleep)
+    session = Session(connect({"host": api.url, **TOKEN}), sleep=sleep, clock=lambda: now[0])
     with pytest.raises((ApiError, Unreachable)):
         session.request("GET", PATH)
     assert sessions.PATIENCE <= sum(slept) < sessions.PATIENCE + 8
     assert max(slept) <= 8
     assert len(slept) < 25
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [("3", 3, 3), ("3600", 30, 30), ("soon", 0.25, 0.5), ("", 0.25, 0.5), ("0", 0.25, 0.5)],
+    ids=["some seconds", "an hour", "no number", "empty", "none"],
+)
+def test_a_busy_api_server_is_given_the_time_that_it_asks_for(asked, least, most, api):
+    api.keep(NODE, node("worker-0"))
+    api.fail(PATH, Reply(429, "busy", headers={"Retry-After": asked}))
+    slept: list[float] = []
+    session = Session(connect({"host": api.url, **TOKEN}), sleep=slept.append)
+    session.request("GET", PATH)
+    assert len(slept) == 1
+    assert least <= slept[0] <= most
 
 
 def test_no_patience_means_one_attempt(api):

@@ -4,9 +4,11 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tracemalloc
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import (
     Changed,
@@ -47,6 +49,25 @@ def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[
     for event in watch(session, subjects or (NODES,), versions, LONG):
         if event is not None and not isinstance(event, Open):
             yield event
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    """The pauses that were made, in seconds."""
+    return []
+
+
+@pytest.fixture
+def patient(session: Session, slept: list[float]) -> Session:
+    """A session whose time goes by in its pauses alone."""
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(0.01)
+
+    session.sleep = sleep
+    session.clock = lambda: sum(slept)
+    return session
 
 
 def names(event: Event) -> list[str]:
@@ -112,7 +133,7 @@ def test_only_the_part_that_the_selectors_choose_is_asked_for(api, session):
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut"])
-def test_a_stream_that_breaks_is_opened_again_from_where_it_was(cut, api, session):
+def test_a_stream_that_breaks_is_opened_again_from_where_it_was_and_is_no_outage(cut, api, session):
     api.keep(NODE, node("worker-0"))
     seen = events(session)
     next(seen)
@@ -122,10 +143,7 @@ def test_a_stream_that_breaks_is_opened_again_from_where_it_was(cut, api, sessio
     api.end_watches(cut=cut)
     api.await_requests("watch", 2)
     api.keep(NODE, node("worker-2"))
-    after = next(seen)
-    if isinstance(after, Interrupted):
-        after = next(seen)
-    assert changed(after) == ("worker-2", False)
+    assert changed(next(seen)) == ("worker-2", False)
     assert said(api) == ["list", "watch", "watch"]
     assert api.requests[-1].query["resourceVersion"] == "102"
 
@@ -180,6 +198,16 @@ def test_an_api_server_that_is_busy_is_asked_again(api, session):
     assert changed(next(seen)) == ("worker-1", False)
 
 
+def test_a_stream_that_says_nothing_for_long_is_opened_again_and_is_no_outage(api, session, monkeypatch):
+    monkeypatch.setattr(watches, "SILENCE", 0.3)
+    api.keep(NODE, node("worker-0"))
+    seen = events(session)
+    next(seen)
+    api.await_requests("watch", 2)
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+
+
 @pytest.mark.parametrize("part", ["limit", "watch"])
 def test_a_subject_that_may_not_be_read_ends_the_watch(part, api, session):
     api.always_fail(f"{part}=", forbidden("nodes"))
@@ -188,12 +216,91 @@ def test_a_subject_that_may_not_be_read_ends_the_watch(part, api, session):
         list(events(session))
 
 
-@pytest.mark.parametrize("versions", [{}, {"MachineOSConfig": "101"}], ids=["listing", "watching"])
-def test_a_kind_that_is_not_served_ends_the_watch(versions, api, session):
+def test_a_kind_that_is_not_served_ends_the_watch(api, session):
     api.not_served.add("machineosconfigs")
-    api.always_fail("machineosconfigs", Reply(404, "404 page not found"))
     with pytest.raises(Refused, match="does not serve machineosconfigs"):
-        list(events(session, Subject(MACHINE_OS_CONFIG), **versions))
+        list(events(session, Subject(MACHINE_OS_CONFIG)))
+
+
+REFUSALS = [
+    pytest.param(Reply(401, "Unauthorized"), "does not accept the credentials", id="401"),
+    pytest.param(forbidden("nodes"), "nodes is forbidden", id="403"),
+    pytest.param(Reply(404, "404 page not found"), "does not serve nodes", id="not served"),
+]
+
+
+@pytest.mark.parametrize(("reply", "reason"), REFUSALS)
+def test_what_was_watched_and_is_refused_is_given_a_minute(reply, reason, api, slept, patient):
+    api.keep(NODE, node("worker-0"))
+    seen = events(patient)
+    next(seen)
+    api.await_requests("watch", 1)
+    api.always_fail("watch", reply)
+    api.end_watches()
+    away = next(seen)
+    assert isinstance(away, Interrupted)
+    assert away.denied
+    assert str(reply.status) in away.reason
+    with pytest.raises(Refused, match=f"^Could not watch Nodes: .*{reason}"):
+        next(seen)
+    assert watches.DENIAL <= sum(slept) < watches.DENIAL + 10
+
+
+@pytest.mark.parametrize(("reply", "reason"), REFUSALS)
+def test_what_is_refused_for_less_than_a_minute_goes_on(reply, reason, api, patient):
+    api.keep(NODE, node("worker-0"))
+    seen = events(patient)
+    next(seen)
+    api.await_requests("watch", 1)
+    api.fail("watch", *[reply] * 5)
+    api.end_watches()
+    assert isinstance(next(seen), Interrupted)
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+
+
+def test_the_minute_of_a_refusal_goes_on_in_the_next_window(api, slept, patient):
+    api.always_fail("watch", forbidden("nodes"))
+    with pytest.raises(Refused, match="nodes is forbidden"):
+        list(watch(patient, [NODES], {"Node": "101"}, LONG, away=["Node"], denied={"Node": 50.0}))
+    assert 10 <= sum(slept) < 20
+
+
+def test_a_minute_begins_anew_when_the_api_server_was_away_in_between(api, slept, patient):
+    api.keep(NODE, node("worker-0"))
+    seen = events(patient, Node="101")
+    api.fail("watch", *[forbidden("nodes")] * 9, Reply(503, "starting"))
+    api.always_fail("watch", forbidden("nodes"))
+    assert [next(seen).denied for dummy in range(2)] == [True, True]
+    with pytest.raises(Refused):
+        next(seen)
+    assert sum(slept) > watches.DENIAL + 20
+
+
+def test_objects_are_kept_as_the_caller_wants_them_listed_and_changed(api, session):
+    api.keep(NODE, node("worker-0"))
+    found = watch(session, [NODES], {}, LONG, keep=lambda kind, obj: {"name": obj["metadata"]["name"], "of": kind.name})
+    seen = (event for event in found if event is not None)
+    assert next(seen).items == [{"name": "worker-0", "of": "Node"}]
+    api.keep(NODE, node("worker-1"))
+    assert next(seen).item == {"name": "worker-1", "of": "Node"}
+
+
+def test_a_list_of_5000_objects_is_never_in_memory_as_a_whole(session):
+    """50 MB of objects, of which a name is kept; a page is 5 MB."""
+    pages = iter(range(10))
+
+    def ask(method: str, path: str, query: t.Mapping[str, str]) -> t.Any:
+        page = next(pages)
+        items = [{"metadata": {"name": f"{page}-{number}"}, "status": "x" * 10_000} for number in range(500)]
+        return {"items": items, "metadata": {"resourceVersion": "7", "continue": "more" if page < 9 else ""}}
+
+    tracemalloc.start()
+    listing = session.pages("/api/v1/nodes", {}, ask, keep=lambda obj: {"name": obj["metadata"]["name"]})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(listing.items) == 5000
+    assert peak < 15e6
 
 
 @pytest.mark.parametrize(
@@ -220,7 +327,7 @@ def test_an_error_in_the_stream_that_is_no_expiry_is_an_interruption(api, sessio
     next(seen)
     away = next(seen)
     assert isinstance(away, Interrupted)
-    assert away.reason == "etcd is away"
+    assert away.reason == "it answers 500 (etcd is away)"
 
 
 def test_a_window_ends_by_itself(api, session):

@@ -8,6 +8,7 @@ import zlib
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model import node as node_model
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, Stillness, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.sight import Sight
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import RENDERED, image_of, node
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,15 @@ _CURSORS = st.builds(
     st.lists(st.text(), max_size=3).map(tuple),
     st.builds(Stillness, st.text(), st.floats(0, 4e9), st.floats(0, 4e9)),
     st.dictionaries(st.text(), _JSON, max_size=3),
+    st.builds(
+        Sight,
+        st.lists(st.text(), max_size=3).map(tuple),
+        st.text(),
+        st.floats(0, 4e9),
+        st.none() | st.floats(0, 4e9),
+        st.floats(0, 4e9),
+        st.dictionaries(st.text(), st.floats(0, 4e9), max_size=3),
+    ),
 )
 
 
@@ -49,7 +59,7 @@ def packed(content: object) -> str:
 
 
 WHOLE = {
-    "version": 2,
+    "version": 3,
     "started": 0,
     "versions": {},
     "objects": {},
@@ -57,6 +67,7 @@ WHOLE = {
     "found": [],
     "stillness": {"mark": "", "seconds": 0, "seen_at": 0},
     "memory": {},
+    "sight": {"away": [], "reason": "", "since": 0, "back_at": None, "lost": 0, "denied": {}},
 }
 
 
@@ -74,10 +85,10 @@ def test_what_the_tests_below_spoil_could_be_read():
         base64.b85encode(zlib.compress(b"not JSON")).decode(),
         packed(None),
         packed([]),
-        packed({"version": 2}),
-        packed([2, 0, {}, {}, ""]),
-        packed({**WHOLE, "version": 1}),
-        packed({**WHOLE, "version": 3}),
+        packed({"version": 3}),
+        packed([3, 0, {}, {}, ""]),
+        packed({**WHOLE, "version": 2}),
+        packed({**WHOLE, "version": 4}),
         packed({**WHOLE, "started": "soon"}),
         packed({**WHOLE, "started": None}),
         packed({**WHOLE, "versions": []}),
@@ -86,6 +97,8 @@ def test_what_the_tests_below_spoil_could_be_read():
         packed({**WHOLE, "found": None}),
         packed({**WHOLE, "stillness": {}}),
         packed({**WHOLE, "stillness": {"mark": "", "seconds": "long", "seen_at": 0}}),
+        packed({**WHOLE, "sight": {}}),
+        packed({**WHOLE, "sight": {**WHOLE["sight"], "since": "once"}}),
         packed({**WHOLE, "memory": []}),
         packed({**WHOLE, "more": 1}),
         packed({key: value for key, value in WHOLE.items() if key != "told"} | {"tol": ""}),

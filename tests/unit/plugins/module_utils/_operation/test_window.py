@@ -7,9 +7,16 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Subject
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import MACHINE_CONFIG_POOL, NODE
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    MACHINE_CONFIG_POOL,
+    NODE,
+    ObjectRef,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.sight import Sight
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits, Window
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply
 
 SUBJECTS = [Subject(NODE), Subject(MACHINE_CONFIG_POOL)]
 LONG = Limits(timeout=0, window=30)
@@ -111,6 +118,49 @@ def test_an_outage_is_a_change_and_is_over_with_the_next_news(cluster, session):
     cluster.keep(MACHINE_CONFIG_POOL, machine_config_pool("other"))
     while window.outage:
         next_change(moments)
+
+
+def test_an_outage_from_the_start_is_told_before_anything_is_known(cluster, session):
+    cluster.stop()
+    window = Window(session, SUBJECTS, LONG, "")
+    assert list(window.moments()) == []
+    assert window.progress.startswith("API server away: no connection to")
+    cluster.start()
+    following = Window(session, SUBJECTS, LONG, window.cursor())
+    assert any(following.moments())
+    following.told = following.line("all is well")
+    assert following.progress == "API server back: all is well"
+    later = Window(session, SUBJECTS, LONG, following.cursor())
+    assert later.progress == "all is well"
+
+
+def test_an_outage_has_one_reason_for_as_long_as_a_subject_is_away(cluster, session):
+    window = Window(session, SUBJECTS, LONG, str(Cursor(0.0, {"Node": "103", "MachineConfigPool": "103"})))
+    cluster.fail("nodes?", Reply(503, "starting"))
+    cluster.fail("machineconfigpools", *[Reply(500, "etcd is away")] * 3)
+    told = {window.line("back") for changed, dummy in zip(window.moments(), range(30)) if changed}
+    reasons = {"it answers 503 (starting)", "it answers 500 (etcd is away)"}
+    assert len(told & {f"API server away: {reason}" for reason in reasons}) == 1
+
+
+def test_a_finding_ends_nothing_while_it_may_be_of_the_past(session):
+    now = [1000.0]
+    fatal = Finding("build.failed", ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
+
+    def ending(sight: Sight) -> bool:
+        return Window(session, [], LONG, str(Cursor(0.0, sight=sight)), lambda: now[0]).ending([fatal]) is not None
+
+    assert ending(Sight())
+    assert not ending(Sight().without("Node", "gone", 990.0))
+    assert not ending(Sight().without("Node", "gone", 990.0).having("Node", 998.0))
+    assert ending(Sight().without("Node", "gone", 900.0).having("Node", 990.0))
+
+
+def test_the_time_of_an_outage_is_not_watched(session):
+    sight = Sight().without("Node", "gone", 100.0).having("Node", 400.0).without("Node", "gone", 900.0)
+    window = Window(session, [], LONG, str(Cursor(0.0, sight=sight)), lambda: 1000.0)
+    assert window.elapsed == 1000
+    assert window.watched == 600
 
 
 def test_a_window_ends_by_itself(cluster, session):
