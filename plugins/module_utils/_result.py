@@ -6,6 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from ._cluster.session import Session
+from ._model.build_attempts import Attempt
+from ._model.build_diagnosis import Diagnosis
 from ._model.capabilities import desired_version
 from ._model.deployment import Deployment
 from ._model.findings import Finding, Severity
@@ -48,8 +50,17 @@ def read_account(session: Session) -> str | None:
     return user.get("username") or None
 
 
-def build_result(build: MachineOSBuild | None, state: str = "") -> dict[str, t.Any] | None:
-    """Return a build; *state* is what a wait knows better than the object itself."""
+def build_result(
+    build: MachineOSBuild | None,
+    state: str = "",
+    attempts: t.Iterable[Attempt] = (),
+    log_paths: t.Iterable[str] = (),
+    failure: t.Mapping[str, t.Any] | None = None,
+) -> dict[str, t.Any] | None:
+    """Return a build; *state* is what a wait knows better than the object itself.
+
+    :param failure: what :func:`failure_result` returned
+    """
     if build is None:
         return None
     return {
@@ -59,6 +70,19 @@ def build_result(build: MachineOSBuild | None, state: str = "") -> dict[str, t.A
         "digested_image_push_spec": build.digested_image_push_spec or None,
         "started": build.started or None,
         "finished": build.finished or None,
+        "attempts": [attempt.as_result() for attempt in attempts],
+        "log_paths": sorted(log_paths),
+        "failure": failure,
+    }
+
+
+def failure_result(reason: Diagnosis) -> dict[str, t.Any]:
+    """Return why a build failed."""
+    return {
+        "finding": reason.cause.value,
+        "containerfile_line": reason.line,
+        "instruction": reason.instruction or None,
+        "excerpt": reason.excerpt,
     }
 
 

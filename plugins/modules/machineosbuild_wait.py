@@ -16,7 +16,11 @@ description:
     back to an old text is answered by the old build, which the operator uses again. Where it cannot be proven which
     build answers, the wait goes on and RV(findings) says C(build.identity_unproven).
   - The module watches and does not poll, so it returns as soon as the build has succeeded, has failed, or was
-    interrupted. A failed build fails the task with the last words of the builder and what to do about it.
+    interrupted.
+  - A failed build fails the task with the cause, what the builder said of it, the line of the Containerfile where that
+    is certain, and what to do about it. Each cause is a finding of its own, such as C(build.push_refused); one that is
+    not known is C(build.failed). Where O(fail_on_findings) names C(build.failed), it means all of them. Whatever looks
+    like a credential is masked.
   - A wait that died is started again and goes on, because all that it needs stands in the cluster. It goes on as well
     while the API server is away, for as long as O(timeout) allows.
   - Nothing is changed. The image of a build that has succeeded goes to the nodes of the pool by itself, unless the pool
@@ -35,11 +39,21 @@ options:
     default: 3600
   stall_timeout:
     description:
-      - For how many seconds nothing may move. A build that goes on to another state, and another build that answers,
-        are movements. V(0) sets no such limit.
+      - For how many seconds nothing may move. A build that goes on to another state, another build that answers, and
+        whatever the builder writes to its log are movements. V(0) sets no such limit.
       - Time in which the API server is away does not count, since nobody sees then whether something moves.
     type: int
     default: 1800
+  log_dir:
+    description:
+      - A folder where the log of each container of each attempt is saved while the builder runs, with the time in front
+        of each line. The files are named in RV(build.log_paths); their names carry the cluster's id, the build's name
+        and UID, the attempt and the container. Only their owner may read them, since a log holds whatever the commands
+        of the Containerfile print, credentials as well.
+      - The folder is on the host where the module runs, which C(delegate_to) chooses, and is made when it is not there.
+      - A log is gone on with where it ended, also by a run that is started again after another one was killed.
+      - What cannot be read or written is told in RV(findings), and the wait goes on.
+    type: path
   fail_on_findings:
     description:
       - The findings that end the wait as a failure, by their ids. V(fatal) stands for all that are fatal, which are
@@ -115,6 +129,11 @@ EXAMPLES = r"""
     pool: layered
     timeout: 1800
     progress: none
+
+- name: Wait for the image, and keep the logs of the builder beside the playbook
+  imagemode.openshift.machineosbuild_wait:
+    pool: layered
+    log_dir: "{{ playbook_dir }}/build-logs"
 
 - name: Build, and say more when it fails
   block:
@@ -204,6 +223,74 @@ build:
       returned: always
       type: str
       sample: '2026-11-24T09:09:41Z'
+    attempts:
+      description:
+        - The pods of its Job that were seen, in their order. The operator makes four attempts at most. Empty when the
+          pods may not be read, or were gone before the wait began.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        pod:
+          description: Name of the pod, in namespace C(openshift-machine-config-operator).
+          returned: always
+          type: str
+          sample: build-layered-966b8892b0c378291caf890a998624e7-x7k2p
+        started:
+          description: When it began.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:04:23Z'
+        finished:
+          description: When its builder ended. Null while it runs.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:05:02Z'
+        exit_code:
+          description: Exit code of the builder. Null while it runs.
+          returned: always
+          type: int
+          sample: 1
+        reason:
+          description: Why it ended, such as V(Error), V(OOMKilled) or V(Evicted). Null while it runs.
+          returned: always
+          type: str
+          sample: Error
+    log_paths:
+      description: The logs that were saved in O(log_dir), sorted. Empty without it.
+      returned: always
+      type: list
+      elements: str
+      sample: [/home/ops/build-logs/f2a8_layered-966b8892b0c378291caf890a998624e7_4403829d_1-x7k2p_image-build.log]
+    failure:
+      description: Why it failed. Null when it has not.
+      returned: always
+      type: dict
+      contains:
+        finding:
+          description: The finding that names the cause.
+          returned: when the build has failed
+          type: str
+          sample: build.package_not_found
+        containerfile_line:
+          description:
+            - The line of the Containerfile on which the failed instruction begins, the first line being 1. Null where
+              it is not certain, and where the cause is not in the Containerfile.
+          returned: when the build has failed
+          type: int
+          sample: 3
+        instruction:
+          description: That instruction, in one line. Null without a line.
+          returned: when the build has failed
+          type: str
+          sample: RUN dnf install -y tcpdmp
+        excerpt:
+          description: The last lines of the builder, without its trace and debugging, and with credentials masked.
+          returned: when the build has failed
+          type: str
+          sample: |-
+            No match for argument: tcpdmp
+            Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1
 machineosconfig:
   description: The MachineOSConfig that serves the pool. Null when there is none, which only check mode tolerates.
   returned: success, and when the build has failed or the time is over
@@ -253,7 +340,7 @@ findings:
         - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
       returned: always
       type: str
-      sample: build.failed
+      sample: build.package_not_found
     severity:
       description:
         - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning) holds
@@ -285,7 +372,9 @@ findings:
       description: What was found, in a sentence.
       returned: always
       type: str
-      sample: MachineOSBuild layered-966b8892b0c378291caf890a998624e7 failed
+      sample: >-
+        MachineOSBuild layered-966b8892b0c378291caf890a998624e7 failed at line 3 of the Containerfile (RUN dnf install
+        -y tcpdmp): exit status 1: No match for argument: tcpdmp
     evidence:
       description: What shows it, 2048 bytes at most. Empty when the message says it all.
       returned: always
@@ -295,9 +384,7 @@ findings:
       description: What can be done about it.
       returned: always
       type: str
-      sample: >-
-        Correct the Containerfile and apply again; if a secret was wrong, correct it and delete the MachineOSBuild,
-        which is then built again
+      sample: Correct the package's name, or enable the repository that has it, and apply again
 progress:
   description: Where it stands, in one line for people.
   returned: success, and when the build has failed or the time is over
@@ -326,7 +413,11 @@ def main() -> None:
     module = new_module(
         POOL,
         WAIT,
-        {"timeout": {"type": "int", "default": 3600}, "stall_timeout": {"type": "int", "default": 1800}},
+        {
+            "timeout": {"type": "int", "default": 3600},
+            "stall_timeout": {"type": "int", "default": 1800},
+            "log_dir": {"type": "path"},
+        },
     )
     asked = module.params
     ask = Ask(
@@ -334,6 +425,7 @@ def main() -> None:
         limits=limits_of(asked),
         cursor=asked["cursor"] or "",
         check_mode=module.check_mode,
+        log_dir=asked["log_dir"] or "",
     )
     finish(module, lambda: await_build(open_session(asked), ask))
 

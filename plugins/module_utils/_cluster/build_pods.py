@@ -6,11 +6,18 @@ from __future__ import annotations
 from .._errors import Refused
 from .._model.resources import OPERATOR_NAMESPACE, POD, Object
 from .session import Session
+from .watch import Subject
 
 
-def pods_of_build(session: Session, build: str) -> list[Object]:
-    """Return the pods of a MachineOSBuild's Job; none when they may not be read, because they only explain."""
+def pods_subject(build: str) -> Subject:
+    """Return what has to be watched to see the pods of a MachineOSBuild's Job."""
+    return Subject(POD, OPERATOR_NAMESPACE, label_selector=f"job-name=build-{build}")
+
+
+def pods_of_build(session: Session, build: str) -> list[Object] | None:
+    """Return the pods of a MachineOSBuild's Job; None when they may not be read, because they only explain."""
+    subject = pods_subject(build)
     try:
-        return session.list(POD, OPERATOR_NAMESPACE, label_selector=f"job-name=build-{build}").items
+        return session.list(POD, subject.namespace, label_selector=subject.label_selector).items
     except Refused:
-        return []
+        return None

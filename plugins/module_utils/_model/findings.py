@@ -36,14 +36,139 @@ class Definition:
     severity: Severity
     meaning: str
     remedy: str
+    kind_of: str = ""
+    """The more general finding that this one is a case of: who names that one means this one too."""
 
 
 FINDINGS: t.Mapping[str, Definition] = {
     "build.failed": Definition(
         Severity.FATAL,
-        "The build that answers for the present spec has failed.",
-        "Correct the Containerfile and apply again; if a secret was wrong, correct it and delete the MachineOSBuild, "
+        "The build that answers for the present spec has failed, for a reason that is not known.",
+        "Read the evidence and the log (log_dir). An edit of the MachineOSConfig builds again; where only a Secret or "
+        "a registry had to be corrected, delete the MachineOSBuild, which is then built again",
+    ),
+    "build.base_image_refused": Definition(
+        Severity.FATAL,
+        "The registry does not give the builder an image that the build starts from.",
+        "Correct the registry's entry in base_image_pull_secret (without one the global pull secret is used), then "
+        "delete the MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.base_image_not_found": Definition(
+        Severity.FATAL,
+        "An image or stage that the build starts from or copies from does not exist.",
+        "Correct the name in the Containerfile and apply again, or push that image and delete the MachineOSBuild, "
         "which is then built again",
+        "build.failed",
+    ),
+    "build.registry_unreachable": Definition(
+        Severity.FATAL,
+        "The builder could not reach a registry.",
+        "See whether the registry is up and the cluster's proxy and firewall let nodes reach it, then delete the "
+        "MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.registry_without_tls": Definition(
+        Severity.FATAL,
+        "A registry answers without TLS.",
+        "Give the registry a certificate, or name it in registrySources.insecureRegistries of Image cluster, then "
+        "delete the MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.registry_not_trusted": Definition(
+        Severity.FATAL,
+        "The builder does not trust the certificate of a registry.",
+        "Put its authority into the ConfigMap that additionalTrustedCA of Image cluster names, then delete the "
+        "MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.run_failed": Definition(
+        Severity.FATAL,
+        "A command of the Containerfile failed.",
+        "Correct the command and apply again",
+        "build.failed",
+    ),
+    "build.command_not_found": Definition(
+        Severity.FATAL,
+        "A command of the Containerfile is not in the image.",
+        "Correct the command's name, or install it in an earlier instruction, and apply again",
+        "build.failed",
+    ),
+    "build.package_not_found": Definition(
+        Severity.FATAL,
+        "No repository that the build sees has the package.",
+        "Correct the package's name, or enable the repository that has it, and apply again",
+        "build.failed",
+    ),
+    "build.repository_unusable": Definition(
+        Severity.FATAL,
+        "The build has no package repository that it may use.",
+        "See whether Secret etc-pki-entitlement is in openshift-config-managed, and whether ConfigMap etc-yum-repos-d "
+        "in openshift-machine-config-operator and the cluster's proxy are right, then delete the MachineOSBuild, which "
+        "is then built again",
+        "build.failed",
+    ),
+    "build.source_not_found": Definition(
+        Severity.FATAL,
+        "An instruction copies a file that is not there.",
+        "Builds of the cluster have no folder of yours: write the file in a RUN, or copy it from an image (COPY "
+        "--from), and apply again",
+        "build.failed",
+    ),
+    "build.no_space": Definition(
+        Severity.FATAL,
+        "The file system that the build wrote to is full.",
+        "Free ephemeral storage on the nodes that build, or make the image smaller, then delete the MachineOSBuild, "
+        "which is then built again",
+        "build.failed",
+    ),
+    "build.killed": Definition(
+        Severity.FATAL,
+        "The builder, or a command that it ran, was killed, as it is when memory runs out.",
+        "Give the nodes that build more free memory, then delete the MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.evicted": Definition(
+        Severity.FATAL,
+        "The node took the build's pod away.",
+        "Free what the evidence names on the nodes that build, and keep them from being drained meanwhile, then delete "
+        "the MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.push_refused": Definition(
+        Severity.FATAL,
+        "The registry does not let the builder push the image.",
+        "Correct the registry's entry in rendered_image_push_secret (it needs the right to push), then delete the "
+        "MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.push_quota_exceeded": Definition(
+        Severity.FATAL,
+        "The registry has no room for the image.",
+        "Remove images there or raise the quota, then delete the MachineOSBuild, which is then built again",
+        "build.failed",
+    ),
+    "build.push_repository_unknown": Definition(
+        Severity.FATAL,
+        "The registry does not know the repository that the image is pushed to.",
+        "Create the repository there, or correct rendered_image_push_spec and apply again",
+        "build.failed",
+    ),
+    "build.containerfile_invalid": Definition(
+        Severity.FATAL,
+        "The Containerfile cannot be understood.",
+        "Correct the instruction and apply again",
+        "build.failed",
+    ),
+    "build.log_not_readable": Definition(
+        Severity.WARNING,
+        "The account may not read the builder's pods or their log, so that they explain nothing.",
+        "Grant get, list and watch on pods and get on pods/log in namespace openshift-machine-config-operator",
+    ),
+    "build.log_not_saved": Definition(
+        Severity.WARNING,
+        "The builder's log could not be written to log_dir.",
+        "See whether log_dir is a folder that may be written to and has room",
     ),
     "build.interrupted": Definition(
         Severity.FATAL,
@@ -340,7 +465,7 @@ class Finding:
 
 def first_of(findings: t.Iterable[Finding], ids: t.Collection[str]) -> Finding | None:
     """Return the first finding that is named, by its id or by FATAL, or None when none is."""
-    return next((f for f in findings if f.id in ids or (f.fatal and FATAL in ids)), None)
+    return next((f for f in findings if {f.id, FINDINGS[f.id].kind_of} & set(ids) or (f.fatal and FATAL in ids)), None)
 
 
 def unknown_ids(ids: t.Iterable[str]) -> list[str]:

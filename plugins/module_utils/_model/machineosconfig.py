@@ -175,6 +175,11 @@ def _entry(content: str) -> dict[str, str]:
     return {"containerfileArch": ALL_ARCHITECTURES, "content": content}
 
 
+def containerfile_of(config: Object) -> str:
+    """Return the Containerfile that the operator builds; empty when there is none."""
+    return _containerfile(config.get("spec") or {})
+
+
 def _containerfile(spec: Object) -> str:
     for entry in spec.get("containerFile") or []:
         if _is_for_all(entry):

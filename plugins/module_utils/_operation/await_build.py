@@ -8,21 +8,38 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster.build_pods import pods_of_build
+from .._cluster.log_folder import LogFolder
+from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
 from .._cluster.watch import Subject
 from .._errors import Refused
 from .._model import machineosconfig as config_model
-from .._model.build_failure import last_words, telling_line
+from .._model.build_attempts import Attempt, last_failed
+from .._model.build_attempts import attempts as attempts_of
+from .._model.build_diagnosis import Diagnosis, diagnose
 from .._model.build_progress import BuildProgress, Outcome, build_progress
+from .._model.findings import Finding
 from .._model.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.pool import Pool
-from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
-from .._result import build_result
+from .._model.resources import (
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    OPERATOR_NAMESPACE,
+    Object,
+    ObjectRef,
+)
+from .._result import build_result, failure_result, read_cluster
 from .apply_machineosconfig import config_result
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
 from .window import Limits, Window
+
+READ_OUT = 1.0
+"""Seconds that logs are given to come to their end when a build has ended while it was followed."""
+READ_OUT_AT_ONCE = 30.0
+"""The same for a build that had ended before, whose logs are then read from their beginning."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,8 @@ class Ask:
     limits: Limits
     cursor: str
     check_mode: bool
+    log_dir: str = ""
+    """Folder where the builder's logs are saved; empty does not save them."""
 
 
 def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.time) -> dict[str, t.Any]:
@@ -44,22 +63,99 @@ def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.
     what = f"await the build of MachineConfigPool {ask.pool}"
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
     progress: BuildProgress | None = None
+    logs = _logs(session, window, ask)
 
     def judge() -> Look:
         nonlocal progress
         progress = _progress(window, ask, what)
-        return Look(progress.outcome, progress.line, _mark(progress), progress.findings)
+        build = progress.build
+        if build is not None and build.state in _TALKATIVE and not ask.check_mode:
+            logs.follow(build.name, build.uid, build.created)
+        mark = f"{_mark(progress)} {logs.mark}"
+        return Look(progress.outcome, progress.line, mark, (*progress.findings, *_troubles(logs)))
 
-    look = follow(window, judge, Pace(), ask.check_mode)
-    words = ""
-    if look and look.outcome is Outcome.FAILED and not ask.check_mode and progress and progress.build:
-        words = last_words(pods_of_build(session, progress.build.name))
-        look = replace(look, findings=tuple(replace(f, evidence=words) for f in look.findings))
+    try:
+        look = follow(window, judge, Pace(), ask.check_mode)
+        if look and progress and progress.build and not ask.check_mode and look.outcome is not Outcome.WAITING:
+            look = _explained(session, window, logs, look, progress.build, ask)
+    finally:
+        logs.close()
+    window.memory["logs"] = logs.memory()
+    failure = window.memory.get("failure")
     parts = {
-        "build": build_result(progress.build, progress.state.value) if progress else None,
+        "build": progress and build_result(progress.build, progress.state.value, logs.attempts, logs.paths, failure),
         "machineosconfig": config_result(config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))),
     }
-    return conclude(session, window, what, look, ask.check_mode, parts, telling_line(words) if words else "")
+    return conclude(session, window, what, look, ask.check_mode, parts)
+
+
+_TALKATIVE = (BuildState.PENDING, BuildState.PREPARING, BuildState.BUILDING)
+
+
+def _logs(session: Session, window: Window, ask: Ask) -> BuildLogs:
+    memory = window.memory.get("logs") or {}
+    folder = LogFolder(ask.log_dir) if ask.log_dir and not ask.check_mode else None
+    if folder is not None and "cluster" not in window.memory:
+        # A file's name tells clusters apart also for an account that may not read the cluster's own id.
+        window.memory["cluster"] = read_cluster(session)["id"] or session.api_url.partition("://")[2]
+    return BuildLogs(session, folder, window.memory.get("cluster", ""), memory, ask.limits.window)
+
+
+def _explained(session: Session, window: Window, logs: BuildLogs, look: Look, build: MachineOSBuild, ask: Ask) -> Look:
+    """Read the logs of a build that has ended to their end, and say why it failed."""
+    failed = build.state is BuildState.FAILED
+    was_followed = bool(logs.attempts)
+    if not failed and not was_followed and not ask.log_dir:
+        return look
+    pods = pods_of_build(session, build.name)
+    logs.take(build.name, build.uid, build.created)
+    logs.read_out(pods, READ_OUT if was_followed else READ_OUT_AT_ONCE)
+    found = look.findings
+    if failed:
+        config = session.peek(MACHINE_OS_CONFIG, build.config) or {}
+        reason = _why(logs, attempts_of(pods or [], build.created), config)
+        window.memory["failure"] = failure_result(reason)
+        found = tuple(_with_cause(f, reason, build) for f in found)
+    return replace(look, findings=(*(f for f in found if f.id not in _TROUBLES), *_troubles(logs)))
+
+
+def _why(logs: BuildLogs, attempts: t.Sequence[Attempt], config: Object) -> Diagnosis:
+    """Return why the last attempt failed, by its log or, where that is gone, by the words that its status holds."""
+    attempt = last_failed(attempts)
+    container = attempt.telling if attempt else None
+    text = logs.text(attempt, container) if attempt and container else ""
+    said = text or (container.message if container else "")
+    evicted = attempt.message if attempt and attempt.reason else ""
+    return diagnose(
+        "\n".join(part for part in (said, evicted) if part),
+        containerfile=config_model.containerfile_of(config),
+        exit_code=container.exit_code if container else 0,
+        reason=(attempt.reason or (container.reason if container else "")) if attempt else "",
+    )
+
+
+def _with_cause(finding: Finding, reason: Diagnosis, build: MachineOSBuild) -> Finding:
+    if finding.id != "build.failed":
+        return finding
+    where = f" at line {reason.line} of the Containerfile ({reason.instruction})" if reason.line else ""
+    said = f": {reason.telling}" if reason.telling else ""
+    return Finding(
+        reason.cause.value, finding.object, f"MachineOSBuild {build.name} failed{where}{said}", reason.excerpt
+    )
+
+
+_TROUBLES = ("build.log_not_readable", "build.log_not_saved")
+
+
+def _troubles(logs: BuildLogs) -> tuple[Finding, ...]:
+    """Return what keeps the logs from being read or saved, which keeps nothing else up."""
+    pods = ObjectRef("Pod", f"build-{logs.name}", OPERATOR_NAMESPACE)
+    found = []
+    if logs.denied:
+        found.append(Finding("build.log_not_readable", pods, f"The log of the builder cannot be read: {logs.denied}"))
+    if logs.unwritten:
+        found.append(Finding("build.log_not_saved", pods, f"The log of the builder is not saved: {logs.unwritten}"))
+    return tuple(found)
 
 
 def _mark(progress: BuildProgress) -> str:

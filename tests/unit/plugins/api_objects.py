@@ -335,3 +335,38 @@ def machine_config_node(name: str = "worker-0", config: str = RENDERED, image: s
         "spec": {"node": {"name": name}, "pool": {"name": "layered"}, "configVersion": {"desired": config}},
         "status": status,
     }
+
+
+def container_status(name: str = "image-build", exit_code: int | None = 1, message: str = "") -> dict[str, t.Any]:
+    """Return how a container of a pod is; without an exit code it runs."""
+    if exit_code is None:
+        return {"name": name, "state": {"running": {"startedAt": NOON}}}
+    ended = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed"}
+    times = {"startedAt": NOON, "finishedAt": "2026-03-01T18:00:00Z"}
+    return {"name": name, "state": {"terminated": {**ended, **times, **({"message": message} if message else {})}}}
+
+
+def build_pod(
+    name: str = "build-layered-a-x7k2p",
+    *containers: dict[str, t.Any],
+    build: str = "layered-a",
+    created: str = NOON,
+    reason: str = "",
+    message: str = "",
+) -> dict[str, t.Any]:
+    """Return a pod of a build's Job."""
+    status: dict[str, t.Any] = {"startTime": created, "containerStatuses": list(containers)}
+    if reason:
+        status.update({"phase": "Failed", "reason": reason, "message": message})
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "openshift-machine-config-operator",
+            "uid": f"uid-of-{name}",
+            "creationTimestamp": created,
+            "labels": {"job-name": f"build-{build}"},
+        },
+        "status": status,
+    }

@@ -104,6 +104,10 @@ class ApiServer:
     not_served: set[str] = field(default_factory=set)
     account: str = "auditor"
     denied: set[str] = field(default_factory=set)
+    logs: dict[str, list[str]] = field(default_factory=dict)
+    """``pod/container`` -> its log, each line with its time in front."""
+    growing: set[str] = field(default_factory=set)
+    """The logs that are not at their end, so that who follows one is kept waiting."""
 
     def __post_init__(self) -> None:
         self._objects: dict[str, dict[str, t.Any]] = {}
@@ -225,6 +229,39 @@ class ApiServer:
         if start + limit < len(found):
             meta["continue"] = str(start + limit)
         return Reply(200, json.dumps({"kind": "List", "metadata": meta, "items": found[start : start + limit]}))
+
+    def says(self, container: str, *lines: str) -> None:
+        """Let a container say something."""
+        with self._changed:
+            self.logs.setdefault(container, []).extend(lines)
+            self._changed.notify_all()
+
+    def falls_silent(self, container: str) -> None:
+        """Let a container's log come to its end."""
+        with self._changed:
+            self.growing.discard(container)
+            self._changed.notify_all()
+
+    def log_for(self, request: Request) -> t.Iterator[str]:
+        """Yield the lines of a container's log, as they come when it is followed."""
+        container = f"{request.path.split('/')[-2]}/{request.query['container']}"
+        since = request.query.get("sinceTime", "").rstrip("Z")
+        count, watches = 0, self._watches
+        if "tailLines" in request.query:
+            count = max(0, len(self.logs.get(container, [])) - int(request.query["tailLines"]))
+        while True:
+            with self._changed:
+                lines = self.logs.get(container, [])[count:]
+                count += len(lines)
+                at_end = container not in self.growing or "follow" not in request.query or self._watches != watches
+                if not lines and not at_end:
+                    self._changed.wait(5.0)
+                    continue
+            for line in lines:
+                if line >= since:
+                    yield (line if "timestamps" in request.query else line.partition(" ")[2]) + "\n"
+            if at_end:
+                return
 
     def _post(self, request: Request, plural: str) -> Reply:
         meta = request.body["metadata"]
@@ -387,6 +424,8 @@ class _Handler(BaseHTTPRequestHandler):
         reply = api.fault_of(request)
         if reply is None and request.query.get("watch"):
             self._stream(api.changes_for(request))
+        elif reply is None and address.path.endswith("/log"):
+            self._stream(api.log_for(request))
         else:
             self._send(reply or api.answer(request))
 

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import ModuleDocFragment
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_attempts import attempts
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_diagnosis import diagnose
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.deployment import read_status
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
@@ -32,9 +34,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.app
 from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import (
     build_result,
+    failure_result,
     findings_result,
     node_result,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import build_pod
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 COLLECTION = Path(__file__).resolve().parents[3]
@@ -205,13 +209,19 @@ CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name"
 FINDING = Finding("node.image_staged", ObjectRef("Node", "worker-0"), "another image is booted")
 NODE = NodeState.from_api({"metadata": {"name": "worker-0"}})
 BOOTED = read_status('{"deployments": [{"booted": true}]}').booted
+BUILD = build_result(
+    MachineOSBuild.from_api({"metadata": {"name": "layered-1"}}),
+    attempts=attempts([build_pod()]),
+    log_paths=["/logs/a.log"],
+    failure=failure_result(diagnose("")),
+)
 VERDICT = NodeVerdict("worker-0", Verdict.MISMATCH, (FINDING,), BOOTED)
 
 
 @pytest.mark.parametrize(
     ("module", "result", "value"),
     [
-        ("machineosbuild_wait", "build", build_result(MachineOSBuild.from_api({"metadata": {"name": "layered-1"}}))),
+        ("machineosbuild_wait", "build", BUILD),
         ("machineosbuild_wait", "findings", findings_result([FINDING])),
         ("machineosbuild_wait", "machineosconfig", config_result(CONFIG)),
         ("machineosconfig", "machineosconfig", config_result(CONFIG)),

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
@@ -17,15 +17,16 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.resourc
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.await_build import Ask, await_build
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    NOON,
     all_pools,
+    build_pod,
     cluster_version,
+    container_status,
     image_of,
     machine_os_build,
     machine_os_config,
 )
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden
-
-NAMESPACE = "openshift-machine-config-operator"
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden, refusal
 
 
 def ask(cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> Ask:
@@ -41,11 +42,7 @@ def cluster(api):
 
 
 def failed_pod(message: str) -> dict[str, t.Any]:
-    ended = {"name": "image-build", "state": {"terminated": {"exitCode": 1, "message": message}}}
-    return {
-        "metadata": {"name": "build-layered-a-x", "namespace": NAMESPACE, "labels": {"job-name": "build-layered-a"}},
-        "status": {"containerStatuses": [ended]},
-    }
+    return build_pod("build-layered-a-x7k2p", container_status("image-build", 1, message))
 
 
 def succeed(api) -> None:
@@ -85,7 +82,7 @@ def test_nothing_is_listed_twice(cluster, session):
     first = await_build(session, ask())
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     await_build(session, ask(first["cursor"]))
-    kinds = ("machineconfigpools", "machineosconfigs", "machineosbuilds")
+    kinds = ("machineconfigpools", "machineosconfigs", "machineosbuilds", "pods")
     lists = [r.path.rpartition("/")[2] for r in cluster.requests if "limit" in r.query]
     assert sorted(lists) == sorted(kinds)
 
@@ -98,26 +95,126 @@ def test_a_line_is_not_said_twice(cluster, session):
     assert quiet["progress"] == first["progress"]
 
 
-@pytest.mark.parametrize(
-    ("state", "reason"), [("Failed", "MachineOSBuild layered-a failed"), ("Interrupted", "was interrupted")]
-)
-def test_a_build_that_ends_badly_fails_with_its_last_words(state, reason, cluster, session):
-    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state=state))
-    cluster.keep(POD, failed_pod("STEP 2/3\nError: no space left\n"))
-    with pytest.raises(Refused, match=rf"MachineConfigPool layered: .*{reason}: Error: no space left\. ") as refused:
-        await_build(session, ask())
-    result = refused.value.result
+def failure(session, **asked: t.Any) -> Refused:
+    with pytest.raises(Refused) as refused:
+        await_build(session, ask(**asked))
+    return refused.value
+
+
+RUN_FAILED = """\
+[3/3] STEP 2/2: RUN dnf install -y tcpdmp
+No match for argument: tcpdmp
+Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1
++ return 1
+"""
+FROM_AND_RUN = "FROM configs AS final\nRUN dnf install -y tcpdmp\n"
+
+
+@pytest.fixture
+def failed(cluster):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", containerfile=FROM_AND_RUN))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
+    return cluster
+
+
+def test_a_failed_build_fails_with_its_cause_line_and_words_from_the_log(failed, session):
+    failed.keep(POD, failed_pod(""))
+    failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
+    refused = failure(session)
+    assert str(refused) == (
+        "Could not await the build of MachineConfigPool layered: MachineOSBuild layered-a failed at line 2 of the "
+        "Containerfile (RUN dnf install -y tcpdmp): exit status 1: No match for argument: tcpdmp. Correct the "
+        "package's name, or enable the repository that has it, and apply again."
+    )
+    result = refused.result
     assert result["finished"]
     (finding,) = result["findings"]
-    assert finding["evidence"] == "STEP 2/3\nError: no space left"
-    assert result["build"]["state"] == state.lower()
+    assert (finding["id"], finding["severity"]) == ("build.package_not_found", "fatal")
+    assert finding["evidence"] == "\n".join(RUN_FAILED.splitlines()[1:3])
+    assert result["build"]["state"] == "failed"
+    assert result["build"]["failure"] == {
+        "finding": "build.package_not_found",
+        "containerfile_line": 2,
+        "instruction": "RUN dnf install -y tcpdmp",
+        "excerpt": finding["evidence"],
+    }
+    assert [a["exit_code"] for a in result["build"]["attempts"]] == [1]
+    assert result["build"]["log_paths"] == []
+
+
+def test_where_the_log_is_gone_the_last_words_speak(failed, session):
+    failed.keep(POD, failed_pod(RUN_FAILED))
+    failed.always_fail("/log", refusal(404, "NotFound", "pod not found", name="x"))
+    assert failure(session).result["findings"][0]["id"] == "build.package_not_found"
+
+
+def test_naming_build_failed_means_every_cause(failed, session):
+    failed.keep(POD, failed_pod(RUN_FAILED))
+    asked = Ask("layered", Limits(0, 30, fail_on=("build.failed",)), "", False)
+    with pytest.raises(Refused, match="tcpdmp"):
+        await_build(session, asked)
+
+
+def test_the_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
+    failed.keep(POD, failed_pod(""))
+    failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
+    with pytest.raises(Refused) as refused:
+        await_build(session, Ask("layered", Limits(0, 30), "", False, log_dir=str(tmp_path)))
+    (path,) = refused.value.result["build"]["log_paths"]
+    with open(path, encoding="utf-8") as file:
+        assert "No match for argument" in file.read()
+    assert [str(each) for each in tmp_path.iterdir()] == [path]
+
+
+def test_a_log_that_cannot_be_saved_is_told_and_hides_no_cause(failed, session, tmp_path):
+    failed.keep(POD, failed_pod(RUN_FAILED))
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match="tcpdmp") as refused:
+        await_build(session, Ask("layered", Limits(0, 30), "", False, log_dir=str(tmp_path / "file")))
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.package_not_found", "build.log_not_saved"]
+
+
+def test_an_evicted_builder_is_said_to_be_one(failed, session):
+    words = "The node was low on resource: ephemeral-storage."
+    failed.keep(POD, build_pod("build-layered-a-x7k2p", reason="Evicted", message=words))
+    refused = failure(session)
+    assert refused.result["findings"][0]["id"] == "build.evicted"
+    assert "low on resource: ephemeral-storage" in str(refused)
+
+
+def test_an_interrupted_build_fails(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Interrupted"))
+    assert "MachineOSBuild layered-a was interrupted" in str(failure(session))
+
+
+def test_check_mode_saves_and_explains_nothing(failed, session, tmp_path):
+    seen = await_build(session, Ask("layered", Limits(0, 30), "", True, log_dir=str(tmp_path / "logs")))
+    assert seen["findings"][0]["id"] == "build.failed"
+    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in failed.said if "/pods" in path]
+
+
+def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", None)))
+    cluster.growing.add("build-layered-a-x7k2p/image-build")
+    first = await_build(session, ask())
+    quiet = await_build(session, ask(first["cursor"], window=3))
+    assert [a["pod"] for a in quiet["build"]["attempts"]] == ["build-layered-a-x7k2p"]
+    before = read_cursor(quiet["cursor"]).stillness.mark
+    cluster.says("build-layered-a-x7k2p/image-build", "2026-03-01T12:00:00.1Z one more line")
+    heard = await_build(session, ask(quiet["cursor"], window=3))
+    cluster.falls_silent("build-layered-a-x7k2p/image-build")
+    assert heard["progress"] == quiet["progress"]
+    assert read_cursor(heard["cursor"]).stillness.mark != before
 
 
 def test_the_last_words_only_explain(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
     cluster.always_fail("pods", forbidden("pods"))
-    with pytest.raises(Refused, match=r"MachineOSBuild layered-a failed\. "):
+    with pytest.raises(Refused, match=r"MachineOSBuild layered-a failed\. ") as refused:
         await_build(session, ask())
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.failed", "build.log_not_readable"]
 
 
 def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, session):

@@ -151,7 +151,7 @@ def test_a_finding_that_came_and_went_is_no_news_again(session):
 
 def test_what_is_fatal_by_the_public_table_ends_the_wait(session):
     refusal = refused(lambda: Wait(session).go(ended(FAILED)))
-    assert str(refusal).startswith("Could not await it: MachineOSBuild a failed. Correct the Containerfile")
+    assert str(refusal).startswith("Could not await it: MachineOSBuild a failed. Read the evidence")
     assert refusal.result["finished"]
 
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import (
+    LogFolder,
+    Place,
+    without_times,
+)
+
+ONE = b"2026-03-01T12:00:00.100000000Z one\n"
+TWO = b"2026-03-01T12:00:00.200000000Z two\n"
+THREE = b"2026-03-01T12:00:01.000000000Z three\n"
+
+
+def test_a_new_log_begins_at_its_beginning(tmp_path):
+    assert LogFolder(str(tmp_path / "new" / "logs")).open("a").place == Place()
+
+
+def test_a_log_goes_on_behind_the_lines_of_its_newest_second(tmp_path):
+    folder = LogFolder(str(tmp_path))
+    first = folder.open("a")
+    first.write(ONE + TWO)
+    first.close()
+    again = folder.open("a")
+    assert (again.place, again.place.since) == (Place("2026-03-01T12:00:00", 2), "2026-03-01T12:00:00Z")
+    again.write(THREE)
+    again.close()
+    assert folder.open("a").place == Place("2026-03-01T12:00:01", 1)
+    assert (tmp_path / "a.log").read_bytes() == ONE + TWO + THREE
+
+
+def test_a_line_that_a_kill_cut_off_is_written_anew(tmp_path):
+    (tmp_path / "a.log").write_bytes(ONE + TWO[:20])
+    assert LogFolder(str(tmp_path)).open("a").place == Place("2026-03-01T12:00:00", 1)
+    assert (tmp_path / "a.log").read_bytes() == ONE
+
+
+def test_only_the_owner_may_read_a_log(tmp_path):
+    (tmp_path / "a.log").touch(0o644)
+    folder = LogFolder(str(tmp_path))
+    folder.open("a")
+    folder.open("b")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_link_is_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").symlink_to(outside)
+    with pytest.raises(OSError, match="symbolic"):
+        LogFolder(str(tmp_path / "logs")).open("a")
+    assert outside.read_text() == "precious"
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.log")
+    with pytest.raises(OSError, match="not a plain file"):
+        LogFolder(str(tmp_path)).open("a")
+
+
+@pytest.mark.parametrize("part", ["../../etc/passwd", "/etc/passwd", "..", ""])
+def test_a_name_stays_in_the_folder(part, tmp_path):
+    path = LogFolder(str(tmp_path)).path_of(part, "image-build")
+    assert os.path.dirname(path) == str(tmp_path)
+
+
+def test_the_parts_of_a_name_tell_logs_apart(tmp_path):
+    assert (
+        LogFolder(str(tmp_path))
+        .path_of("id", "layered-a", "uid", "1-x7k2p", "image-build")
+        .endswith("/id_layered-a_uid_1-x7k2p_image-build.log")
+    )
+
+
+def test_times_are_left_out():
+    assert list(without_times([ONE, b"no time\n"])) == [b"one\n", b"no time\n"]

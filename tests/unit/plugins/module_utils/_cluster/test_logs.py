@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import LogFolder
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import BuildLogs
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import POD
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import NOON, build_pod, container_status
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, forbidden
+
+NAME, UID = "layered-a", "uid-1"
+CONTAINER = "build-layered-a-x7k2p/image-build"
+
+
+def said(number: int, second: int = 0) -> str:
+    return f"2026-03-01T12:00:{second:02d}.{number:09d}Z line {number}"
+
+
+RUNNING = build_pod("build-layered-a-x7k2p", container_status("image-build", None))
+ENDED = build_pod("build-layered-a-x7k2p", container_status("image-build", 7, "last words"))
+
+
+def until(holds: t.Callable[[], object]) -> None:
+    """Wait for what other threads do."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+class Wait:
+    """Windows of one wait, one after the other."""
+
+    def __init__(self, session, folder: LogFolder | None) -> None:
+        self.session = session
+        self.folder = folder
+        self.memory: dict[str, t.Any] = {}
+        self.logs = self.window()
+
+    def window(self) -> BuildLogs:
+        self.logs = BuildLogs(self.session, self.folder, "cluster-1", self.memory, 30)
+        self.logs.follow(NAME, UID, NOON)
+        return self.logs
+
+    def end(self) -> None:
+        self.logs.close()
+        self.memory = self.logs.memory()
+
+
+@pytest.fixture
+def builder(api):
+    api.growing.add(CONTAINER)
+    api.keep(POD, RUNNING)
+    return api
+
+
+@pytest.fixture
+def wait(builder, session, tmp_path):
+    wait = Wait(session, LogFolder(str(tmp_path / "logs")))
+    yield wait
+    builder.falls_silent(CONTAINER)
+    wait.end()
+
+
+def written(wait: Wait) -> str:
+    (path,) = wait.logs.paths
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def log_requests(api) -> list[t.Mapping[str, str]]:
+    return [request.query for request in api.requests if request.path.endswith("/log")]
+
+
+def test_a_log_is_saved_while_it_grows(builder, wait):
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1), said(2))
+    until(lambda: "line 2" in written(wait))
+    builder.says(CONTAINER, said(3, 1))
+    until(lambda: "line 3" in written(wait))
+    assert len(log_requests(builder)) == 1
+
+
+def test_the_next_window_goes_on_without_loss_or_repetition(builder, wait):
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1), said(2, 1), said(3, 1))
+    until(lambda: "line 3" in written(wait))
+    wait.end()
+    builder.says(CONTAINER, said(4, 1), said(5, 2))
+    wait.window()
+    until(lambda: "line 5" in written(wait))
+    assert written(wait) == "".join(f"{line}\n" for line in builder.logs[CONTAINER])
+    assert log_requests(builder)[1]["sinceTime"] == "2026-03-01T12:00:01Z"
+    lists = [r for r in builder.requests if r.path.endswith("/pods") and "watch" not in r.query]
+    assert len(lists) == 1
+
+
+def test_a_run_that_was_killed_is_gone_on_with(builder, wait, session):
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1), said(2))
+    until(lambda: "line 2" in written(wait))
+    (path,) = wait.logs.paths
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(said(3)[:12])
+    wait.logs.close()
+    builder.says(CONTAINER, said(3), said(4))
+    again = Wait(session, wait.folder)
+    until(lambda: again.logs.paths)
+    until(lambda: "line 4" in written(again))
+    assert written(again) == "".join(f"{line}\n" for line in builder.logs[CONTAINER])
+    again.end()
+
+
+def test_a_stream_that_is_cut_is_taken_up_again(builder, wait):
+    builder.fail("/log", HANG_UP)
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1))
+    until(lambda: "line 1" in written(wait))
+    builder.end_watches()
+    builder.says(CONTAINER, said(2))
+    until(lambda: "line 2" in written(wait))
+    assert written(wait).count("line 1") == 1
+
+
+def test_a_log_that_has_ended_is_not_read_again(builder, wait):
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1))
+    builder.falls_silent(CONTAINER)
+    builder.keep(POD, ENDED)
+    until(lambda: wait.logs.memory()["done"])
+    wait.end()
+    wait.window()
+    until(lambda: wait.logs.attempts)
+    wait.logs.read_out([ENDED], 1)
+    assert len(log_requests(builder)) == 1
+
+
+def test_what_the_builder_says_is_a_movement_also_when_nothing_is_saved(builder, session):
+    wait = Wait(session, None)
+    until(lambda: log_requests(builder))
+    before = wait.logs.mark
+    builder.says(CONTAINER, said(1))
+    until(lambda: wait.logs.mark != before)
+    mark = wait.logs.mark
+    wait.end()
+    assert wait.window().mark == mark, "the next window begins where this one ended"
+    builder.falls_silent(CONTAINER)
+    wait.end()
+
+
+def test_the_logs_of_a_build_that_had_ended_are_saved(api, session, tmp_path):
+    api.logs[CONTAINER] = [said(1), said(2)]
+    api.keep(POD, ENDED)
+    logs = BuildLogs(session, LogFolder(str(tmp_path)), "cluster-1", {}, 30)
+    logs.take(NAME, UID, NOON)
+    logs.read_out([ENDED], 20)
+    logs.close()
+    (path,) = logs.paths
+    assert path.endswith("cluster-1_layered-a_uid-1_1-x7k2p_image-build.log")
+    with open(path, encoding="utf-8") as file:
+        assert file.read().count("\n") == 2
+
+
+def test_a_full_disk_is_a_trouble_and_no_end(builder, wait, monkeypatch):
+    until(lambda: wait.logs.paths)
+    monkeypatch.setattr("os.write", full_disk)
+    builder.says(CONTAINER, said(1))
+    until(lambda: wait.logs.unwritten)
+    assert "No space left on device" in wait.logs.unwritten
+    mark = wait.logs.mark
+    builder.says(CONTAINER, said(2))
+    until(lambda: wait.logs.mark != mark)
+
+
+def full_disk(*dummy: t.Any) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_folder_that_cannot_be_made_is_a_trouble(builder, session, tmp_path):
+    (tmp_path / "file").touch()
+    wait = Wait(session, LogFolder(str(tmp_path / "file" / "logs")))
+    until(lambda: wait.logs.unwritten)
+    assert "image-build.log: Not a directory" in wait.logs.unwritten
+    builder.falls_silent(CONTAINER)
+    wait.end()
+
+
+def test_who_may_not_read_pods_is_told(api, session):
+    api.always_fail("pods", forbidden("pods"))
+    wait = Wait(session, None)
+    until(lambda: wait.logs.denied)
+    assert "cannot list" in wait.logs.denied
+    wait.end()
+
+
+def test_who_may_not_read_logs_is_told(builder, session, tmp_path):
+    builder.always_fail("/log", forbidden("pods/log"))
+    wait = Wait(session, LogFolder(str(tmp_path)))
+    until(lambda: wait.logs.denied)
+    assert "pods/log" in wait.logs.denied
+    wait.end()
+
+
+def test_pods_of_another_build_are_not_followed(builder, session):
+    other = build_pod("build-layered-b-x7k2p", container_status("image-build", None), build="layered-b")
+    older = build_pod("build-layered-a-old00", container_status("image-build", None), created="2026-03-01T11:00:00Z")
+    builder.keep(POD, other, older)
+    wait = Wait(session, None)
+    until(lambda: log_requests(builder))
+    assert [a.pod for a in wait.logs.attempts] == ["build-layered-a-x7k2p"]
+    builder.falls_silent(CONTAINER)
+    wait.end()
+
+
+def test_the_text_of_a_log_is_without_times_and_debugging(api, session):
+    api.logs[CONTAINER] = [said(1), '2026-03-01T12:00:00.5Z time="2026" level=debug msg="x"', said(2)]
+    logs = BuildLogs(session, None, "", {}, 30)
+    logs.take(NAME, UID, NOON)
+    logs.read_out([ENDED], 20)
+    (attempt,) = logs.attempts
+    assert logs.text(attempt, attempt.containers[0]) == "line 1\nline 2\n"
+    logs.close()
+
+
+def test_a_log_that_is_gone_is_read_from_its_file(api, session, tmp_path):
+    api.logs[CONTAINER] = [said(1)]
+    logs = BuildLogs(session, LogFolder(str(tmp_path)), "cluster-1", {}, 30)
+    logs.take(NAME, UID, NOON)
+    logs.read_out([ENDED], 20)
+    api.not_served.add("pods")
+    (attempt,) = logs.attempts
+    assert logs.text(attempt, attempt.containers[0]) == "line 1\n"
+    logs.close()
