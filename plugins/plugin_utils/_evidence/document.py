@@ -31,7 +31,8 @@ _MAX_NAME = 80
 # What readers can count on, where a result leaves something out.
 _CLUSTER: Document = {"api_url": None, "id": None, "name": None, "version": None}
 _BUILD: Document = {
-    "name": None, "uid": None, "state": None, "digested_image_push_spec": None, "started": None, "finished": None
+    "name": None, "uid": None, "state": None, "digested_image_push_spec": None, "started": None, "finished": None,
+    "attempts": [], "log_paths": [], "failure": None,
 }  # fmt: skip
 _NODE: Document = {"pool": "", "boot_id": None, "asked_at": None}
 _EXPECTED: Document = {"pull_spec": None, "digest": None, "source": "", "current": True}
