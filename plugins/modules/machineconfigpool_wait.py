@@ -174,6 +174,41 @@ finished:
   returned: success, and when a fatal finding or the time ended the wait
   type: bool
   sample: true
+pool:
+  description: The pool. Null when there is none.
+  returned: success, and when a fatal finding or the time ended the wait
+  type: dict
+  contains:
+    name:
+      description: Name of the pool.
+      returned: always
+      type: str
+      sample: layered
+    paused:
+      description: Whether it is on hold.
+      returned: always
+      type: bool
+      sample: false
+    paused_by_us:
+      description: Whether it was this collection that paused it.
+      returned: always
+      type: bool
+      sample: false
+    created_by_us:
+      description: Whether it was this collection that created it.
+      returned: always
+      type: bool
+      sample: true
+    max_unavailable:
+      description: How many nodes may be out of service at the same time. Null when the pool does not say.
+      returned: always
+      type: str
+      sample: '2'
+    rendered_config:
+      description: Name of the rendered MachineConfig that its nodes are to have. Null until the operator has made one.
+      returned: always
+      type: str
+      sample: rendered-layered-bf01c9a1d2e3f4a5b6c7d8e9f0a1b2c3
 rollout:
   description: How many nodes are how far.
   returned: success, and when a fatal finding or the time ended the wait

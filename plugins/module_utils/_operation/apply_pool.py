@@ -113,13 +113,14 @@ def _result(session: Session, before: Object | None, now: Object | None, changed
         session,
         read_cluster(session) if changed else None,
         changed=changed,
-        pool=_pool_result(now),
+        pool=pool_result(now),
         resource=served(now),
         diff={"before": model.shown(before), "after": model.shown(now)},
     )
 
 
-def _pool_result(obj: Object | None) -> dict[str, t.Any] | None:
+def pool_result(obj: Object | None) -> dict[str, t.Any] | None:
+    """Return what results say of a MachineConfigPool."""
     if obj is None:
         return None
     pool = Pool.from_api(obj)

@@ -23,9 +23,11 @@ from .._model.resources import (
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     NODE,
+    Object,
     metadata_of,
 )
 from .._model.rollout import Rollout, in_pools, judge_rollout, not_in_pool
+from .apply_pool import pool_result
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
@@ -64,7 +66,8 @@ def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = tim
         return Look(outcome, rollout.line, rollout.mark, rollout.findings)
 
     look = follow(window, judge, Pace(least=1.0, most=NODE_NEWS, news=NODE_NEWS), ask.check_mode)
-    parts = {"rollout": rollout.counts, "nodes": [_node_result(n, rollout) for n in seen]}
+    pool = _pool_object(window, ask.pool)
+    parts = {"pool": pool_result(pool), "rollout": rollout.counts, "nodes": [_node_result(n, rollout) for n in seen]}
     return conclude(session, window, what, look, ask.check_mode, parts)
 
 
@@ -75,6 +78,10 @@ def _subjects(pool: str) -> list[Subject]:
         Subject(MACHINE_OS_CONFIG),
         Subject(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool}"),
     ]
+
+
+def _pool_object(window: Window, name: str) -> Object | None:
+    return next((p for p in window.objects(MACHINE_CONFIG_POOL) if metadata_of(p)["name"] == name), None)
 
 
 def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollout, list[NodeState]]:
