@@ -8,7 +8,7 @@ without_lab := lint typing unit checks-test tarball sanity
 with_lab := lab-test integration molecule
 
 .NOTPARALLEL:
-.PHONY: help env copy test $(without_lab) $(with_lab) matrix demo bench mutation clean root
+.PHONY: help env copy test $(without_lab) $(with_lab) matrix demo bench mutation findings clean root
 
 help:
 	@echo 'make demo         watch the collection do its whole job, on this machine (root)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench        requests, seconds and memory beside kubectl (root)'
 	@echo 'make mutation     change the code of the verdict and see whether the tests notice'
 	@echo 'make env copy     only the Python environment; only the copy of the collection that tests run against'
+	@echo 'make findings     write the page of findings of the documentation from the table in the code'
 	@echo 'make clean        remove everything that these made'
 
 env:
@@ -52,6 +53,9 @@ bench: root env
 
 mutation: env
 	@$(python) -m checks mutation
+
+findings: env
+	@$(python) -m checks findings
 
 clean:
 	@if test -x .cache/venv/bin/lab && test "$$(id -u)" = 0; then .cache/venv/bin/lab down --all; fi

@@ -12,6 +12,7 @@ import typer
 from .bench import bench as measure
 from .commands import Setting
 from .environment import CACHE, ROOT, NotPossible
+from .findings_page import write_findings_page
 from .mutation import mutation as mutate
 from .outcome import Count, Outcome, table, total
 from .steps import STEPS
@@ -65,6 +66,12 @@ def mutation() -> None:
     """Change the code of the verdict and see whether the tests notice."""
     NEWEST_TREE.refresh()
     raise typer.Exit(code=0 if mutate(Setting(NEWEST_TREE)) else 1)
+
+
+@app.command()
+def findings() -> None:
+    """Write the page of findings in the documentation from the collection's own table."""
+    typer.echo(f"written: {write_findings_page()}")
 
 
 def _run_step(step: str) -> Outcome:

@@ -30,6 +30,8 @@ class ApiRequest:
     resource: str
     subresource: str
     code: int
+    group: str = ""
+    namespace: str = ""
 
     @property
     def is_write(self) -> bool:
@@ -48,6 +50,8 @@ class ApiRequest:
             resource=about.get("resource", ""),
             subresource=about.get("subresource", ""),
             code=(event.get("responseStatus") or {}).get("code", 0),
+            group=about.get("apiGroup", ""),
+            namespace=about.get("namespace", ""),
         )
 
 

@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from accounts import Account, make_account, manifest
 from audit_log import AuditLog
 from lab.cache import lab_folder
 from lab.facts import Facts
@@ -96,6 +97,13 @@ def pools_of_the_module(request: pytest.FixtureRequest, begun: set[str]) -> None
     if wanted:
         start_builds(request.getfixturevalue("director"), request.getfixturevalue("lab"), wanted)
         begun.update(wanted)
+
+
+@pytest.fixture(scope="session")
+def account(api: Api, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], Account]:
+    """The account of least privilege that a manifest of docs/docsite/rbac describes, by the manifest's name."""
+    folder = tmp_path_factory.mktemp("accounts")
+    return lambda name: make_account(api, lab, manifest(name), folder)
 
 
 @pytest.fixture(scope="session")

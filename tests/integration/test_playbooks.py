@@ -9,10 +9,11 @@ import typing as t
 from dataclasses import dataclass
 
 import pytest
+from accounts import CREATE_EXEC, EXPLAINS, Account, forbidden, granted, manifest, unused
 from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, SHARED_POOLS, containerfile, push_spec, wait_for_build
 
 if t.TYPE_CHECKING:
-    from audit_log import AuditLog
+    from audit_log import AuditLog, Recording
     from lab.facts import Facts
     from lab.kube_rest import Api
     from layering import BuiltPool
@@ -61,11 +62,16 @@ class Applied:
     first: Run
     variables: t.Mapping[str, t.Any]
     password: str
+    ansible: Ansible
+    account: Account
+    recording: Recording
 
 
 @pytest.fixture(scope="module")
-def applied(director: Ansible, lab: Facts) -> Applied:
-    """Apply with files beside the user, everything shown that Ansible can show."""
+def applied(director: Ansible, lab: Facts, audit: AuditLog, account: t.Callable[[str], Account]) -> Applied:
+    """Apply with files beside the user, everything shown that Ansible can show, as who may do this and no more."""
+    applier = account("apply")
+    ansible = director.talking_to(K8S_AUTH_KUBECONFIG=str(applier.kubeconfig))
     password = lab.registry_password_files.pusher.read_text(encoding="utf-8").strip()
     (director.scratch / "Containerfile").write_text(containerfile("echo '{{ no }}' > /etc/motd"), encoding="utf-8")
     (director.scratch / "password").write_text(f"{password}\n", encoding="utf-8")
@@ -81,9 +87,10 @@ def applied(director: Ansible, lab: Facts) -> Applied:
         image_mode_rendered_image_push_secret="played",
         image_mode_nodes="worker-2\n",
     )
-    first = director.run_playbook(APPLY, "-vvv", "--diff", variables=variables)
+    with audit.recording() as recording:
+        first = ansible.run_playbook(APPLY, "-vvv", "--diff", variables=variables)
     assert first.rc == 0, first.output
-    return Applied(first, variables, password)
+    return Applied(first, variables, password, ansible, applier, recording)
 
 
 def test_a_new_pool_gets_its_image_and_the_node_is_proven(applied: Applied, api: Api) -> None:
@@ -102,8 +109,16 @@ def test_no_secret_is_shown_when_everything_is(applied: Applied) -> None:
     assert login not in applied.first.output
 
 
-def test_a_second_apply_changes_nothing(applied: Applied, director: Ansible) -> None:
-    second = director.run_playbook(APPLY, variables=applied.variables)
+def test_apply_takes_what_its_manifest_grants(applied: Applied) -> None:
+    assert not forbidden(applied.recording, applied.account)
+    untouched = unused(granted(manifest("apply")), applied.recording.by(user=applied.account.user))
+    # Where all was created, nothing had to be changed.
+    changes = {("patch", "machineconfigpools"), ("patch", "machineosconfigs"), ("patch", "secrets")}
+    assert not {p for p in untouched - EXPLAINS - {CREATE_EXEC} if (p.verb, p.resource) not in changes}
+
+
+def test_a_second_apply_changes_nothing(applied: Applied) -> None:
+    second = applied.ansible.run_playbook(APPLY, variables=applied.variables)
     assert second.rc == 0, second.output
     assert second.changed == 0
     assert [entry["verdict"] for entry in handed_on(second)] == ["match"]

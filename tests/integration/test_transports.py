@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from oc_client import build_oc, oc_beside
 
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
@@ -29,14 +30,13 @@ DAEMONS = "/api/v1/namespaces/openshift-machine-config-operator/pods"
 @pytest.fixture(scope="session")
 def oc() -> Path:
     """The client of OpenShift, built if it is not yet."""
-    built = subprocess.run(["lab", "build", "--oc"], capture_output=True, text=True, check=True)
-    return Path(built.stdout.strip())
+    return build_oc()
 
 
 @pytest.fixture
 def with_oc(ansible: Ansible, oc: Path) -> Ansible:
     """Ansible with ``oc`` in its PATH."""
-    return ansible.talking_to(PATH=os.pathsep.join([str(ansible.programs), str(oc.parent), os.environ["PATH"]]))
+    return oc_beside(ansible)
 
 
 @pytest.fixture

@@ -7,16 +7,19 @@ impersonation headers (node.md 5.2). Without a status frame the outcome is unkno
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import ssl
 import time
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from .._model.resources import POD
 from .connection import Connection
+from .session import USER_AGENT
 
 try:
     import websocket
@@ -88,28 +91,43 @@ def _opened(connection: Connection, url: str, timeout: float) -> t.Iterator[t.An
 
 def _open(connection: Connection, url: str, timeout: float) -> t.Any:
     configuration = connection.configuration
-    tls: dict[str, t.Any] = {"cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE}
-    if configuration.assert_hostname is not None:
-        tls["check_hostname"] = bool(configuration.assert_hostname)
-    elif not configuration.verify_ssl:
-        tls["check_hostname"] = False
-    for option, value in (
-        ("ca_certs", configuration.ssl_ca_cert),
-        ("certfile", configuration.cert_file),
-        ("keyfile", configuration.key_file),
-    ):
-        if value:
-            tls[option] = value
+    said = [("User-Agent", USER_AGENT), *connection.headers()]
     return websocket.create_connection(
         "ws" + url[len("http") :],
         timeout=timeout,
-        sslopt=tls,
-        header=[f"{name}: {value}" for name, value in connection.headers()],
+        sslopt=_tls(configuration) if url.startswith("https:") else {},
+        header=[f"{name}: {value}" for name, value in said],
         subprotocols=_PROTOCOLS,
         suppress_origin=True,
         enable_multithread=False,
         **_proxy(configuration),
     )
+
+
+def _tls(configuration: t.Any) -> dict[str, t.Any]:
+    """Return how the server is trusted, and by which name where that is not the one of its address."""
+    verified = bool(configuration.verify_ssl)
+    named = verified if configuration.assert_hostname is None else verified and bool(configuration.assert_hostname)
+    files = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
+    options: dict[str, t.Any] = {"context": _trust(verified, named, *(file or None for file in files))}
+    if getattr(configuration, "tls_server_name", None):
+        options["server_hostname"] = configuration.tls_server_name
+    return options
+
+
+@lru_cache(maxsize=8)
+def _trust(verified: bool, named: bool, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+    """Return the certificates to trust and to show. They are read once, not for each of a thousand commands."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = named
+    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
+    if verified and ca:
+        context.load_verify_locations(ca)
+    elif verified:
+        context.load_default_certs()
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 def _proxy(configuration: t.Any) -> dict[str, t.Any]:
@@ -123,9 +141,22 @@ def _proxy(configuration: t.Any) -> dict[str, t.Any]:
     }
     if configuration.no_proxy:
         options["http_no_proxy"] = [h.strip() for h in configuration.no_proxy.split(",") if h.strip()]
-    if proxy.username:
-        options["http_proxy_auth"] = (proxy.username, proxy.password or "")
+    account = _proxy_account(configuration, proxy)
+    if account:
+        options["http_proxy_auth"] = account
     return options
+
+
+def _proxy_account(configuration: t.Any, proxy: SplitResult) -> tuple[str, str] | None:
+    """Return who logs in to the proxy: by the headers for it (proxy_basic_auth), else by its address."""
+    headers = {name.lower(): value for name, value in (configuration.proxy_headers or {}).items()}
+    scheme, dummy, encoded = str(headers.get("proxy-authorization", "")).partition(" ")
+    if scheme.lower() == "basic":
+        user, dummy, password = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")
+        return user, password
+    if proxy.username:
+        return unquote(proxy.username), unquote(proxy.password or "")
+    return None
 
 
 def _collect(socket: t.Any, deadline: float) -> Output:

@@ -79,7 +79,7 @@ class Connection:
 
 
 class ExecServer(socketserver.ThreadingTCPServer):
-    """Answers every request by its script, or refuses it, or says nothing at all.
+    """Answers every request by its script, or refuses it, or says nothing at all; as a proxy it leads to itself.
 
     :ivar asked: first line and headers of each request
     """
@@ -117,6 +117,10 @@ class _Handler(socketserver.StreamRequestHandler):
                 break
             lines.append(line)
         self.server.asked.append(lines)
+        if lines and lines[0].startswith("CONNECT "):
+            self._reply("200 Go on")
+            self.handle()
+            return
         if self.server.silent:
             Connection(self).hang()
             return

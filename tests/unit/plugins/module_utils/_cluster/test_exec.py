@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
+import contextlib
 import inspect
 import json
+import socket
+import ssl
+import threading
 import typing as t
 
+import kubernetes
 import pytest
 import websocket
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
@@ -15,6 +21,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     Output,
     run_in_container,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session, Unreachable
 from ansible_collections.imagemode.openshift.tests.unit.plugins.exec_server import (
     CLOSE,
     RESIZE,
@@ -57,6 +64,63 @@ def test_the_command_is_sent_with_its_container_and_who_asks(server):
     assert [h for h in headers if h.startswith("Impersonate-Group")] == ["Impersonate-Group: a", "Impersonate-Group: b"]
     assert "Sec-WebSocket-Protocol: v5.channel.k8s.io,v4.channel.k8s.io" in headers
     assert not [h for h in headers if h.startswith("Origin")]
+    assert [h for h in headers if h.startswith("User-Agent")] == ["User-Agent: imagemode.openshift"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"proxy": "http://{proxy}", "proxy_headers": {"proxy_basic_auth": "robot:p@ss:word"}},
+        {"proxy": "http://robot:p%40ss%3Aword@{proxy}"},
+    ],
+)
+def test_a_proxy_is_told_who_asks_and_the_cluster_is_not_told_that(options, server):
+    proxy = ExecServer()
+    told = {**options, "proxy": options["proxy"].format(proxy=proxy.url[len("http://") :])}
+    assert run(proxy, **{**told, "host": server.url}).exit_status == 0
+    proxy.stop()
+    (connect_line, *login), (dummy, *headers) = proxy.asked
+    assert connect_line == f"CONNECT 127.0.0.1:{server.server_address[1]} HTTP/1.1"
+    assert f"Proxy-Authorization: Basic {base64.b64encode(b'robot:p@ss:word').decode()}" in login
+    assert not [h for h in headers if h.startswith("Proxy-Authorization")]
+
+
+def test_the_server_is_called_by_the_name_that_the_kubeconfig_gives_it(monkeypatch):
+    monkeypatch.setattr(kubernetes.client.Configuration, "_default", None)  # a kubeconfig becomes the default
+    with names_asked_for() as (port, names):
+        cluster = {"server": f"https://127.0.0.1:{port}", "tls-server-name": "api.internal"}
+        kubeconfig = {
+            "current-context": "c",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "users": [{"name": "u", "user": {"token": "sha256~token"}}],
+        }
+        connection = connect({"kubeconfig": kubeconfig})
+        with pytest.raises(ExecRefused):
+            run_in_container(connection, "ns", "daemon-x", "machine-config-daemon", COMMAND, 30)
+        with pytest.raises(Unreachable):
+            Session(connection).request_once("GET", "/version")
+    assert names == ["api.internal", "api.internal"]
+
+
+@contextlib.contextmanager
+def names_asked_for() -> t.Iterator[tuple[int, list[str | None]]]:
+    """A server without a certificate: it ends each handshake once it has heard by which name it is called."""
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sni_callback = lambda dummy, name, context: names.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            for dummy in range(2):
+                client, dummy = listening.accept()
+                with contextlib.suppress(OSError), client:
+                    context.wrap_socket(client, server_side=True)
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        yield listening.getsockname()[1], names
+        answering.join(30)
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 127, 255])

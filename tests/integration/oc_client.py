@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of OpenShift, for the one transport that needs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from playing import Ansible
+
+
+def build_oc() -> Path:
+    """Build ``oc`` if it is not yet, and return where it is."""
+    built = subprocess.run(["lab", "build", "--oc"], capture_output=True, text=True, check=True)
+    return Path(built.stdout.strip())
+
+
+def oc_beside(ansible: Ansible) -> Ansible:
+    """Return the same Ansible with ``oc`` in its PATH."""
+    return ansible.talking_to(PATH=os.pathsep.join([str(ansible.programs), str(build_oc().parent), os.environ["PATH"]]))
