@@ -152,7 +152,7 @@ notes:
     and C(get) on MachineConfigs. With C(list) on MachineConfigNodes these are compared as well. Without it, or where
     the cluster serves none, they are left out.
   - With O(transport=oc_debug) the account needs C(get) on nodes, C(create), C(delete) and C(list) on namespaces, C(get)
-    on service accounts, C(create), C(get), C(list), C(watch) and C(delete) on pods and C(get) on C(pods/log) in the
+    on service accounts, C(create), C(list), C(watch) and C(delete) on pods and C(get) on C(pods/log) in the
     namespace of the run, and on OpenShift C(use) of the SecurityContextConstraints V(privileged). The namespace carries
     the labels that let privileged pods in, and the pods ask for these constraints by their annotation. That part is
     not tested, for the cluster of the tests of this collection has no such constraints. It takes a cluster

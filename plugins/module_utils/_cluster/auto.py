@@ -42,26 +42,23 @@ class Auto:
         lacking = missing_rights(self.pod_exec.session, _NEEDED)
         if lacking:
             return self._read_instead(nodes, f"the account may not {', '.join(map(str, lacking))}")
-        return self._ask_until_forbidden(nodes)
+        return self._ask_until_answered(nodes)
 
-    def _ask_until_forbidden(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
-        """Ask; where the first word is that it is forbidden, it is so for all. Failures before it are held back."""
+    def _ask_until_answered(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
+        """Ask; where no node answers at all and one says that asking is forbidden, it is so for all.
+
+        A refusal beside an answer is that node's own, whichever comes first.
+        """
         held: list[tuple[NodeState, Answer]] = []
-        forbidden = ""
         answers = self.pod_exec.ask(nodes)
         for node, answer in answers:
-            if answer.failure == "node.exec_forbidden":
-                forbidden = answer.failure_message
-                break
             held.append((node, answer))
             if answer.exit_status is not None:
-                break
-        if forbidden:
-            answers.close()
-            yield from self._read_instead(nodes, forbidden)
-            return
-        yield from held
-        yield from answers
+                yield from held
+                yield from answers
+                return
+        forbidden = next((a.failure_message for dummy, a in held if a.failure == "node.exec_forbidden"), "")
+        yield from self._read_instead(nodes, forbidden) if forbidden else held
 
     def _read_instead(self, nodes: t.Sequence[NodeState], why: str) -> t.Generator[tuple[NodeState, Word], None, None]:
         self.name = self.claims.name
