@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -47,7 +47,7 @@ class OcDebug:
     concurrency: int
     node_timeout: float
     name: t.ClassVar[str] = "oc_debug"
-    _running: set[subprocess.Popen[str]] = field(default_factory=set, init=False, repr=False)
+    _running: set[asyncio.subprocess.Process] = field(default_factory=set, init=False, repr=False)
     _over: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -90,8 +90,8 @@ class OcDebug:
         mark = new_mark()
         command = run.command(node.name, framing_script(STATUS, mark))
         try:
-            said, complaint = self._run_program(command, run.environment, timeout)
-        except subprocess.TimeoutExpired:
+            said, complaint = asyncio.run(self._run_program(command, run.environment, timeout))
+        except asyncio.TimeoutError:
             message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
             return Answer(failure="node.no_answer", failure_message=message)
         framed = read_framed(said, mark)
@@ -100,30 +100,33 @@ class OcDebug:
             return Answer(failure="node.exec_failed", failure_message=f"oc debug: {words[-1]}", stderr=complaint)
         return Answer(framed.exit_status, framed.stdout, framed.stderr)
 
-    def _run_program(
+    async def _run_program(
         self, command: t.Sequence[str], environment: t.Mapping[str, str], timeout: float
     ) -> tuple[str, str]:
+        """Run a program to its end and return what it wrote on its two streams.
+
+        :raises asyncio.TimeoutError: it did not end in time, and was killed
+        """
         with self._lock:
             if self._over.is_set():
                 return "", "the run was given up"
-            # A session of its own: an interrupt is ours to hear first, so that the namespace goes at the end.
-            process = subprocess.Popen(
-                command,
+            process = await asyncio.create_subprocess_exec(
+                *command,
                 env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                # A session of its own: an interrupt is ours to hear first, so that the namespace goes at the end.
                 start_new_session=True,
             )
             self._running.add(process)
-        with process:
-            try:
-                return process.communicate(timeout=timeout)
-            finally:
-                _kill(process)
-                self._running.discard(process)
+        try:
+            said, complaint = await asyncio.wait_for(process.communicate(), timeout)
+        finally:
+            _kill(process)
+            await process.wait()
+            self._running.discard(process)
+        return said.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")
 
     def _end_all(self) -> None:
         with self._lock:
@@ -150,8 +153,8 @@ class _Run:
         return [self.program, "debug", "--quiet", *target, "--", "chroot", "/host", "/bin/sh", "-c", script]
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
