@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lab import build as building
-from lab.build import build, go_parts
+from lab.build import build, go_parts, with_gates
 from lab.errors import LabError
 from lab.go_toolchain import find_go, parse_version
-from lab.release import API_MODULE, JULY_2025, OPERATOR_MODULE
+from lab.release import API_MODULE, JULY_2025, MARCH_2025, OPERATOR_MODULE
 
 # Plays `go`: notes each call, makes the binaries it is asked for, and knows where the modules lie.
 FAKE_GO = """\
@@ -51,7 +51,7 @@ class Workshop:
         self.calls_file = folder / "calls"
         self.go = folder / "go"
         modules = folder / "modules"
-        for part in go_parts():
+        for part in (*go_parts(), *go_parts(MARCH_2025)):
             module = self.sources / "go" / part.module
             for package in part.packages:
                 if package.startswith("./"):
@@ -61,7 +61,7 @@ class Workshop:
             (module / "go.mod").write_text("module example.org/x\n")
             (module / "go.sum").write_text("")
         for module_path, names in (
-            (API_MODULE, (*JULY_2025.crds, JULY_2025.feature_gate)),
+            (API_MODULE, (*JULY_2025.crds, *MARCH_2025.crds, JULY_2025.feature_gate)),
             (OPERATOR_MODULE, (*JULY_2025.operator_manifests, "templates/worker/unit.yaml")),
             ("sigs.k8s.io/kwok", building._STAGES),
         ):
@@ -151,6 +151,26 @@ def test_other_linker_flags_are_another_build(tmp_path: Path) -> None:
     other = next(part for part in go_parts(replace(JULY_2025, version="4.21.0")) if part.name == "operator")
 
     assert operator.key(sources) != other.key(sources)
+
+
+def test_another_release_builds_the_operators_binaries_only(workshop: Workshop, said: list[str]) -> None:
+    first = build(said.append)
+    count = len(workshop.built)
+
+    second = build(said.append, MARCH_2025)
+
+    assert workshop.built[count:] == [f"{OPERATOR_MODULE}/cmd/machine-os-builder"]
+    assert (second.binaries / "etcd").resolve() == (first.binaries / "etcd").resolve()
+    assert second.manifests != first.manifests
+
+
+def test_a_gate_that_image_mode_needs_is_moved_to_the_enabled_ones() -> None:
+    gates = {"enabled": [{"name": "Kept"}], "disabled": [{"name": "OnClusterBuild"}, {"name": "Off"}]}
+    gate = {"kind": "FeatureGate", "status": {"featureGates": [gates]}}
+
+    (version,) = with_gates(gate, MARCH_2025.also_enabled)["status"]["featureGates"]
+
+    assert version == {"enabled": [{"name": "Kept"}, {"name": "OnClusterBuild"}], "disabled": [{"name": "Off"}]}
 
 
 def test_a_failed_build_shows_the_compilers_words_and_leaves_nothing_that_looks_built(

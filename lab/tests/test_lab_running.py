@@ -33,6 +33,7 @@ from lab.facts import Facts
 from lab.labs import keeper_pid
 from lab.ports import choose_ports
 from lab.processes import lab_processes
+from lab.release import JULY_2025
 
 pytestmark = pytest.mark.lab
 
@@ -247,7 +248,7 @@ def broken_etcd(tmp_path: Path, request: pytest.FixtureRequest) -> Build:
 def test_a_component_that_does_not_come_up_is_named_with_its_log_and_nothing_stays(broken_etcd: Build) -> None:
     with own_lab("broken") as lab:
         with pytest.raises(LabError, match=r"(?s)component etcd.*logs/etcd\.log.*made of cheese"):
-            bring_up(lab.folder, broken_etcd, 1, None, print)
+            bring_up(lab.folder, broken_etcd, JULY_2025, 1, None, print)
 
         assert keeper_pid(lab.folder) is None
         assert lab_processes(lab.folder) == []
@@ -264,7 +265,7 @@ def test_a_port_that_was_taken_meanwhile_is_changed_and_not_for_ever(
         monkeypatch.setattr("lab.preparation.choose_ports", lambda: choices.pop(0))
 
         with pytest.raises(LabError, match="taken three times"):
-            bring_up(lab.folder, broken_etcd, 1, None, said.append)
+            bring_up(lab.folder, broken_etcd, JULY_2025, 1, None, said.append)
 
         assert choices == []
         assert sum("a port was taken" in line for line in said) == 3

@@ -21,7 +21,7 @@ from lab.keeper import LIFELINE_READY
 from lab.nodes import node, node_names
 from lab.preparation import prepare
 from lab.push_base_image import RESULT_FILE
-from lab.release import JULY_2025
+from lab.release import Release
 from lab.supervision import ComponentState, State, Supervisor
 
 Say = Callable[[str], None]
@@ -41,14 +41,14 @@ class _PortTaken(Exception):
     """A component found its port taken."""
 
 
-def bring_up(folder: Path, build: Build, workers: int, companion: int | None, say: Say) -> Facts:
+def bring_up(folder: Path, build: Build, release: Release, workers: int, companion: int | None, say: Say) -> Facts:
     """Start a lab in ``folder`` from nothing and return its facts once it is ready.
 
     ``companion`` is the pid of a process with which the lab ends. Raises LabError, with everything stopped, when a part
     does not come up.
     """
     for _ in range(_ATTEMPTS):
-        facts = prepare(folder, build, JULY_2025)
+        facts = prepare(folder, build, release)
         start = _Start(facts, build, workers, say)
         try:
             return start.run(companion)

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from lab.release import API_MODULE, JULY_2025, OPERATOR_MODULE, Release
 Say = Callable[[str], None]
 HEARTBEAT = 15.0
 # Raised when the way the manifests are taken from the modules changes.
-_MANIFEST_FORMAT = "1"
+_MANIFEST_FORMAT = "2"
 _VERSION_PACKAGE = f"{OPERATOR_MODULE}/pkg/version"
 _OPERATOR_TAGS = (
     "containers_image_openpgp",
@@ -227,7 +227,8 @@ def _copy_manifests(go: Path, modules: Path, release: Release, folder: Path) -> 
     unfinished = _unfinished(folder)
     unfinished.mkdir(parents=True)
     _write_json(unfinished / "crds.json", [item for name in release.crds for item in _documents(api / name)])
-    _write_json(unfinished / "feature-gate.json", _documents(api / release.feature_gate)[0])
+    gate = _documents(api / release.feature_gate)[0]
+    _write_json(unfinished / "feature-gate.json", with_gates(gate, release.also_enabled))
     _write_json(
         unfinished / "operator.json",
         [item for name in release.operator_manifests for item in _documents(operator / name)],
@@ -239,6 +240,20 @@ def _copy_manifests(go: Path, modules: Path, release: Release, folder: Path) -> 
     for path in (unfinished, *unfinished.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     os.replace(unfinished, folder)
+
+
+def with_gates(gate: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """A FeatureGate with these gates moved from the disabled to the enabled ones, for each version its status names."""
+    status = gate.get("status") or {}
+    versions = [
+        {
+            **version,
+            "enabled": [*version["enabled"], *(item for item in version["disabled"] if item["name"] in names)],
+            "disabled": [item for item in version["disabled"] if item["name"] not in names],
+        }
+        for version in status.get("featureGates", [])
+    ]
+    return {**gate, "status": {**status, "featureGates": versions}} if versions else gate
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:

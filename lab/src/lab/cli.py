@@ -16,6 +16,7 @@ import click
 from lab.cache import lab_folder, locked
 from lab.errors import LabError
 from lab.fault_command import fault
+from lab.release import JULY_2025, RELEASES
 
 _DEFAULT_NAME = "lab"
 
@@ -35,16 +36,24 @@ def _name_option(function: Callable[..., None]) -> Callable[..., None]:
     return click.option("--name", default=_DEFAULT_NAME, show_default=True, help="Which lab.")(function)
 
 
+def _release_option(function: Callable[..., None]) -> Callable[..., None]:
+    trains = sorted(RELEASES, reverse=True)
+    return click.option(
+        "--release", default=JULY_2025.train, type=click.Choice(trains), show_default=True, help="Which OpenShift."
+    )(function)
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A real OpenShift image-mode control plane on this machine, to test against."""
 
 
 @main.command()
+@_release_option
 @click.option(
     "--oc", "with_oc", is_flag=True, help="Build the client oc instead, which no lab needs, and print its path."
 )
-def build(with_oc: bool) -> None:
+def build(release: str, with_oc: bool) -> None:
     """Build the control plane from the pinned Go modules, unless that was done."""
     from lab.build import build as build_all
     from lab.build import build_oc
@@ -53,15 +62,16 @@ def build(with_oc: bool) -> None:
     if with_oc:
         click.echo(build_oc(say))
         return
-    built = build_all(say)
+    built = build_all(say, RELEASES[release])
     say(f"the binaries are in {built.binaries}")
 
 
 @main.command()
 @_name_option
+@_release_option
 @click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 2000), help="How many worker nodes.")
 @click.option("--with-pid", type=int, help="End the lab when this process ends.")
-def up(name: str, nodes: int, with_pid: int | None) -> None:
+def up(name: str, release: str, nodes: int, with_pid: int | None) -> None:
     """Start a lab and wait until it is ready. Builds what is missing."""
     from lab.labs import keeper_pid
     from lab.preflight import require_programs, require_root
@@ -78,8 +88,8 @@ def up(name: str, nodes: int, with_pid: int | None) -> None:
         from lab.bring_up import bring_up
         from lab.build import build as build_all
 
-        built = build_all(say)
-        bring_up(folder, built, nodes, with_pid, say)
+        built = build_all(say, RELEASES[release])
+        bring_up(folder, built, RELEASES[release], nodes, with_pid, say)
         say(f"lab {name} is up: export KUBECONFIG={folder / 'kubeconfig'}")
 
 
@@ -109,7 +119,8 @@ def status(name: str, as_json: bool) -> None:
         click.echo(json.dumps(found.document(), indent=2))
     else:
         word = "ready" if found.ready else "running, not ready" if found.running else "down"
-        click.echo(f"lab {name}: {word}, {found.memory / 2**20:.0f} MiB, {found.facts.api_url}, {found.facts.folder}")
+        facts, memory = found.facts, f"{found.memory / 2**20:.0f} MiB"
+        click.echo(f"lab {name}: {word}, {facts.release}, {memory}, {facts.api_url}, {facts.folder}")
         for item in found.components:
             click.echo(f"  {item.name:<27} {item.state.value:<12} restarts {item.restarts:<3} {item.log}")
     if not found.ready:
