@@ -176,6 +176,37 @@ def node(name: str, node: str, boots: str | None, stages: str | None, answer: st
 
 @main.command()
 @_name_option
+@click.argument("scenario", required=False)
+@click.option("--pool", default="layered", show_default=True, help="The pool it happens to, and its MachineOSConfig.")
+@click.option("--node", "chosen_node", default="", help="The node it happens to.  [default: the first of the pool]")
+@click.option("--undo", "backwards", is_flag=True, help="Take it back.")
+@click.option("--list", "listed", is_flag=True, help="Say which scenarios there are.")
+def scenario(name: str, scenario: str | None, pool: str, chosen_node: str, backwards: bool, listed: bool) -> None:
+    """Bring a running lab into a known state of trouble."""
+    from lab.scenarios.catalogue import listing, play, scenario_of, undo
+
+    if listed:
+        for line in listing():
+            click.echo(line)
+        return
+    if scenario is None:
+        raise LabError("Could not play a scenario: none was named. See 'lab scenario --list'.")
+    chosen = scenario_of(scenario)
+
+    from lab.kube_rest import Api, ApiError
+    from lab.labs import running_facts
+    from lab.scenarios.stage import Stage
+
+    facts = running_facts(lab_folder(name))
+    stage = Stage(facts, Api(facts.kubeconfigs.admin), pool, chosen_node)
+    try:
+        click.echo(undo(chosen, stage) if backwards else play(chosen, stage))
+    except ApiError as error:
+        raise LabError(f"Could not play scenario {scenario} in lab {name}: {error}.") from None
+
+
+@main.command()
+@_name_option
 @click.argument("component")
 def logs(name: str, component: str) -> None:
     """Print the log of a component so far."""

@@ -250,6 +250,8 @@ class Machine:
         view = self._seen.view
         if view.settled:
             return
+        if refusal := self._folder.refusal:
+            raise UpdateFailed(refusal)
         if not self._runs(target):
             log.info("%s: to %s %s", self._name, target.config, target.image or "(the OS of its MachineConfig)")
             if view.state not in (State.WORKING, State.DEGRADED):
@@ -337,6 +339,10 @@ class Machine:
 
     def _come_back(self) -> None:
         """Boot: with what is staged, a new boot id, and containers that were started again."""
+        while self._folder.boot_is_held:
+            # Asked so that the thread of a node that left the cluster ends.
+            _ = self._seen.view
+            time.sleep(0.5)
         host = self._host.rebooted(str(uuid.uuid4()))
         self._write(host)
         self._folder.set_down(False)

@@ -7,6 +7,8 @@ A node is a folder under the lab's ``nodes``. Two writers share it and never wri
 ``pretence.json``  a test's: what the node claims to have booted or staged instead
 ``exec-mode``      a test's: one of ExecMode (absent: ok)
 ``exec-delay``     a test's, optional: seconds an answer takes
+``refuses``        a test's, optional: why the node's daemon refuses every update
+``stays-down``     a test's: there for as long as the node is not to come back from a reboot
 ``down``           the node daemon's: there while the node reboots; its kubelet does not answer then
 ``status.json``    made of the first two: what ``rpm-ostree status --json`` prints on the node
 """
@@ -265,6 +267,35 @@ class NodeFolder:
             _replace(self.path / "down", "")
         else:
             (self.path / "down").unlink(missing_ok=True)
+
+    def refuse_updates(self, reason: str) -> None:
+        """Let the node's daemon refuse every update for this reason; for none, let it work again."""
+        if reason:
+            self._known_host()
+            _replace(self.path / "refuses", reason)
+        else:
+            (self.path / "refuses").unlink(missing_ok=True)
+
+    @property
+    def refusal(self) -> str:
+        """Why the daemon refuses every update; empty where it does not."""
+        try:
+            return (self.path / "refuses").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def hold_boot(self, held: bool) -> None:
+        """Keep the node from coming back after its next reboot, or let it."""
+        if held:
+            self._known_host()
+            _replace(self.path / "stays-down", "")
+        else:
+            (self.path / "stays-down").unlink(missing_ok=True)
+
+    @property
+    def boot_is_held(self) -> bool:
+        """Whether the node is not to come back from a reboot."""
+        return (self.path / "stays-down").exists()
 
     def remove(self) -> None:
         """Forget the node; it left the cluster."""

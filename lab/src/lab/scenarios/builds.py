@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds that fail, hang, are cut off, or are not the one that they look like."""
+
+from __future__ import annotations
+
+from lab.errors import LabError
+from lab.node_annotations import PREFIX
+from lab.scenarios.scenario import Scenario, Subject
+from lab.scenarios.stage import (
+    BUILDS,
+    CONFIGS,
+    CURRENT_BUILD,
+    JOBS,
+    PODS,
+    SECRETS,
+    Stage,
+    build_conditions,
+    now,
+)
+
+_REFUSED = "push-refused"
+_LONG = "a-pool-of-22-character"
+
+
+def _fails(stage: Stage) -> str:
+    return stage.apply_config("RUN echo no such luck >&2; exit 7") + "; its RUN ends with 7, and so do four attempts"
+
+
+def _hangs(stage: Stage) -> str:
+    return stage.apply_config("RUN sleep 86400") + "; its RUN sleeps for a day"
+
+
+def _edited(stage: Stage) -> str:
+    return stage.apply_config(f"RUN echo {now()} > /etc/edited") + "; another build begins in five seconds"
+
+
+def _evicted(stage: Stage) -> str:
+    build = stage.current_build()["metadata"]["name"]
+    pods = stage.api.get(PODS, labelSelector=f"job-name=build-{build}")["items"]
+    running = [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") == "Running"]
+    if not running:
+        raise LabError(f"Could not evict the pod of MachineOSBuild {build}: none runs. Play build-hangs first.")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": running[0]}}
+    stage.api.create(f"{PODS}/{running[0]}/eviction", eviction)
+    return f"evicted Pod {running[0]} of MachineOSBuild {build}; its Job makes another"
+
+
+def _interrupted(stage: Stage) -> str:
+    build = stage.current_build()["metadata"]["name"]
+    if not stage.remove(JOBS, f"build-{build}"):
+        raise LabError(f"Could not interrupt MachineOSBuild {build}: it has no Job. Play build-hangs first.")
+    return f"deleted Job build-{build}; MachineOSBuild {build} is Interrupted in five seconds"
+
+
+def _vanishes(stage: Stage) -> str:
+    build = stage.current_build()["metadata"]["name"]
+    stage.remove(BUILDS, build)
+    return f"deleted MachineOSBuild {build}; the operator makes one of the same name and another uid"
+
+
+def _rebuilt(stage: Stage) -> str:
+    stage.current_build()
+    stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {f"{PREFIX}rebuild": ""}}})
+    return f"asked for a rebuild of MachineOSConfig {stage.pool}: same name, another uid, another digest"
+
+
+def _stays_building(stage: Stage) -> str:
+    spec = f"{stage.facts.registry_host}/lab/two/segments/{stage.pool}:latest"
+    done = stage.apply_config("RUN true", renderedImagePushSpec=spec)
+    return f"{done} to push to {spec}: it is built and pushed, and its build stays Building for ever"
+
+
+def _push_denied(stage: Stage) -> str:
+    stage.write_secret(SECRETS, _REFUSED, stage.refused_login())
+    done = stage.apply_config("RUN true", renderedImagePushSecret={"name": _REFUSED})
+    return f"{done} to push with Secret {_REFUSED}, which the registry refuses"
+
+
+def _push_allowed(stage: Stage) -> str:
+    done = stage.restore_config()
+    stage.remove(SECRETS, _REFUSED)
+    return f"{done} and deleted Secret {_REFUSED}"
+
+
+def _secret_missing(stage: Stage) -> str:
+    done = stage.apply_config("RUN true", renderedImagePushSecret={"name": "not-there"})
+    return f"{done} to push with Secret not-there: its build gets no conditions"
+
+
+def _restored(stage: Stage) -> str:
+    return stage.restore_config()
+
+
+def _too_long(stage: Stage) -> str:
+    long = Stage(stage.facts, stage.api, _LONG)
+    return long.apply_config("RUN true") + ": no build can be labelled with the name of its rendered config"
+
+
+def _long_gone(stage: Stage) -> str:
+    Stage(stage.facts, stage.api, _LONG).restore_config()
+    # The builder would go on trying the dead one.
+    stage.supervisor.restart("machine-os-builder")
+    return f"deleted MachineOSConfig {_LONG} and restarted machine-os-builder, which would go on trying"
+
+
+def _first_of_the_list(stage: Stage) -> str:
+    return f"{stage.pool}-{'0' * 32}"
+
+
+def _older(stage: Stage) -> str:
+    repository = stage.config()["spec"]["renderedImagePushSpec"].rpartition(":")[0]
+    name = _first_of_the_list(stage)
+    status = {
+        "conditions": build_conditions("Succeeded"),
+        "digestedImagePushSpec": f"{repository}@sha256:{'0' * 64}",
+    }
+    stage.write_build(name, status)
+    return f"wrote MachineOSBuild {name}, Succeeded, for the same rendered config and first in the list"
+
+
+def _older_gone(stage: Stage) -> str:
+    name = _first_of_the_list(stage)
+    stage.remove(BUILDS, name)
+    return f"deleted MachineOSBuild {name}; touch the pool, and its rollout goes on"
+
+
+def _last_of_the_list(stage: Stage) -> str:
+    return f"{stage.pool}-{'f' * 32}"
+
+
+def _two(stage: Stage) -> str:
+    name = _last_of_the_list(stage)
+    stage.write_build(name, {"conditions": build_conditions("Building"), "buildStart": now()})
+    stage.supervisor.restart("machine-os-builder")
+    return f"wrote MachineOSBuild {name}, Building, and restarted machine-os-builder, as when it was evicted"
+
+
+def _two_gone(stage: Stage) -> str:
+    name = _last_of_the_list(stage)
+    stage.remove(BUILDS, name)
+    return f"deleted MachineOSBuild {name}"
+
+
+def _stale(stage: Stage) -> str:
+    name = f"{stage.pool}-{'e' * 32}"
+    stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
+    return f"let MachineOSConfig {stage.pool} name MachineOSBuild {name}, which is not there"
+
+
+def _layer_only(stage: Stage) -> str:
+    config = {
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "MachineConfig",
+        "metadata": {"name": f"99-{stage.pool}-file", "labels": {f"{PREFIX}role": stage.pool}},
+        "spec": {
+            "config": {
+                "ignition": {"version": "3.4.0"},
+                "storage": {
+                    "files": [
+                        {
+                            "path": "/etc/lab-file",
+                            "mode": 420,
+                            "contents": {"source": f"data:,{now()}"},
+                            "overwrite": True,
+                        }
+                    ]
+                },
+            }
+        },
+    }
+    stage.ensure("/apis/machineconfiguration.openshift.io/v1/machineconfigs", config)
+    return f"created MachineConfig 99-{stage.pool}-file: a file alone, for which 4.20 builds no image"
+
+
+def _layer_only_gone(stage: Stage) -> str:
+    stage.remove("/apis/machineconfiguration.openshift.io/v1/machineconfigs", f"99-{stage.pool}-file")
+    return f"deleted MachineConfig 99-{stage.pool}-file"
+
+
+BUILD_SCENARIOS = (
+    Scenario("build-fails", Subject.POOL, "A RUN of the Containerfile fails.", _fails, _restored, cases=(3,)),
+    Scenario("build-hangs", Subject.POOL, "A RUN of the Containerfile never ends.", _hangs, _restored, cases=(16,)),
+    Scenario(
+        "build-evicted",
+        Subject.POOL,
+        "The running pod of the current build is evicted.",
+        _evicted,
+        undone_by="the Job's next pod",
+    ),
+    Scenario(
+        "build-interrupted",
+        Subject.POOL,
+        "The Job of the current build is deleted.",
+        _interrupted,
+        undone_by="lab scenario build-vanishes, or any edit",
+        cases=(15,),
+    ),
+    Scenario(
+        "build-vanishes",
+        Subject.POOL,
+        "The current build is deleted, and made again.",
+        _vanishes,
+        undone_by="the operator",
+        cases=(4, 5),
+    ),
+    Scenario(
+        "build-again",
+        Subject.POOL,
+        "A rebuild is asked for: same name, new uid.",
+        _rebuilt,
+        undone_by="the operator",
+        cases=(4,),
+    ),
+    Scenario(
+        "build-stays-building",
+        Subject.POOL,
+        "The image is pushed, and its build cannot say so: two namespace segments in the push spec.",
+        _stays_building,
+        _restored,
+    ),
+    Scenario(
+        "push-denied",
+        Subject.POOL,
+        "The registry refuses the push secret, as an expired token.",
+        _push_denied,
+        _push_allowed,
+        cases=(9,),
+    ),
+    Scenario("push-secret-missing", Subject.POOL, "The push secret does not exist.", _secret_missing, _restored),
+    Scenario(
+        "config-edited",
+        Subject.POOL,
+        "The Containerfile is edited; --undo brings the text before back, and with it the build before.",
+        _edited,
+        _restored,
+        cases=(1, 16),
+    ),
+    Scenario(
+        "pool-name-too-long",
+        Subject.LAB,
+        f"A pool named {_LONG}, one character more than a build can be labelled with.",
+        _too_long,
+        _long_gone,
+    ),
+    Scenario(
+        "older-build-first",
+        Subject.POOL,
+        "An older build for the same rendered config stands first in the list.",
+        _older,
+        _older_gone,
+        cases=(1,),
+        scripted=True,
+    ),
+    Scenario(
+        "two-builds",
+        Subject.POOL,
+        "The builder is evicted, and a second build is under way.",
+        _two,
+        _two_gone,
+        cases=(14,),
+        scripted=True,
+    ),
+    Scenario(
+        "stale-annotation",
+        Subject.POOL,
+        "The MachineOSConfig names a build that is not there.",
+        _stale,
+        undone_by="the operator makes a build, and names it",
+        cases=(13,),
+        scripted=True,
+    ),
+    Scenario(
+        "file-added",
+        Subject.POOL,
+        "A MachineConfig adds a file: a new rendered config that needs no new image.",
+        _layer_only,
+        _layer_only_gone,
+    ),
+)

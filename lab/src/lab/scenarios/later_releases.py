@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What later releases write and the lab's do not: written into the objects by hand, beside the controllers."""
+
+from __future__ import annotations
+
+from lab.errors import LabError
+from lab.node_annotations import PREFIX
+from lab.scenarios.scenario import Scenario, Subject
+from lab.scenarios.stage import BEFORE, BUILDS, CONFIGS, CURRENT_BUILD, POOLS, Stage, build_conditions, now
+
+LAST_WORDS = 'Error: building at STEP "RUN dnf install -y no-such-package": while running runtime: exit status 1'
+
+
+def _begun(stage: Stage) -> str:
+    config, build = stage.config(), stage.current_build()["metadata"]["name"]
+    status = {
+        "observedGeneration": config["metadata"]["generation"],
+        "machineOSBuild": {"name": build, "group": "machineconfiguration.openshift.io", "resource": "machineosbuilds"},
+    }
+    stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": status})
+    return f"wrote status of MachineOSConfig {stage.pool}: generation {status['observedGeneration']}, build {build}"
+
+
+def _forgotten(stage: Stage) -> str:
+    stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": {"machineOSBuild": None}})
+    return f"took the build out of the status of MachineOSConfig {stage.pool}"
+
+
+def _written(stage: Stage, letter: str, status: dict[str, object], labels: dict[str, str] | None = None) -> str:
+    """Write a build, let the MachineOSConfig name it, and note on it which one was named before."""
+    name, before = f"{stage.pool}-{letter * 32}", stage.current_build()["metadata"]["name"]
+    stage.write_build(name, status, labels)
+    stage.api.patch(f"{BUILDS}/{name}", {"metadata": {"annotations": {BEFORE: before}}})
+    stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
+    return name
+
+
+def _told(stage: Stage) -> str:
+    conditions = build_conditions("Failed", message=LAST_WORDS)
+    name = _written(stage, "c", {"conditions": conditions, "buildStart": now()})
+    return f"wrote MachineOSBuild {name}, Failed, with the builder's last words, and let the config name it"
+
+
+def _unparsed(stage: Stage) -> str:
+    name = _written(stage, "b", {"conditions": build_conditions("Failed")})
+    return f"wrote MachineOSBuild {name}, Failed without Job or start, and let the config name it"
+
+
+def _seeded(stage: Stage) -> str:
+    image = stage.config().get("status", {}).get("currentImagePullSpec", "")
+    if not image:
+        raise LabError(f"Could not seed MachineOSConfig {stage.pool}: it has no image yet. Wait for its first build.")
+    status = {
+        "conditions": build_conditions("Succeeded", reason="PreBuiltImageSeeded", message="Pre-built image seeded"),
+        "digestedImagePushSpec": image,
+    }
+    name = _written(stage, "a", status, {f"{PREFIX}pre-built-image": "true"})
+    seeded = {
+        "type": "Seeded",
+        "status": "True",
+        "reason": "PreBuiltImageSeeded",
+        "message": "",
+        "lastTransitionTime": now(),
+    }
+    stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": {"conditions": [seeded]}})
+    return f"wrote MachineOSBuild {name} that never had a Job, for {image}, and let the config name it"
+
+
+def _image_build_degraded(stage: Stage) -> str:
+    pool = stage.read(POOLS, "MachineConfigPool", stage.pool)
+    build = stage.current_build()["metadata"]["name"]
+    condition = {
+        "type": "ImageBuildDegraded",
+        "status": "True",
+        "reason": "BuildFailed",
+        "message": f"Failed to build OS image for pool {stage.pool} (MachineOSBuild: {build}): Failed: Build Failed",
+        "lastTransitionTime": now(),
+    }
+    others = [item for item in pool["status"].get("conditions", []) if item["type"] != condition["type"]]
+    stage.api.patch(f"{POOLS}/{stage.pool}/status", {"status": {"conditions": [*others, condition]}})
+    return f"wrote condition ImageBuildDegraded of MachineConfigPool {stage.pool}: {condition['message']}"
+
+
+def _not_degraded(stage: Stage) -> str:
+    pool = stage.read(POOLS, "MachineConfigPool", stage.pool)
+    others = [item for item in pool["status"].get("conditions", []) if item["type"] != "ImageBuildDegraded"]
+    stage.api.patch(f"{POOLS}/{stage.pool}/status", {"status": {"conditions": others}})
+    return f"took condition ImageBuildDegraded off MachineConfigPool {stage.pool}"
+
+
+def _without(stage: Stage, letter: str) -> str:
+    build = stage.read(BUILDS, "MachineOSBuild", f"{stage.pool}-{letter * 32}")
+    name, before = build["metadata"]["name"], build["metadata"]["annotations"][BEFORE]
+    # The operator would make a build anew that the MachineOSConfig names and that is not there.
+    stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: before}}})
+    stage.remove(BUILDS, name)
+    return f"let MachineOSConfig {stage.pool} name {before} again, and deleted MachineOSBuild {name}"
+
+
+LATER_SCENARIOS = (
+    Scenario(
+        "later-status-at-start",
+        Subject.POOL,
+        "4.21: the MachineOSConfig's status names build and generation when the build starts.",
+        _begun,
+        _forgotten,
+        scripted=True,
+    ),
+    Scenario(
+        "later-failure-told",
+        Subject.POOL,
+        "Late 4.19 and on: the Failed condition carries the builder's last words.",
+        _told,
+        lambda stage: _without(stage, "c"),
+        scripted=True,
+    ),
+    Scenario(
+        "later-syntax-refused",
+        Subject.POOL,
+        "4.23: a Containerfile that cannot be parsed fails without any Job.",
+        _unparsed,
+        lambda stage: _without(stage, "b"),
+        scripted=True,
+    ),
+    Scenario(
+        "later-image-seeded",
+        Subject.POOL,
+        "4.21: a build is seeded with an image that is there, and never had a Job.",
+        _seeded,
+        lambda stage: _without(stage, "a"),
+        scripted=True,
+    ),
+    Scenario(
+        "later-build-degraded",
+        Subject.POOL,
+        "4.20 as released: the pool's condition ImageBuildDegraded tells of a failed build.",
+        _image_build_degraded,
+        _not_degraded,
+        scripted=True,
+    ),
+)

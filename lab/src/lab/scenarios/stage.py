@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a scenario is played: one lab, one pool, one node, and how their objects are read and written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Any
+
+from lab.build import OPERATOR_NAMESPACE
+from lab.errors import LabError
+from lab.facts import Facts
+from lab.kube_rest import Api, ApiError
+from lab.node_annotations import PREFIX
+from lab.supervision import Supervisor
+
+GROUP = "machineconfiguration.openshift.io"
+POOLS = f"/apis/{GROUP}/v1/machineconfigpools"
+CONFIGS = f"/apis/{GROUP}/v1/machineosconfigs"
+BUILDS = f"/apis/{GROUP}/v1/machineosbuilds"
+NODES = "/api/v1/nodes"
+JOBS = f"/apis/batch/v1/namespaces/{OPERATOR_NAMESPACE}/jobs"
+PODS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
+SECRETS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/secrets"
+CURRENT_BUILD = f"{PREFIX}current-machine-os-build"
+BEFORE = "lab.imagemode.openshift/before"
+"""The annotation that keeps what an object was like, so that the scenario can be undone."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One lab; ``pool`` and ``chosen_node`` are what the command's options name."""
+
+    facts: Facts
+    api: Api
+    pool: str
+    chosen_node: str = ""
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """What starts and stops the lab's components."""
+        return Supervisor.of(self.facts)
+
+    @cached_property
+    def node(self) -> str:
+        """The node: the chosen one, else the first of the pool, else the first worker."""
+        if self.chosen_node:
+            self.read(NODES, "Node", self.chosen_node)
+            return self.chosen_node
+        members = self.members()
+        return members[0] if members else "worker-0"
+
+    def members(self) -> list[str]:
+        """The nodes of the pool, by name."""
+        selector = self.read(POOLS, "MachineConfigPool", self.pool)["spec"]["nodeSelector"]["matchLabels"]
+        chosen = ",".join(f"{key}={value}" for key, value in selector.items())
+        return sorted(item["metadata"]["name"] for item in self.api.get(NODES, labelSelector=chosen)["items"])
+
+    def role(self, pool: str = "") -> str:
+        """The label that puts a node into a pool."""
+        return f"node-role.kubernetes.io/{pool or self.pool}"
+
+    def read(self, path: str, kind: str, name: str) -> dict[str, Any]:
+        """Read an object. Raises LabError that names it where there is none."""
+        found = self.find(path, name)
+        if found is None:
+            raise LabError(f"Could not play on {kind} {name}: there is none. Create it first, or name another.")
+        return found
+
+    def find(self, path: str, name: str) -> dict[str, Any] | None:
+        """Read an object, or None where there is none."""
+        try:
+            return self.api.get(f"{path}/{name}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def remove(self, path: str, name: str) -> bool:
+        """Delete an object and what it owns, as `oc delete` does; False where there was none."""
+        try:
+            self.api.delete(f"{path}/{name}?propagationPolicy=Background")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def ensure(self, path: str, body: Mapping[str, Any]) -> None:
+        """Create an object, unless one of its name is there."""
+        try:
+            self.api.create(path, body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
+    def ensure_pool(self, pool: str = "", **spec: Any) -> None:
+        """Create the custom pool, as the procedure has it, unless it is there."""
+        name = pool or self.pool
+        roles = {"key": f"{GROUP}/role", "operator": "In", "values": ["worker", name]}
+        self.ensure(
+            POOLS,
+            {
+                "apiVersion": f"{GROUP}/v1",
+                "kind": "MachineConfigPool",
+                "metadata": {"name": name},
+                "spec": {
+                    "machineConfigSelector": {"matchExpressions": [roles]},
+                    "nodeSelector": {"matchLabels": {self.role(name): ""}},
+                    **spec,
+                },
+            },
+        )
+
+    def config(self) -> dict[str, Any]:
+        """The pool's MachineOSConfig. Raises LabError where there is none."""
+        return self.read(CONFIGS, "MachineOSConfig", self.pool)
+
+    def apply_config(self, *lines: str, **spec: Any) -> str:
+        """Have the pool's image built from these lines: change its MachineOSConfig, or create it and the pool.
+
+        What the spec was before is kept on the object. Returns what was done.
+        """
+        self.ensure_pool()
+        present = self.find(CONFIGS, self.pool)
+        content = "\n".join(["FROM configs AS final", *lines]) + "\n"
+        wanted = {
+            "machineConfigPool": {"name": self.pool},
+            "imageBuilder": {"imageBuilderType": "Job"},
+            "renderedImagePushSecret": {"name": "push"},
+            "renderedImagePushSpec": f"{self.facts.registry_host}/lab/{self.pool}:latest",
+            **({} if present is None else present["spec"]),
+            "containerFile": [{"containerfileArch": "NoArch", "content": content}],
+            **spec,
+        }
+        if present is None:
+            body = {"apiVersion": f"{GROUP}/v1", "kind": "MachineOSConfig", "metadata": {"name": self.pool}}
+            self.api.create(CONFIGS, {**body, "spec": wanted})
+            return f"created MachineOSConfig {self.pool}"
+        before = present["metadata"].get("annotations", {}).get(BEFORE) or json.dumps(present["spec"])
+        self.api.patch(f"{CONFIGS}/{self.pool}", {"metadata": {"annotations": {BEFORE: before}}, "spec": wanted})
+        return f"changed MachineOSConfig {self.pool}"
+
+    def restore_config(self) -> str:
+        """Give the pool's MachineOSConfig the spec back that it had, or delete one that a scenario created."""
+        present = self.config()
+        before = present["metadata"].get("annotations", {}).get(BEFORE)
+        if before is None:
+            self.api.delete(f"{CONFIGS}/{self.pool}")
+            return f"deleted MachineOSConfig {self.pool}"
+        self.api.patch(
+            f"{CONFIGS}/{self.pool}", {"metadata": {"annotations": {BEFORE: None}}, "spec": json.loads(before)}
+        )
+        return f"gave MachineOSConfig {self.pool} its spec back"
+
+    def current_build(self) -> dict[str, Any]:
+        """The build that the MachineOSConfig names. Raises LabError where it names none that is there."""
+        name = self.config()["metadata"].get("annotations", {}).get(CURRENT_BUILD, "")
+        if not name:
+            raise LabError(
+                f"Could not find the build of MachineConfigPool {self.pool}: its MachineOSConfig names none yet. "
+                "Wait until its Job exists, about ten seconds."
+            )
+        return self.read(BUILDS, "MachineOSBuild", name)
+
+    def write_build(self, name: str, status: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
+        """Create a build for the pool's present rendered config beside the operator's own, with a status."""
+        config = self.config()
+        rendered = self.read(POOLS, "MachineConfigPool", self.pool)["spec"]["configuration"]["name"]
+        repository = config["spec"]["renderedImagePushSpec"].rpartition(":")[0]
+        owner = {
+            "apiVersion": f"{GROUP}/v1",
+            "kind": "MachineOSConfig",
+            "name": self.pool,
+            "uid": config["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+        marks = {
+            f"{PREFIX}machine-os-config": self.pool,
+            f"{PREFIX}rendered-machine-config": rendered,
+            f"{PREFIX}target-machine-config-pool": self.pool,
+            **(labels or {}),
+        }
+        self.ensure(
+            BUILDS,
+            {
+                "apiVersion": f"{GROUP}/v1",
+                "kind": "MachineOSBuild",
+                "metadata": {"name": name, "labels": marks, "ownerReferences": [owner]},
+                "spec": {
+                    "machineConfig": {"name": rendered},
+                    "machineOSConfig": {"name": self.pool},
+                    "renderedImagePushSpec": f"{repository}:{name}",
+                },
+            },
+        )
+        # A build without conditions would get a Job of the operator's, five seconds later.
+        self.api.patch(f"{BUILDS}/{name}/status", {"status": dict(status)})
+
+    def pull_secret(self) -> dict[str, Any]:
+        """The nodes' pull secret as the registry's users know it."""
+        content = self.facts.registry_auth_files.puller.read_bytes()
+        parsed: dict[str, Any] = json.loads(content)
+        return parsed
+
+    def write_secret(self, path: str, name: str, auths: Mapping[str, Any]) -> None:
+        """Create a pull or push secret, or change the one of that name."""
+        data = {".dockerconfigjson": base64.b64encode(json.dumps(auths).encode()).decode()}
+        if self.find(path, name) is not None:
+            self.api.patch(f"{path}/{name}", {"data": data})
+            return
+        body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson"}
+        self.api.create(path, {**body, "metadata": {"name": name}, "data": data})
+
+    def refused_login(self) -> dict[str, Any]:
+        """Credentials for the lab's registry that it refuses."""
+        auth = base64.b64encode(b"pusher:expired").decode()
+        return {"auths": {self.facts.registry_host: {"auth": auth}}}
+
+
+def now() -> str:
+    """This moment as the API writes it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_REASONS = {"Succeeded": "Ready"}
+_MESSAGES = {
+    "Prepared": "Build Prepared and Pending",
+    "Building": "Image Build In Progress",
+    "Failed": "Build Failed",
+    "Interrupted": "Build Interrupted",
+    "Succeeded": "Build Ready",
+}
+
+
+def build_conditions(true: str, reason: str = "", message: str = "") -> list[dict[str, Any]]:
+    """The five conditions of a build of which one is true; its reason and message, where they are not the usual."""
+    moment = now()
+    return [
+        {
+            "type": kind,
+            "status": "True" if kind == true else "False",
+            "reason": (reason if kind == true else "") or _REASONS.get(kind, kind),
+            "message": (message if kind == true else "") or usual,
+            "lastTransitionTime": moment,
+        }
+        for kind, usual in _MESSAGES.items()
+    ]

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenarios played on a running lab, of the second release, so that its whole loop is seen here as well."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_lab_scripted import eventually
+
+from lab.build import build
+from lab.cache import lab_folder
+from lab.facts import Facts
+from lab.kube_rest import Api, ApiError
+from lab.node_annotations import NodeView
+from lab.release import MARCH_2025
+from lab.scenarios.stage import BUILDS, CONFIGS, CURRENT_BUILD, NODES, PODS, POOLS
+
+pytestmark = pytest.mark.lab
+
+POOL = "layered"
+STUCK = "stuck"
+
+
+class PlayedLab:
+    """A running lab of 4.19 on which scenarios are played by the command that users type."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts = Facts.load(folder)
+        self.api = Api(self.facts.kubeconfigs.admin)
+
+    def play(self, scenario: str, *options: str) -> str:
+        """Play a scenario and return what it said."""
+        command = [sys.executable, "-m", "lab", "scenario", "--name", self.folder.name, scenario, *options]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def node(self, name: str) -> NodeView:
+        return NodeView.of(self.api.get(f"{NODES}/{name}"))
+
+    def is_true(self, build: str, condition: str) -> bool:
+        conditions = self.api.get(f"{BUILDS}/{build}").get("status", {}).get("conditions", [])
+        return any(item["type"] == condition and item["status"] == "True" for item in conditions)
+
+    def current_build(self, pool: str) -> str:
+        def named() -> str:
+            annotations = self.api.get(f"{CONFIGS}/{pool}")["metadata"].get("annotations", {})
+            return str(annotations.get(CURRENT_BUILD, ""))
+
+        return eventually(f"pool {pool} has a build", named)
+
+    def build_pods(self, build: str) -> dict[str, str]:
+        """The pods of a build that run, by name their uid."""
+        pods = self.api.get(PODS, labelSelector=f"job-name=build-{build}")["items"]
+        return {
+            pod["metadata"]["name"]: pod["metadata"]["uid"]
+            for pod in pods
+            if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+        }
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[PlayedLab]:
+    build(print, MARCH_2025)
+    name = f"test-{os.getpid()}-scenarios"
+    with subprocess.Popen(["sleep", "infinity"]) as companion:
+        try:
+            command = [sys.executable, "-m", "lab", "up", "--name", name, "--release", MARCH_2025.train, "--nodes", "3"]
+            subprocess.run([*command, "--with-pid", str(companion.pid)], check=True, stderr=subprocess.PIPE)
+            lab = PlayedLab(lab_folder(name))
+            lab.play("config-edited", "--pool", POOL)
+            lab.play("build-hangs", "--pool", STUCK)
+            lab.api.patch(f"{POOLS}/{POOL}", {"spec": {"maxUnavailable": 3}})
+            yield lab
+        finally:
+            companion.kill()
+            subprocess.run([sys.executable, "-m", "lab", "down", "--name", name], check=False, capture_output=True)
+            shutil.rmtree(lab_folder(name), ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def image(lab: PlayedLab) -> str:
+    def built() -> str:
+        return str(lab.api.get(f"{CONFIGS}/{POOL}").get("status", {}).get("currentImagePullSpec", ""))
+
+    return eventually("the pool has an image", built)
+
+
+def test_the_lab_is_of_the_release_that_was_asked_for(lab: PlayedLab) -> None:
+    version = lab.api.get("/apis/config.openshift.io/v1/clusterversions/version")
+    assert version["status"]["desired"]["version"] == lab.facts.release == MARCH_2025.version
+
+
+def test_a_guarded_pod_cannot_be_evicted_until_it_is_undone(lab: PlayedLab) -> None:
+    lab.play("drain-blocked", "--node", "worker-0")
+    pod = "/api/v1/namespaces/lab-scenario/pods/guarded-worker-0"
+    eventually("the pod runs", lambda: lab.api.get(pod)["status"].get("phase") == "Running")
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": "guarded-worker-0", "namespace": "lab-scenario"},
+    }
+    with pytest.raises(ApiError, match="429"):
+        lab.api.create(f"{pod}/eviction", eviction)
+
+    lab.play("drain-blocked", "--node", "worker-0", "--undo")
+
+    with pytest.raises(ApiError, match="404"):
+        lab.api.get("/apis/policy/v1/namespaces/lab-scenario/poddisruptionbudgets/guarded-worker-0")
+
+
+def test_a_refusing_daemon_gives_its_reason_until_it_is_undone(lab: PlayedLab) -> None:
+    lab.play("node-degraded", "--node", "worker-0")
+    assert lab.node("worker-0").state == "Degraded"
+    assert "content mismatch" in lab.node("worker-0").reason
+
+    lab.play("node-degraded", "--node", "worker-0", "--undo")
+
+    eventually("the node is done", lambda: lab.node("worker-0").state == "Done")
+
+
+def test_the_operator_says_what_its_validation_does_not_find(lab: PlayedLab) -> None:
+    lab.play("operator-degraded", "--pool", STUCK)
+    operator = lab.api.get("/apis/config.openshift.io/v1/clusteroperators/machine-config")
+
+    (degraded,) = [item for item in operator["status"]["conditions"] if item["type"] == "Degraded"]
+
+    assert (degraded["status"], degraded["reason"]) == ("True", "MachineOSBuilderFailed")
+    assert f'renderedImagePushSecret "push" for MachineOSConfig {STUCK}' in degraded["message"]
+    lab.play("operator-degraded", "--undo")
+
+
+def test_an_evicted_build_gets_another_pod_and_a_deleted_job_interrupts_it(lab: PlayedLab) -> None:
+    build_name = lab.current_build(STUCK)
+    first = eventually("the build runs", lambda: lab.build_pods(build_name))
+    eventually("the build is Building", lambda: lab.is_true(build_name, "Building"))
+    lab.play("build-evicted", "--pool", STUCK)
+    eventually("another pod runs", lambda: set(lab.build_pods(build_name)) - set(first))
+
+    lab.play("build-interrupted", "--pool", STUCK)
+
+    eventually("the build is Interrupted", lambda: lab.is_true(build_name, "Interrupted"))
+    uid = lab.api.get(f"{BUILDS}/{build_name}")["metadata"]["uid"]
+    lab.play("build-vanishes", "--pool", STUCK)
+
+    def replaced() -> bool:
+        return bool(lab.api.get(BUILDS, fieldSelector=f"metadata.name={build_name}")["items"]) and (
+            lab.api.get(f"{BUILDS}/{build_name}")["metadata"]["uid"] != uid
+        )
+
+    eventually("the operator makes the build again", replaced)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "letter", "condition"),
+    [
+        ("later-failure-told", "c", "Failed"),
+        ("later-syntax-refused", "b", "Failed"),
+        ("older-build-first", "0", "Succeeded"),
+    ],
+)
+def test_what_later_releases_write_is_written_and_taken_back(
+    lab: PlayedLab, image: str, scenario: str, letter: str, condition: str
+) -> None:
+    lab.play(scenario, "--pool", POOL)
+    assert lab.is_true(f"{POOL}-{letter * 32}", condition)
+
+    lab.play(scenario, "--pool", POOL, "--undo")
+
+    with pytest.raises(ApiError, match="404"):
+        lab.api.get(f"{BUILDS}/{POOL}-{letter * 32}")
+    # The operator has to have the pool's own build as the current one again.
+    eventually("its own build is current", lambda: lab.current_build(POOL) and image)
+
+
+def test_a_node_that_is_refused_the_image_says_so_and_one_that_is_lost_stays_not_ready(
+    lab: PlayedLab, image: str
+) -> None:
+    lab.play("image-refused")
+    lab.play("node-joins", "--pool", POOL, "--node", "worker-1")
+    eventually("the node is degraded", lambda: lab.node("worker-1").state == "Degraded")
+    assert "unauthorized" in lab.node("worker-1").reason
+    assert image in lab.node("worker-1").reason
+    lab.play("node-lost", "--pool", POOL, "--node", "worker-1")
+    lab.play("image-refused", "--undo")
+    eventually("the node reboots", lambda: not lab.node("worker-1").ready)
+    held = lab.folder / "nodes" / "worker-1" / "stays-down"
+    assert held.exists()
+
+    lab.play("node-lost", "--pool", POOL, "--node", "worker-1", "--undo")
+
+    eventually("the node runs the image", lambda: lab.node("worker-1").current.image == image)
+
+
+def test_an_edit_is_taken_back_with_the_text_that_was_there(lab: PlayedLab, image: str) -> None:
+    before: dict[str, Any] = lab.api.get(f"{CONFIGS}/{POOL}")["spec"]
+    lab.play("config-edited", "--pool", POOL)
+    assert lab.api.get(f"{CONFIGS}/{POOL}")["spec"] != before
+
+    lab.play("config-edited", "--pool", POOL, "--undo")
+
+    assert lab.api.get(f"{CONFIGS}/{POOL}")["spec"] == before
