@@ -49,6 +49,8 @@ def build_progress(
         return _not_started(config, rendered_config)
     if answer is Answer.UNPROVEN:
         return _unproven(config, build)
+    if config.rebuild_asked and build.state.ended:
+        return _about_to_be_rebuilt(config, build)
     ref = ObjectRef(MACHINE_OS_BUILD.name, build.name)
     if build.state is BuildState.FAILED:
         failed = Finding("build.failed", ref, f"MachineOSBuild {build.name} failed")
@@ -75,6 +77,13 @@ def _not_started(config: MachineOSConfig, rendered_config: str) -> BuildProgress
     missing = "the operator has started no build for it yet" if rendered_config else "its pool is not rendered yet"
     finding = Finding("build.not_started", ref, f"MachineOSConfig {config.name}: {missing}")
     line = f"MachineOSConfig {config.name}: {missing}"
+    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line)
+
+
+def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    message = f"MachineOSBuild {build.name} ({build.state.value}) is the one before the rebuild that was asked for"
+    finding = Finding("build.identity_unproven", ObjectRef(MACHINE_OS_BUILD.name, build.name), message)
+    line = f"MachineOSConfig {config.name}: waiting for its rebuild to begin"
     return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line)
 
 

@@ -23,6 +23,8 @@ from .resources import (
 )
 
 CURRENT_BUILD = ANNOTATION_PREFIX + "current-machine-os-build"
+REBUILD = ANNOTATION_PREFIX + "rebuild"
+"""Asks for a rebuild; the operator takes it away when the new build has begun (observed.md 3d)."""
 ALL_ARCHITECTURES = "NoArch"
 """The only entry of ``containerFile`` that the operator builds (operator.md 1.2)."""
 
@@ -44,6 +46,7 @@ class MachineOSConfig:
     current_build: str
     build_before: str
     spec_changed_at: str
+    rebuild_asked: bool = False
 
     @classmethod
     def from_api(cls, obj: Object) -> MachineOSConfig:
@@ -64,6 +67,7 @@ class MachineOSConfig:
             current_build=notes.get(CURRENT_BUILD, ""),
             build_before=_build_before(obj),
             spec_changed_at=_spec_changed_at(obj),
+            rebuild_asked=REBUILD in notes,
         )
 
 
@@ -162,7 +166,7 @@ def reduced(obj: Object) -> dict[str, t.Any]:
         "status.currentImagePullSpec",
     )
     notes, mark, changed_at = annotations_of(obj), _build_before(obj), _spec_changed_at(obj)
-    kept["metadata"]["annotations"] = {name: notes[name] for name in (CURRENT_BUILD,) if name in notes}
+    kept["metadata"]["annotations"] = {name: notes[name] for name in (CURRENT_BUILD, REBUILD) if name in notes}
     owned: dict[str, t.Any] = {"f:spec": {}}
     if mark:
         kept["metadata"]["annotations"][BUILD_BEFORE] = mark

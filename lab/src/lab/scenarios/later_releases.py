@@ -28,7 +28,7 @@ def _forgotten(stage: Stage) -> str:
 
 def _written(stage: Stage, letter: str, status: dict[str, object], labels: dict[str, str] | None = None) -> str:
     """Write a build, let the MachineOSConfig name it, and note on it which one was named before."""
-    name, before = f"{stage.pool}-{letter * 32}", stage.current_build()["metadata"]["name"]
+    name, before = f"{stage.pool}-{letter * 32}", stage.named_build()
     stage.write_build(name, status, labels)
     stage.api.patch(f"{BUILDS}/{name}", {"metadata": {"annotations": {BEFORE: before}}})
     stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
@@ -91,9 +91,9 @@ def _not_degraded(stage: Stage) -> str:
 def _without(stage: Stage, letter: str) -> str:
     build = stage.read(BUILDS, "MachineOSBuild", f"{stage.pool}-{letter * 32}")
     name, before = build["metadata"]["name"], build["metadata"]["annotations"][BEFORE]
-    # The operator would make a build anew that the MachineOSConfig names and that is not there.
     stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: before}}})
     stage.remove(BUILDS, name)
+    # The operator may have been about to name it; then it finds it gone, and builds the present spec anew.
     return f"let MachineOSConfig {stage.pool} name {before} again, and deleted MachineOSBuild {name}"
 
 

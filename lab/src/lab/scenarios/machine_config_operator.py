@@ -52,13 +52,13 @@ def _degraded(stage: Stage) -> str:
 
 
 def _builder_stopped(stage: Stage) -> str:
-    stage.supervisor.stop("machine-os-builder")
+    stage.stop_builder()
     return f"{_degraded(stage)}. Stopped machine-os-builder, which the operator would not start"
 
 
 def _well(stage: Stage) -> str:
     _write(stage, _conditions(False, "AsExpected", f"Cluster version is {stage.facts.release}"))
-    stage.supervisor.begin("machine-os-builder")
+    stage.start_builder()
     return f"wrote ClusterOperator {NAME}, not Degraded, and started machine-os-builder where it was stopped"
 
 

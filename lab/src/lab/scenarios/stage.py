@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from lab.build import OPERATOR_NAMESPACE
+from lab.components import components
 from lab.errors import LabError
 from lab.facts import Facts
 from lab.kube_rest import Api, ApiError
 from lab.node_annotations import PREFIX
-from lab.supervision import Supervisor
+from lab.supervision import State, Supervisor
 
 GROUP = "machineconfiguration.openshift.io"
 POOLS = f"/apis/{GROUP}/v1/machineconfigpools"
@@ -27,6 +28,7 @@ JOBS = f"/apis/batch/v1/namespaces/{OPERATOR_NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
 SECRETS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/secrets"
 CURRENT_BUILD = f"{PREFIX}current-machine-os-build"
+_BUILDER = "openshift:machine-os-builder"
 BEFORE = "lab.imagemode.openshift/before"
 """The annotation that keeps what an object was like, so that the scenario can be undone."""
 
@@ -40,9 +42,28 @@ class Stage:
     pool: str
     chosen_node: str = ""
 
+    def evict_builder(self) -> None:
+        """End machine-os-builder at once; its Deployment starts another."""
+        if self._builder_state() is State.RUNNING:
+            self._supervisor.kill(_BUILDER)
+
+    def stop_builder(self) -> None:
+        """Stop machine-os-builder for good, as an operator does that does not start it."""
+        if self._builder_state() in (State.RUNNING, State.STARTING, State.BACKING_OFF):
+            self._supervisor.stop(_BUILDER)
+
+    def start_builder(self) -> None:
+        """Start machine-os-builder where it was stopped."""
+        if self._builder_state() is State.STOPPED:
+            # The folder of manifests is for other components' command lines.
+            parts = components(self.facts, self.facts.folder)
+            self._supervisor.start(next(part for part in parts if f"{part.tier}:{part.name}" == _BUILDER))
+
+    def _builder_state(self) -> State:
+        return self._supervisor.states()[_BUILDER.partition(":")[2]].state
+
     @cached_property
-    def supervisor(self) -> Supervisor:
-        """What starts and stops the lab's components."""
+    def _supervisor(self) -> Supervisor:
         return Supervisor.of(self.facts)
 
     @cached_property
@@ -157,9 +178,13 @@ class Stage:
         )
         return f"gave MachineOSConfig {self.pool} its spec back"
 
+    def named_build(self) -> str:
+        """The name of the build that the MachineOSConfig names, there or not; empty where it names none."""
+        return str(self.config()["metadata"].get("annotations", {}).get(CURRENT_BUILD, ""))
+
     def current_build(self) -> dict[str, Any]:
         """The build that the MachineOSConfig names. Raises LabError where it names none that is there."""
-        name = self.config()["metadata"].get("annotations", {}).get(CURRENT_BUILD, "")
+        name = self.named_build()
         if not name:
             raise LabError(
                 f"Could not find the build of MachineConfigPool {self.pool}: its MachineOSConfig names none yet. "

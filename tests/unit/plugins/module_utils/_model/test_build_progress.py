@@ -11,7 +11,10 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.machine
     BuildState,
     MachineOSBuild,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import MachineOSConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import (
+    MachineOSConfig,
+    reduced,
+)
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     RENDERED,
     STATES,
@@ -87,3 +90,27 @@ def test_a_build_that_may_be_the_one_before_the_edit_ends_nothing(state):
     seen = progress(edited, machine_os_build(state=state, created=MORNING))
     assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, ["build.identity_unproven"])
     assert not seen.findings[0].fatal
+
+
+def rebuild_asked(config: dict) -> dict:
+    """Return a MachineOSConfig whose rebuild was asked for and has not begun."""
+    config["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
+    return config
+
+
+@pytest.mark.parametrize("state", ["Succeeded", "Failed", "Interrupted"])
+def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
+    config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    seen = progress(config, machine_os_build(state=state, image=image_of("a")))
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, ["build.identity_unproven"])
+    assert "before the rebuild" in seen.findings[0].message
+
+
+def test_a_rebuild_that_has_begun_says_where_it_is():
+    config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    assert progress(config, machine_os_build(state="Building")).line == "build layered-a: building"
+
+
+def test_a_wait_remembers_that_a_rebuild_was_asked_for():
+    config = rebuild_asked(machine_os_config(build="layered-a"))
+    assert MachineOSConfig.from_api(reduced(config)).rebuild_asked
