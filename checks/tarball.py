@@ -81,6 +81,8 @@ def _installed(setting: Setting, built: Path, scratch: Path) -> Count:
         return installed + Count.of(collection.is_dir())
     for name in _plugins(collection, "modules"):
         installed += _explained(setting, scratch, name, "module", seen)
+    for name in _plugins(collection, "inventory"):
+        installed += _explained(setting, scratch, name, "inventory", seen)
     for role in sorted((collection / "roles").glob("*/meta/argument_specs.yml")):
         installed += _explained(setting, scratch, f"imagemode.openshift.{role.parents[1].name}", "role", seen)
     for playbook in sorted((collection / "playbooks").glob("*.yml")):

@@ -13,7 +13,8 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._cluster.transport import STATUS
 from ..module_utils._errors import Refused
 from ..module_utils._model.deviation import Allowed
-from ..module_utils._model.verdict import Answer, Verdict
+from ..module_utils._model.verdict import Answer, Expected, Verdict
+from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
 from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
 from ..module_utils._options import CONNECTION
 from ..modules.node_image_verify import OPTIONS
@@ -21,6 +22,11 @@ from ..modules.node_image_verify import OPTIONS
 MODULE = "imagemode.openshift.node_image_verify"
 
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+_OF_THE_INVENTORY = (
+    "image_mode_node", "image_mode_pool", "image_mode_cluster", "image_mode_expected", "image_mode_read_at",
+    "image_mode_cached",
+)  # fmt: skip
+"""Variables of a host that the inventory imagemode.openshift.nodes has read of the cluster."""
 _TIMED_OUT = (124, 143)
 """How the timeout of coreutils, and that of busybox, says that it ended the command."""
 
@@ -39,21 +45,22 @@ class ActionModule(ActionBase):
             return self._execute_module(module_name=MODULE, task_vars=task_vars, wrap_async=in_background)
         spec = {name: dict(option) for name, option in {**CONNECTION, **OPTIONS}.items()}
         dummy, options = self.validate_argument_spec(argument_spec=spec)
-        self._refuse_what_is_not_for_one_host(options)
+        known = {name: self._templar.template(task_vars[name]) for name in _OF_THE_INVENTORY if name in task_vars}
+        self._refuse_what_is_not_for_one_host(options, known)
         refusal: Refused | None = None
         try:
-            return self._verify(options, str(task_vars.get("inventory_hostname", "")))
+            return self._verify(options, known, str(task_vars.get("inventory_hostname", "")))
         except Refused as refused:
             refusal = refused
         return {"changed": False, **refusal.result, "failed": True, "msg": str(refusal)}
 
-    def _refuse_what_is_not_for_one_host(self, options: t.Mapping[str, t.Any]) -> None:
+    def _refuse_what_is_not_for_one_host(self, options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> None:
         if self._task.async_val:
             raise AnsibleActionFail("Could not verify Node: transport connection cannot be async. Leave async out.")
-        if not options["expected_image"]:
+        if not options["expected_image"] and known.get("image_mode_expected") is None:
             raise AnsibleActionFail(
-                "Could not verify Node: transport connection does not ask the cluster what is expected. "
-                "Give expected_image."
+                "Could not verify Node: transport connection does not ask the cluster what is expected, and the "
+                "inventory does not say it. Give expected_image."
             )
         if options["label_selector"] or len(options["nodes"] or []) > 1:
             raise AnsibleActionFail(
@@ -61,8 +68,9 @@ class ActionModule(ActionBase):
                 "Leave label_selector out, and give nodes only to say the node's name."
             )
 
-    def _verify(self, options: t.Mapping[str, t.Any], host: str) -> dict[str, t.Any]:
-        name = options["nodes"][0] if options["nodes"] else host
+    def _verify(self, options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any], host: str) -> dict[str, t.Any]:
+        name = str(options["nodes"][0] if options["nodes"] else known.get("image_mode_node") or host)
+        expected, cached_at = _expected(options, known, f"verify Node {name}")
         try:
             allowed = Allowed.of(options["allowed_deviations"])
         except ValueError as error:
@@ -70,13 +78,15 @@ class ActionModule(ActionBase):
         asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         boot_id, answer = self._ask(name, options["host_root"] or "", options["node_timeout"])
         asked = Asked(
-            name=str(name),
-            pool=str(options["pool"] or ""),
+            name=name,
+            pool=str(options["pool"] or known.get("image_mode_pool") or ""),
             boot_id=boot_id,
             asked_at=asked_at,
-            expected_image=str(options["expected_image"]),
+            expected=expected,
             allowed=allowed,
             fail_on=frozenset(map(Verdict, options["fail_on"])),
+            cached_at=cached_at,
+            cluster=known.get("image_mode_cluster"),
         )
         return verify_answer(asked, answer)
 
@@ -97,3 +107,11 @@ class ActionModule(ActionBase):
     def _run(self, command: str) -> dict[str, t.Any]:
         # Only where a password may have to be typed is a terminal worth it: it mixes stderr into the answer.
         return self._low_level_execute_command(command, sudoable=self._connection.become is not None)
+
+
+def _expected(options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any], what: str) -> tuple[Expected, str]:
+    """Return what the caller expects, else what the inventory read, and when it did if it only remembers that."""
+    if options["expected_image"]:
+        return expected_by_option(str(options["expected_image"]), what), ""
+    cached_at = str(known.get("image_mode_read_at") or "an unknown time") if known.get("image_mode_cached") else ""
+    return expected_by_inventory(known["image_mode_expected"], what), cached_at

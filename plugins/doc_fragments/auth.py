@@ -5,6 +5,33 @@
 
 from __future__ import annotations
 
+import json
+import typing as t
+
+import yaml
+
+
+def _for_plugins(documentation: str) -> str:
+    """Return the same options with where a plugin of the controller finds them besides, in the environment and the ini.
+
+    Secrets are not looked for in an ini file, which is where everybody reads.
+    """
+    options = yaml.safe_load(documentation)["options"]
+    described = {name: _for_a_plugin(name, option) for name, option in options.items()}
+    return json.dumps({"options": described, "requirements": yaml.safe_load(documentation)["requirements"]})
+
+
+def _for_a_plugin(name: str, option: dict[str, t.Any]) -> dict[str, t.Any]:
+    texts = [text.replace("where the module runs", "that runs Ansible") for text in option["description"]]
+    texts = [text.replace("the module itself runs", "Ansible itself runs") for text in texts]
+    found: dict[str, t.Any] = {**option, "description": texts}
+    if name == "proxy_headers":  # each of its entries has a variable of its own
+        return found
+    found["env"] = [{"name": f"K8S_AUTH_{n.upper()}"} for n in (name, *option.get("aliases", []))]
+    if name not in ("api_key", "password"):
+        found["ini"] = [{"section": "imagemode_openshift", "key": name}]
+    return found
+
 
 class ModuleDocFragment:
     """Our own words for the connection options of kubernetes.core; a test holds them equal to what modules take."""
@@ -126,3 +153,5 @@ notes:
     cluster, and nobody logs in to them.
   - While the API server is away, a request is repeated for up to 60 seconds.
 """
+
+    PLUGINS = _for_plugins(DOCUMENTATION)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+T = t.TypeVar("T")
+
 
 class Refused(Exception):
     """Something asked for could not be done: ``Could not <what>: <reason>. <remedy>.``
@@ -42,17 +44,20 @@ def finish(module: Module, work: t.Callable[[], t.Mapping[str, t.Any]]) -> t.NoR
 
     ``fail_json`` is called outside ``except``: ansible-core 2.16 appends a traceback at -vvv inside it.
     """
-    refusal: Refused | None = None
-    result: t.Mapping[str, t.Any] = {}
+    outcome = attempt(work)
+    if not isinstance(outcome, Refused):
+        module.exit_json(**outcome)
+    module.fail_json(msg=str(outcome), **{"changed": False, **outcome.result})
+
+
+def attempt(work: t.Callable[[], T]) -> T | Refused:
+    """Run *work* and return its result or its refusal, whatever it raises."""
     try:
-        result = work()
+        return work()
     except Refused as refused:
-        refusal = refused
+        return refused
     except Exception as error:  # noqa: BLE001 - whatever a library raises can quote a credential, a traceback too
-        refusal = _unexpected(error)
-    if refusal is None:
-        module.exit_json(**result)
-    module.fail_json(msg=str(refusal), **{"changed": False, **refusal.result})
+        return _unexpected(error)
 
 
 def _unexpected(error: Exception) -> Refused:

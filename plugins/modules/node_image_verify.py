@@ -61,7 +61,9 @@ options:
       - A node that has pulled an image by a manifest list names the digest of the list and that of the image for its
         architecture, and either matches. One that has pulled the image for its architecture names only that, so give
         its digest then, not that of the list.
-      - Without it, it is what the cluster expects of the pool of each node.
+      - Without it, it is what the cluster expects of the pool of each node. With O(transport=connection) that is what
+        the inventory P(imagemode.openshift.nodes#inventory) has read, the variable C(image_mode_expected) of the host,
+        and nothing matches it when it comes from a cache.
     type: str
   allowed_deviations:
     description:
@@ -90,8 +92,9 @@ options:
         O(host_root) is V(/host) by C(oc) itself.
       - V(connection) runs the command on the host that the task runs on, over its own connection, whichever it is, as
         in a play over hosts that are the nodes. The host needs no Python, nothing talks to the API, and
-        O(expected_image) is required. O(pool) is only repeated in the result, and O(nodes) may only hold the name of
-        the node, which else is the name of the host in the inventory.
+        O(expected_image) is required, unless the inventory P(imagemode.openshift.nodes#inventory) says it. O(pool) is
+        only repeated in the result, and O(nodes) may only hold the name of the node. Without them they are what that
+        inventory says, and else the name of the node is that of the host.
       - V(api) asks no node and needs no right on them. It reads what the operator says of each, the annotations and,
         outside of image mode, the rendered MachineConfig that the node says it has. That is a claim and no proof. It is
         stale while the machine-config-daemon is down, and whoever may change nodes can change it. So it can find a
@@ -146,6 +149,9 @@ attributes:
 seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.machineosconfig
+  - module: imagemode.openshift.node_image_summary
+  - plugin: imagemode.openshift.nodes
+    plugin_type: inventory
 notes:
   - The account needs C(create) and C(get) on C(pods/exec) and C(list) on C(pods) in the namespace
     C(openshift-machine-config-operator), C(list) on nodes, MachineConfigPools, MachineOSConfigs and MachineOSBuilds,
@@ -204,6 +210,11 @@ EXAMPLES = r"""
     transport: connection
     expected_image: "{{ tested_image }}"
 
+- name: Prove it over any connection, in a play over hosts of the inventory imagemode.openshift.nodes
+  imagemode.openshift.node_image_verify:
+    transport: connection
+    host_root: "{{ image_mode_host_root | default(omit) }}"
+
 - name: Prove the nodes of a pool whose MachineConfigs ask for a real-time kernel and for usbguard
   imagemode.openshift.node_image_verify:
     pool: realtime
@@ -230,7 +241,7 @@ cluster:
   type: dict
   contains:
     api_url:
-      description: Address of the API server. Null with O(transport=connection).
+      description: Address of the API server. With O(transport=connection), null unless the inventory says it.
       returned: always
       type: str
       sample: https://api.cluster.example.com:6443

@@ -10,6 +10,7 @@ waiting for the operator's own pauses.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import typing as t
 from pathlib import Path
@@ -21,6 +22,7 @@ from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api
 from layering import ROLLOUT_TIMEOUT, BuiltPool, start_builds, wait_for_build
+from oc_client import build_oc
 from playing import Ansible, installed_beside_pytest
 
 
@@ -123,6 +125,33 @@ def rolled_out(director: Ansible, lab: Facts, begun: set[str]) -> BuiltPool:
     if run.rc:
         raise RuntimeError(run.output)
     return pool
+
+
+@pytest.fixture(scope="session")
+def oc() -> Path:
+    """The client of OpenShift, built if it is not yet."""
+    return build_oc()
+
+
+@pytest.fixture
+def with_kubectl(ansible: Ansible, oc: Path) -> Ansible:
+    """Ansible with ``kubectl`` in its PATH, which ``oc`` is under that name."""
+    shutil.copyfile(oc, ansible.scratch / "kubectl")
+    (ansible.scratch / "kubectl").chmod(0o755)
+    path = [str(ansible.scratch), str(ansible.programs), os.environ["PATH"]]
+    return ansible.talking_to(PATH=os.pathsep.join(path))
+
+
+@pytest.fixture
+def node(lab: Facts, request: pytest.FixtureRequest) -> t.Callable[..., None]:
+    """Script a node for one test: ``node("worker-3", "--boots", DIGEST)``."""
+
+    def script(name: str, *what: str) -> None:
+        subprocess.run(["lab", "node", "--name", lab.name, name, *what], check=True, capture_output=True)
+        if what != ("--reset",):
+            request.addfinalizer(lambda: script(name, "--reset"))
+
+    return script
 
 
 def _run_lab(*arguments: str) -> None:

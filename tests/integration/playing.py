@@ -127,6 +127,19 @@ class Ansible:
         )
         return Run(ended.returncode, ended.stdout, ended.stderr, tuple(_read_results(record)))
 
+    def list_inventory(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run ansible-inventory; a source that cannot be read is an error."""
+        return subprocess.run(
+            [self.programs / "ansible-inventory", *options],
+            cwd=self.scratch,
+            env={**self._environment(self.scratch / "none"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def _environment(self, record: Path) -> dict[str, str]:
         foreign = ("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

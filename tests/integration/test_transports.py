@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from oc_client import build_oc, oc_beside
+from oc_client import oc_beside
 
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
@@ -27,28 +27,10 @@ NODES = ["worker-3", "worker-4", "worker-5"]
 DAEMONS = "/api/v1/namespaces/openshift-machine-config-operator/pods"
 
 
-@pytest.fixture(scope="session")
-def oc() -> Path:
-    """The client of OpenShift, built if it is not yet."""
-    return build_oc()
-
-
 @pytest.fixture
-def with_oc(ansible: Ansible, oc: Path) -> Ansible:
+def with_oc(ansible: Ansible) -> Ansible:
     """Ansible with ``oc`` in its PATH."""
     return oc_beside(ansible)
-
-
-@pytest.fixture
-def node(lab: Facts, request: pytest.FixtureRequest) -> t.Callable[..., None]:
-    """Script a node for one test: ``node("worker-3", "--boots", DIGEST)``."""
-
-    def script(name: str, *what: str) -> None:
-        subprocess.run(["lab", "node", "--name", lab.name, name, *what], check=True, capture_output=True)
-        if what != ("--reset",):
-            request.addfinalizer(lambda: script(name, "--reset"))
-
-    return script
 
 
 def left(api: Api) -> list[str]:
@@ -194,11 +176,8 @@ def verify_over(ansible: Ansible, hosts: dict[str, dict[str, str]], arguments: d
 
 
 def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
-    ansible: Ansible, oc: Path, api: Api, lab: Facts, node: t.Callable[..., None]
+    with_kubectl: Ansible, api: Api, lab: Facts, node: t.Callable[..., None]
 ) -> None:
-    shutil.copyfile(oc, ansible.scratch / "kubectl")  # it is one, under that name
-    (ansible.scratch / "kubectl").chmod(0o755)
-    path = os.pathsep.join([str(ansible.scratch), str(ansible.programs), os.environ["PATH"]])
     node("worker-4", "--boots", OTHER)
     node("worker-5", "--exec", "fail")
     hosts = {
@@ -211,7 +190,7 @@ def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
         for name in NODES
     }
     arguments = {"expected_image": lab.base_image, "host_root": "/rootfs", "fail_on": []}
-    run = verify_over(ansible.talking_to(PATH=path), hosts, arguments)
+    run = verify_over(with_kubectl, hosts, arguments)
     told = {result.host: result for result in run.results}
     assert {name: result["verdict"] for name, result in told.items()} == {
         "worker-3": "match",
@@ -220,9 +199,7 @@ def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
     }
     booted = api.get("/api/v1/nodes/worker-3")["status"]["nodeInfo"]["bootID"]
     assert told["worker-3"]["nodes"][0]["boot_id"] == booted
-    without_chroot = verify_over(
-        ansible.talking_to(PATH=path), {"worker-3": hosts["worker-3"]}, {**arguments, "host_root": "/"}
-    )
+    without_chroot = verify_over(with_kubectl, {"worker-3": hosts["worker-3"]}, {**arguments, "host_root": "/"})
     assert without_chroot.results[0]["verdict"] == "unknown"
 
 

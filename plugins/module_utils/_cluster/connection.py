@@ -73,23 +73,26 @@ class Connection:
         return said + [("Impersonate-Group", group) for group in self.impersonate_groups]
 
 
-def connect(options: t.Mapping[str, t.Any]) -> Connection:
+def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | None = None) -> Connection:
     """Return the connection that the options and the environment describe; nothing is sent.
 
+    :param environment: what is read instead of that of the process
     :raises Refused: they describe none
     """
+    if environment is None:
+        environment = os.environ
     if MISSING_LIBRARY:
         raise Refused(
             "reach the cluster",
             f"a Python library is missing ({MISSING_LIBRARY})",
             "Install it: pip install kubernetes",
         )
-    settings = read_settings(options, os.environ)
+    settings = read_settings(options, environment)
     _refuse_unusable(settings)
     return Connection(
         configuration=_configuration(settings),
-        impersonate_user=_impersonated_user(options, os.environ),
-        impersonate_groups=_impersonated_groups(options, os.environ),
+        impersonate_user=_impersonated_user(options, environment),
+        impersonate_groups=_impersonated_groups(options, environment),
     )
 
 
@@ -137,9 +140,10 @@ def _impersonated_groups(options: t.Mapping[str, t.Any], environment: t.Mapping[
 
 
 def _configuration(settings: dict[str, t.Any]) -> t.Any:
+    # One of its own: the client's default is the process's, and would carry one cluster's certificates to the next.
+    configuration = kubernetes.client.Configuration()
     if not any(all(settings.get(name) for name in names) for names in _ENOUGH):
-        _load(settings)
-    configuration = kubernetes.client.Configuration.get_default_copy()
+        _load(settings, configuration)
     for setting, value in settings.items():
         if setting == "api_key":
             configuration.api_key = {"authorization": f"Bearer {value}"}
@@ -152,25 +156,26 @@ def _configuration(settings: dict[str, t.Any]) -> t.Any:
     return configuration
 
 
-def _load(settings: t.Mapping[str, t.Any]) -> None:
+def _load(settings: t.Mapping[str, t.Any], configuration: t.Any) -> None:
     asked = bool(settings.get("kubeconfig") or settings.get("context"))
     if not asked:
         try:
-            kubernetes.config.load_incluster_config()
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
             return
         except kubernetes.config.ConfigException:
             pass
-    _load_kubeconfig(settings, asked)
+    _load_kubeconfig(settings, asked, configuration)
 
 
-def _load_kubeconfig(settings: t.Mapping[str, t.Any], asked: bool) -> None:
-    kubeconfig, context = settings.get("kubeconfig"), settings.get("context")
+def _load_kubeconfig(settings: t.Mapping[str, t.Any], asked: bool, configuration: t.Any) -> None:
+    kubeconfig = settings.get("kubeconfig")
+    into = {"context": settings.get("context"), "client_configuration": configuration}
     reason = ""
     try:
         if isinstance(kubeconfig, dict):
-            kubernetes.config.load_kube_config_from_dict(kubeconfig, context=context)
+            kubernetes.config.load_kube_config_from_dict(kubeconfig, **into)
         else:
-            kubernetes.config.load_kube_config(kubeconfig, context=context, persist_config=_persists(settings))
+            kubernetes.config.load_kube_config(kubeconfig, persist_config=_persists(settings), **into)
     except kubernetes.config.ConfigException as error:
         reason = str(error)
     except OSError as error:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from .._model.resources import OPERATOR_NAMESPACE, POD, Object, metadata_of
+from .._model.resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, POD, Object, metadata_of
 from .session import Session
 
-CONTAINER = "machine-config-daemon"
+CONTAINER = DAEMON_CONTAINER
 LABEL = "k8s-app=machine-config-daemon"
 
 

@@ -325,6 +325,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The node rebooted while it was asked.",
         "Ask again once the node has settled",
     ),
+    "node.host_failed": Definition(
+        Severity.ERROR,
+        "The host of the inventory that is the node failed before the node was asked.",
+        "Mend what the message names and ask again",
+    ),
     "node.not_asked": Definition(
         Severity.WARNING,
         "The node itself was not asked; what the operator's objects say of it proves nothing.",
@@ -414,6 +419,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         Severity.WARNING,
         "The MachineConfigNode names another image or configuration than the node has.",
         "Look at the machine-config-daemon of the node",
+    ),
+    "cluster.expectation_cached": Definition(
+        Severity.ERROR,
+        "The expected image comes from the inventory's cache and may be superseded, so nothing can match it.",
+        "Read the inventory anew (ansible-playbook --flush-cache), or name expected_image",
     ),
     "cluster.expectation_not_current": Definition(
         Severity.ERROR,

@@ -15,6 +15,8 @@ Object = t.Mapping[str, t.Any]
 
 OPERATOR_NAMESPACE = "openshift-machine-config-operator"
 """Where the operator looks for secrets and runs builds and daemons (operator.md 4.2)."""
+DAEMON_CONTAINER = "machine-config-daemon"
+"""The container of the daemon's pods in which a node can be asked (node.md 4.2)."""
 
 ANNOTATION_PREFIX = "machineconfiguration.openshift.io/"
 OWN_PREFIX = "imagemode.openshift/"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .deployment import Deployment, Origin, Status, UnreadableAnswer, read_status
 from .deviation import NOTHING_ALLOWED, Allowed, Deviation
@@ -133,6 +133,23 @@ def judge_claim(node: NodeState, expected: Expected, claim: MachineConfigNode | 
             return _verdict(node, Verdict.MISMATCH, [Finding("node.claim_differs", ref, message, pull_spec), *troubles])
     unasked = Finding("node.not_asked", ref, f"Node {node.name} was not asked what it booted", node.current_image)
     return _verdict(node, Verdict.UNKNOWN, [unasked, *troubles])
+
+
+def in_no_pool(judged: NodeVerdict) -> NodeVerdict:
+    """Return the verdict on a node of which the cluster expects no image, because no pool drives it, or two would."""
+    message = f"Node {judged.name} is in no MachineConfigPool, or in two, so the cluster expects no image of it"
+    return _without_expectation(judged, Finding("node.in_no_pool", ObjectRef("Node", judged.name), message))
+
+
+def expected_from_a_cache(judged: NodeVerdict, read_at: str) -> NodeVerdict:
+    """Return the verdict on a node whose expected image a cache remembers: the pool may want another by now."""
+    message = f"the image that is expected of Node {judged.name} was read at {read_at} and comes from a cache"
+    return _without_expectation(judged, Finding("cluster.expectation_cached", ObjectRef("Node", judged.name), message))
+
+
+def _without_expectation(judged: NodeVerdict, why: Finding) -> NodeVerdict:
+    others = tuple(f for f in judged.findings if f.id != "cluster.expectation_not_current")
+    return replace(judged, verdict=Verdict.UNKNOWN, findings=(why, *others))
 
 
 def worst(verdicts: t.Iterable[Verdict]) -> Verdict | None:

@@ -7,17 +7,16 @@ layered, the one of the rendered MachineConfig.
 
 from __future__ import annotations
 
+import typing as t
+
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model.build_progress import Outcome, build_progress
-from .._model.machineosbuild import POOL_LABEL, MachineOSBuild
-from .._model.machineosconfig import MachineOSConfig, that_serves
+from .._model.expectation import EXPECTED_OF_NOBODY, expected_of_config, image_of_rendered_config
+from .._model.machineosbuild import POOL_LABEL
+from .._model.machineosconfig import that_serves
 from .._model.pool import Pool
 from .._model.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
 from .._model.verdict import Expected
-
-EXPECTED_OF_NOBODY = Expected("", "", "none", current=False)
-"""Of a node that no pool drives, or that two custom pools select."""
 
 
 def expected_by_option(expected_image: str, what: str) -> Expected:
@@ -31,6 +30,25 @@ def expected_by_option(expected_image: str, what: str) -> Expected:
         raise Refused(what, f"expected_image: {error}", "Give it as HOST/NAME@sha256:... or sha256:...") from None
 
 
+def expected_by_inventory(said: t.Any, what: str) -> Expected:
+    """Return what the inventory of nodes read of the cluster.
+
+    :param said: the host's variable ``image_mode_expected``
+    :raises Refused: it cannot be read, or names no digest
+    """
+    remedy = "Give expected_image, or read the inventory imagemode.openshift.nodes anew"
+    if not isinstance(said, t.Mapping) or not isinstance(said.get("source"), str):
+        raise Refused(what, "the variable image_mode_expected is not what that inventory writes", remedy)
+    if said["source"] == EXPECTED_OF_NOBODY.source:
+        return EXPECTED_OF_NOBODY
+    if not said.get("pull_spec"):
+        return Expected("", "", str(said["source"]), current=False)
+    try:
+        return Expected.of_pull_spec(str(said["pull_spec"]), str(said["source"]), said.get("current") is True)
+    except ValueError as error:
+        raise Refused(what, f"image_mode_expected: {error}", remedy) from None
+
+
 def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
     """Return what the cluster expects of a pool's nodes.
 
@@ -39,20 +57,14 @@ def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
     config = that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
     if config is None:
         return _of_rendered_config(session, pool, what)
-    wanted = MachineOSConfig.from_api(config)
     builds = session.list(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool.name}").items
-    progress = build_progress(wanted, [MachineOSBuild.from_api(b) for b in builds], pool.rendered_config)
-    current = progress.outcome is Outcome.SUCCEEDED
-    if not wanted.current_image_pull_spec:
-        return Expected("", "", "machineosconfig", current=False)
-    return Expected.of_pull_spec(wanted.current_image_pull_spec, "machineosconfig", current)
+    return expected_of_config(config, builds, pool)
 
 
 def _of_rendered_config(session: Session, pool: Pool, what: str) -> Expected:
     if not pool.rendered_config:
         raise Refused(what, f"MachineConfigPool {pool.name} is not rendered yet", "Wait for it, or give expected_image")
-    rendered = session.get(MACHINE_CONFIG, pool.rendered_config)
-    image = str((rendered.get("spec") or {}).get("osImageURL", ""))
+    image = image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
     try:
         return Expected.of_pull_spec(image, "machineconfig")
     except ValueError:

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judge what one node answered over a connection of Ansible's. Nothing here talks to a cluster.
 
-So nothing is known of the cluster: the caller says what is expected, and the result names no cluster.
+So nothing is known of the cluster but what the inventory says: which it is, and what it expects.
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._model.deviation import Allowed
+from .._model.expectation import EXPECTED_OF_NOBODY
 from .._model.node import NodeState
-from .._model.verdict import Answer, Verdict, judge
+from .._model.verdict import Answer, Expected, NodeVerdict, Verdict, expected_from_a_cache, in_no_pool, judge
 from .._result import node_result, result_of
 from .conclude import concluded, refusal
-from .expected_image import expected_by_option
 
 TRANSPORT = "connection"
 
@@ -25,32 +25,36 @@ class Asked:
 
     :ivar pool: the pool that it is said to be in, for the result only
     :ivar asked_at: when, as RFC 3339
+    :ivar cached_at: when what is expected was read, if that comes from a cache
+    :ivar cluster: which the inventory says that it is of
     """
 
     name: str
     pool: str
     boot_id: str
     asked_at: str
-    expected_image: str
+    expected: Expected
     allowed: Allowed
     fail_on: frozenset[Verdict]
+    cached_at: str = ""
+    cluster: t.Mapping[str, t.Any] | None = None
 
 
 def verify_answer(asked: Asked, answer: Answer) -> dict[str, t.Any]:
     """Return the verdict on one node, in the shape of a verification of many.
 
-    :raises Refused: the verdict is one of ``fail_on`` (it is in its result), or the expected image names no digest
+    :raises Refused: the verdict is one of ``fail_on``; it is in its result
     """
     what = f"verify Node {asked.name}"
-    expected = expected_by_option(asked.expected_image, what)
-    node = _unread(asked.name, asked.boot_id)
-    judged = judge(node, expected, answer, asked.allowed)
+    node = unread(asked.name, asked.boot_id)
+    judged = _judged(asked, node, answer)
     done = result_of(
         None,
+        asked.cluster,
         asked_by=None,
         transport=TRANSPORT,
         **concluded([judged]),
-        nodes=[node_result(node, asked.pool, expected, judged, asked.asked_at)],
+        nodes=[node_result(node, asked.pool, asked.expected, judged, asked.asked_at)],
     )
     refused = refusal(what, [judged], asked.fail_on)
     if refused:
@@ -58,7 +62,16 @@ def verify_answer(asked: Asked, answer: Answer) -> dict[str, t.Any]:
     return done
 
 
-def _unread(name: str, boot_id: str) -> NodeState:
+def _judged(asked: Asked, node: NodeState, answer: Answer) -> NodeVerdict:
+    if asked.expected is EXPECTED_OF_NOBODY:
+        return in_no_pool(judge(node, asked.expected, answer, asked.allowed))
+    if asked.cached_at:
+        stale = replace(asked.expected, current=False)
+        return expected_from_a_cache(judge(node, stale, answer, asked.allowed), asked.cached_at)
+    return judge(node, asked.expected, answer, asked.allowed)
+
+
+def unread(name: str, boot_id: str) -> NodeState:
     """A node of which the API was not asked: nothing is held against it."""
     return NodeState.from_api(
         {

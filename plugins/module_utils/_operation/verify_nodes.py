@@ -16,15 +16,16 @@ from .._cluster.session import Session
 from .._cluster.transport import Claim, Transport, Word
 from .._errors import Refused
 from .._model.deviation import Allowed
+from .._model.expectation import EXPECTED_OF_NOBODY
 from .._model.findings import Finding
 from .._model.machineconfignode import MachineConfigNode
 from .._model.node import NodeState
 from .._model.pool import AmbiguousMembership, Pool, in_two_pools, members, pool_of
 from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
-from .._model.verdict import Expected, NodeVerdict, Verdict, judge, judge_claim
+from .._model.verdict import Expected, NodeVerdict, Verdict, in_no_pool, judge, judge_claim
 from .._result import node_result, read_account, read_cluster, result
 from .conclude import concluded, refusal
-from .expected_image import EXPECTED_OF_NOBODY, expected_by_option, expected_of_pool
+from .expected_image import expected_by_option, expected_of_pool
 from .read_machine_config_nodes import read_machine_config_nodes
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
@@ -192,12 +193,7 @@ def _judge(candidate: Candidate, word: Word) -> NodeVerdict:
         judged = judge_claim(replace(node, current_image=word.image), expected, claim)
     else:
         judged = judge(node, expected, word, candidate.allowed, claim)
-    if expected is not EXPECTED_OF_NOBODY:
-        return judged
-    message = f"Node {node.name} is in no MachineConfigPool, or in two, so the cluster expects no image of it"
-    finding = Finding("node.in_no_pool", ObjectRef(NODE.name, node.name), message)
-    others = tuple(f for f in judged.findings if f.id != "cluster.expectation_not_current")
-    return replace(judged, verdict=Verdict.UNKNOWN, findings=(finding, *others))
+    return in_no_pool(judged) if expected is EXPECTED_OF_NOBODY else judged
 
 
 def _seen_again(candidate: Candidate, judged: NodeVerdict, after: NodeState | None, had_rebooted: bool) -> NodeVerdict:

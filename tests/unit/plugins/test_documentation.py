@@ -45,7 +45,7 @@ COLLECTION = Path(__file__).resolve().parents[3]
 PACKAGE = "ansible_collections.imagemode.openshift.plugins.modules"
 OWN = "imagemode.openshift."
 ALL = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("[a-z]*.py"))
-WITHOUT_A_CLUSTER = {"evidence_report"}
+WITHOUT_A_CLUSTER = {"evidence_report", "node_image_summary"}
 MODULES = [module for module in ALL if module not in WITHOUT_A_CLUSTER]
 VARIABLE = re.compile(r"variable E\((K8S_AUTH_\w+)\)")
 EXAMPLES_OF_TYPE: dict[str, tuple[str, t.Any]] = {
@@ -145,6 +145,16 @@ def test_the_connection_options_are_those_of_kubernetes_core() -> None:
 
 def test_the_documented_connection_options_are_those_that_modules_take() -> None:
     assert as_documented(connection_options()) == as_documented(CONNECTION)
+
+
+def test_a_plugin_takes_the_same_connection_options_from_the_same_variables() -> None:
+    options = yaml.safe_load(ModuleDocFragment.PLUGINS)["options"]
+
+    assert as_documented(options) == as_documented(CONNECTION)
+    for (name, *entry), variable in variables(connection_options()):
+        assert entry or variable in [env["name"] for env in options[name]["env"]]
+    in_ini = {name for name, option in options.items() if "ini" in option}
+    assert {name for name, option in CONNECTION.items() if option.get("no_log")} & in_ini == set()
 
 
 def test_every_connection_option_names_the_variable_that_takes_its_place() -> None:

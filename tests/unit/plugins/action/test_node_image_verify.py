@@ -43,7 +43,8 @@ def host() -> Host:
 def action(host: Host, arguments: dict[str, t.Any], become: t.Any = None, in_background: int = 0) -> ActionModule:
     task = mock.MagicMock(args=arguments, async_val=in_background, check_mode=False, diff=False, action=MODULE)
     connection = mock.MagicMock(become=become, has_native_async=False)
-    plugin = ActionModule(task, connection, mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), None)
+    templar = mock.MagicMock(template=lambda value: value)
+    plugin = ActionModule(task, connection, mock.MagicMock(), mock.MagicMock(), templar, None)
     plugin._load_name = MODULE  # as Ansible's loader does
     plugin._low_level_execute_command = host.run
     return plugin
@@ -186,3 +187,76 @@ def test_the_module_itself_cannot_ask_over_a_connection():
     result = run_module("node_image_verify", {"pool": "layered", **GIVEN})
     assert result["failed"]
     assert "transport connection is the action plugin's" in result["msg"]
+
+
+# What the inventory of nodes says ------------------------------------------------------------------------------------
+
+CLUSTER = {"api_url": "https://api.prod:6443", "id": "one", "name": "prod-1", "version": "4.20.1"}
+OF_THE_INVENTORY = {
+    "inventory_hostname": "worker-0.prod",
+    "image_mode_node": "worker-0",
+    "image_mode_pool": "layered",
+    "image_mode_cluster": CLUSTER,
+    "image_mode_expected": {
+        "pull_spec": image_of("a"),
+        "digest": digest_of("a"),
+        "source": "machineosconfig",
+        "current": True,
+    },
+    "image_mode_read_at": "2026-03-01T12:00:00Z",
+    "image_mode_cached": False,
+}
+
+
+def run_known(host: Host, arguments: dict[str, t.Any] | None = None, **variables: t.Any) -> dict[str, t.Any]:
+    given = {"transport": "connection", "fail_on": [], **(arguments or {})}
+    return action(host, given).run(task_vars={**OF_THE_INVENTORY, **variables})
+
+
+def expected(**changes: t.Any) -> dict[str, t.Any]:
+    return {**OF_THE_INVENTORY["image_mode_expected"], **changes}
+
+
+def test_the_inventory_says_which_node_it_is_and_what_is_expected_of_it(host):
+    done = run_known(host)
+    (node,) = done["nodes"]
+    assert (node["name"], node["pool"], node["verdict"]) == ("worker-0", "layered", "match")
+    assert node["expected"]["source"] == "machineosconfig"
+    assert done["cluster"] == CLUSTER
+
+
+def test_what_the_caller_says_goes_before_the_inventory(host):
+    done = run_known(host, {"expected_image": image_of("b"), "nodes": ["other"], "pool": "mine"})
+    (node,) = done["nodes"]
+    assert (node["name"], node["pool"], node["verdict"]) == ("other", "mine", "mismatch")
+    assert node["expected"]["source"] == "option"
+
+
+@pytest.mark.parametrize(
+    ("variables", "finding"),
+    [
+        ({"image_mode_expected": expected(current=False)}, "cluster.expectation_not_current"),
+        ({"image_mode_expected": expected(current="true")}, "cluster.expectation_not_current"),
+        ({"image_mode_expected": expected(pull_spec=None)}, "cluster.expectation_not_current"),
+        ({"image_mode_expected": expected(source="none", pull_spec=None, current=False)}, "node.in_no_pool"),
+        ({"image_mode_cached": True}, "cluster.expectation_cached"),
+    ],
+)
+def test_nothing_matches_an_expectation_that_may_be_superseded(host, variables, finding):
+    (node,) = run_known(host, **variables)["nodes"]
+    assert (node["verdict"], node["findings"][0]["id"]) == ("unknown", finding)
+
+
+def test_a_node_that_does_not_answer_stays_unknown_whatever_the_cache_says(host):
+    host.failure = AnsibleConnectionFailure("no route to host")
+    (node,) = run_known(host, image_mode_cached=True)["nodes"]
+    assert [f["id"] for f in node["findings"]] == ["cluster.expectation_cached", "node.exec_failed"]
+
+
+@pytest.mark.parametrize("said", ["text", {}, {"source": 1}, expected(pull_spec="quay.io/os:t")])
+def test_an_expectation_that_cannot_be_read_is_refused_before_the_node_is_asked(host, said):
+    done = run_known(host, image_mode_expected=said)
+    assert done["failed"]
+    assert done["msg"].startswith("Could not verify Node worker-0: ")
+    assert "image_mode_expected" in done["msg"]
+    assert host.said == []

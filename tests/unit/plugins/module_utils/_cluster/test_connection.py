@@ -352,3 +352,18 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(connections, "MISSING_LIBRARY", "No module named 'kubernetes'")
     with pytest.raises(Refused, match=r"No module named 'kubernetes'\)\. Install it: pip install kubernetes\.$"):
         connect(HOST)
+
+
+def test_one_cluster_leaves_nothing_behind_for_the_next(kubeconfig_file):
+    connect({"kubeconfig": kubeconfig_file, "context": "certificate"}, {})
+    second = connect(HOST, {})
+    assert second.configuration.cert_file is None
+    assert second.configuration.ssl_ca_cert is None
+    assert second.headers() == [("Authorization", "Bearer sha256~token")]
+
+
+def test_another_environment_than_that_of_the_process_can_be_read(monkeypatch):
+    monkeypatch.setenv("K8S_AUTH_HOST", "https://one")
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "somebody")
+    made = connect({}, {"K8S_AUTH_HOST": "https://two", "K8S_AUTH_API_KEY": "k"})
+    assert (made.api_url, made.impersonate_user) == ("https://two", "")

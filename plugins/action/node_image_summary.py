@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put together what the hosts of a play answered. It runs where Ansible runs, reads variables, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._operation.summarize_hosts import HostAnswer, summarize_hosts
+
+OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "registered": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str"},
+}
+
+_KNOWN = ("image_mode_node", "image_mode_pool", "image_mode_cluster", "image_mode_expected")
+
+
+class ActionModule(ActionBase):
+    """Looks at every host that the play began with, so that one that was lost on the way is not forgotten."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        dummy, asked = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
+        hosts = asked["hosts"] if asked["hosts"] is not None else task_vars.get("ansible_play_hosts_all")
+        if not hosts:
+            raise AnsibleActionFail("Could not summarize verdicts: there is no host. Name hosts, or correct the play.")
+        answers = [_answer(host, task_vars["hostvars"], asked["registered"]) for host in sorted(map(str, hosts))]
+        return summarize_hosts(answers, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _answer(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostAnswer:
+    if host not in variables:
+        raise AnsibleActionFail(f"Could not summarize verdicts: there is no host {host}. Correct hosts.")
+    own = variables[host]
+    # Since 2.19 ansible-core's texts carry tags; what is returned is plain.
+    plain = json.loads(json.dumps([own.get(registered) or {}, {n: own[n] for n in _KNOWN if n in own}], default=str))
+    return HostAnswer(host, *plain)

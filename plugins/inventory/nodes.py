@@ -1,0 +1,320 @@
+# Copyright: Contributors to the imagemode.openshift collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nodes of OpenShift clusters as hosts of an inventory."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: nodes
+short_description: The nodes of OpenShift clusters, grouped by machine config pool
+version_added: 0.1.0
+description:
+  - Makes a host of every node of one cluster or of many, and a group C(pool_NAME) of every machine config pool. In
+    names of groups, what Ansible does not allow there becomes an underscore, so that the pool V(infra-gpu) is
+    C(pool_infra_gpu). A node that no pool drives, or that two custom pools select, is in none of them.
+  - A file of this inventory is called C(imagemode.yml), C(imagemode.yaml), or ends with C(.imagemode.yml) or
+    C(.imagemode.yaml). Values of the connection options may be templates.
+  - A host is named after its node. Where there are many clusters, the name carries the cluster's as well, as in
+    C(worker-0.prod). It is reached at the internal address of the node, which is set as C(ansible_host).
+  - A cluster that cannot be read is an error that names it. Ansible itself takes a file that cannot be read for a
+    warning, unless E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) or C(any_unparsed_is_failed) in the section
+    C(inventory) of C(ansible.cfg) is true.
+author: Contributors to the imagemode.openshift collection (@imagemode)
+options:
+  plugin:
+    description:
+      - Says that the file is one of this plugin.
+    type: str
+    required: true
+    choices: [imagemode.openshift.nodes]
+  clusters:
+    description:
+      - The clusters, when there are several. An entry takes the connection options that are described here at the
+        top, and C(name), by which the cluster is called in names of hosts. Without a name it is called as its
+        O(context), else as its infrastructure, else as its address.
+      - What an entry leaves out is taken from the options at the top, from the environment and from C(ansible.cfg).
+        An entry with O(kubeconfig), O(context) or O(host) takes neither an address nor credentials from there,
+        because they belong to another cluster. One that names only a context looks for it in the kubeconfig at the
+        top.
+      - Without it, the options at the top name the one cluster.
+    type: list
+    elements: dict
+  cluster_in_names:
+    description:
+      - Whether names of hosts carry the cluster's. They do when O(clusters) has more than one entry, unless told
+        otherwise.
+    type: bool
+  expected_images:
+    description:
+      - Whether the image that each pool expects is read. With V(false) C(image_mode_expected) is null, and the account
+        needs no more than C(list) on nodes and MachineConfigPools.
+    type: bool
+    default: true
+  daemon_pods:
+    description:
+      - Whether the pods of the machine-config-daemon are read, through which a node can be reached. The account needs
+        C(list) on pods in the namespace C(openshift-machine-config-operator).
+    type: bool
+    default: false
+  fail_on_errors:
+    description:
+      - Whether one cluster that cannot be read makes the whole file fail. With V(false) there is a warning that
+        names the cluster, the nodes of the others are still in the inventory, and what was read is not cached. It is
+        an error in any case when no cluster can be read.
+      - Leave it as it is where the inventory is used to prove something, because a node that is not in it is not
+        asked.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - imagemode.openshift.auth.plugins
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+seealso:
+  - module: imagemode.openshift.node_image_verify
+notes:
+  - Every kind is listed once a cluster, clusters side by side, and one MachineConfig is read for each pool that has
+    nodes and no MachineOSConfig. The account needs C(list) on nodes, MachineConfigPools, MachineOSConfigs and
+    MachineOSBuilds, and C(get) on MachineConfigs. With C(get) on ClusterVersion and Infrastructure the cluster's id,
+    name and release are known as well.
+  - While an API server is away, a request is repeated for up to 60 seconds.
+  - "The variables of a host are: C(image_mode_node), the name of the node. C(image_mode_pool), empty when no pool
+    drives it. C(image_mode_cluster), with C(api_url), C(id), C(name) and C(version), and C(image_mode_cluster_name),
+    by which names of hosts call it. C(image_mode_expected), the image that the node should have booted, with
+    C(pull_spec), C(digest), C(source) and C(current), as M(imagemode.openshift.node_image_verify) returns it.
+    C(image_mode_ready), C(image_mode_schedulable), C(image_mode_address), C(image_mode_roles), C(image_mode_labels),
+    C(image_mode_os_image), C(image_mode_kernel_version) and C(image_mode_kubelet_version), as the Node says them.
+    C(image_mode_daemon_pod), with C(namespace), C(name) and C(container), null without O(daemon_pods) or when none
+    runs. C(image_mode_read_at), when the cluster was read, and C(image_mode_cached), whether that was in an earlier
+    run."
+  - What is cached holds no credential. A cache that was written for other clusters is not read. Over an expected
+    image that comes from the cache no node is proven, for the pool may want another by now. Read the inventory anew
+    for that, with C(--flush-cache), as the playbook C(imagemode.openshift.verify_hosts) does by itself.
+"""
+
+EXAMPLES = r"""
+# imagemode.yml: the cluster of the environment (KUBECONFIG, K8S_AUTH_*)
+plugin: imagemode.openshift.nodes
+
+---
+# prod.imagemode.yml: one cluster, by a context
+plugin: imagemode.openshift.nodes
+kubeconfig: ~/.kube/config
+context: prod
+
+---
+# fleet.imagemode.yml: many clusters; their hosts are called worker-0.prod, worker-0.stage
+plugin: imagemode.openshift.nodes
+clusters:
+  - name: prod
+    host: https://api.prod.example.com:6443
+    api_key: "{{ lookup('ansible.builtin.env', 'PROD_TOKEN') }}"
+    ca_cert: ~/prod-ca.crt
+  - name: stage
+    kubeconfig: ~/stage.kubeconfig
+
+---
+# grouped.imagemode.yml: more groups, and a cache of ten minutes
+plugin: imagemode.openshift.nodes
+strict: true
+keyed_groups:
+  - key: image_mode_cluster_name
+    prefix: cluster
+  - key: image_mode_roles
+    prefix: role
+  - key: image_mode_labels['topology.kubernetes.io/zone'] | default('none')
+    prefix: zone
+groups:
+  not_ready: not image_mode_ready
+  image_pending: not image_mode_expected.current
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/imagemode
+cache_timeout: 600
+
+---
+# ssh.imagemode.yml: reach the nodes over ssh, as the account that OpenShift makes on them
+plugin: imagemode.openshift.nodes
+compose:
+  ansible_user: "'core'"
+  ansible_ssh_private_key_file: "'~/.ssh/cluster'"
+
+---
+# pods.imagemode.yml: reach the nodes without ssh, through the pods of the machine-config-daemon. kubectl has to be in
+# the PATH, and finds the cluster by the context, which is how the clusters are called here. The file system of a node
+# is mounted in its pod, at /rootfs.
+plugin: imagemode.openshift.nodes
+daemon_pods: true
+kubeconfig: ~/.kube/config
+clusters:
+  - context: prod
+  - context: stage
+compose:
+  ansible_connection: "'kubernetes.core.kubectl'"
+  ansible_kubectl_kubeconfig: "'~/.kube/config' | expanduser"
+  ansible_kubectl_context: image_mode_cluster_name
+  ansible_kubectl_namespace: image_mode_daemon_pod.namespace
+  ansible_kubectl_pod: image_mode_daemon_pod.name
+  ansible_kubectl_container: image_mode_daemon_pod.container
+  image_mode_host_root: "'/rootfs'"
+"""
+
+import json
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleParserError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.unsafe_proxy import wrap_var
+
+from ..module_utils._errors import Refused, attempt
+from ..module_utils._model.inventory import (
+    AskedCluster,
+    NamedHost,
+    Variables,
+    cluster_of,
+    from_cache,
+    named_hosts,
+    the_cluster,
+    to_cache,
+    twice,
+)
+from ..module_utils._operation.read_inventory import Wanted, read_clusters
+from ..module_utils._options import CONNECTION
+
+_ENTRY = {"name": {"type": "str"}, **{name: dict(option) for name, option in CONNECTION.items()}}
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """Reads all clusters before it adds a host, so that a cluster that fails leaves no half of an inventory behind."""
+
+    NAME = "imagemode.openshift.nodes"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether a file is called as one of ours."""
+        name = Path(path).name
+        ours = ("imagemode.yml", "imagemode.yaml")
+        return bool(super().verify_file(path)) and (name in ours or name.endswith(tuple("." + own for own in ours)))
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Add the nodes of the clusters that the file names.
+
+        :raises AnsibleParserError: the file, or a cluster, cannot be read
+        """
+        super().parse(inventory, loader, path, cache)
+        config = self._read_config_data(path)
+        self._refuse_strange_options(config, path)
+        asked = self._asked(config, path)
+        readings, cached = self._readings(asked, self.get_cache_key(path), cache)
+        with_cluster = self.get_option("cluster_in_names")
+        if with_cluster is None:
+            with_cluster = len(asked) > 1
+        for host in self._named(readings, with_cluster, cached, path):
+            self._add(host)
+
+    def _refuse_strange_options(self, config: t.Mapping[str, t.Any], path: str) -> None:
+        aliases = {alias for option in CONNECTION.values() for alias in option.get("aliases", [])}
+        strange = sorted(str(name) for name in set(config) - set(self._options) - aliases)
+        if strange:
+            raise _unreadable(
+                path, f"there is no option {', '.join(strange)}", "See ansible-doc -t inventory " + self.NAME
+            )
+
+    def _asked(self, config: t.Mapping[str, t.Any], path: str) -> list[AskedCluster]:
+        shared = {name: self._shared(name, option, config) for name, option in CONNECTION.items()}
+        entries = self.get_option("clusters")
+        if entries is None:
+            return [the_cluster(shared)]
+        if not entries:
+            raise _unreadable(path, "clusters is empty", "Name a cluster, or leave it out")
+        asked = [self._entry(number, entry, shared, path) for number, entry in enumerate(entries, 1)]
+        same = twice(cluster.name for cluster in asked if cluster.name)
+        if same:
+            raise _unreadable(path, f"two clusters are called {same[0]}", "Give each a name of its own")
+        return asked
+
+    def _shared(self, name: str, option: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any]) -> t.Any:
+        """Return an option at the top: from the file, else None where the environment says it, else from ansible.cfg.
+
+        What the environment says is read as for a module, in one place for both.
+        """
+        names = (name, *option.get("aliases", []))
+        given = any(own in config for own in names)
+        if not given and any(f"K8S_AUTH_{own.upper()}" in os.environ for own in names):
+            return None
+        return self._plain(self.get_option(name))
+
+    def _entry(self, number: int, entry: t.Any, shared: t.Mapping[str, t.Any], path: str) -> AskedCluster:
+        where = f"entry {number} of clusters"
+        if not isinstance(entry, dict):
+            raise _unreadable(path, f"{where} is no dictionary", "Give it a name and connection options")
+        checked = ArgumentSpecValidator(_ENTRY).validate(self._plain(entry))
+        if checked.unsupported_parameters:
+            strange = ", ".join(sorted(map(str, checked.unsupported_parameters)))
+            raise _unreadable(path, f"{where}: there is no option {strange}", "Give name and connection options")
+        if checked.error_messages:
+            raise _unreadable(path, f"{where}: {checked.error_messages[0]}", "Correct it")
+        trouble = ""
+        try:
+            return cluster_of(checked.validated_parameters, shared)
+        except ValueError as error:
+            trouble = str(error)
+        raise _unreadable(path, f"{where}: {trouble}", "Correct it")
+
+    def _plain(self, value: t.Any) -> t.Any:
+        """Return a value of the file without templates and tags, for other libraries take plain ones only."""
+        return None if value is None else json.loads(json.dumps(self.templar.template(value), default=str))
+
+    def _readings(self, asked: list[AskedCluster], key: str, may_read: bool) -> tuple[list[Variables], bool]:
+        """Return what the clusters say, and whether that was in an earlier run."""
+        caches = self.get_option("cache")
+        rest = [self.get_option("expected_images"), self.get_option("daemon_pods")]
+        if caches and may_read:
+            remembered = from_cache(self._cache.get(key), asked, rest)
+            if remembered is not None:
+                return remembered, True
+        readings, failures = self._read(asked, Wanted(*rest))
+        if caches and not failures:
+            self._cache[key] = to_cache(readings, asked, rest)
+        return readings, False
+
+    def _read(self, asked: list[AskedCluster], wanted: Wanted) -> tuple[list[Variables], list[Refused]]:
+        outcome = attempt(lambda: read_clusters(asked, wanted, os.environ))
+        outcomes = [outcome] if isinstance(outcome, Refused) else outcome
+        failures = [read for read in outcomes if isinstance(read, Refused)]
+        readings = [read for read in outcomes if not isinstance(read, Refused)]
+        if failures and (self.get_option("fail_on_errors") or not readings):
+            raise AnsibleParserError(" ".join(map(str, failures)))
+        for failure in failures:
+            self.display.warning(f"{failure} None of its nodes is in the inventory.")
+        return readings, failures
+
+    def _named(self, readings: list[Variables], with_cluster: bool, cached: bool, path: str) -> list[NamedHost]:
+        trouble = ""
+        try:
+            return named_hosts(readings, with_cluster, cached)
+        except ValueError as error:
+            trouble = str(error)
+        reason, dummy, remedy = trouble.partition(". ")
+        raise _unreadable(path, reason, remedy)
+
+    def _add(self, host: NamedHost) -> None:
+        self.inventory.add_host(host.name)
+        if host.pool:
+            group = self.inventory.add_group(self._sanitize_group_name(f"pool_{host.pool}"))
+            self.inventory.add_child(group, host.name)
+        if host.address:
+            self.inventory.set_variable(host.name, "ansible_host", wrap_var(host.address))
+        for name, value in host.variables.items():
+            # What a node says of itself is never a template, not even where ansible-core takes every text for one.
+            self.inventory.set_variable(host.name, name, wrap_var(value))
+        strict, variables = self.get_option("strict"), self.inventory.get_host(host.name).get_vars()
+        self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), {}, host.name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, host.name, strict=strict)
+
+
+def _unreadable(path: str, reason: str, remedy: str) -> AnsibleParserError:
+    return AnsibleParserError(str(Refused(f"read the inventory {path}", reason, remedy)))

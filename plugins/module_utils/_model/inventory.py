@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What does an inventory say of a node, how is its host called, and which cluster does an entry of it mean?"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .node import NodeState
+from .pool import ROLE_LABEL
+from .resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, Object, labels_of
+from .verdict import Expected
+
+Variables = dict[str, t.Any]
+
+_OF_ONE_CLUSTER = (
+    "kubeconfig", "context", "host", "api_key", "username", "password", "client_cert", "client_key"
+)  # fmt: skip
+"""Options that say which cluster is meant and who asks it, so that they mean nothing for another."""
+_SAY_WHICH = ("kubeconfig", "context", "host")
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_FORMAT = 1
+"""Of what is cached; what another release wrote is not read."""
+
+
+@dataclass(frozen=True)
+class AskedCluster:
+    """A cluster that the user names.
+
+    :ivar name: his name for it; empty when it is to be called as it calls itself
+    :ivar options: its connection options, those that are not given left out
+    :ivar left_out: options that must not come from the environment either
+    """
+
+    name: str
+    options: t.Mapping[str, t.Any]
+    left_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class NamedHost:
+    """A host of the inventory."""
+
+    name: str
+    pool: str
+    address: str
+    variables: Variables
+
+
+def the_cluster(shared: t.Mapping[str, t.Any]) -> AskedCluster:
+    """Return the one cluster that the options at the top name."""
+    return AskedCluster(_as_name(str(shared.get("context") or "")), _given(shared))
+
+
+def cluster_of(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> AskedCluster:
+    """Return the cluster that an entry of ``clusters`` names.
+
+    What the entry leaves out is taken from the options at the top and the environment. An entry that says which cluster
+    it means takes neither an address nor credentials from there, for they are another's; one that only names a context
+    does so of the kubeconfig at the top.
+
+    :raises ValueError: the name cannot be part of a host's name
+    """
+    name = str(entry.get("name") or "")
+    if name and not _NAME.fullmatch(name):
+        raise ValueError(f"the name {name!r} holds what a host name cannot: use letters, digits, '.', '-' and '_'")
+    own = {option: value for option, value in _given(entry).items() if option != "name"}
+    left_out: set[str] = set()
+    if any(own.get(option) for option in _SAY_WHICH):
+        left_out = set(_OF_ONE_CLUSTER)
+        if not own.get("kubeconfig") and not own.get("host"):
+            left_out.remove("kubeconfig")
+    inherited = {option: value for option, value in _given(shared).items() if option not in left_out}
+    called = name or _as_name(str(own.get("context") or ""))
+    return AskedCluster(called, {**inherited, **own}, frozenset(left_out - set(own)))
+
+
+def environment_for(
+    asked: AskedCluster, environment: t.Mapping[str, str], aliases: t.Mapping[str, t.Sequence[str]]
+) -> dict[str, str]:
+    """Return the environment without the variables of options that must not come from it.
+
+    :param aliases: option -> its other names, which are names of variables as well
+    """
+    hidden = {f"K8S_AUTH_{name.upper()}" for option in asked.left_out for name in (option, *aliases.get(option, ()))}
+    return {name: value for name, value in environment.items() if name not in hidden}
+
+
+def own_name(asked: AskedCluster, cluster: t.Mapping[str, t.Any]) -> str:
+    """Return how a cluster is called in names of hosts: as the user calls it, else as it calls itself."""
+    address = str(cluster["api_url"]).partition("://")[2].partition(":")[0].partition("/")[0]
+    return asked.name or _as_name(str(cluster["name"] or "")) or _as_name(address)
+
+
+def twice(names: t.Iterable[str]) -> list[str]:
+    """Return what is there more than once, sorted."""
+    seen = list(names)
+    return sorted({name for name in seen if seen.count(name) > 1})
+
+
+def node_variables(node: Object, pool: str, expected: Expected | None, daemon_pod: str | None) -> Variables:
+    """Return what the host's variables say of a node; nothing in them is secret.
+
+    :param expected: what the cluster expects of it, None when that was not read
+    :param daemon_pod: the pod in which it can be asked, None when there is none that runs
+    """
+    state, status = NodeState.from_api(node), node.get("status") or {}
+    info = status.get("nodeInfo") or {}
+    found: Variables = {
+        "image_mode_node": state.name,
+        "image_mode_pool": pool,
+        "image_mode_ready": state.ready,
+        "image_mode_schedulable": not state.unschedulable,
+        "image_mode_address": _address(status),
+        "image_mode_roles": sorted(label[len(ROLE_LABEL) :] for label in labels_of(node) if _is_role(label)),
+        "image_mode_labels": dict(labels_of(node)),
+        "image_mode_os_image": info.get("osImage", ""),
+        "image_mode_kernel_version": info.get("kernelVersion", ""),
+        "image_mode_kubelet_version": info.get("kubeletVersion", ""),
+        "image_mode_expected": None,
+        "image_mode_daemon_pod": None,
+    }
+    if expected:
+        found["image_mode_expected"] = {
+            "pull_spec": expected.pull_spec or None,
+            "digest": expected.digest or None,
+            "source": expected.source,
+            "current": expected.current,
+        }
+    if daemon_pod:
+        found["image_mode_daemon_pod"] = {
+            "namespace": OPERATOR_NAMESPACE, "name": daemon_pod, "container": DAEMON_CONTAINER
+        }  # fmt: skip
+    return found
+
+
+def named_hosts(readings: t.Sequence[t.Mapping[str, t.Any]], with_cluster: bool, cached: bool) -> list[NamedHost]:
+    """Return the hosts of all clusters, sorted by name.
+
+    :param with_cluster: whether a host's name carries the cluster's, as in ``worker-0.prod``
+    :param cached: whether the readings come from a cache
+    :raises ValueError: two nodes would be one host
+    """
+    called_alike = twice(str(reading["name"]) for reading in readings) if with_cluster else []
+    if called_alike:
+        raise ValueError(f"two clusters are called {called_alike[0]}. Give each entry of clusters a name of its own")
+    hosts = [_host(node, reading, with_cluster, cached) for reading in readings for node in reading["nodes"]]
+    same = twice(host.name for host in hosts)
+    if same:
+        remedy = "Give the clusters names that tell them apart" if with_cluster else "Leave cluster_in_names out"
+        raise ValueError(f"two nodes would be the host {same[0]}. {remedy}")
+    return sorted(hosts, key=lambda host: host.name)
+
+
+def to_cache(readings: t.Sequence[t.Mapping[str, t.Any]], asked: t.Sequence[AskedCluster], rest: t.Any) -> Variables:
+    """Return what is worth remembering, and of whom it was asked; no credential is in it.
+
+    :param rest: options besides the connection that decide what is read
+    """
+    return {"format": _FORMAT, "asked": _fingerprint(asked, rest), "clusters": list(readings)}
+
+
+def from_cache(remembered: t.Any, asked: t.Sequence[AskedCluster], rest: t.Any) -> list[Variables] | None:
+    """Return the readings that were remembered, or None when something else was asked then."""
+    if not isinstance(remembered, dict) or remembered.get("format") != _FORMAT:
+        return None
+    if remembered.get("asked") != _fingerprint(asked, rest):
+        return None
+    return t.cast("list[Variables]", remembered.get("clusters"))
+
+
+def _fingerprint(asked: t.Sequence[AskedCluster], rest: t.Any) -> list[t.Any]:
+    """Tell apart what is asked, without what is secret: a kubeconfig given as a dictionary is left out."""
+    shown = ("kubeconfig", "context", "host", "impersonate_user")
+    texts = [[a.name, *(a.options.get(o) if isinstance(a.options.get(o), str) else None for o in shown)] for a in asked]
+    return [texts, rest]
+
+
+def _host(node: Variables, reading: t.Mapping[str, t.Any], with_cluster: bool, cached: bool) -> NamedHost:
+    name = str(node["image_mode_node"])
+    own = {
+        **node,
+        "image_mode_cluster": reading["cluster"],
+        "image_mode_cluster_name": reading["name"],
+        "image_mode_read_at": reading["read_at"],
+        "image_mode_cached": cached,
+    }
+    return NamedHost(
+        name=f"{name}.{reading['name']}" if with_cluster else name,
+        pool=str(node["image_mode_pool"]),
+        address=str(node["image_mode_address"] or ""),
+        variables=own,
+    )
+
+
+def _given(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _as_name(text: str) -> str:
+    return _NOT_IN_NAMES.sub("-", text).strip("-._")
+
+
+def _is_role(label: str) -> bool:
+    return label.startswith(ROLE_LABEL) and len(label) > len(ROLE_LABEL)
+
+
+def _address(status: Object) -> str | None:
+    """Return the address at which the node is reached from outside of its pods, None when it has none."""
+    by_type: dict[str, str] = {}
+    for address in status.get("addresses") or []:
+        by_type.setdefault(address.get("type", ""), address.get("address", ""))
+    for wanted in ("InternalIP", "InternalDNS", "Hostname", "ExternalIP"):
+        if by_type.get(wanted):
+            return by_type[wanted]
+    return None

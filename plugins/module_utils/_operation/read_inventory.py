@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the nodes of clusters for an inventory: each kind listed once a cluster, all clusters side by side."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+
+from .._cluster.connection import connect
+from .._cluster.daemon_pods import daemon_pods
+from .._cluster.session import Session
+from .._errors import Refused, attempt
+from .._model.expectation import EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config, image_of_rendered_config
+from .._model.inventory import AskedCluster, Variables, environment_for, node_variables, own_name
+from .._model.machineosconfig import that_serves
+from .._model.pool import AmbiguousMembership, Pool, pool_of
+from .._model.resources import (
+    MACHINE_CONFIG,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+    Object,
+    labels_of,
+)
+from .._model.verdict import Expected
+from .._options import CONNECTION
+from .._result import read_cluster
+
+_AT_ONCE = 10
+_ALIASES = {name: t.cast("list[str]", option.get("aliases", [])) for name, option in CONNECTION.items()}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is read of a cluster besides its nodes and pools."""
+
+    expected_images: bool = True
+    daemon_pods: bool = False
+
+
+def read_clusters(
+    asked: t.Sequence[AskedCluster], wanted: Wanted, environment: t.Mapping[str, str]
+) -> list[Variables | Refused]:
+    """Return what each cluster says, in the order in which they were asked, or why it says nothing."""
+    # One after the other: the client keeps files of certificates in a place that all threads share.
+    sessions = [attempt(partial(_opened, cluster, environment)) for cluster in asked]
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+        readings = threads.map(partial(_reading, wanted=wanted), asked, sessions)
+        return [_about(a, r) if isinstance(r, Refused) else r for a, r in zip(asked, readings)]
+
+
+def _opened(asked: AskedCluster, environment: t.Mapping[str, str]) -> Session:
+    return Session(connect(asked.options, environment_for(asked, environment, _ALIASES)))
+
+
+def _reading(asked: AskedCluster, session: Session | Refused, wanted: Wanted) -> Variables | Refused:
+    return session if isinstance(session, Refused) else attempt(partial(read_nodes, session, asked, wanted))
+
+
+def _about(asked: AskedCluster, refused: Refused) -> Refused:
+    """Return the same refusal with the cluster's name, where the user has given it one."""
+    if not asked.name:
+        return refused
+    return Refused(f"read cluster {asked.name}", f"could not {refused.what}: {refused.reason}", refused.remedy)
+
+
+def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variables:
+    """Return a cluster's name, who it is, when it was read, and the variables of each of its nodes.
+
+    :raises Refused: something that is wanted may not be read, or the cluster cannot be reached
+    """
+    read_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
+    placed = [(node, _pool_name(node, pools)) for node in session.list(NODE).items]
+    inhabited = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]
+    expected = _expected(session, inhabited) if wanted.expected_images else {}
+    nobody = EXPECTED_OF_NOBODY if wanted.expected_images else None
+    pods = daemon_pods(session) if wanted.daemon_pods else {}
+    cluster = {"api_url": session.api_url, **read_cluster(session)}
+    return {
+        "name": own_name(asked, cluster),
+        "cluster": cluster,
+        "read_at": read_at,
+        "nodes": [
+            node_variables(node, pool, expected.get(pool, nobody), pods.get(node["metadata"]["name"]))
+            for node, pool in placed
+        ],
+    }
+
+
+def _pool_name(node: Object, pools: list[Pool]) -> str:
+    try:
+        return pool_of(labels_of(node), pools)
+    except AmbiguousMembership:
+        return ""
+
+
+def _expected(session: Session, pools: t.Sequence[Pool]) -> dict[str, Expected]:
+    configs, builds = session.list(MACHINE_OS_CONFIG).items, session.list(MACHINE_OS_BUILD).items
+    return {pool.name: _expected_of(session, pool, that_serves(pool.name, configs), builds) for pool in pools}
+
+
+def _expected_of(session: Session, pool: Pool, config: Object | None, builds: t.Sequence[Object]) -> Expected:
+    if config is not None:
+        return expected_of_config(config, builds, pool)
+    if not pool.rendered_config:
+        return NOT_RENDERED
+    image = image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
+    try:
+        return Expected.of_pull_spec(image, "machineconfig")
+    except ValueError:
+        return Expected(image, "", "machineconfig")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put together what the hosts of a play answered, each of which is a node: none is left out, and silence is unknown."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import Refused
+from .._model.expectation import EXPECTED_OF_NOBODY
+from .._model.findings import Finding, legible
+from .._model.resources import NODE, ObjectRef
+from .._model.verdict import Expected, NodeVerdict, Verdict, summarize, worst
+from .._result import node_result, result_of
+from .expected_image import expected_by_inventory
+from .verify_answer import TRANSPORT, unread
+
+_WHO = ("api_url", "id")
+"""What tells clusters apart."""
+
+
+@dataclass(frozen=True)
+class HostAnswer:
+    """What one host of the play has answered, and what the inventory says of it.
+
+    :ivar result: what ``node_image_verify`` returned, empty when it did not run
+    :ivar known: its variables ``image_mode_node``, ``_pool``, ``_cluster`` and ``_expected``, as far as it has them
+    """
+
+    host: str
+    result: t.Mapping[str, t.Any]
+    known: t.Mapping[str, t.Any]
+
+
+def summarize_hosts(answers: t.Sequence[HostAnswer], now: str) -> dict[str, t.Any]:
+    """Return the verdicts on all hosts in the shape of a verification by one task, and the same cluster by cluster.
+
+    Of one cluster the nodes have their own names. Of several, or where two hosts are one node, they have those of the
+    hosts, which tell them apart.
+
+    :param now: as RFC 3339, which stands as the time for a node that was never asked
+    """
+    by_cluster: dict[tuple[t.Any, ...], list[_Node]] = {}
+    for answer in answers:
+        by_cluster.setdefault(_who(answer), []).append(_Node(answer, _node(answer, now)))
+    everybody = [node for group in by_cluster.values() for node in group]
+    whole = _shaped(everybody, several=len(by_cluster) > 1)
+    clusters = [_shaped(group) for group in by_cluster.values()]
+    return {**whole, "clusters": [{k: v for k, v in cluster.items() if k != "changed"} for cluster in clusters]}
+
+
+@dataclass(frozen=True)
+class _Node:
+    answer: HostAnswer
+    result: dict[str, t.Any]
+
+
+def _shaped(group: list[_Node], several: bool = False) -> dict[str, t.Any]:
+    if several or len({node.result["name"] for node in group}) < len(group):
+        nodes = [{**node.result, "name": node.answer.host} for node in group]
+    else:
+        nodes = [node.result for node in group]
+    verdicts = [Verdict(node["verdict"]) for node in nodes]
+    whole = worst(verdicts)
+    return result_of(
+        None,
+        None if several else _cluster(group[0].answer),
+        asked_by=None,
+        transport=TRANSPORT,
+        verdict=whole.value if whole else "none",
+        summary=summarize(verdicts),
+        nodes=sorted(nodes, key=lambda node: str(node["name"])),
+    )
+
+
+def _node(answer: HostAnswer, now: str) -> dict[str, t.Any]:
+    answered = answer.result.get("nodes") or []
+    if len(answered) == 1:
+        return dict(answered[0])
+    name = str(answer.known.get("image_mode_node") or answer.host)
+    why = " ".join(str(answer.result.get("msg") or "it failed, was lost or was left out before").split())
+    message = legible(f"host {answer.host} did not get as far as asking Node {name}: {why}").rstrip(".")
+    judged = NodeVerdict(name, Verdict.UNKNOWN, (Finding("node.host_failed", ObjectRef(NODE.name, name), message),))
+    pool = str(answer.known.get("image_mode_pool") or "")
+    return node_result(unread(name, ""), pool, _expected(answer), judged, now)
+
+
+def _expected(answer: HostAnswer) -> Expected:
+    try:
+        return expected_by_inventory(answer.known.get("image_mode_expected"), "")
+    except Refused:
+        return EXPECTED_OF_NOBODY
+
+
+def _cluster(answer: HostAnswer) -> t.Mapping[str, t.Any] | None:
+    return answer.result.get("cluster") or answer.known.get("image_mode_cluster")
+
+
+def _who(answer: HostAnswer) -> tuple[t.Any, ...]:
+    cluster = _cluster(answer) or {}
+    return tuple(cluster.get(part) for part in _WHO)

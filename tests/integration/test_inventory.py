@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nodes of clusters as an inventory, and a verification as a play over them."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections import Counter
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from playing import TREE
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from audit_log import AuditLog
+    from lab.facts import Facts
+    from playing import Ansible
+
+VERIFY_HOSTS = "imagemode.openshift.verify_hosts"
+SCHEMA = TREE / "ansible_collections/imagemode/openshift/roles/evidence_report/files/evidence-1.schema.json"
+OTHER = "sha256:" + "0" * 64
+NODES = ["worker-3", "worker-4", "worker-5"]
+THROUGH_THE_DAEMONS_PODS = {
+    "ansible_connection": "'kubernetes.core.kubectl'",
+    "ansible_kubectl_namespace": "image_mode_daemon_pod.namespace",
+    "ansible_kubectl_pod": "image_mode_daemon_pod.name",
+    "ansible_kubectl_container": "image_mode_daemon_pod.container",
+    "image_mode_host_root": "'/rootfs'",
+}
+
+
+def source(ansible: Ansible, **options: t.Any) -> str:
+    """Write a file of the inventory and return its path."""
+    file = ansible.scratch / "lab.imagemode.yml"
+    file.write_text(yaml.safe_dump({"plugin": "imagemode.openshift.nodes", **options}), encoding="utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def two_contexts(lab: Facts, tmp_path: Path) -> str:
+    """A kubeconfig in which the lab is two clusters, by their contexts."""
+    config = yaml.safe_load(lab.kubeconfigs.admin.read_text(encoding="utf-8"))
+    (context,) = config["contexts"]
+    config["contexts"] = [{**context, "name": name} for name in ("one", "two")]
+    file = tmp_path / "two.kubeconfig"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return str(file)
+
+
+def test_nodes_are_listed_by_pool_with_one_listing_a_kind(ansible: Ansible, lab: Facts, audit: AuditLog) -> None:
+    with audit.recording() as recording:
+        listed = ansible.list_inventory("-i", source(ansible, daemon_pods=True), "--list")
+    assert listed.returncode == 0, listed.stderr
+    inventory = json.loads(listed.stdout)
+    assert set(NODES) <= set(inventory["pool_worker"]["hosts"])
+    assert inventory["pool_master"]["hosts"] == ["master-0"]
+    said = json.loads(ansible.list_inventory("-i", source(ansible), "--host", "worker-3").stdout)
+    assert said["image_mode_expected"]["pull_spec"] == lab.base_image
+    assert (said["image_mode_ready"], said["image_mode_expected"]["current"]) == (True, True)
+    assert said["image_mode_cluster"]["api_url"] == lab.api_url
+    asked = Counter((r.verb, r.resource) for r in recording.ours)
+    lists = {resource: count for (verb, resource), count in asked.items() if verb == "list"}
+    kinds = ("machineconfigpools", "nodes", "machineosconfigs", "machineosbuilds", "pods")
+    assert lists == dict.fromkeys(kinds, 1)
+    assert asked[("get", "machineconfigs")] <= sum(name.startswith("pool_") for name in inventory)
+    assert not [r for r in recording.ours if r.is_write]
+
+
+def test_one_kubeconfig_names_many_clusters_by_their_contexts(ansible: Ansible, two_contexts: str) -> None:
+    file = source(
+        ansible,
+        kubeconfig=two_contexts,
+        clusters=[{"context": "one"}, {"context": "two"}],
+        keyed_groups=[{"key": "image_mode_cluster_name", "prefix": "cluster"}],
+    )
+    graph = ansible.talking_to(K8S_AUTH_KUBECONFIG="").list_inventory("-i", file, "--graph")
+    assert graph.returncode == 0, graph.stderr
+    below: dict[str, list[str]] = {}
+    for line in graph.stdout.splitlines():
+        name = line.rpartition("--")[2].rstrip(":")
+        below[name] = [] if name.startswith("@") else below.get(name, [])
+    assert {"@cluster_one", "@cluster_two", "@pool_worker", "worker-3.one", "worker-3.two"} <= set(below)
+
+
+def test_a_cluster_that_refuses_is_named_and_no_credential_is_shown(ansible: Ansible, lab: Facts) -> None:
+    clusters = [
+        {"name": "good", "kubeconfig": str(lab.kubeconfigs.admin)},
+        {"name": "bad", "host": lab.api_url, "ca_cert": str(lab.ca_cert), "api_key": "sha256~not-this-one"},
+    ]
+    refused = ansible.list_inventory("-vvv", "-i", source(ansible, clusters=clusters), "--list")
+    assert refused.returncode != 0
+    assert "Could not read cluster bad: could not list MachineConfigPools: " in refused.stderr
+    assert "does not accept the credentials" in refused.stderr
+    assert "not-this-one" not in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
+    tolerated = ansible.list_inventory("-i", source(ansible, clusters=clusters, fail_on_errors=False), "--list")
+    assert tolerated.returncode == 0
+    assert "None of its nodes is in the inventory" in " ".join(tolerated.stderr.split())
+    assert "worker-3.good" in json.loads(tolerated.stdout)["pool_worker"]["hosts"]
+
+
+def test_a_right_that_is_missing_is_named(ansible_as_nobody: Ansible) -> None:
+    refused = ansible_as_nobody.list_inventory("-i", source(ansible_as_nobody), "--list")
+    assert refused.returncode != 0
+    assert 'cannot list resource "machineconfigpools"' in " ".join(refused.stderr.split())
+
+
+def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apart_in_one_summary(
+    with_kubectl: Ansible, lab: Facts, node: t.Callable[..., None]
+) -> None:
+    node("worker-4", "--boots", OTHER)
+    by_ssh = "'ansible.builtin.ssh' if image_mode_node == 'worker-5' else 'kubernetes.core.kubectl'"
+    file = source(
+        with_kubectl,
+        daemon_pods=True,
+        compose={**THROUGH_THE_DAEMONS_PODS, "ansible_connection": by_ssh, "ansible_port": "1"},
+        cache=True,
+        cache_plugin="ansible.builtin.jsonfile",
+        cache_connection=str(with_kubectl.scratch / "cache"),
+    )
+    assert with_kubectl.list_inventory("-i", file, "--list").returncode == 0  # what is expected is in the cache now
+    run = with_kubectl.run_playbook(
+        VERIFY_HOSTS,
+        "-i",
+        file,
+        variables={"image_mode_hosts": ",".join(NODES), "image_mode_report_dir": "reports"},
+    )
+    assert run.rc != 0
+    (failed,) = [result for result in run.results if result.failed]
+    assert "2 of 3 nodes did not pass (worker-4, worker-5)" in failed.msg
+    assert "worker-4 is mismatch" in failed.msg
+    assert "Traceback" not in run.output
+    summed = run.of("Put the answers of all hosts together")
+    assert summed["summary"] == {"total": 3, "match": 1, "mismatch": 1, "unknown": 1}
+    (stats,) = [result["ansible_stats"] for result in run.results if result.action.endswith("set_stats")]
+    (entry,) = stats["data"]["image_mode_result"]
+    assert {n["name"]: n["verdict"] for n in entry["nodes"]} == dict(zip(NODES, ("match", "mismatch", "unknown")))
+    assert entry["nodes"][2]["findings"][0]["id"] == "node.exec_failed"
+    (written,) = (with_kubectl.scratch / "reports").glob("*.json")
+    report = json.loads(written.read_text(encoding="utf-8"))
+    Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(report)
+    assert written.name == f"image-mode-{report['cluster']['id']}-worker.json"
+    assert (report["verdict"], report["summary"]["total"], report["transport"]) == ("unknown", 3, "connection")
+    assert run.changed == 0
+
+
+def test_over_an_expectation_from_a_cache_nothing_is_proven(with_kubectl: Ansible) -> None:
+    cache = {"cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(with_kubectl.scratch / "cache")}
+    file = source(with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS, cache=True, **cache)
+    assert with_kubectl.list_inventory("-i", file, "--list").returncode == 0
+    role = {"name": "Verify", "ansible.builtin.include_role": {"name": "imagemode.openshift.verify_nodes"}}
+    play = {"hosts": "worker-3", "vars": {"verify_nodes_transport": "connection"}}
+    remembered = with_kubectl.run_tasks([role], "-i", file, **play)
+    assert "comes from a cache. Read the inventory anew" in remembered.output
+    assert remembered.rc != 0
+    anew = with_kubectl.run_tasks([role], "-i", file, "--flush-cache", **play)
+    assert anew.rc == 0, anew.output
+
+
+def test_a_host_that_fails_before_it_is_asked_is_in_the_summary(with_kubectl: Ansible) -> None:
+    file = source(with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS)
+    lost = {"name": "Lose one", "ansible.builtin.fail": {"msg": "gone"}, "when": "inventory_hostname == 'worker-3'"}
+    role = {"name": "Verify", "ansible.builtin.include_role": {"name": "imagemode.openshift.verify_nodes"}}
+    play = {"hosts": ",".join(NODES), "serial": 2, "vars": {"verify_nodes_transport": "connection"}}
+    run = with_kubectl.run_tasks([lost, role], "-i", file, **play)
+    assert run.rc != 0
+    (summed,) = [r.result["summary"] for r in run.results if "clusters" in r.result]
+    assert summed == {"total": 3, "match": 2, "mismatch": 0, "unknown": 1}
+    (refused,) = [r.msg for r in run.results if r.failed and r.host != "worker-3"]
+    assert "1 of 3 nodes did not pass (worker-3)" in refused
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({}, "image_mode_hosts is not set"),
+        ({"image_mode_hosts": "pool_nowhere"}, "no host of the inventory matches image_mode_hosts (pool_nowhere)"),
+        ({"image_mode_hosts": "worker-3", "image_mode_secret": 1}, "image_mode_secret is not read by this playbook"),
+    ],
+)
+def test_hosts_that_nobody_is_and_variables_that_nothing_reads_are_refused(
+    ansible: Ansible, variables: dict[str, t.Any], reason: str
+) -> None:
+    run = ansible.run_playbook(VERIFY_HOSTS, "-i", source(ansible), variables=variables)
+    assert run.rc != 0
+    assert [reason in result.msg for result in run.results if result.failed] == [True]
+
+
+def test_a_node_is_no_pool(ansible: Ansible) -> None:
+    variables = {"image_mode_hosts": "worker-3", "image_mode_pool": "worker"}
+    run = ansible.run_playbook("imagemode.openshift.verify", "-i", source(ansible), variables=variables)
+    assert run.rc != 0
+    (failed,) = [result for result in run.results if result.failed]
+    assert "run imagemode.openshift.verify_hosts" in failed.msg

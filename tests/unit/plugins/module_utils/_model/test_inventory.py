@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import (
+    AskedCluster,
+    cluster_of,
+    environment_for,
+    from_cache,
+    named_hosts,
+    node_variables,
+    own_name,
+    the_cluster,
+    to_cache,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Expected
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import digest_of, image_of, node
+
+EXPECTED = Expected.of_pull_spec(image_of("a"), "machineosconfig")
+
+
+def reading(name: str = "prod", *nodes: str) -> dict[str, t.Any]:
+    return {
+        "name": name,
+        "cluster": {"api_url": f"https://api.{name}:6443", "id": None, "name": None, "version": None},
+        "read_at": "2026-03-01T12:00:00Z",
+        "nodes": [node_variables(node(n), "layered", EXPECTED, None) for n in nodes or ("worker-0",)],
+    }
+
+
+# Which cluster is meant ----------------------------------------------------------------------------------------------
+
+SHARED = {"kubeconfig": "/all", "host": "https://one", "api_key": "secret", "ca_cert": "/ca", "proxy": None}
+
+
+def test_an_entry_takes_what_it_leaves_out_from_the_top():
+    asked = cluster_of({"name": "prod", "proxy": "http://proxy"}, SHARED)
+    assert asked.options == {
+        "kubeconfig": "/all",
+        "host": "https://one",
+        "api_key": "secret",
+        "ca_cert": "/ca",
+        "proxy": "http://proxy",
+    }
+    assert asked.left_out == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("entry", "options"),
+    [
+        ({"host": "https://two"}, {"host": "https://two", "ca_cert": "/ca"}),
+        ({"kubeconfig": "/two"}, {"kubeconfig": "/two", "ca_cert": "/ca"}),
+        ({"context": "two"}, {"context": "two", "kubeconfig": "/all", "ca_cert": "/ca"}),
+        ({"context": "two", "kubeconfig": "/two"}, {"context": "two", "kubeconfig": "/two", "ca_cert": "/ca"}),
+    ],
+)
+def test_an_entry_that_names_its_cluster_takes_no_credentials_of_another(entry, options):
+    assert cluster_of(entry, SHARED).options == options
+
+
+def test_nor_does_it_take_them_from_the_environment():
+    environment = {
+        "K8S_AUTH_HOST": "h",
+        "K8S_AUTH_API_KEY": "k",
+        "K8S_AUTH_CERT_FILE": "c",
+        "K8S_AUTH_PROXY": "p",
+        "HOME": "/",
+    }
+    asked = cluster_of({"kubeconfig": "/two"}, {})
+    assert environment_for(asked, environment, {"client_cert": ["cert_file"]}) == {"K8S_AUTH_PROXY": "p", "HOME": "/"}
+    assert environment_for(the_cluster({}), environment, {}) == environment
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "-a", "a b", "a,b", "[a]"])
+def test_a_name_that_no_host_can_carry_is_refused(name):
+    with pytest.raises(ValueError, match="holds what a host name cannot"):
+        cluster_of({"name": name}, {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "infrastructure", "name"),
+    [
+        (AskedCluster("prod", {}), "cluster-7xk2p", "prod"),
+        (the_cluster({"context": "ns/api-example-com:6443/admin"}), "cluster-7xk2p", "ns-api-example-com-6443-admin"),
+        (the_cluster({}), "cluster-7xk2p", "cluster-7xk2p"),
+        (the_cluster({}), None, "api.example.com"),
+    ],
+)
+def test_a_cluster_is_called_as_the_user_calls_it_else_as_it_calls_itself(asked, infrastructure, name):
+    assert own_name(asked, {"api_url": "https://api.example.com:6443", "name": infrastructure}) == name
+
+
+# What is said of a node ----------------------------------------------------------------------------------------------
+
+
+def test_a_node_says_what_it_is_and_what_is_expected_of_it():
+    seen = node("worker-0", roles=("worker", "layered"), ready="Unknown", unschedulable=True)
+    seen["status"]["addresses"] = [
+        {"type": "Hostname", "address": "worker-0.example.com"},
+        {"type": "InternalIP", "address": "10.0.0.7"},
+        {"type": "InternalIP", "address": "fd00::7"},
+    ]
+    seen["status"]["nodeInfo"]["kubeletVersion"] = "v1.33.0"
+    said = node_variables(seen, "layered", EXPECTED, "machine-config-daemon-x")
+    assert said["image_mode_address"] == "10.0.0.7"
+    assert (said["image_mode_ready"], said["image_mode_schedulable"]) == (False, False)
+    assert said["image_mode_roles"] == ["layered", "worker"]
+    assert said["image_mode_kubelet_version"] == "v1.33.0"
+    assert said["image_mode_expected"] == {
+        "pull_spec": image_of("a"),
+        "digest": digest_of("a"),
+        "source": "machineosconfig",
+        "current": True,
+    }
+    assert said["image_mode_daemon_pod"] == {
+        "namespace": "openshift-machine-config-operator",
+        "name": "machine-config-daemon-x",
+        "container": "machine-config-daemon",
+    }
+
+
+@pytest.mark.parametrize(
+    ("addresses", "address"),
+    [
+        ([], None),
+        ([{"type": "Hostname", "address": "h"}], "h"),
+        ([{"type": "ExternalIP", "address": "1.2.3.4"}, {"type": "InternalDNS", "address": "d"}], "d"),
+        ([{"type": "InternalIP", "address": ""}, {"type": "Hostname", "address": "h"}], "h"),
+    ],
+)
+def test_without_an_internal_address_the_next_best_is_taken(addresses, address):
+    seen = node()
+    seen["status"]["addresses"] = addresses
+    assert node_variables(seen, "", None, None)["image_mode_address"] == address
+
+
+def test_the_name_of_a_host_carries_its_cluster_when_asked():
+    (plain,) = named_hosts([reading()], with_cluster=False, cached=False)
+    (carrying,) = named_hosts([reading()], with_cluster=True, cached=True)
+    assert (plain.name, carrying.name) == ("worker-0", "worker-0.prod")
+    assert carrying.variables["image_mode_node"] == "worker-0"
+    assert carrying.variables["image_mode_cluster"]["api_url"] == "https://api.prod:6443"
+    assert (plain.variables["image_mode_cached"], carrying.variables["image_mode_cached"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("readings", "with_cluster", "reason"),
+    [
+        ([reading("a"), reading("b")], False, "two nodes would be the host worker-0. Leave cluster_in_names out"),
+        (
+            [reading("b.c", "a"), reading("c", "a.b")],
+            True,
+            "two nodes would be the host a.b.c. Give the clusters names",
+        ),
+        ([reading("a", "one"), reading("a", "two")], True, "two clusters are called a. Give each"),
+    ],
+)
+def test_two_nodes_are_never_one_host(readings, with_cluster, reason):
+    with pytest.raises(ValueError, match=reason):
+        named_hosts(readings, with_cluster, cached=False)
+
+
+# What is remembered --------------------------------------------------------------------------------------------------
+
+TOKEN = AskedCluster("prod", {"host": "https://one", "api_key": "secret-1", "password": "secret-2"})
+WHOLE = AskedCluster(
+    "prod", {"kubeconfig": {"users": [{"token": "secret-3"}]}, "proxy_headers": {"basic_auth": "secret"}}
+)
+
+
+@pytest.mark.parametrize("asked", [TOKEN, WHOLE])
+def test_no_credential_is_remembered(asked):
+    remembered = json.loads(json.dumps(to_cache([reading()], [asked], [True, False])))
+    assert "secret" not in json.dumps(remembered)
+    assert from_cache(remembered, [asked], [True, False]) == [reading()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "rest"),
+    [
+        ([TOKEN, TOKEN], [True, False]),
+        ([AskedCluster("stage", TOKEN.options)], [True, False]),
+        ([AskedCluster("prod", {"host": "https://two"})], [True, False]),
+        ([TOKEN], [True, True]),
+    ],
+    ids=["another cluster beside it", "another name", "another address", "something else read"],
+)
+def test_what_was_asked_of_others_is_not_read(asked, rest):
+    remembered = to_cache([reading()], [TOKEN], [True, False])
+    assert from_cache(remembered, asked, rest) is None
+
+
+@pytest.mark.parametrize("remembered", [None, [], "text", {}, {"format": 99, "asked": [], "clusters": []}])
+def test_what_another_release_has_written_is_not_read(remembered):
+    assert from_cache(remembered, [TOKEN], []) is None
