@@ -56,7 +56,7 @@ def matrix(
 
 @app.command()
 def bench() -> None:
-    """Measure the tasks over many nodes beside kubectl, on a lab of 500 nodes."""
+    """Measure the tasks over many nodes beside kubectl and oc, on a lab of 1000 nodes."""
     NEWEST_TREE.refresh()
     raise typer.Exit(code=0 if measure(Setting(NEWEST_TREE)) else 1)
 

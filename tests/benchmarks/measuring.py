@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one run of a program cost: seconds, memory of the whole process tree, requests to the API server."""
+"""What a program cost with all that it started: seconds, seconds of processor, memory."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -10,84 +11,82 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-if t.TYPE_CHECKING:
-    from audit_log import ApiRequest, AuditLog
-
-_SAMPLE = 0.1
+_SAMPLE = 0.2
+"""Seconds between two looks at the memory."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run cost."""
+    """Seconds that passed, seconds that processors worked, and the most memory that was held at once, in MB.
+
+    Memory that processes share is counted in part for each (PSS), so that the sum is what they hold together.
+    """
 
     seconds: float
-    peak_mb: float
-    requests: list[ApiRequest]
-    output: str
+    processor: float
+    memory: float
 
-    @property
-    def writes(self) -> int:
-        """How many of the requests asked for a change; starting a command in a pod changes nothing."""
-        return sum(request.is_write and request.subresource != "exec" for request in self.requests)
+    def __str__(self) -> str:
+        return f"{self.seconds:>7.1f} s {self.processor:>6.1f} s of processor {self.memory:>5.0f} MB"
 
 
-def measure(
-    command: t.Sequence[str], environment: t.Mapping[str, str], folder: Path, audit: AuditLog, user: str
-) -> Cost:
-    """Run a command and return its cost.
+def cost_of(command: t.Sequence[str], environment: t.Mapping[str, str], folder: Path) -> Cost:
+    """Run a program to its end and return what it cost.
 
-    :param user: whose requests are counted
-    :raises RuntimeError: the command failed
+    :raises RuntimeError: it failed
     """
-    with audit.recording() as recording:
-        began = time.monotonic()
-        process = psutil.Popen(
-            list(command),
-            env=dict(environment),
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        peak = _Peak(process)
-        output, dummy = process.communicate()
+    began = time.monotonic()
+    with (folder / "output").open("w+", encoding="utf-8") as output:
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        with _Peak(process.pid) as peak:
+            dummy, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began
-        peak.stop()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{output[-4000:]}")
-    return Cost(seconds, peak.megabytes, recording.by(user=user), output)
+        if process.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{output.read()[-4000:]}")
+    return Cost(seconds, used.ru_utime + used.ru_stime, peak.bytes / 1e6)
 
 
 class _Peak:
-    """Samples the memory that a process and its children have to themselves (PSS: shared pages count in part)."""
+    """Looks again and again at what a process and its descendants hold."""
 
-    def __init__(self, process: psutil.Process) -> None:
-        self.megabytes = 0.0
+    def __init__(self, process: int) -> None:
+        self.bytes = 0
         self._process = process
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
+        self._looking = threading.Thread(target=self._look, daemon=True)
 
-    def stop(self) -> None:
+    def __enter__(self) -> _Peak:
+        self._looking.start()
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
         self._over.set()
-        self._thread.join()
+        self._looking.join()
 
-    def _sample(self) -> None:
+    def _look(self) -> None:
         while not self._over.wait(_SAMPLE):
-            self.megabytes = max(self.megabytes, sum(map(_pss, _family(self._process))) / 1e6)
+            self.bytes = max(self.bytes, sum(map(_held, _family(self._process))))
 
 
-def _family(process: psutil.Process) -> list[psutil.Process]:
+def _family(first: int) -> set[int]:
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # it has ended
+        parents[int(stat.parent.name)] = int(text.rpartition(")")[2].split()[1])
+    family = {first}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return family
+
+
+def _held(process: int) -> int:
     try:
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
-
-
-def _pss(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
         return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

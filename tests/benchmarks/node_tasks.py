@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tasks over many nodes cost beside kubectl: seconds, requests and memory, measured on one lab in one run.
 
-``python node_tasks.py LAB_JSON KUBECTL``, as ``make bench`` does. Ends with 1 when a node was missed or a pod created;
+``python node_tasks.py LAB_JSON KUBECTL``, as ``make bench`` does. Ends with 1 when a node was missed;
 what it costs is printed and judged by the reader.
 """
 
@@ -27,7 +27,6 @@ from playing import Ansible, installed_beside_pytest
 
 POOL = "bench"
 WORKERS = "node-role.kubernetes.io/worker"
-VERIFIED = 200
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,7 @@ def main() -> int:
         ansible = Ansible(
             installed_beside_pytest(), Path(scratch), {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin)}
         )
-        missed = [
-            *_label_nodes(ansible, kubectl, facts, api, audit, nodes),
-            *_verify_nodes(ansible, facts, api, audit, nodes[:VERIFIED]),
-        ]
+        missed = list(_label_nodes(ansible, kubectl, facts, api, audit, nodes))
     for what in missed:
         print(f"WRONG: {what}")
     return 1 if missed else 0
@@ -92,22 +88,6 @@ def _label_nodes(
     missing = [name for name in nodes if name not in labelled]
     if missing:
         yield f"{len(missing)} nodes were not labelled, such as {missing[0]}"
-
-
-def _verify_nodes(ansible: Ansible, facts: Facts, api: Api, audit: AuditLog, nodes: t.Sequence[str]) -> t.Iterator[str]:
-    """Ask every node what it has booted; every one of them has the image that it came with."""
-    with audit.recording() as recorded:
-        arguments = {"nodes": list(nodes), "expected_image": facts.base_image}
-        cost = _measure(_run_module, ansible, "node_image_verify", arguments)
-    print(Row(f"verify {len(nodes)} nodes, one node_image_verify", cost, len(recorded.by(user="admin"))))
-    created = [request.uri for request in recorded.by(user="admin") if request.is_write and not request.subresource]
-    if created:
-        yield f"{len(created)} objects were written by a verification, such as {created[0]}"
-    verified, run = ansible.run_module("node_image_verify", arguments)
-    matching = {node["name"] for node in verified.result.get("nodes", []) if node["verdict"] == "match"}
-    missing = [name for name in nodes if name not in matching]
-    if run.rc or missing:
-        yield f"{len(missing)} of {len(nodes)} nodes were not found to match: {verified.msg}"
 
 
 def _measure(job: t.Callable[..., None], *arguments: t.Any) -> Cost:
