@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What do the tasks cost, beside what people use instead?"""
+"""What do the tasks cost, beside what people use instead, and what do they survive?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def bench(setting: Setting) -> bool:
     with running_lab(setting, f"bench-{os.getpid()}", nodes=NODES) as facts:
         lab = facts.folder / FACTS_FILE
         asked = setting.run("python", "tests/benchmarks/ask_nodes.py", lab, oc).ok
-        return setting.run("python", "tests/benchmarks/node_tasks.py", lab, kubectl).ok and asked
+        labelled = setting.run("python", "tests/benchmarks/node_tasks.py", lab, kubectl).ok
+    with running_lab(setting, f"outages-{os.getpid()}", nodes=4) as facts:
+        survived = setting.run("python", "tests/benchmarks/outages.py", facts.folder / FACTS_FILE).ok
+    return asked and labelled and survived
 
 
 def _provide_oc(setting: Setting) -> Path:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +143,38 @@ class Ansible:
             timeout=120,
             check=False,
         )
+
+    def kill_playbook(self, playbook: str, told: str, variables: t.Mapping[str, t.Any], timeout: float = 300) -> str:
+        """Start a playbook, kill it with all its children (-9) when it has printed *told*, and return what it printed.
+
+        It has no terminal: what it prints goes to a file, as in AWX.
+
+        :param told: a regular expression
+        :raises RuntimeError: it ended by itself, or did not print that in time
+        """
+        output = self.scratch / "killed.log"
+        extra = ["--extra-vars", json.dumps(variables)]
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [self.programs / "ansible-playbook", playbook, *extra],
+                cwd=self.scratch,
+                env={**self._environment(self.scratch / "killed.jsonl"), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            deadline = time.monotonic() + timeout
+            while not re.search(told, output.read_text(encoding="utf-8", errors="replace")):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{told} was not printed:\n{output.read_text(encoding='utf-8')}")
+                time.sleep(0.05)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return output.read_text(encoding="utf-8")
 
     def _environment(self, record: Path) -> dict[str, str]:
         foreign = ("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG")

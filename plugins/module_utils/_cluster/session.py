@@ -49,11 +49,16 @@ T = t.TypeVar("T")
 Ask = t.Callable[[str, str, t.Mapping[str, str]], Object]
 
 _TRANSIENT = frozenset((429, 500, 502, 503, 504))
+_UNDECIDED = frozenset((500, 502, 504))
+"""The statuses of a write that may have been done all the same."""
 _MERGE_PATCH = "application/merge-patch+json"
 
 
 class Conflict(Refused):
     """The object is not what it was when it was read: read it again and think again."""
+
+    after_loss = False
+    """Whether the answer to the same write was lost before, so that it may be our own write that is in the way."""
 
 
 class ApiError(Exception):
@@ -63,6 +68,8 @@ class ApiError(Exception):
         self.status = status
         self.retry_after = retry_after
         """Seconds that the API server asks to wait before it is asked again."""
+        self.after_loss = False
+        """Whether the answer to the same request was lost before."""
         self.details: t.Mapping[str, t.Any] = {}
         self.message = body.decode("utf-8", "replace").strip()
         with contextlib.suppress(ValueError):
@@ -248,17 +255,20 @@ class Session:
         """
         deadline = self.clock() + self.patience
         delay = FIRST_PAUSE
+        is_lost = False
         while True:
             try:
                 return self.request_once(method, path, query, body)
             except ApiError as error:
+                error.after_loss = is_lost
+                is_lost = is_lost or error.status in _UNDECIDED
                 if error.status not in _TRANSIENT or self.clock() >= deadline:
                     raise
                 asked = error.retry_after
             except Unreachable as error:
                 if error.final or self.clock() >= deadline:
                     raise
-                asked = 0.0
+                asked, is_lost = 0.0, True
             self.sleep(pause(delay, asked))
             delay = min(delay * 2, LONGEST_PAUSE)
 
@@ -362,7 +372,9 @@ def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
     if error.status == 422:
         return Refused(what, "; ".join(error.causes) or error.message, "Correct the value")
     if error.status == 409:
-        return Conflict(what, error.message or "it was changed by somebody else", "Run it again")
+        conflict = Conflict(what, error.message or "it was changed by somebody else", "Run it again")
+        conflict.after_loss = error.after_loss
+        return conflict
     return Refused(what, f"{error.message or 'no reason given'} (HTTP {error.status})", "See the API server's answer")
 
 

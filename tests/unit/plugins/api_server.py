@@ -55,6 +55,8 @@ class Reply:
 
 HANG_UP = Reply(0)
 """Close the connection without an answer."""
+LOSE_ANSWER = Reply(-1)
+"""Do what was asked for, and close the connection without an answer."""
 
 
 def status_object(code: int, reason: str, message: str, **details: t.Any) -> dict[str, t.Any]:
@@ -422,6 +424,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, address.path, dict(parse_qsl(address.query)), list(self.headers.items()), body)
         api.requests.append(request)
         reply = api.fault_of(request)
+        if reply == LOSE_ANSWER:
+            api.answer(request)
+            reply = HANG_UP
         if reply is None and request.query.get("watch"):
             self._stream(api.changes_for(request))
         elif reply is None and address.path.endswith("/log"):

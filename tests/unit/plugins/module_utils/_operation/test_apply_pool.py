@@ -19,6 +19,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_os_config,
     node,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import LOSE_ANSWER, refusal
 
 OURS = {OWN + "created-by": "imagemode.openshift"}
 HELD = {**OURS, OWN + "paused-by": "imagemode.openshift"}
@@ -40,6 +41,20 @@ def test_a_pool_that_is_missing_is_created(api, session):
         "rendered_config": None,
     }
     assert api.kept(MACHINE_CONFIG_POOL, "layered")["spec"]["maxUnavailable"] == 2
+
+
+def test_a_pool_whose_creation_was_done_though_its_answer_was_lost_is_created_once_and_has_changed(api, session):
+    api.fail("fieldManager", LOSE_ANSWER)
+    done = apply_pool(session, ask(max_unavailable="2"))
+    assert done["changed"]
+    assert [request.method for request in api.writes] == ["POST", "POST"]  # the second was refused: it exists
+
+
+def test_a_pool_that_somebody_else_has_just_created_as_wanted_has_not_changed(api, session):
+    api.fail("fieldManager", refusal(409, "AlreadyExists", "it exists", name="layered"))
+    api.fail("machineconfigpools/layered", refusal(404, "NotFound", "not yet", name="layered"))
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
+    assert not apply_pool(session, ask())["changed"]
 
 
 def test_a_pool_that_is_as_wanted_costs_one_request(api, session):

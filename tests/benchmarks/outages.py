@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``make bench``: apply while the API server dies five times, while it is gone for minutes, and killed in every phase.
+
+Prints what happened, and fails when a play did not end well or did something twice.
+
+    python tests/benchmarks/outages.py LAB_JSON [JOB ...]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+import typing as t
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from audit_log import AuditLog, Recording
+from lab.facts import Facts
+from lab.faults import kill_api_server, take_api_server_away
+from lab.kube_rest import Api
+from layering import containerfile, push_spec
+from playing import Ansible, Run, installed_beside_pytest
+
+APPLY = "imagemode.openshift.apply"
+BUILDS = "/apis/machineconfiguration.openshift.io/v1/machineosbuilds"
+AWAY = 300
+KILLS = 5
+PHASES: t.Mapping[str, str] = {
+    "secrets": r"TASK \[imagemode.openshift.registry_access : ",
+    "pool": r"TASK \[imagemode.openshift.build_image : Create the pool",
+    "MachineOSConfig": r"TASK \[imagemode.openshift.build_image : Say which image",
+    "waiting for the build": r"TASK \[imagemode.openshift.build_image : Wait for the image",
+    "building": r"build \S+: (preparing|building)",
+    "labelling": r"TASK \[imagemode.openshift.roll_out : Bring the named nodes",
+    "rolling out": r"pool \S+: 0 of 1 nodes done",
+    "verifying": r"TASK \[imagemode.openshift.verify_nodes : ",
+}
+ONCE = Counter(
+    {
+        ("create", "secrets"): 1,
+        ("create", "machineconfigpools"): 1,
+        ("create", "machineosconfigs"): 1,
+        ("patch", "nodes"): 1,
+    }
+)
+"""What one undisturbed apply writes."""
+
+
+class Lab:
+    """A lab, and Ansible in it."""
+
+    def __init__(self, facts: Facts, scratch: Path) -> None:
+        self.facts = facts
+        self.api = Api(facts.kubeconfigs.admin)
+        self.audit = AuditLog(facts.audit_log, self.api)
+        variables = {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin)}
+        self.ansible = Ansible(installed_beside_pytest(), scratch, variables)
+
+    def asked(self, pool: str, node: str) -> dict[str, t.Any]:
+        """Return the variables of apply."""
+        secret = {
+            "name": f"{pool}-push",
+            "registry": self.facts.registry_host,
+            "username": "pusher",
+            "password_file": str(self.facts.registry_password_files.pusher),
+        }
+        return {
+            "image_mode_pool": pool,
+            "image_mode_secrets": [secret],
+            "image_mode_create_pool": True,
+            "image_mode_containerfile": containerfile(f"echo {pool} > /etc/pool"),
+            "image_mode_rendered_image_push_spec": push_spec(self.facts, pool),
+            "image_mode_rendered_image_push_secret": secret["name"],
+            "image_mode_nodes": [node],
+            "image_mode_build_timeout": 1800,
+            "image_mode_rollout_timeout": 1800,
+        }
+
+    def builds_of(self, pool: str) -> int:
+        """Return how many builds there are."""
+        return sum(b["metadata"]["name"].startswith(f"{pool}-") for b in self.api.get(BUILDS)["items"])
+
+    def wait_for_build(self, pool: str) -> None:
+        """Return when a build has begun."""
+        deadline = time.monotonic() + 180
+        while not self.builds_of(pool):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no build of {pool}")
+            time.sleep(0.5)
+
+    def judge(self, what: str, pool: str, seconds: float, run: Run, recording: Recording) -> bool:
+        """Print what came of it, and return whether it is what an undisturbed run would have come to."""
+        done = Counter(
+            (r.verb, r.resource) for r in recording.ours if r.is_write and "dryRun" not in r.uri and r.code < 400
+        )
+        builds = self.builds_of(pool)
+        told = re.findall(r"API server (away|back): ", run.stdout)
+        green = run.rc == 0 and done == ONCE and builds == 1
+        print(
+            f"{what}: {'green' if green else 'RED'}, {seconds:.0f} s, {builds} build, outages told "
+            f"{told.count('away')}, ends told {told.count('back')}, {len(recording.ours)} requests, writes: "
+            + ", ".join(f"{verb} {resource} {count}" for (verb, resource), count in sorted(done.items())),
+            flush=True,
+        )
+        if not green:
+            print(run.output[-6000:], flush=True)
+        return green
+
+
+def five_deaths(lab: Lab) -> bool:
+    """Kill the API server five times during one apply."""
+    return _beside(lab, f"API server killed {KILLS} times during one apply", "killed", "worker-1", _kill)
+
+
+def long_absence(lab: Lab) -> bool:
+    """Take the API server away for minutes while the image is built."""
+
+    def take_away(lab: Lab, pool: str, running: Future[Run]) -> None:
+        lab.wait_for_build(pool)
+        take_api_server_away(lab.facts, AWAY)
+
+    return _beside(lab, f"API server gone for {AWAY} s during one apply", "absent", "worker-2", take_away)
+
+
+def every_phase(lab: Lab) -> bool:
+    """Kill one apply in every phase, and start it again."""
+    variables = lab.asked("phases", "worker-3")
+    with lab.audit.recording() as recording:
+        began = time.monotonic()
+        for phase, told in PHASES.items():
+            lab.ansible.kill_playbook(APPLY, told, variables, timeout=600)
+            print(f"  killed -9: {phase}", flush=True)
+        run = lab.ansible.run_playbook(APPLY, variables=variables, timeout=1800)
+        seconds = time.monotonic() - began
+    return lab.judge(f"apply killed in {len(PHASES)} phases", "phases", seconds, run, recording)
+
+
+def _kill(lab: Lab, pool: str, running: Future[Run]) -> None:
+    lab.wait_for_build(pool)
+    for dummy in range(KILLS):
+        if running.done():
+            raise RuntimeError("The play was over before the API server had died often enough.")
+        kill_api_server(lab.facts)
+        time.sleep(4)
+
+
+def _beside(lab: Lab, what: str, pool: str, node: str, trouble: t.Callable[[Lab, str, Future[Run]], None]) -> bool:
+    with lab.audit.recording() as recording, ThreadPoolExecutor(1) as threads:
+        began = time.monotonic()
+        running = threads.submit(lab.ansible.run_playbook, APPLY, variables=lab.asked(pool, node), timeout=1800)
+        trouble(lab, pool, running)
+        run = running.result()
+        seconds = time.monotonic() - began
+    return lab.judge(what, pool, seconds, run, recording)
+
+
+JOBS: t.Mapping[str, t.Callable[[Lab], bool]] = {
+    "five_deaths": five_deaths,
+    "every_phase": every_phase,
+    "long_absence": long_absence,
+}
+
+
+def main(facts_file: str, *jobs: str) -> int:
+    """Do the jobs, all of them unless some are named."""
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Facts.load(Path(facts_file).parent), Path(folder))
+        outcomes = [JOBS[job](lab) for job in jobs or JOBS]  # all of them, also after one that went wrong
+        return 0 if all(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
