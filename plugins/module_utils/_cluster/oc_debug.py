@@ -32,6 +32,8 @@ from .transport import STATUS, side_by_side
 PROGRAM = "oc"
 
 _ATTEMPTS = 3
+_LAST_WORDS = 5.0
+"""Seconds within which a killed program's pipes are closed."""
 _SPARE = 120.0
 """Seconds that a run may last beyond the time of its nodes."""
 
@@ -122,9 +124,13 @@ class OcDebug:
             self._running.add(process)
         try:
             said, complaint = await asyncio.wait_for(process.communicate(), timeout)
+        except asyncio.TimeoutError:
+            _kill(process)
+            with contextlib.suppress(asyncio.TimeoutError):  # read to the end, so that the pipes are closed
+                await asyncio.wait_for(process.communicate(), _LAST_WORDS)
+            raise
         finally:
             _kill(process)
-            await process.wait()
             self._running.discard(process)
         return said.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")
 

@@ -77,7 +77,8 @@ def test_the_command_is_sent_with_its_container_and_who_asks(server):
 def test_a_proxy_is_told_who_asks_and_the_cluster_is_not_told_that(options, server):
     proxy = ExecServer()
     told = {**options, "proxy": options["proxy"].format(proxy=proxy.url[len("http://") :])}
-    assert run(proxy, **{**told, "host": server.url}).exit_status == 0
+    # Old releases of websocket-client go to this machine without a proxy, unless they are told who needs none.
+    assert run(proxy, **{**told, "host": server.url, "no_proxy": "elsewhere.invalid"}).exit_status == 0
     proxy.stop()
     (connect_line, *login), (dummy, *headers) = proxy.asked
     assert connect_line == f"CONNECT 127.0.0.1:{server.server_address[1]} HTTP/1.1"
@@ -100,7 +101,8 @@ def test_the_server_is_called_by_the_name_that_the_kubeconfig_gives_it(monkeypat
             run_in_container(connection, "ns", "daemon-x", "machine-config-daemon", COMMAND, 30)
         with pytest.raises(Unreachable):
             Session(connection).request_once("GET", "/version")
-    assert names == ["api.internal", "api.internal"]
+    knows_the_name = hasattr(connection.configuration, "tls_server_name")  # the oldest releases of the client do not
+    assert names == ["api.internal" if knows_the_name else None] * 2
 
 
 @contextlib.contextmanager
