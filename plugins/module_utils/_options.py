@@ -77,7 +77,7 @@ def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
     return module
 
 
-_LEAST = {"concurrency": 1, "node_timeout": 1, "stall_timeout": 0, "timeout": 0, "window": 1}
+_LEAST = {"concurrency": 1, "node_timeout": 1, "replacement_grace": 0, "stall_timeout": 0, "timeout": 0, "window": 1}
 """Option -> the smallest number that means something."""
 
 

@@ -14,7 +14,9 @@ description:
     MachineOSConfig to carry the digest of its image. Both together are success.
   - A build that was started for another spec is never taken for the answer, neither its success nor its failure. Going
     back to an old text is answered by the old build, which the operator uses again. Where it cannot be proven which
-    build answers, the wait goes on and RV(findings) says C(build.identity_unproven).
+    build answers, the wait goes on for O(replacement_grace) and then fails with C(build.identity_unproven).
+  - While there is no build, RV(findings) say what keeps the operator from starting one, as far as that can be seen,
+    such as a Secret that does not exist, which ends the wait.
   - The module watches and does not poll, so it returns as soon as the build has succeeded, has failed, or was
     interrupted.
   - A failed build fails the task with the cause, what the builder said of it, the line of the Containerfile where that
@@ -44,6 +46,15 @@ options:
       - Time in which the API server is away does not count, since nobody sees then whether something moves.
     type: int
     default: 1800
+  replacement_grace:
+    description:
+      - For how many seconds another build may take to appear where there is no answer without it. That is so after a
+        build was interrupted, when the build that the operator names is gone, and as long as the build that is there
+        may be the one before the last edit. It is also the time that the operator has to take an image that was pushed.
+      - Then the wait fails, with C(build.interrupted), C(build.vanished), C(build.identity_unproven) or
+        C(build.result_not_taken). Time in which the API server is away does not count.
+    type: int
+    default: 120
   log_dir:
     description:
       - A folder where the log of each container of each attempt is saved while the builder runs, with the time in front
@@ -416,6 +427,7 @@ def main() -> None:
         {
             "timeout": {"type": "int", "default": 3600},
             "stall_timeout": {"type": "int", "default": 1800},
+            "replacement_grace": {"type": "int", "default": 120},
             "log_dir": {"type": "path"},
         },
     )
@@ -426,6 +438,7 @@ def main() -> None:
         cursor=asked["cursor"] or "",
         check_mode=module.check_mode,
         log_dir=asked["log_dir"] or "",
+        replacement_grace=asked["replacement_grace"],
     )
     finish(module, lambda: await_build(open_session(asked), ask))
 

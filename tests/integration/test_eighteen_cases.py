@@ -295,7 +295,9 @@ def test_case_15_an_interrupted_build_is_named_and_the_one_after_it_answers(
     director: Ansible, lab: Facts, api: Api, play: Playing, rolled: BuiltPool
 ) -> None:
     play("build-interrupted", LOST)
-    named = director.run_tasks([{**build_wait(LOST), "ignore_errors": True}]).of("Build")
+    impatient = {"pool": LOST, "timeout": BUILD_TIMEOUT, "replacement_grace": 5}
+    wait = {"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient, "ignore_errors": True}
+    named = director.run_tasks([wait]).of("Build")
     assert named.failed
     assert finding_ids(named) == {"build.interrupted"}
     options = config_options(lab, LOST, containerfile=containerfile("echo found > /etc/pool"))

@@ -77,7 +77,7 @@ def test_a_failed_build_fails_with_the_builders_own_last_words(director: Ansible
     assert failed["build"]["state"] == "failed"
     assert failed.msg.startswith("Could not await the build of MachineConfigPool failing: MachineOSBuild failing-")
     assert "exit status 7" in failed.msg
-    assert failed["findings"][0]["id"] == "build.failed"
+    assert failed["findings"][0]["id"] == "build.run_failed"
     assert "Traceback" not in run.output
 
 

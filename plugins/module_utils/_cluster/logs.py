@@ -180,6 +180,11 @@ class BuildLogs:
         return f"{newest[0]} {newest[1]}"
 
     @property
+    def identity(self) -> str:
+        """Name and UID of that build."""
+        return self._build
+
+    @property
     def name(self) -> str:
         """The build whose pods are looked at."""
         return self._name

@@ -54,6 +54,11 @@ class Attempt:
         return bool(self.reason) or (bool(self.containers) and all(c.ended for c in self.containers))
 
     @property
+    def succeeded(self) -> bool:
+        """Whether everything in it has ended well."""
+        return self.ended and not self.reason and not any(c.exit_code for c in self.containers)
+
+    @property
     def telling(self) -> Container | None:
         """The container that tells how the attempt went: the builder, unless only another one failed."""
         failed = [c for c in self.containers if c.ended and c.exit_code]

@@ -2,7 +2,8 @@
 """Is the wait for a build over, and what is there to say?
 
 Over means: the build that answers for the present spec succeeded and the MachineOSConfig carries its digest, or it
-ended otherwise. A build of which it is not proven that it answers ends nothing.
+ended otherwise. A build of which it is not proven that it answers is no answer. Where an answer is lacking that another
+build may still give, that one has a while to appear; then the lack is the end.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from dataclasses import dataclass
 from .findings import Finding
 from .machineosbuild import Answer, BuildState, MachineOSBuild, answering_build, image_is_current
 from .machineosconfig import MachineOSConfig
+from .push_spec import why_pool_would_hang, why_push_would_hang
 from .resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG, ObjectRef
+
+REPLACEMENT_GRACE = 120.0
+"""Seconds that another build has to appear in the place of one that is no answer."""
 
 
 class Outcome(enum.Enum):
@@ -35,34 +40,65 @@ class BuildProgress:
     findings: tuple[Finding, ...]
     line: str
     """The state in a few words, for people."""
+    lack: str = ""
+    """What there is instead of an answer. It stays the same for as long as that does; empty when a build is under way
+    or has ended."""
+
+    @property
+    def has_none(self) -> bool:
+        """Whether there is no build at all to look at."""
+        return self.lack.startswith(_NONE)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """For how long the same answer has been lacking, and how long that may last, in seconds."""
+
+    waited: float = 0.0
+    grace: float = REPLACEMENT_GRACE
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be waited for any more."""
+        return self.waited >= self.grace
 
 
 def build_progress(
-    config: MachineOSConfig, builds: t.Collection[MachineOSBuild], rendered_config: str
+    config: MachineOSConfig,
+    builds: t.Collection[MachineOSBuild],
+    rendered_config: str,
+    patience: Patience = Patience(),
+    pushed: str = "",
 ) -> BuildProgress:
     """Judge what is there.
 
     :param rendered_config: the rendered MachineConfig that the pool wants
+    :param patience: how long the lack of before has lasted
+    :param pushed: identity of the build whose builder has ended well, so that its image is in the registry
     """
     answer, build = answering_build(config, builds, rendered_config)
+    if build is None and config.current_build:
+        return _vanished(config, patience)
     if answer is Answer.NONE_YET or build is None:
         return _not_started(config, rendered_config)
     if answer is Answer.UNPROVEN:
-        return _unproven(config, build)
+        return _unproven(config, build, patience)
     if config.rebuild_asked and build.state.ended:
-        return _about_to_be_rebuilt(config, build)
-    ref = ObjectRef(MACHINE_OS_BUILD.name, build.name)
+        return _about_to_be_rebuilt(config, build, patience)
     if build.state is BuildState.FAILED:
-        failed = Finding("build.failed", ref, f"MachineOSBuild {build.name} failed")
+        failed = Finding("build.failed", _ref(build), f"MachineOSBuild {build.name} failed")
         return BuildProgress(Outcome.FAILED, build.state, build, (failed,), f"build {build.name}: failed")
     if build.state is BuildState.INTERRUPTED:
-        lost = Finding("build.interrupted", ref, f"MachineOSBuild {build.name} was interrupted")
-        return BuildProgress(Outcome.FAILED, build.state, build, (lost,), f"build {build.name}: interrupted")
+        return _interrupted(build, patience)
     if image_is_current(config, answer, build):
         line = f"build {build.name}: succeeded, {build.digested_image_push_spec}"
         return BuildProgress(Outcome.SUCCEEDED, build.state, build, (), line)
+    if build.identity == pushed and not build.state.ended:
+        return _not_taken(config, build, patience)
     return BuildProgress(Outcome.WAITING, build.state, build, (), f"build {build.name}: {_STATE_LINE[build.state]}")
 
+
+_NONE = "none"
 
 _STATE_LINE = {
     BuildState.PENDING: "waiting for its Job",
@@ -72,23 +108,63 @@ _STATE_LINE = {
 }
 
 
+def _ref(build: MachineOSBuild) -> ObjectRef:
+    return ObjectRef(MACHINE_OS_BUILD.name, build.name)
+
+
 def _not_started(config: MachineOSConfig, rendered_config: str) -> BuildProgress:
     ref = ObjectRef(MACHINE_OS_CONFIG.name, config.name)
+    hangs = why_pool_would_hang(config.pool)
+    if hangs:
+        finding = Finding("build.pool_name_too_long", ref, f"MachineOSConfig {config.name} can have no build: {hangs}")
+        return BuildProgress(Outcome.FAILED, BuildState.PENDING, None, (finding,), hangs, _NONE)
     missing = "the operator has started no build for it yet" if rendered_config else "its pool is not rendered yet"
-    finding = Finding("build.not_started", ref, f"MachineOSConfig {config.name}: {missing}")
     line = f"MachineOSConfig {config.name}: {missing}"
-    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line)
+    finding = Finding("build.not_started", ref, line)
+    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line, f"{_NONE} {rendered_config}")
 
 
-def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
-    message = f"MachineOSBuild {build.name} ({build.state.value}) is the one before the rebuild that was asked for"
-    finding = Finding("build.identity_unproven", ObjectRef(MACHINE_OS_BUILD.name, build.name), message)
-    line = f"MachineOSConfig {config.name}: waiting for its rebuild to begin"
-    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line)
+def _vanished(config: MachineOSConfig, patience: Patience) -> BuildProgress:
+    """Judge the absence of the build that is named: normal for some seconds while a build takes another's place."""
+    line = f"build {config.current_build} is gone, waiting for another in its place"
+    message = f"MachineOSBuild {config.current_build} is gone, and none has taken its place"
+    finding = Finding("build.vanished", ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
+    return _ended_by_patience(patience, BuildState.PENDING, None, finding, line)
 
 
-def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+def _unproven(config: MachineOSConfig, build: MachineOSBuild, patience: Patience) -> BuildProgress:
     message = f"MachineOSBuild {build.name} ({build.state.value}) may be the one before the last edit of {config.name}"
-    finding = Finding("build.identity_unproven", ObjectRef(MACHINE_OS_BUILD.name, build.name), message)
     line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
-    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line)
+    finding = Finding("build.identity_unproven", _ref(build), message)
+    return _ended_by_patience(patience, BuildState.PENDING, None, finding, line, build.identity)
+
+
+def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild, patience: Patience) -> BuildProgress:
+    message = f"MachineOSBuild {build.name} ({build.state.value}) is the one before the rebuild that was asked for"
+    line = f"MachineOSConfig {config.name}: waiting for its rebuild to begin"
+    finding = Finding("build.identity_unproven", _ref(build), message)
+    return _ended_by_patience(patience, BuildState.PENDING, None, finding, line, build.identity)
+
+
+def _interrupted(build: MachineOSBuild, patience: Patience) -> BuildProgress:
+    line = f"build {build.name}: interrupted, waiting for another in its place"
+    finding = Finding("build.interrupted", _ref(build), f"MachineOSBuild {build.name} was interrupted")
+    return _ended_by_patience(patience, build.state, build, finding, line, build.identity)
+
+
+def _not_taken(config: MachineOSConfig, build: MachineOSBuild, patience: Patience) -> BuildProgress:
+    hangs = why_push_would_hang(config.rendered_image_push_spec)
+    message = f"MachineOSBuild {build.name} has pushed its image and stays {build.state.value}"
+    finding = Finding("build.result_not_taken", _ref(build), f"{message}: {hangs}" if hangs else message)
+    line = f"build {build.name}: pushed, waiting for the operator to take the image"
+    sure = Patience(patience.waited, 0.0) if hangs else patience
+    return _ended_by_patience(sure, build.state, build, finding, line, build.identity)
+
+
+def _ended_by_patience(
+    patience: Patience, state: BuildState, build: MachineOSBuild | None, finding: Finding, line: str, of: str = ""
+) -> BuildProgress:
+    lack = f"{finding.id} {of or finding.object.name}"
+    if not patience.over:
+        return BuildProgress(Outcome.WAITING, state, build, (), line, lack)
+    return BuildProgress(Outcome.FAILED, state, build, (finding,), finding.message, lack)

@@ -175,10 +175,42 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The Job of the build that answers for the present spec was deleted before it ended.",
         "Delete the MachineOSBuild; the operator starts it again",
     ),
+    "build.vanished": Definition(
+        Severity.FATAL,
+        "The build that the operator names is gone, and none has taken its place within replacement_grace.",
+        "Change the Containerfile, by a comment at least, and apply again",
+    ),
     "build.identity_unproven": Definition(
+        Severity.FATAL,
+        "The build that is there is not proven to answer for the present spec, and none that is has come within "
+        "replacement_grace.",
+        "See whether Deployment machine-os-builder runs, and apply the MachineOSConfig through this collection",
+    ),
+    "build.result_not_taken": Definition(
+        Severity.FATAL,
+        "The builder has ended well, and the operator does not take its image.",
+        "Give rendered_image_push_spec one namespace segment at most and apply again; if it has, delete the "
+        "MachineOSBuild, which is then built again",
+    ),
+    "build.pool_name_too_long": Definition(
+        Severity.FATAL,
+        "The operator cannot label builds of a pool of such a long name.",
+        "Use a pool whose name has at most 21 characters",
+    ),
+    "build.secret_missing": Definition(
+        Severity.FATAL,
+        "A Secret that the MachineOSConfig names does not exist, so no build can start.",
+        "Create the Secret in openshift-machine-config-operator (registry_secret); the build then starts by itself",
+    ),
+    "build.operator_degraded": Definition(
         Severity.ERROR,
-        "It cannot be proven that the build that is there answers for the present spec.",
-        "Wait for the operator to start the build, or apply the MachineOSConfig through this collection",
+        "The operator has found something wrong and may start no build.",
+        "Remove the cause that the message names",
+    ),
+    "build.pool_degraded": Definition(
+        Severity.ERROR,
+        "The pool is degraded, and then the operator starts no build.",
+        "Remove the cause that the message names",
     ),
     "build.not_started": Definition(
         Severity.ERROR,

@@ -17,16 +17,19 @@ from .._model import machineosconfig as config_model
 from .._model.build_attempts import Attempt, last_failed
 from .._model.build_attempts import attempts as attempts_of
 from .._model.build_diagnosis import Diagnosis, diagnose
-from .._model.build_progress import BuildProgress, Outcome, build_progress
+from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome, Patience, build_progress
 from .._model.findings import Finding
 from .._model.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
+from .._model.missing_build import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
 from .._model.pool import Pool
 from .._model.resources import (
+    CLUSTER_OPERATOR,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     OPERATOR_NAMESPACE,
+    SECRET,
     Object,
     ObjectRef,
 )
@@ -52,6 +55,8 @@ class Ask:
     check_mode: bool
     log_dir: str = ""
     """Folder where the builder's logs are saved; empty does not save them."""
+    replacement_grace: float = REPLACEMENT_GRACE
+    """Seconds that another build has to appear in the place of one that is no answer."""
 
 
 def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.time) -> dict[str, t.Any]:
@@ -64,15 +69,21 @@ def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
     progress: BuildProgress | None = None
     logs = _logs(session, window, ask)
+    lack = _Lack(window)
 
     def judge() -> Look:
         nonlocal progress
-        progress = _progress(window, ask, what)
+        progress = _progress(window, ask, what, logs, lack)
         build = progress.build
         if build is not None and build.state in _TALKATIVE and not ask.check_mode:
             logs.follow(build.name, build.uid, build.created)
         mark = f"{_mark(progress)} {logs.mark}"
-        return Look(progress.outcome, progress.line, mark, (*progress.findings, *_troubles(logs)))
+        return Look(
+            progress.outcome,
+            progress.line,
+            mark,
+            (*_reasons(session, window, progress, ask), *progress.findings, *_troubles(logs)),
+        )
 
     try:
         look = follow(window, judge, Pace(), ask.check_mode)
@@ -171,7 +182,7 @@ def _subjects(pool: str) -> list[Subject]:
     ]
 
 
-def _progress(window: Window, ask: Ask, what: str) -> BuildProgress:
+def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: _Lack) -> BuildProgress:
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     pools = window.objects(MACHINE_CONFIG_POOL)
     if not ask.check_mode:
@@ -182,7 +193,70 @@ def _progress(window: Window, ask: Ask, what: str) -> BuildProgress:
     if not pools or config is None:
         return _NOTHING_THERE
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
-    return build_progress(MachineOSConfig.from_api(config), builds, Pool.from_api(pools[0]).rendered_config)
+    asked = (MachineOSConfig.from_api(config), builds, Pool.from_api(pools[0]).rendered_config)
+    seen = build_progress(*asked, Patience(0.0, ask.replacement_grace), _pushed(logs))
+    waited = lack.lasts(seen.lack)
+    return build_progress(*asked, Patience(waited, ask.replacement_grace), _pushed(logs)) if seen.lack else seen
+
+
+def _pushed(logs: BuildLogs) -> str:
+    """Return the identity of the build that is followed if its last attempt has ended well, else an empty text."""
+    made = logs.attempts
+    return logs.identity if made and made[-1].succeeded else ""
+
+
+class _Lack:
+    """For how long an answer has been lacking in the same way, as far as that was seen.
+
+    Between two windows nothing is seen: what the next one begins with is of the past, and may be over by now.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._seen_at: float | None = None
+
+    def lasts(self, lack: str) -> float:
+        """Return the seconds up to now."""
+        before, seconds = self._window.memory.get("lack") or ("", 0.0)
+        now = self._window.watched
+        passed = 0.0 if self._seen_at is None else max(0.0, now - self._seen_at)
+        seconds = float(seconds) + passed if lack and lack == before else 0.0
+        self._window.memory["lack"] = [lack, seconds]
+        self._seen_at = now
+        return seconds
+
+
+def _reasons(session: Session, window: Window, progress: BuildProgress, ask: Ask) -> tuple[Finding, ...]:
+    """Return why there is no build, asked for now and then while there is none."""
+    known = window.memory.get("reasons") or []
+    if not progress.has_none or progress.outcome is not Outcome.WAITING or window.outage:
+        window.memory.pop("reasons", None)
+        return ()
+    waited = float(window.memory["lack"][1])
+    asked_at = window.memory.get("reasons_at", LOOKED_FOR_AFTER - LOOKED_FOR_EVERY)
+    if waited - asked_at >= LOOKED_FOR_EVERY:
+        config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
+        seen = _ask_why(session, MachineOSConfig.from_api(config)) if config else ()
+        known = [[f.id, f.object.kind, f.object.name, f.object.namespace, f.message] for f in seen]
+        window.memory.update(reasons=known, reasons_at=waited)
+    return tuple(Finding(found, ObjectRef(kind, name, namespace), said) for found, kind, name, namespace, said in known)
+
+
+def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:
+    names = {config.rendered_image_push_secret, config.base_image_pull_secret} - {""}
+    return why_no_build(
+        config,
+        session.peek(MACHINE_CONFIG_POOL, config.pool),
+        session.peek(CLUSTER_OPERATOR, "machine-config"),
+        [name for name in names if _is_missing(session, name)],
+    )
+
+
+def _is_missing(session: Session, secret: str) -> bool:
+    try:
+        return session.find(SECRET, secret, OPERATOR_NAMESPACE) is None
+    except Refused:  # who may not read Secrets does not know
+        return False
 
 
 _NOTHING_THERE = BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (), "nothing is there yet")

@@ -5,6 +5,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_progress import (
     BuildProgress,
     Outcome,
+    Patience,
     build_progress,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import (
@@ -16,6 +17,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.machine
     reduced,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    OLD_RENDERED,
     RENDERED,
     STATES,
     image_of,
@@ -26,8 +28,11 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 MORNING = "2026-03-01T08:00:00Z"
 
 
-def progress(config: dict, *builds: dict, rendered: str = RENDERED) -> BuildProgress:
-    return build_progress(MachineOSConfig.from_api(config), [MachineOSBuild.from_api(b) for b in builds], rendered)
+def progress(
+    config: dict, *builds: dict, rendered: str = RENDERED, waited: float = 0.0, grace: float = 120.0, pushed: str = ""
+) -> BuildProgress:
+    there = [MachineOSBuild.from_api(b) for b in builds]
+    return build_progress(MachineOSConfig.from_api(config), there, rendered, Patience(waited, grace), pushed)
 
 
 def ids(seen: BuildProgress) -> list[str]:
@@ -51,10 +56,9 @@ def test_a_build_under_way_is_waited_for_and_says_where_it_is(state, line):
     assert (seen.outcome, seen.line, seen.findings) == (Outcome.WAITING, line, ())
 
 
-@pytest.mark.parametrize(("state", "finding"), [("Failed", "build.failed"), ("Interrupted", "build.interrupted")])
-def test_the_build_that_answers_ends_the_wait_when_it_ends_badly(state, finding):
-    seen = progress(NEW, machine_os_build(state=state))
-    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, [finding])
+def test_the_build_that_answers_ends_the_wait_when_it_fails():
+    seen = progress(NEW, machine_os_build(state="Failed"))
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.failed"])
     assert seen.findings[0].fatal
     assert seen.findings[0].object.name == "layered-a"
 
@@ -82,14 +86,94 @@ def test_a_pool_that_is_not_rendered_is_said_to_be_the_reason():
     assert "not rendered yet" in progress(machine_os_config(), rendered="").line
 
 
+EDITED = machine_os_config(
+    build="layered-a", generation=2, observed_generation=1, image=image_of("a"), edits=[("kubectl", MORNING)]
+)
+
+
 @pytest.mark.parametrize("state", ["", *STATES])
 def test_a_build_that_may_be_the_one_before_the_edit_ends_nothing(state):
-    edited = machine_os_config(
-        build="layered-a", generation=2, observed_generation=1, image=image_of("a"), edits=[("kubectl", MORNING)]
-    )
-    seen = progress(edited, machine_os_build(state=state, created=MORNING))
-    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, ["build.identity_unproven"])
-    assert not seen.findings[0].fatal
+    seen = progress(EDITED, machine_os_build(state=state, created=MORNING), waited=119)
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
+    assert "waiting for the build of its present spec" in seen.line
+
+
+def test_a_build_that_stays_unproven_for_the_whole_grace_ends_the_wait():
+    seen = progress(EDITED, machine_os_build(created=MORNING), waited=120)
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.FAILED, None, ["build.identity_unproven"])
+    assert seen.findings[0].fatal
+
+
+def test_an_interrupted_build_has_a_while_to_be_replaced():
+    seen = progress(NEW, machine_os_build(state="Interrupted"), waited=119)
+    assert (seen.outcome, seen.state, ids(seen)) == (Outcome.WAITING, BuildState.INTERRUPTED, [])
+    late = progress(NEW, machine_os_build(state="Interrupted"), waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.interrupted"])
+
+
+def test_a_replacement_is_followed_and_makes_the_lack_a_thing_of_the_past():
+    before = progress(NEW, machine_os_build(state="Interrupted"))
+    after = progress(NEW, machine_os_build(state="Building", uid="another"), waited=500)
+    assert before.lack
+    assert (after.outcome, after.lack) == (Outcome.WAITING, "")
+
+
+def test_two_interrupted_builds_of_one_name_are_two_lacks():
+    one = progress(NEW, machine_os_build(state="Interrupted", uid="1"))
+    other = progress(NEW, machine_os_build(state="Interrupted", uid="2"))
+    assert one.lack != other.lack
+
+
+def test_a_build_that_is_gone_for_a_moment_is_being_replaced():
+    seen = progress(NEW, waited=119)
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
+    assert "build layered-a is gone" in seen.line
+    late = progress(NEW, waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.vanished"])
+
+
+def test_grace_can_be_none():
+    assert progress(NEW, machine_os_build(state="Interrupted"), grace=0).outcome is Outcome.FAILED
+
+
+def test_no_build_is_no_end_by_time_alone():
+    seen = progress(machine_os_config(), waited=10_000)
+    assert (seen.outcome, ids(seen), seen.has_none) == (Outcome.WAITING, ["build.not_started"], True)
+
+
+def test_a_pool_whose_name_is_too_long_can_have_no_build():
+    config = machine_os_config(pool="pool-with-22-characters")
+    seen = progress(config)
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.pool_name_too_long"])
+    assert "23 characters" in seen.findings[0].message
+
+
+BUILDING = machine_os_build(state="Building", uid="1")
+
+
+def test_a_build_that_hangs_after_its_push_is_named():
+    seen = progress(NEW, BUILDING, pushed="layered-a/1", waited=119)
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
+    assert "pushed, waiting for the operator to take the image" in seen.line
+    late = progress(NEW, BUILDING, pushed="layered-a/1", waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_taken"])
+
+
+def test_a_push_spec_that_the_operator_cannot_record_is_the_proof_that_it_hangs():
+    deep = machine_os_config(build="layered-a", renderedImagePushSpec="registry.example.com/a/b/os:latest")
+    assert progress(deep, BUILDING).outcome is Outcome.WAITING
+    seen = progress(deep, BUILDING, pushed="layered-a/1")
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.result_not_taken"])
+    assert "2 namespace segments" in seen.findings[0].message
+
+
+def test_the_push_of_another_run_of_that_name_says_nothing():
+    assert progress(NEW, BUILDING, pushed="layered-a/0", waited=500).outcome is Outcome.WAITING
+
+
+def test_the_build_of_another_rendered_config_is_not_waited_for_as_gone():
+    seen = progress(NEW, machine_os_build(state="Succeeded", rendered=OLD_RENDERED), waited=500)
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, ["build.not_started"])
 
 
 def rebuild_asked(config: dict) -> dict:
@@ -101,9 +185,12 @@ def rebuild_asked(config: dict) -> dict:
 @pytest.mark.parametrize("state", ["Succeeded", "Failed", "Interrupted"])
 def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
     config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
-    seen = progress(config, machine_os_build(state=state, image=image_of("a")))
-    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, ["build.identity_unproven"])
-    assert "before the rebuild" in seen.findings[0].message
+    seen = progress(config, machine_os_build(state=state, image=image_of("a")), waited=119)
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
+    assert "waiting for its rebuild to begin" in seen.line
+    late = progress(config, machine_os_build(state=state, image=image_of("a")), waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.identity_unproven"])
+    assert "before the rebuild" in late.findings[0].message
 
 
 def test_a_rebuild_that_has_begun_says_where_it_is():

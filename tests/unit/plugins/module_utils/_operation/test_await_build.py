@@ -8,11 +8,13 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+    CLUSTER_OPERATOR,
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     POD,
+    SECRET,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.await_build import Ask, await_build
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits
@@ -25,6 +27,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     image_of,
     machine_os_build,
     machine_os_config,
+    secret,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden, refusal
 
@@ -182,9 +185,84 @@ def test_an_evicted_builder_is_said_to_be_one(failed, session):
     assert "low on resource: ephemeral-storage" in str(refused)
 
 
-def test_an_interrupted_build_fails(cluster, session):
+def test_an_interrupted_build_fails_when_none_takes_its_place(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Interrupted"))
-    assert "MachineOSBuild layered-a was interrupted" in str(failure(session))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    assert first["build"]["state"] == "interrupted"
+    now.seconds += 500
+    second = await_build(session, ask(first["cursor"], window=0.1), now)
+    assert not second["finished"], "nobody looked meanwhile"
+    now.pace = 10
+    with pytest.raises(Refused, match="MachineOSBuild layered-a was interrupted"):
+        await_build(session, ask(second["cursor"]), now)
+
+
+def test_a_build_in_the_place_of_an_interrupted_one_is_waited_for(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="1", state="Interrupted"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    cluster.drop(MACHINE_OS_BUILD, "layered-a")
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="2", state="Building"))
+    now.seconds += 500
+    second = first
+    while second["build"] is None or second["build"]["uid"] == "1":
+        second = await_build(session, ask(second["cursor"], window=2), now)
+    assert (second["finished"], second["build"]["uid"]) == (False, "2")
+
+
+def test_without_a_build_the_missing_secret_is_named(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    now = Clock()
+    first = await_build(session, ask(), now)
+    assert [f["id"] for f in first["findings"]] == ["build.not_started"]
+    assert not [path for path in cluster.said if "/secrets/" in path], "nothing is asked before its time"
+    now.pace = 1
+    with pytest.raises(Refused, match=r"Secret push does not exist.* Create the Secret") as refused:
+        await_build(session, ask(first["cursor"]), now)
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.secret_missing", "build.not_started"]
+
+
+def test_without_a_build_the_operator_is_quoted_and_asked_once_a_minute(cluster, session):
+    degraded = {"type": "Degraded", "status": "True", "message": "no such luck"}
+    operator = {"metadata": {"name": "machine-config"}, "status": {"conditions": [degraded]}}
+    cluster.keep(CLUSTER_OPERATOR, operator)
+    cluster.keep(SECRET, secret())
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 1
+    second = await_build(session, ask(first["cursor"]), now)
+    now.pace = 0
+    assert [f["id"] for f in second["findings"]] == ["build.not_started", "build.operator_degraded"]
+    assert "no such luck" in second["findings"][1]["message"]
+    third = await_build(session, ask(second["cursor"], window=1), now)
+    assert third["findings"] == second["findings"]
+    asked = [path for path in cluster.said if "clusteroperators" in path]
+    assert len(asked) == 1
+
+
+def test_who_may_not_read_secrets_does_not_call_them_missing(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    cluster.always_fail("secrets", forbidden("secrets"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 1
+    second = await_build(session, ask(first["cursor"], window=5), now)
+    assert [path for path in cluster.said if "/secrets/" in path]
+    assert [f["id"] for f in second["findings"]] == ["build.not_started"]
+
+
+class Clock:
+    """A time that goes on when the test says so."""
+
+    seconds = 1_000_000.0
+    pace = 0.0
+    """Seconds that pass whenever somebody looks at it."""
+
+    def __call__(self) -> float:
+        self.seconds += self.pace
+        return self.seconds
 
 
 def test_check_mode_saves_and_explains_nothing(failed, session, tmp_path):
@@ -225,7 +303,7 @@ def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, sess
     waiting = await_build(session, ask())
     assert not waiting["finished"]
     assert waiting["build"] is None
-    assert [f["id"] for f in waiting["findings"]] == ["build.identity_unproven"]
+    assert "waiting for the build of its present spec" in waiting["progress"]
 
 
 def test_a_timeout_says_where_it_stood(cluster, session):

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a failed build to a failed task: ``python tests/benchmarks/build_failure.py LAB.json [HOW_OFTEN]``.
+
+Real builds fail in pools of their own, some side by side, each waited for by ansible-playbook. Counted from the moment
+at which the API server noted the last write of the build's status (Failed=True) to the moment at which ansible-playbook
+says that the task has failed. Prints every delay and the worst; it judges only that every task named the cause.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from lab.facts import Facts
+from layering import config_options, containerfile
+from playing import TREE, installed_beside_pytest
+
+HOW_OFTEN = 20
+SIDE_BY_SIDE = 4
+
+
+def main() -> None:
+    """Fail builds and print how long it took to say so."""
+    facts = Facts.load(Path(sys.argv[1]).parent)
+    how_often = int(sys.argv[2]) if len(sys.argv) > 2 else HOW_OFTEN
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(SIDE_BY_SIDE) as workers:
+        folder = Path(scratch)
+        delays = list(workers.map(lambda number: _delay(facts, folder, f"bench-fails-{number}"), range(how_often)))
+    print(f"build failed -> task failed, {how_often} times, {SIDE_BY_SIDE} builds side by side:")
+    print("  " + " ".join(f"{delay:.2f}" for delay in sorted(delays)))
+    print(f"  median {median(delays):.2f} s, worst {max(delays):.2f} s", flush=True)
+
+
+def _delay(facts: Facts, folder: Path, pool: str) -> float:
+    options = config_options(facts, pool, containerfile=containerfile("echo no such luck >&2; exit 7"))
+    tasks = [
+        {"imagemode.openshift.machineconfigpool": {"pool": pool}},
+        {"imagemode.openshift.machineosconfig": options},
+        {"imagemode.openshift.machineosbuild_wait": {"pool": pool, "timeout": 900}},
+    ]
+    playbook = folder / f"{pool}.yml"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin),
+        "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+        "ANSIBLE_HOME": str(folder / pool),
+    }
+    command = [str(installed_beside_pytest() / "ansible-playbook"), str(playbook)]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        failed_at, said = 0.0, ""
+        for line in process.stdout:
+            said += line
+            if not failed_at and ("fatal: [" in line or "[ERROR]: Task failed" in line):
+                failed_at = time.time()
+    if "build.run_failed" not in said or "exit status 7: no such luck" not in said:
+        raise SystemExit(f"The task of pool {pool} did not fail by its cause:\n{said[-4000:]}")
+    return failed_at - _stored_at(facts.audit_log, pool)
+
+
+def _stored_at(audit_log: Path, pool: str) -> float:
+    """Return when the API server noted the last write of the status of the pool's build."""
+    noted = [json.loads(line) for line in audit_log.open(encoding="utf-8") if f"/machineosbuilds/{pool}-" in line]
+    writes: list[t.Mapping[str, t.Any]] = [
+        event
+        for event in noted
+        if event["verb"] in ("update", "patch")
+        and event["objectRef"].get("subresource") == "status"
+        and event["responseStatus"]["code"] == 200
+    ]
+    return datetime.fromisoformat(writes[-1]["stageTimestamp"].replace("Z", "+00:00")).timestamp()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds that fail for real, side by side: the cause, the line of the Containerfile, the logs."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from layering import build_wait, config_options, containerfile
+
+if t.TYPE_CHECKING:
+    from lab.facts import Facts
+    from playing import Ansible, TaskResult
+
+FAILING = ("fails-run", "fails-push", "fails-base")
+SEVERAL_LINES = (
+    "# the first line\nFROM configs AS final\n\nRUN true && \\\n    true\nRUN echo one >&2 && \\\n    exit 7\n"
+)
+
+
+@pytest.fixture(scope="module")
+def waits(director: Ansible, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Mapping[str, TaskResult]:
+    """What waits for three builds say that fail at the same time, and that save their logs."""
+    wrong = {"name": "wrong", "registry": lab.registry_host, "username": "pusher", "password": "hunter2"}
+    differing = {
+        "fails-run": {"containerfile": SEVERAL_LINES},
+        "fails-push": {"rendered_image_push_secret": "wrong"},
+        "fails-base": {"base_image_pull_secret": "wrong"},
+    }
+    tasks: list[dict[str, t.Any]] = [{"name": "Secret", "imagemode.openshift.registry_secret": wrong}]
+    for pool in FAILING:
+        tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool}})
+        options = {"containerfile": containerfile(f"echo {pool}"), **differing[pool]}
+        tasks.append(
+            {"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config_options(lab, pool, **options)}
+        )
+    for pool in FAILING:
+        wait = build_wait(pool)["imagemode.openshift.machineosbuild_wait"]
+        saved = {"log_dir": str(tmp_path_factory.mktemp("logs"))}
+        task = {"name": f"Build {pool}", "imagemode.openshift.machineosbuild_wait": {**wait, **saved}}
+        tasks.append({**task, "ignore_errors": True})
+    run = director.run_tasks(tasks)
+    assert run.rc == 0, run.output
+    assert "hunter2" not in run.output
+    return {pool: run.of(f"Build {pool}") for pool in FAILING}
+
+
+@pytest.mark.parametrize(
+    ("pool", "finding", "words"),
+    [
+        (
+            "fails-run",
+            "build.run_failed",
+            "at line 6 of the Containerfile (RUN echo one >&2 && exit 7): exit status 7: one",
+        ),
+        ("fails-push", "build.push_refused", "unauthorized: authentication required"),
+        ("fails-base", "build.base_image_refused", "unauthorized: authentication required"),
+    ],
+)
+def test_a_failed_build_names_its_cause(pool: str, finding: str, words: str, waits: t.Mapping[str, TaskResult]) -> None:
+    failed = waits[pool]
+    assert failed.failed
+    assert failed["build"]["state"] == "failed"
+    assert failed["findings"][0]["id"] == failed["build"]["failure"]["finding"] == finding
+    assert words in failed.msg
+    assert "\n" not in failed.msg
+
+
+@pytest.mark.parametrize("pool", FAILING)
+def test_the_log_of_every_attempt_is_saved(pool: str, waits: t.Mapping[str, TaskResult]) -> None:
+    build = waits[pool]["build"]
+    assert len(build["attempts"]) == 4
+    assert all(attempt["exit_code"] for attempt in build["attempts"])
+    logs = [Path(path) for path in build["log_paths"] if path.endswith("_image-build.log")]
+    assert len(logs) == 4
+    for log in logs:
+        content = log.read_text(encoding="utf-8")
+        assert build["uid"] in log.name
+        assert log.stat().st_mode & 0o777 == 0o600
+        # The builder tries three times and says so each time: nothing is missing, nothing is there twice.
+        said = [line.partition(" ")[2] for line in content.splitlines()]
+        tries = [line for line in said if line.startswith("Retry ")]
+        assert [line.split()[1] for line in tries] == ["1/3", "2/3", "3/3"]
+        assert said[-1].startswith(("+ return ", "Retry 3/3"))
+
+
+def test_line_and_instruction_leave_as_data(waits: t.Mapping[str, TaskResult]) -> None:
+    failure = waits["fails-run"]["build"]["failure"]
+    assert (failure["containerfile_line"], failure["instruction"]) == (6, "RUN echo one >&2 && exit 7")
