@@ -63,6 +63,7 @@ EXPLAINS = {
     Permission("list", "poddisruptionbudgets", "policy"),
     Permission("watch", "poddisruptionbudgets", "policy"),
     Permission("get", "pods/log", "", OPERATOR_NAMESPACE),
+    Permission("get", "clusteroperators", "config.openshift.io"),
 }
 """What says why a drain or a build takes its time."""
 

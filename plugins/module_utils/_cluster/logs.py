@@ -66,21 +66,23 @@ class Follower:
     def _run(self) -> None:
         delay = 0.5
         while not self.stop.is_set():
+            # The end of a stream may be that of a connection, and a log may not be there yet when its container has
+            # just begun: only what is read after the container's end is surely all.
+            is_last = self.ended.is_set()
             try:
                 self._read()
-                # The end of a stream is the end of the container, or an API server that goes down in good order.
-                if self.ended.wait(5.0):
+                if is_last:
                     break
                 delay = 0.5
             except ApiError as error:
-                if error.status == _GONE:
-                    break
                 if error.status in _DENIED:
                     self.denied = error.message
                     break
+                if error.status == _GONE and is_last:
+                    break
             except Unreachable:
                 pass
-            self.stop.wait(delay)
+            (self.stop if is_last else self.ended).wait(delay)
             delay = min(delay * 2, 8.0)
         if not self.stop.is_set():  # a window that is over ends a stream, and no log
             self.done.set()
@@ -302,8 +304,14 @@ class BuildLogs:
             self._version = event.resource_version
             if isinstance(event, Listed):
                 self._pods = {metadata_of(pod)["name"]: _reduced(pod) for pod in event.items}
-            elif not event.gone:
-                self._pods[metadata_of(event.item)["name"]] = _reduced(event.item)
+                return
+            name = metadata_of(event.item)["name"]
+            if not event.gone:
+                self._pods[name] = _reduced(event.item)
+                return
+            for key, follower in self._followers.items():
+                if key.startswith(f"{name}/"):
+                    follower.ended.set()
 
     def _look(self) -> None:
         """Follow what has begun, and tell followers what has ended."""

@@ -30,6 +30,7 @@ from .._model.resources import (
     MACHINE_OS_CONFIG,
     OPERATOR_NAMESPACE,
     SECRET,
+    Kind,
     Object,
     ObjectRef,
 )
@@ -123,7 +124,7 @@ def _explained(session: Session, window: Window, logs: BuildLogs, look: Look, bu
     logs.read_out(pods, READ_OUT if was_followed else READ_OUT_AT_ONCE)
     found = look.findings
     if failed:
-        config = session.peek(MACHINE_OS_CONFIG, build.config) or {}
+        config = _listed(session, MACHINE_OS_CONFIG, build.config) or {}
         reason = _why(logs, attempts_of(pods or [], build.created), config)
         window.memory["failure"] = failure_result(reason)
         found = tuple(_with_cause(f, reason, build) for f in found)
@@ -246,10 +247,18 @@ def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:
     names = {config.rendered_image_push_secret, config.base_image_pull_secret} - {""}
     return why_no_build(
         config,
-        session.peek(MACHINE_CONFIG_POOL, config.pool),
+        _listed(session, MACHINE_CONFIG_POOL, config.pool),
         session.peek(CLUSTER_OPERATOR, "machine-config"),
         [name for name in names if _is_missing(session, name)],
     )
+
+
+def _listed(session: Session, kind: Kind, name: str) -> Object | None:
+    """Return an object by the right that the wait has anyway, which is to list; None when it cannot be had."""
+    try:
+        return next(iter(session.list(kind, field_selector=f"metadata.name={name}").items), None)
+    except Refused:
+        return None
 
 
 def _is_missing(session: Session, secret: str) -> bool:

@@ -9,7 +9,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_f
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import BuildLogs
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import POD
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import NOON, build_pod, container_status
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, forbidden
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, forbidden, refusal
 
 NAME, UID = "layered-a", "uid-1"
 CONTAINER = "build-layered-a-x7k2p/image-build"
@@ -135,7 +135,36 @@ def test_a_log_that_has_ended_is_not_read_again(builder, wait):
     wait.window()
     until(lambda: wait.logs.attempts)
     wait.logs.read_out([ENDED], 1)
-    assert len(log_requests(builder)) == 1
+    assert len(log_requests(builder)) == 2, "the stream, and one look whether that was all"
+    assert written(wait).count("line 1") == 1
+
+
+def test_a_log_that_is_not_there_yet_is_asked_for_again(builder, wait):
+    builder.fail("/log", refusal(404, "NotFound", "the log is not there yet", name="x"))
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1))
+    until(lambda: "line 1" in written(wait))
+
+
+def test_what_came_after_a_stream_broke_off_is_read_when_the_container_has_ended(builder, wait):
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, said(1))
+    until(lambda: "line 1" in written(wait))
+    builder.fail("/log", HANG_UP)
+    builder.end_watches()
+    builder.says(CONTAINER, said(2))
+    builder.falls_silent(CONTAINER)
+    builder.keep(POD, ENDED)
+    until(lambda: wait.logs.memory()["done"])
+    assert written(wait) == "".join(f"{line}\n" for line in builder.logs[CONTAINER])
+
+
+def test_the_log_of_a_pod_that_was_removed_is_asked_for_no_more(builder, wait):
+    until(lambda: wait.logs.paths)
+    builder.always_fail("/log", refusal(404, "NotFound", "pod not found", name="x"))
+    builder.falls_silent(CONTAINER)
+    builder.drop(POD, "build-layered-a-x7k2p", "openshift-machine-config-operator")
+    until(lambda: wait.logs.memory()["done"])
 
 
 def test_what_the_builder_says_is_a_movement_also_when_nothing_is_saved(builder, session):
