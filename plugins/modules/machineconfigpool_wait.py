@@ -20,6 +20,9 @@ description:
   - What holds a node or the pool up is named in RV(findings) while the wait goes on. A fatal finding, which cannot
     clear by itself, ends it as a failure. Among these is C(pool.older_build_selected), with which some releases hold a
     rollout for ever without a word.
+  - While a node drains, its pods and the PodDisruptionBudgets are watched as well, so that a pod that may not be
+    evicted is named with its budget and its node as soon as the drain meets it. An account that may not read them waits
+    all the same, and RV(findings) says C(cluster.drains_unseen). They are not read at any other time.
   - The module watches and does not poll. A wait that died is started again and goes on, because all that it needs
     stands in the cluster. It goes on as well while the API server is away, for as long as O(timeout) allows.
   - Nothing is changed, and nothing is asked on the nodes. What the annotations say is a claim. Use
@@ -234,6 +237,13 @@ rollout:
       returned: always
       type: int
       sample: 1
+    remaining_seconds:
+      description:
+        - In about how many seconds the last node arrives, if all take as long as those that have arrived since the wait
+          began. Null before the first one has, while something holds the rollout up, and when nothing is left.
+      returned: always
+      type: int
+      sample: 840
 nodes:
   description: The nodes that are waited for and are in the pool, sorted by name.
   returned: success, and when a fatal finding or the time ended the wait

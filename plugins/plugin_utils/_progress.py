@@ -80,8 +80,15 @@ class Teller:
 
 
 def progress_line(host: str, answer: t.Mapping[str, t.Any]) -> str:
-    """Return one line for people: who, for how long, and where it stands."""
-    return f"  [{host}] {duration(int(answer.get('elapsed', 0)))}  {answer['progress']}"
+    """Return one line for people: who, for how long, where it stands, and what is left if that is known."""
+    left = (answer.get("rollout") or {}).get("remaining_seconds")
+    rest = f", about {_roughly(left)} left" if left else ""
+    return f"  [{host}] {duration(int(answer.get('elapsed', 0)))}  {answer['progress']}{rest}"
+
+
+def _roughly(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
 def duration(seconds: int) -> str:

@@ -96,7 +96,7 @@ def applied(director: Ansible, lab: Facts, audit: AuditLog, account: t.Callable[
 def test_a_new_pool_gets_its_image_and_the_node_is_proven(applied: Applied, api: Api) -> None:
     (result,) = handed_on(applied.first)
     assert result["verdict"] == "match"
-    assert result["rollout"] == {"total": 1, "done": 1, "updating": 0, "waiting": 0}
+    assert result["rollout"] == {"total": 1, "done": 1, "updating": 0, "waiting": 0, "remaining_seconds": None}
     assert [node["name"] for node in result["nodes"]] == ["worker-2"]
     assert result["nodes"][0]["booted"]["pull_spec"] == result["build"]["digested_image_push_spec"]
     assert api.get(f"{POOLS}/played")["spec"]["maxUnavailable"] == "50%"

@@ -32,7 +32,7 @@ def test_a_build_that_is_done_is_told_at_once_with_the_digest_of_the_config(
 def test_a_rollout_that_is_done_is_told_at_once(ansible: Ansible, rolled_out: BuiltPool) -> None:
     waited, dummy = ansible.run_module("machineconfigpool_wait", {"pool": rolled_out.name, "timeout": 60})
     assert not waited.failed, waited.msg
-    assert waited["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
+    assert waited["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0, "remaining_seconds": None}
 
 
 def test_a_wait_lists_a_kind_once_and_watches_it_once_a_window(

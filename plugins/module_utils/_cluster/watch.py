@@ -34,8 +34,9 @@ from .session import (
 _DENIED = (401, 403)
 DENIAL = 60.0
 """Seconds for which a subject that was read before may be refused: what decides about it restarts, too."""
-SILENCE = 90.0
-"""Seconds after which a watch that says nothing is taken for dead: the API server sends a bookmark every minute."""
+SILENCE = 150.0
+"""Seconds after which a watch that says nothing is opened anew. The API server sends a bookmark every minute or two,
+but promises none."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,15 @@ class Subject:
     namespace: str = ""
     label_selector: str = ""
     field_selector: str = ""
+    part: str = ""
+    """Tells the subjects of one kind apart, if there are several."""
+    optional: bool = False
+    """Whether it is good to know but not needed: one that may not be read, or is not served, is said to be so."""
+
+    @property
+    def key(self) -> str:
+        """The kind and the part, by which events and versions name the subject."""
+        return f"{self.kind.name} {self.part}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,15 @@ class Open:
     kind: str
 
 
-Event = t.Union[Listed, Changed, Interrupted, Open]
+@dataclass(frozen=True)
+class Unreadable:
+    """An optional subject that may not be read, or is not served: nothing more comes of it."""
+
+    kind: str
+    reason: str
+
+
+Event = t.Union[Listed, Changed, Interrupted, Open, Unreadable]
 
 
 def watch(
@@ -100,20 +118,20 @@ def watch(
 
     None comes after what was heard together, and otherwise whenever a second has passed.
 
-    :param versions: kind -> resourceVersion to watch from; a kind without one is listed first
-    :param away: kinds for which the caller was told before that the API server is away
-    :param denied: kinds that were refused lately, though they had been read -> for how many seconds
+    :param versions: subject's key -> resourceVersion to watch from; a subject without one is listed first
+    :param away: keys of subjects for which the caller was told before that the API server is away
+    :param denied: keys of subjects that were refused lately, though they had been read -> for how many seconds
     :param keep: what the caller wants to have of an object
     :raises Refused: a subject may not be read, or not any more for a minute
     """
     events: queue.Queue[Event | Exception] = queue.Queue()
     span = _Span(time.monotonic() + seconds)
     for subject in subjects:
-        watcher = _Watcher(session, subject, versions.get(subject.kind.name, ""), span, events)
-        watcher.told = subject.kind.name in away
+        watcher = _Watcher(session, subject, versions.get(subject.key, ""), span, events)
+        watcher.told = subject.key in away
         watcher.keep = partial(keep, subject.kind)
-        if denied and subject.kind.name in denied:
-            watcher.denied_at = session.clock() - denied[subject.kind.name]
+        if denied and subject.key in denied:
+            watcher.denied_at = session.clock() - denied[subject.key]
         threading.Thread(target=watcher.run, daemon=True).start()
     try:
         while True:
@@ -160,7 +178,7 @@ class _Watcher:
         self.version = version
         self.span = span
         self.events = events
-        self.kind = subject.kind.name
+        self.kind = subject.key
         self.keep: t.Callable[[Object], Object] = lambda obj: obj
         self.told = False
         """Whether the caller was told that the API server is away."""
@@ -201,7 +219,8 @@ class _Watcher:
         elif self.denied_at is None:
             self.denied_at = self.session.clock()
         if self.denied_at is not None and not (self.has_worked and self.session.clock() - self.denied_at < DENIAL):
-            self.events.put(self._refusal(error))
+            refusal = self._refusal(error)
+            self.events.put(Unreadable(self.kind, refusal.reason) if self.subject.optional else refusal)
             return False
         if began or not self.told:
             self.events.put(Interrupted(self.kind, _reason(error), denied=is_refusal))
@@ -209,7 +228,7 @@ class _Watcher:
         return True
 
     def _refusal(self, error: ApiError | Unreachable) -> Refused:
-        what = f"{'watch' if self.version else 'list'} {self.kind}s"
+        what = f"{'watch' if self.version else 'list'} {self.subject.kind.name}s"
         if isinstance(error, ApiError):
             return explain(error, what, self.subject.kind, self.session.api_url)
         return Refused(what, str(error), "Check ca_cert and validate_certs")

@@ -232,6 +232,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The pool's configuration cannot be rendered.",
         "Correct the MachineConfig that the message names",
     ),
+    "pool.max_unavailable_used": Definition(
+        Severity.ERROR,
+        "As many nodes as maxUnavailable allows are out of service and get nowhere, so no other node begins.",
+        "Bring those nodes back, or raise max_unavailable (machineconfigpool)",
+    ),
     "node.degraded": Definition(
         Severity.ERROR,
         "The machine-config-daemon of the node reports an error.",
@@ -241,6 +246,38 @@ FINDINGS: t.Mapping[str, Definition] = {
         Severity.ERROR,
         "The node is not Ready.",
         "Look at the node's kubelet and console",
+    ),
+    "node.not_returned": Definition(
+        Severity.ERROR,
+        "The node has been away for longer than a reboot takes.",
+        "Look at the console of the machine",
+    ),
+    "node.image_pull_refused": Definition(
+        Severity.FATAL,
+        "The node is refused the image, also when its machine-config-daemon tries again.",
+        "See that the cluster's pull secret opens the registry to nodes and that the image is still there; the daemon "
+        "then goes on by itself",
+    ),
+    "node.drain_refused": Definition(
+        Severity.ERROR,
+        "A PodDisruptionBudget does not allow the eviction of a pod of the node now.",
+        "See why pods that the budget counts are not healthy, or raise their number; uncordoning the node is undone",
+    ),
+    "node.drain_impossible": Definition(
+        Severity.FATAL,
+        "A PodDisruptionBudget demands as many healthy pods as there are, or two cover the same pod, so no eviction is "
+        "ever allowed.",
+        "Raise the number of pods, change the budget, or delete the pod by hand; uncordoning the node is undone",
+    ),
+    "node.drain_failing": Definition(
+        Severity.ERROR,
+        "The operator's drain controller reports an error, and tries again.",
+        "Remove the cause that the message names; uncordoning the node is undone",
+    ),
+    "node.pod_not_ending": Definition(
+        Severity.ERROR,
+        "A pod of the node was evicted and stays beyond its grace period.",
+        "Look at the pod's finalizers and at the node's kubelet",
     ),
     "node.unschedulable": Definition(
         Severity.ERROR,
@@ -456,6 +493,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         Severity.ERROR,
         "The expected image comes from the inventory's cache and may be superseded, so nothing can match it.",
         "Read the inventory anew (ansible-playbook --flush-cache), or name expected_image",
+    ),
+    "cluster.drains_unseen": Definition(
+        Severity.WARNING,
+        "The account may not read pods or PodDisruptionBudgets, so what keeps a node from being drained is not named.",
+        "Grant list and watch on pods and poddisruptionbudgets.policy in all namespaces",
     ),
     "cluster.expectation_not_current": Definition(
         Severity.ERROR,

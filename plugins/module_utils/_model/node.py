@@ -22,6 +22,21 @@ _REASON = ANNOTATION_PREFIX + "reason"
 _DESIRED_DRAIN = ANNOTATION_PREFIX + "desiredDrain"
 _LAST_APPLIED_DRAIN = ANNOTATION_PREFIX + "lastAppliedDrain"
 
+_UNCORDON = "uncordon-"
+
+_PULL_FAILED = "failed to update OS to"
+_REFUSALS = (
+    "unauthorized",
+    "authentication required",
+    "denied",
+    "forbidden",
+    "manifest unknown",
+    "name unknown",
+    "repository name not known",
+    "certificate signed by unknown authority",
+)
+"""How a registry, or the node's trust, refuses an image; trouble on the way to a registry is none of these."""
+
 CONTROL_PLANE_ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
 
 
@@ -45,6 +60,7 @@ class NodeState:
     state: str
     reason: str
     draining: bool
+    uncordoning: bool
     ready: bool
     unschedulable: bool
     boot_id: str
@@ -54,6 +70,8 @@ class NodeState:
         """Read a v1 Node; a condition that is missing counts as not Ready."""
         notes = annotations_of(obj)
         status = obj.get("status") or {}
+        asked = notes.get(_DESIRED_DRAIN, "")
+        pending = asked != notes.get(_LAST_APPLIED_DRAIN, "")
         return cls(
             name=metadata_of(obj)["name"],
             current_config=notes.get(_CURRENT_CONFIG, ""),
@@ -62,7 +80,8 @@ class NodeState:
             desired_image=notes.get(_DESIRED_IMAGE, ""),
             state=notes.get(_STATE, ""),
             reason=notes.get(_REASON, ""),
-            draining=notes.get(_DESIRED_DRAIN, "") != notes.get(_LAST_APPLIED_DRAIN, ""),
+            draining=pending and not asked.startswith(_UNCORDON),
+            uncordoning=pending and asked.startswith(_UNCORDON),
             ready=conditions_of(obj).get("Ready", False),
             unschedulable=bool((obj.get("spec") or {}).get("unschedulable")),
             boot_id=(status.get("nodeInfo") or {}).get("bootID", ""),
@@ -82,6 +101,17 @@ class NodeState:
     def degraded(self) -> bool:
         """Whether the daemon reports an error."""
         return self.state in ("Degraded", "Unreconcilable")
+
+    @property
+    def pull_refusal(self) -> str:
+        """What the registry said when it refused the image to the node, or an empty text (operator.md 6, row 14)."""
+        if not self.degraded or _PULL_FAILED not in self.reason:
+            return ""
+        if not any(refusal in self.reason.lower() for refusal in _REFUSALS):
+            return ""
+        # The daemon quotes its command first, and the registry last.
+        said = self.reason.rpartition("error: ")[2] or self.reason
+        return said.rpartition(": exit status")[0] or said
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,12 @@ class Pool:
         """Whether the pool's selector matches; an empty one matches nothing (the operator ignores such a pool)."""
         return bool(self.node_selector) and _matches(self.node_selector, node_labels)
 
+    def nodes_at_once(self, total: int) -> int:
+        """Return how many nodes may be out of service at once, at least one (operator.md 3.4)."""
+        text = self.max_unavailable or "1"
+        count = total * int(text[:-1]) // 100 if text.endswith("%") else int(text)
+        return max(1, count)
+
     def membership_labels(self) -> dict[str, str] | None:
         """Return the labels that bring a node into the pool, or None when the selector is not one of plain labels."""
         if self.node_selector.get("matchExpressions"):

@@ -9,22 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .blockers import blockers, places_taken
 from .build_progress import Outcome, build_progress
 from .capabilities import Capabilities
-from .findings import Finding
+from .drain import Drains
+from .findings import Finding, Severity
 from .machineosbuild import BuildState, MachineOSBuild
 from .machineosconfig import MachineOSConfig
 from .node import NodeState, Phase, Target, count_phases
 from .pool import Pool
-from .resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, NODE, ObjectRef
+from .resources import MACHINE_OS_BUILD, NODE, ObjectRef
+from .rollout_history import History
 
 TELLING = 60.0
 """Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
 _OLDER_BUILD = "pool.older_build_selected"
 _REASON = 200
 """Characters of a daemon's reason that a progress line shows."""
+_TOLD_IN_LINE = (
+    "node.drain_refused",
+    "node.drain_impossible",
+    "node.drain_failing",
+    "node.pod_not_ending",
+    "node.not_returned",
+    "node.not_ready",
+    "node.unschedulable",
+)
 _NAMED_IN_LINE = 3
 """How many nodes a progress line names."""
 
@@ -38,6 +50,10 @@ class Rollout:
     line: str
     mark: str = ""
     """Stands for where every node is: it changes when one has moved."""
+    history: History = field(default_factory=History)
+    """What was seen so far, for the next look."""
+    remaining: float | None = None
+    """Seconds until the last node arrives, if all go on as those did that have; None when nobody knows."""
 
     @property
     def rests_on_the_release(self) -> bool:
@@ -53,6 +69,12 @@ class Rollout:
     def counts(self) -> dict[str, int]:
         """total, done, updating and waiting."""
         return count_phases(self.phases.values())
+
+    @property
+    def draining(self) -> list[str]:
+        """The nodes that drain, the one that has for the longest first."""
+        since = {key.partition(" ")[2]: at for key, at in self.history.since.items() if key.startswith("draining ")}
+        return sorted(since, key=lambda name: (since[name], name))
 
 
 @dataclass(frozen=True)
@@ -83,50 +105,60 @@ def judge_rollout(
     outsiders: t.Mapping[str, Finding],
     capabilities: Capabilities,
     waited: float = 0.0,
+    now: float = 0.0,
+    history: History | None = None,
+    drains: Drains | None = None,
+    others: t.Collection[NodeState] = (),
 ) -> Rollout:
     """Judge the nodes that are waited for.
 
     :param nodes: the nodes that are waited for and are in the pool
     :param outsiders: nodes that are waited for and are not in the pool, and why not
     :param waited: seconds since the wait began
+    :param now: seconds since the epoch
+    :param history: what the looks before have seen
+    :param drains: what is known of the nodes that drain
+    :param others: nodes that are in the pool and not waited for
     """
     image = pool_image(pool, config, builds)
     phases = dict.fromkeys(outsiders, Phase.WAITING)
-    phases.update({n.name: image.target.phase_of(n) if image.target else Phase.WAITING for n in nodes})
+    phases.update(_phases(nodes, image.target))
+    history = (history or History()).after(nodes, phases, now)
     findings = list(image.findings)
     waiting = any(phase is not Phase.DONE for phase in phases.values())
     if waiting:
-        findings += _pool_findings(pool)
-        findings += [f for n in nodes for f in _node_findings(n, phases[n.name])]
         findings += outsiders.values()
+        findings += blockers(pool, nodes, phases, history, drains or Drains(), now)
+        findings += places_taken(pool, {**_phases(others, image.target), **phases}, [*nodes, *others], phases)
     nobody_is_told = all(phase is not Phase.UPDATING for phase in phases.values())
     if waiting and nobody_is_told and waited >= TELLING and not capabilities.follows_annotation and not pool.paused:
         findings += _older_build(pool, config, builds) if config and image.target else []
-    return Rollout(phases, tuple(findings), _line(pool, phases, nodes, image), _mark(phases, nodes, image))
+    line = _line(pool, phases, nodes, image) + _held(findings)
+    total = len(nodes) + len(others)
+    known = waiting and image.target is not None and not _is_held(findings)
+    left = _remaining(pool, total, phases, history, now) if known else None
+    return Rollout(phases, tuple(findings), line, _mark(phases, nodes, image), history, left)
 
 
-def _pool_findings(pool: Pool) -> list[Finding]:
-    ref = ObjectRef(MACHINE_CONFIG_POOL.name, pool.name)
-    found = []
-    if pool.paused:
-        found.append(Finding("pool.paused", ref, f"MachineConfigPool {pool.name} is paused"))
-    if pool.render_error:
-        found.append(Finding("pool.render_degraded", ref, pool.render_error, pool.render_error))
-    return found
+def _phases(nodes: t.Iterable[NodeState], target: Target | None) -> dict[str, Phase]:
+    return {n.name: target.phase_of(n) if target else Phase.WAITING for n in nodes}
 
 
-def _node_findings(node: NodeState, phase: Phase) -> list[Finding]:
-    ref = ObjectRef(NODE.name, node.name)
-    found = []
-    if node.degraded:
-        found.append(Finding("node.degraded", ref, f"Node {node.name}: {node.reason or node.state}", node.reason))
-    if phase is Phase.DONE or not node.settled:  # a node on its way is away for a while
-        return found
-    if not node.ready:
-        found.append(Finding("node.not_ready", ref, f"Node {node.name} is not Ready"))
-    if node.unschedulable and not node.draining:
-        found.append(Finding("node.unschedulable", ref, f"Node {node.name} is cordoned"))
-    return found
+def _remaining(pool: Pool, total: int, phases: t.Mapping[str, Phase], history: History, now: float) -> float | None:
+    waiting = sum(phase is Phase.WAITING for phase in phases.values())
+    return history.remaining(waiting, pool.nodes_at_once(total), now)
+
+
+def _is_held(findings: t.Iterable[Finding]) -> bool:
+    """Whether something holds the rollout up for nobody knows how long."""
+    return any(f.severity is not Severity.WARNING for f in findings)
+
+
+def _held(findings: t.Iterable[Finding]) -> str:
+    """Return what the line says of blockers that the nodes' own states do not tell."""
+    told = sorted((f for f in findings if f.id in _TOLD_IN_LINE), key=lambda f: not f.fatal)
+    more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+    return f"; {told[0].message}{more}" if told else ""
 
 
 def not_in_pool(pool: str, name: str) -> Finding:
@@ -188,4 +220,6 @@ def _stage(node: NodeState) -> str:
         return "draining"
     if not node.ready:
         return "rebooting"
+    if node.uncordoning:
+        return "returning"
     return "applying the image" if not node.settled else "returning"

@@ -13,26 +13,34 @@ from .._errors import Refused
 from .._model import machineosconfig as config_model
 from .._model.build_progress import Outcome
 from .._model.capabilities import capabilities_of, desired_version
+from .._model.drain import Budget, Drains, Pod
+from .._model.machineconfignode import MachineConfigNode
 from .._model.machineosbuild import POOL_LABEL, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.node import NodeState
 from .._model.pool import Pool, in_two_pools, members
 from .._model.resources import (
     CLUSTER_VERSION,
+    MACHINE_CONFIG_NODE,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     NODE,
+    POD,
+    POD_DISRUPTION_BUDGET,
     Object,
     metadata_of,
 )
 from .._model.rollout import Rollout, in_pools, judge_rollout, not_in_pool
+from .._model.rollout_history import History
 from .apply_pool import pool_result
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
 from .window import Limits, Window
 
+DRAINS_WATCHED = 20
+"""Draining nodes whose pods are watched, those first that drain for the longest: a drain that is held up stays."""
 NODE_NEWS = 10.0
 """Seconds between two reports of node changes: many nodes moving are one piece of news."""
 
@@ -56,6 +64,8 @@ def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = tim
     """
     what = f"await the rollout of MachineConfigPool {ask.pool}"
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
+    draining = list(window.memory.get("draining") or [])
+    window.watch_too(_of_drains(draining))
     rollout = Rollout({}, (), "")
     seen: list[NodeState] = []
 
@@ -63,11 +73,17 @@ def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = tim
         nonlocal rollout, seen
         rollout, seen = _judge(session, window, ask, what)
         outcome = Outcome.SUCCEEDED if rollout.done else Outcome.WAITING
-        return Look(outcome, rollout.line, rollout.mark, rollout.findings)
+        window.memory["history"] = rollout.history.as_json()
+        window.memory["draining"] = rollout.draining[:DRAINS_WATCHED]
+        needs_more = window.memory["draining"] != draining
+        return Look(outcome, rollout.line, rollout.mark, rollout.findings, needs_more)
 
     look = follow(window, judge, Pace(least=1.0, most=NODE_NEWS, news=NODE_NEWS), ask.check_mode)
-    pool = _pool_object(window, ask.pool)
-    parts = {"pool": pool_result(pool), "rollout": rollout.counts, "nodes": [_node_result(n, rollout) for n in seen]}
+    parts = {
+        "pool": pool_result(_pool_object(window, ask.pool)),
+        "rollout": rollout_result(rollout),
+        "nodes": [_node_result(n, rollout) for n in seen],
+    }
     return conclude(session, window, what, look, ask.check_mode, parts)
 
 
@@ -84,6 +100,28 @@ def _pool_object(window: Window, name: str) -> Object | None:
     return next((p for p in window.objects(MACHINE_CONFIG_POOL) if metadata_of(p)["name"] == name), None)
 
 
+def _of_drains(draining: t.Sequence[str]) -> list[Subject]:
+    """Return what is watched while nodes drain, and only then: their pods, all budgets, the controller's words."""
+    if not draining:
+        return []
+    subjects = [Subject(POD_DISRUPTION_BUDGET, optional=True)]
+    for node in draining:
+        subjects.append(Subject(POD, field_selector=f"spec.nodeName={node}", part=node, optional=True))
+        subjects.append(Subject(MACHINE_CONFIG_NODE, field_selector=f"metadata.name={node}", part=node, optional=True))
+    return subjects
+
+
+def _drains(window: Window) -> Drains:
+    reports = [MachineConfigNode.from_api(m) for m in window.objects(MACHINE_CONFIG_NODE)]
+    needed = (POD.name, POD_DISRUPTION_BUDGET.name)
+    return Drains(
+        pods=[Pod.from_api(p) for p in window.objects(POD)],
+        budgets=[Budget.from_api(b) for b in window.objects(POD_DISRUPTION_BUDGET)],
+        reports={report.name: report for report in reports},
+        unseen=next((why for key, why in window.unreadable.items() if key.partition(" ")[0] in needed), ""),
+    )
+
+
 def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollout, list[NodeState]]:
     pools = [Pool.from_api(p) for p in window.objects(MACHINE_CONFIG_POOL)]
     pool = next((p for p in pools if p.name == ask.pool), None)
@@ -92,22 +130,35 @@ def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollo
             return Rollout({}, (), f"pool {ask.pool}: does not exist yet"), []
         raise no_such_pool(ask.pool, what)
     nodes = window.objects(NODE)
-    inside = [NodeState.from_api(n) for n in members(ask.pool, nodes, pools)]
+    inside = every = [NodeState.from_api(n) for n in members(ask.pool, nodes, pools)]
     outsiders = {name: in_pools(name, both) for name, both in in_two_pools(pool, nodes, pools).items()}
     if ask.nodes:
         named = {metadata_of(n)["name"] for n in select_nodes(nodes, Selection(names=ask.nodes), what)}
-        inside = [n for n in inside if n.name in named]
+        inside = [n for n in every if n.name in named]
         strangers = sorted(named - {n.name for n in inside})
         outsiders = {name: outsiders.get(name) or not_in_pool(ask.pool, name) for name in strangers}
     elif not inside and not outsiders and not ask.check_mode:
         raise Refused(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
+    names = {n.name for n in inside}
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     config_now = MachineOSConfig.from_api(config) if config else None
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
 
     def judged(release: str) -> Rollout:
         able = capabilities_of(release)
-        return judge_rollout(pool, config_now, builds, inside, outsiders, able, window.watched)
+        return judge_rollout(
+            pool,
+            config_now,
+            builds,
+            inside,
+            outsiders,
+            able,
+            waited=window.watched,
+            now=window.now(),
+            history=History.from_json(window.memory.get("history")),
+            drains=_drains(window),
+            others=[n for n in every if n.name not in names],
+        )
 
     rollout = judged(_release(session, window))
     if rollout.rests_on_the_release:  # a cluster that is upgraded meanwhile behaves differently
@@ -120,6 +171,12 @@ def _release(session: Session, window: Window, again: bool = False) -> str:
     if again or not window.memory.get("release"):
         window.memory["release"] = desired_version(session.peek(CLUSTER_VERSION, "version") or {})
     return str(window.memory["release"])
+
+
+def rollout_result(rollout: Rollout) -> dict[str, t.Any]:
+    """Return how many nodes are how far, and what is known of the time that is left."""
+    left = rollout.remaining
+    return {**rollout.counts, "remaining_seconds": None if left is None else round(left)}
 
 
 def _node_result(node: NodeState, rollout: Rollout) -> dict[str, t.Any]:

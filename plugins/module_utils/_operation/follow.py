@@ -17,6 +17,9 @@ from .._model.findings import Finding
 from .._result import findings_result, read_cluster, result
 from .window import Window
 
+_TOLD_AT = "told_at"
+"""Under which name a wait remembers when it told something."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -29,6 +32,8 @@ class Look:
     mark: str
     """Stands for where everything is. It changes with what counts as a movement, and with nothing else."""
     findings: tuple[Finding, ...] = ()
+    needs_more: bool = False
+    """Whether the next window is to watch something else than this one; it is not told before its time."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,11 @@ def follow(window: Window, judge: t.Callable[[], Look], pace: Pace, check_mode: 
     look: Look | None = None
     stale = True
     looked_at = 0.0
-    news_at = window.now() + pace.news if window.told else 0.0
+    news_at = window.memory.get(_TOLD_AT, 0.0) + pace.news
     for changed in window.moments():
         stale = stale or changed
-        held_back = look is not None and window.line(look.line) != window.told and window.now() >= news_at
+        differs = look is not None and (window.line(look.line) != window.told or look.needs_more)
+        held_back = differs and window.now() >= news_at
         passed = abs(window.now() - looked_at)
         if not held_back and passed < (pace.least if stale else pace.most):
             continue
@@ -75,9 +81,10 @@ def _is_told(window: Window, look: Look, check_mode: bool, in_time: bool) -> boo
     line = window.line(look.line)
     if check_mode or _is_over(window, look):
         line = look.line
-    elif not is_new and (line == window.told or not (window.outage or in_time)):
+    elif not is_new and ((line == window.told and not look.needs_more) or not (window.outage or in_time)):
         return False
     window.told = line
+    window.memory[_TOLD_AT] = window.now()
     return True
 
 

@@ -12,11 +12,22 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._cluster.watch import Event, Interrupted, Listed, Open, Subject, watch
-from .._model import machineosbuild, machineosconfig, node, pool
+from .._cluster.watch import Event, Interrupted, Listed, Open, Subject, Unreadable, watch
+from .._model import drain, machineconfignode, machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, Stillness, read_cursor
 from .._model.findings import FATAL, Finding, first_of
-from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE, Kind, Object, metadata_of
+from .._model.resources import (
+    MACHINE_CONFIG_NODE,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+    POD,
+    POD_DISRUPTION_BUDGET,
+    Kind,
+    Object,
+    metadata_of,
+)
 from .._model.sight import Sight
 
 _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
@@ -24,6 +35,9 @@ _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     MACHINE_OS_BUILD.name: machineosbuild.reduced,
     MACHINE_CONFIG_POOL.name: pool.reduced,
     NODE.name: node.reduced,
+    POD.name: drain.reduced_pod,
+    POD_DISRUPTION_BUDGET.name: drain.reduced_budget,
+    MACHINE_CONFIG_NODE.name: machineconfignode.reduced,
 }
 
 _AWAY = "API server away: "
@@ -70,7 +84,7 @@ class Window:
     ) -> None:
         before = read_cursor(cursor) if cursor else None
         self._session = session
-        self._subjects = subjects
+        self._subjects = list(subjects)
         self.limits = limits
         self.now = clock
         self.started = before.started if before else clock()
@@ -80,8 +94,17 @@ class Window:
         self._found = dict.fromkeys(before.found) if before else {}
         self._told_before = self.told
         self._sight = before.sight if before else Sight()
+        self.unreadable: dict[str, str] = self.memory.setdefault("unreadable", {})
+        """Optional subjects that may not be read or are not served: key -> why."""
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
+
+    def watch_too(self, subjects: t.Iterable[Subject]) -> None:
+        """Watch more than the other windows did; what an earlier one watched besides is forgotten."""
+        self._subjects += [subject for subject in subjects if subject.key not in self.unreadable]
+        keys = {subject.key for subject in self._subjects}
+        self._versions = {key: version for key, version in self._versions.items() if key in keys}
+        self._objects = {key: objects for key, objects in self._objects.items() if key in keys}
 
     @property
     def elapsed(self) -> float:
@@ -173,7 +196,12 @@ class Window:
 
     def objects(self, kind: Kind) -> list[Object]:
         """Return the objects of a kind, in the order of their names."""
-        known = self._objects.get(kind.name, {})
+        known = {
+            name: obj
+            for key, objects in self._objects.items()
+            if key.partition(" ")[0] == kind.name
+            for name, obj in objects.items()
+        }
         return [known[name] for name in sorted(known)]
 
     def cursor(self) -> str:
@@ -194,7 +222,7 @@ class Window:
     @property
     def complete(self) -> bool:
         """Whether every subject has been listed once."""
-        return all(subject.kind.name in self._versions for subject in self._subjects)
+        return all(s.key in self._versions or s.key in self.unreadable for s in self._subjects)
 
     def _take(self, event: Event) -> bool:
         if isinstance(event, Interrupted):
@@ -204,14 +232,22 @@ class Window:
         self._sight = self._sight.having(event.kind, self.now())
         if isinstance(event, Open):
             return was_away
+        if isinstance(event, Unreadable):
+            self.unreadable[event.kind] = event.reason
+            return True
         self._versions[event.kind] = event.resource_version
         if isinstance(event, Listed):
-            self._objects[event.kind] = {metadata_of(o)["name"]: o for o in event.items}
+            self._objects[event.kind] = {_name(o): o for o in event.items}
             return True
         known = self._objects.setdefault(event.kind, {})
-        name = metadata_of(event.item)["name"]
+        name = _name(event.item)
         if event.gone:
             return known.pop(name, None) is not None
         same = known.get(name) == event.item
         known[name] = event.item
         return not same
+
+
+def _name(obj: Object) -> str:
+    meta = metadata_of(obj)
+    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])

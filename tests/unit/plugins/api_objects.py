@@ -370,3 +370,71 @@ def build_pod(
         },
         "status": status,
     }
+
+
+def pod(
+    name: str = "db-0",
+    namespace: str = "shop",
+    node: str = "worker-0",
+    labels: t.Mapping[str, str] | None = None,
+    phase: str = "Running",
+    ready: bool = True,
+    owner: str = "StatefulSet",
+    static: bool = False,
+    deleted: str = "",
+) -> dict[str, t.Any]:
+    """Return somebody's pod on a node.
+
+    :param deleted: when a pod that was deleted is to be gone
+    """
+    metadata: dict[str, t.Any] = {
+        "name": name,
+        "namespace": namespace,
+        "labels": dict(labels or {"app": "db"}),
+        "annotations": {"kubernetes.io/config.mirror": "1f"} if static else {},
+        "ownerReferences": [{"kind": owner, "name": "db", "controller": True}],
+    }
+    if deleted:
+        metadata["deletionTimestamp"] = deleted
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"nodeName": node, "containers": [{"name": "db"}]},
+        "status": {"phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+_OF_DB: t.Mapping[str, t.Any] = {"matchLabels": {"app": "db"}}
+
+
+def budget(
+    name: str = "db",
+    selector: t.Mapping[str, t.Any] | None = _OF_DB,
+    allowed: int = 0,
+    healthy: int = 2,
+    desired: int = 2,
+    expected: int = 3,
+    policy: str = "",
+    generation: int = 1,
+    observed: int | None = None,
+) -> dict[str, t.Any]:
+    """Return a PodDisruptionBudget of the namespace ``shop``; one without a selector covers nobody."""
+    spec: dict[str, t.Any] = {"minAvailable": desired}
+    if selector is not None:
+        spec["selector"] = dict(selector)
+    if policy:
+        spec["unhealthyPodEvictionPolicy"] = policy
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name, "namespace": "shop", "generation": generation},
+        "spec": spec,
+        "status": {
+            "disruptionsAllowed": allowed,
+            "currentHealthy": healthy,
+            "desiredHealthy": desired,
+            "expectedPods": expected,
+            "observedGeneration": generation if observed is None else observed,
+        },
+    }

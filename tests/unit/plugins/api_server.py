@@ -159,6 +159,11 @@ class ApiServer:
         for obj in objects:
             self._store(kind.path(namespace=obj["metadata"].get("namespace", "")), obj)
 
+    def keep_as(self, collection: str, *objects: dict[str, t.Any]) -> None:
+        """Create or replace objects of any namespace in the list of all namespaces; watches are told."""
+        for obj in objects:
+            self._store(collection, obj)
+
     def drop(self, kind: Kind, name: str, namespace: str = "") -> None:
         """Remove an object; watches are told."""
         self._remove(kind.path(name, namespace))
@@ -324,15 +329,22 @@ class ApiServer:
             self._changes.append(Change(self._version, path.rpartition("/")[0], "DELETED", gone))
             self._changed.notify_all()
 
-    def changes_for(self, request: Request) -> t.Iterator[str]:
-        """Yield the lines of a watch until it ends; the last one without its end when it is cut."""
+    @property
+    def watches_ended(self) -> int:
+        """How often all watches were ended so far."""
+        return self._watches
+
+    def changes_for(self, request: Request, began: int) -> t.Iterator[str]:
+        """Yield the lines of a watch until it ends; the last one without its end when it is cut.
+
+        :param began: ``watches_ended`` as it was before the request could be seen by a test
+        """
         seen = int(request.query.get("resourceVersion") or self._version)
         deadline = time.monotonic() + float(request.query.get("timeoutSeconds", 30))
         if seen < OLDEST_VERSION:
             gone = status_object(410, "Expired", f"too old resource version: {seen} ({self._version})")
             yield json.dumps({"type": "ERROR", "object": gone}) + "\n"
             return
-        began = self._watches
         while True:
             with self._changed:
                 self._changed.wait_for(
@@ -367,8 +379,10 @@ def _not_found(path: str, plural: str) -> Reply:
 def _is_selected(obj: t.Mapping[str, t.Any], query: t.Mapping[str, str]) -> bool:
     labels = obj["metadata"].get("labels") or {}
     wanted = dict(part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part)
-    name = query.get("fieldSelector", "").partition("metadata.name=")[2]
-    return all(labels.get(key) == value for key, value in wanted.items()) and name in ("", obj["metadata"]["name"])
+    by_field = query.get("fieldSelector", "")
+    name, node = (by_field.partition(f"{field}=")[2] for field in ("metadata.name", "spec.nodeName"))
+    in_place = name in ("", obj["metadata"]["name"]) and node in ("", (obj.get("spec") or {}).get("nodeName"))
+    return in_place and all(labels.get(key) == value for key, value in wanted.items())
 
 
 class _Server(ThreadingHTTPServer):
@@ -422,13 +436,14 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = json.loads(content) if content else None
         request = Request(self.command, address.path, dict(parse_qsl(address.query)), list(self.headers.items()), body)
+        began = api.watches_ended
         api.requests.append(request)
         reply = api.fault_of(request)
         if reply == LOSE_ANSWER:
             api.answer(request)
             reply = HANG_UP
         if reply is None and request.query.get("watch"):
-            self._stream(api.changes_for(request))
+            self._stream(api.changes_for(request, began))
         elif reply is None and address.path.endswith("/log"):
             self._stream(api.log_for(request))
         else:

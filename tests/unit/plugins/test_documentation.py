@@ -22,8 +22,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_d
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.deployment import read_status
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState, count_phases
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import Rollout
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
     Expected,
     NodeVerdict,
@@ -31,6 +32,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict
     summarize,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import config_result
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.await_rollout import rollout_result
 from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import (
     build_result,
@@ -236,7 +238,7 @@ VERDICT = NodeVerdict("worker-0", Verdict.MISMATCH, (FINDING,), BOOTED)
         ("machineosbuild_wait", "machineosconfig", config_result(CONFIG)),
         ("machineosconfig", "machineosconfig", config_result(CONFIG)),
         ("machineconfigpool_wait", "findings", findings_result([FINDING])),
-        ("machineconfigpool_wait", "rollout", count_phases([])),
+        ("machineconfigpool_wait", "rollout", rollout_result(Rollout({}, (), ""))),
         ("node_image_verify", "nodes", [node_result(NODE, "layered", Expected("", "", "option"), VERDICT, "")]),
         ("node_image_verify", "summary", summarize([])),
     ],

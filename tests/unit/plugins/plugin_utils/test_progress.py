@@ -186,3 +186,12 @@ def test_more_is_said_with_v_and_each_of_it_once(detailed):
         "east node.degraded (error): Node a: cannot pull. Remove the cause.",
         "east Node a: updating (Working)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(None, ""), (0, ""), (20, ", about 1m left"), (840, ", about 14m left"), (4000, ", about 1h07m left")],
+)
+def test_what_is_left_is_said_when_it_is_known(left, said):
+    answer = {"progress": "rolling", "elapsed": 1, "rollout": {"remaining_seconds": left}}
+    assert progress_line("east", answer) == f"  [east] 1s  rolling{said}"

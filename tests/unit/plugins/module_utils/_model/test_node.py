@@ -114,7 +114,7 @@ def test_a_node_without_conditions_is_not_ready():
     [
         ("drain-x", "uncordon-w", True),
         ("drain-x", "drain-x", False),
-        ("uncordon-x", "drain-x", True),
+        ("uncordon-x", "drain-x", False),
         ("uncordon-x", "uncordon-x", False),
         (None, None, False),
         ("drain-x", None, True),

@@ -4,7 +4,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.blockers import RETRIED, RETURN
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.capabilities import capabilities_of
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.drain import Budget, Drains, Pod
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import MachineOSConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState, Phase, Target
@@ -15,17 +17,20 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout
     not_in_pool,
     pool_image,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout_history import History
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     LATER,
     NOON,
     OLD_RENDERED,
     RENDERED,
+    budget,
     image_of,
     machine_config_pool,
     machine_os_build,
     machine_os_config,
     node,
     node_with_image,
+    pod,
     render_degraded,
 )
 
@@ -44,6 +49,7 @@ def judge(
     outsiders: t.Sequence[str] = (),
     version: str = "4.21.0",
     waited: float = 3600,
+    **seen: t.Any,
 ) -> Rollout:
     return judge_rollout(
         Pool.from_api(pool or machine_config_pool()),
@@ -53,6 +59,7 @@ def judge(
         {name: not_in_pool("layered", name) for name in outsiders},
         capabilities_of(version),
         waited,
+        **seen,
     )
 
 
@@ -188,7 +195,8 @@ def test_a_node_that_reboots_or_drains_is_no_finding():
         ({"state": "Working"}, {}, "applying the image"),
         ({"state": "Working", "desiredDrain": "drain-x"}, {"unschedulable": True}, "draining"),
         ({"state": "Working"}, {"ready": "Unknown"}, "rebooting"),
-        ({"currentImage": image_of("a")}, {"unschedulable": True}, "returning"),
+        ({"currentImage": image_of("a"), "desiredDrain": "uncordon-x"}, {"unschedulable": True}, "returning"),
+        ({"currentImage": image_of("a")}, {"unschedulable": True}, "returning; Node worker-0 is cordoned"),
     ],
 )
 def test_the_line_says_what_a_node_is_doing(annotations, more, doing):
@@ -267,3 +275,153 @@ def test_the_target_is_the_pools_rendered_config_with_the_image_of_the_config():
     config, build = MachineOSConfig.from_api(BUILT), MachineOSBuild.from_api(BUILD)
     image = pool_image(Pool.from_api(machine_config_pool()), config, [build])
     assert image.target == Target(RENDERED, image_of("a"))
+
+
+# What holds it up ----------------------------------------------------------------------------------------------------
+
+TOLD = {"desiredImage": image_of("a"), "state": "Working"}
+REFUSED = (
+    f"failed to update OS to {image_of('a')}: error running rpm-ostree rebase --experimental "
+    f"ostree-unverified-registry:{image_of('a')}: error: Creating importer: failed to invoke method OpenImage: "
+    "reading manifest: unauthorized: authentication required: exit status 1"
+)
+
+
+def degraded(name: str = "worker-0", reason: str = REFUSED) -> dict:
+    return node(name, annotations={**TOLD, "state": "Degraded", "reason": reason})
+
+
+def later(rollout: Rollout, seconds: float, *nodes: dict, **more: t.Any) -> Rollout:
+    """The same nodes, or others, some seconds after a look at time 0."""
+    return judge(nodes, now=seconds, history=rollout.history, **more)
+
+
+def test_a_refused_image_is_told_at_once_and_ends_the_wait_once_the_daemon_has_tried_again():
+    first = judge([degraded()])
+    assert ids(first) == ["node.degraded"]
+    (found,) = later(first, RETRIED, degraded()).findings
+    assert found.id == "node.image_pull_refused"
+    assert found.message == (
+        "Node worker-0 is refused the image: Creating importer: failed to invoke method OpenImage: reading manifest: "
+        "unauthorized: authentication required"
+    )
+    assert found.evidence == REFUSED
+    assert found.fatal
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "failed to drain node: worker-0 after 1 hour",
+        f"failed to update OS to {image_of('a')}: error: pinging registry: connection refused",
+        "unexpected on-disk state: permission denied",
+    ],
+)
+def test_what_may_pass_is_no_refusal(reason):
+    assert ids(later(judge([degraded(reason=reason)]), RETRIED, degraded(reason=reason))) == ["node.degraded"]
+
+
+def test_a_node_that_does_not_come_back_is_named():
+    away = node("worker-0", annotations=TOLD, ready="Unknown")
+    first = judge([away])
+    assert ids(later(first, RETURN - 1, away)) == []
+    back_late = later(first, RETURN, away)
+    assert ids(back_late) == ["node.not_returned"]
+    assert "Node worker-0 has not been Ready for more than 10 minutes" in back_late.line
+
+
+@pytest.mark.parametrize(
+    ("max_unavailable", "out", "named"),
+    [
+        (None, [degraded("worker-0")], True),
+        (2, [degraded("worker-0")], False),
+        (2, [degraded("worker-0"), node("worker-2", unschedulable=True)], True),
+        ("20%", [degraded("worker-0")], True),
+        ("100%", [degraded("worker-0")], False),
+        (0, [degraded("worker-0")], True),
+        (None, [node("worker-0", ready="False")], True),
+        (None, [node("worker-0", annotations=TOLD, ready="False")], False),
+    ],
+)
+def test_nodes_that_get_nowhere_use_up_what_may_be_unavailable(max_unavailable, out, named):
+    limit = {} if max_unavailable is None else {"maxUnavailable": max_unavailable}
+    rollout = judge([*out, WAITING_1], pool=machine_config_pool(**limit))
+    assert ("pool.max_unavailable_used" in ids(rollout)) is named
+
+
+WAITING_1 = node("worker-1")
+
+
+def test_who_takes_the_places_is_named_with_the_reason():
+    (found,) = [f for f in judge([degraded(reason="cannot pull"), WAITING_1]).findings if f.id.startswith("pool.")]
+    assert found.message == (
+        "MachineConfigPool layered: no other node begins, for maxUnavailable (1) is used up: worker-0 degraded "
+        "(cannot pull)"
+    )
+
+
+def test_places_are_no_matter_once_nobody_waits_for_one():
+    assert ids(judge([degraded(reason="cannot pull"), node_with_image("a", "worker-1")])) == ["node.degraded"]
+
+
+def test_a_node_that_is_not_waited_for_takes_a_place_as_well():
+    others = [NodeState.from_api(degraded("worker-9", "cannot pull"))]
+    assert ids(judge([WAITING_1], others=others)) == ["pool.max_unavailable_used"]
+
+
+DRAINING = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
+HELD = Drains([Pod.from_api(pod())], [Budget.from_api(budget(allowed=0, healthy=1, desired=1, expected=1))], unseen="")
+
+
+def test_what_blocks_a_drain_is_in_the_line():
+    rollout = judge([DRAINING], drains=HELD)
+    assert ids(rollout) == ["node.drain_impossible"]
+    assert rollout.line == (
+        "pool layered: 0 of 1 nodes done, updating: worker-0 draining; Node worker-0 does not drain: "
+        "PodDisruptionBudget shop/db can allow no eviction of Pod shop/db-0"
+    )
+
+
+def test_pods_are_no_matter_once_the_node_is_drained():
+    drained = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x", "lastAppliedDrain": "drain-x"})
+    rollout = judge([drained], drains=HELD)
+    assert (ids(rollout), rollout.draining) == ([], [])
+
+
+def test_what_cannot_be_seen_is_said_only_while_it_matters():
+    blind = Drains(unseen="pods is forbidden")
+    assert ids(judge([DRAINING], drains=blind)) == ["cluster.drains_unseen"]
+    assert ids(judge([node("worker-0", annotations=TOLD)], drains=blind)) == []
+
+
+def test_the_node_that_drains_for_the_longest_comes_first():
+    second = node("a", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
+    rollout = later(judge([DRAINING]), 60, DRAINING, second)
+    assert rollout.draining == ["worker-0", "a"]
+
+
+def test_what_is_left_is_not_guessed_while_something_holds_the_rollout():
+    history = History({}, (100.0,), True)
+    assert judge([WAITING_1], history=history).remaining == 100
+    assert judge([WAITING_1, degraded(reason="cannot pull")], history=history).remaining is None
+    assert judge([WAITING_1], history=history, pool=machine_config_pool(paused=True)).remaining is None
+    assert judge([node_with_image("a")], history=history).remaining is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved"),
+    [
+        (node("worker-0"), node("worker-0", annotations=TOLD), True),
+        (node("worker-0", annotations=TOLD), DRAINING, True),
+        (node("worker-0", annotations=TOLD), node("worker-0", annotations=TOLD, ready="False"), True),
+        (node("worker-0", annotations=TOLD), node_with_image("a"), True),
+        (degraded(reason="one"), degraded(reason="another"), False),
+        (node("worker-0"), node("worker-0", labels={"zone": "b"}), False),
+    ],
+)
+def test_a_node_that_goes_on_has_moved_and_a_daemon_that_complains_has_not(before, after, moved):
+    assert (judge([before]).mark != judge([after]).mark) is moved
+
+
+def test_a_node_that_comes_or_goes_is_a_movement():
+    assert judge([WAITING_1]).mark != judge([WAITING_1, node("worker-2")]).mark

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import time
+import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
@@ -21,6 +23,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.awa
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     all_pools,
+    budget,
     cluster_version,
     image_of,
     machine_config_pool,
@@ -28,14 +31,23 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_os_config,
     node,
     node_with_image,
+    pod,
     render_degraded,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden
 
 TOLD = {"desiredImage": image_of("a")}
 
 
-def ask(*nodes: str, cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> Ask:
-    return Ask("layered", nodes, Limits(timeout, window), cursor, check)
+def ask(
+    *nodes: str,
+    cursor: str = "",
+    timeout: float = 0,
+    window: float = 30,
+    check: bool = False,
+    fail_on: t.Sequence[str] = ("fatal",),
+) -> Ask:
+    return Ask("layered", nodes, Limits(timeout, window, fail_on=fail_on), cursor, check)
 
 
 @pytest.fixture
@@ -57,7 +69,7 @@ def test_a_rollout_that_is_done_returns_at_once(cluster, session):
     finish_nodes(cluster)
     done = await_rollout(session, ask())
     assert done["finished"]
-    assert done["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
+    assert done["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0, "remaining_seconds": None}
     assert [(n["name"], n["phase"]) for n in done["nodes"]] == [("worker-0", "done"), ("worker-1", "done")]
     assert done["nodes"][0]["current_image"] == image_of("a")
     assert done["cluster"]["version"] == "4.21.0"
@@ -103,7 +115,10 @@ def test_a_new_finding_is_news_at_once(cluster, session, monkeypatch):
     cluster.keep(NODE, node("worker-0", annotations={**TOLD, "state": "Degraded", "reason": "cannot pull"}))
     second = await_rollout(session, ask(cursor=first["cursor"]))
     assert second["progress"].endswith("updating: worker-0 degraded (cannot pull)")
-    assert [(f["id"], f["evidence"]) for f in second["findings"]] == [("node.degraded", "cannot pull")]
+    assert [(f["id"], f["evidence"]) for f in second["findings"]] == [
+        ("node.degraded", "cannot pull"),
+        ("pool.max_unavailable_used", "worker-0 degraded (cannot pull)"),
+    ]
 
 
 def test_a_fatal_finding_ends_the_wait(cluster, session):
@@ -134,7 +149,8 @@ def test_what_cannot_clear_by_itself_ends_the_wait(pool, asked, cluster, session
     with pytest.raises(Refused, match=r"layered is paused|plain-0 is not in MachineConfigPool layered") as refused:
         await_rollout(session, asked)
     assert not refused.value.result["finished"]
-    assert refused.value.result["rollout"] == {"total": 2, "done": 1, "updating": 0, "waiting": 1}
+    rollout = refused.value.result["rollout"]
+    assert [rollout[phase] for phase in ("total", "done", "updating", "waiting")] == [2, 1, 0, 1]
 
 
 def test_a_timeout_says_what_holds_it(cluster, session):
@@ -208,3 +224,115 @@ def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, sessio
 def test_a_pool_that_cannot_be_rendered_is_told(cluster, session):
     cluster.keep(MACHINE_CONFIG_POOL, render_degraded(machine_config_pool(), "no such field"))
     assert [f["id"] for f in await_rollout(session, ask())["findings"]] == ["pool.render_degraded"]
+
+
+# While nodes drain ---------------------------------------------------------------------------------------------------
+
+DRAINS = {**TOLD, "state": "Working", "desiredDrain": "drain-x", "lastAppliedDrain": "uncordon-w"}
+DRAINED = {**DRAINS, "lastAppliedDrain": "drain-x"}
+
+
+@pytest.fixture
+def shop(cluster):
+    """A pod on worker-0 that its budget does not let go, and one elsewhere that is in nobody's way."""
+    elsewhere = pod("db-1", node="worker-1")
+    cluster.keep_as("/api/v1/pods", pod(), elsewhere)
+    cluster.keep_as("/apis/policy/v1/poddisruptionbudgets", budget(allowed=0, healthy=1, desired=1, expected=1))
+    cluster.keep(NODE, node("worker-0", annotations=DRAINS, unschedulable=True))
+    return cluster
+
+
+def asked_for(api, plural: str) -> list[str]:
+    return [r.query.get("fieldSelector", "") for r in api.requests if r.path.endswith(f"/{plural}")]
+
+
+def test_what_blocks_a_drain_is_named_by_the_window_after_it_began(shop, session):
+    first = await_rollout(session, ask())
+    assert first["progress"].endswith("updating: worker-0 draining")
+    assert asked_for(shop, "pods") == []
+    with pytest.raises(Refused, match=r"PodDisruptionBudget shop/db can allow no eviction of Pod shop/db-0\. Raise"):
+        await_rollout(session, ask(cursor=first["cursor"]))
+    assert set(asked_for(shop, "pods")) == {"spec.nodeName=worker-0"}
+    assert set(asked_for(shop, "poddisruptionbudgets")) == {""}
+
+
+def test_pods_are_not_read_while_no_node_drains(cluster, session):
+    cluster.keep(NODE, node("worker-0", annotations={**TOLD, "state": "Working"}))
+    first = await_rollout(session, ask())
+    await_rollout(session, ask(cursor=first["cursor"], window=0.5))
+    assert not asked_for(cluster, "pods") + asked_for(cluster, "poddisruptionbudgets")
+
+
+def test_pods_are_not_read_any_more_once_the_node_is_drained(shop, session, monkeypatch):
+    monkeypatch.setattr(operation, "NODE_NEWS", 0.5)
+    first = await_rollout(session, ask())
+    shop.keep(NODE, node("worker-0", annotations=DRAINED, unschedulable=True))
+    news = first
+    while "draining" in news["progress"]:
+        news = await_rollout(session, ask(cursor=news["cursor"], window=5, fail_on=()))
+    shop.requests.clear()
+    assert not await_rollout(session, ask(cursor=news["cursor"], window=0.5))["findings"]
+    assert not asked_for(shop, "pods") + asked_for(shop, "poddisruptionbudgets")
+
+
+@pytest.mark.parametrize("plural", ["pods", "poddisruptionbudgets"])
+def test_an_account_that_may_not_read_pods_waits_all_the_same(plural, shop, session):
+    shop.always_fail(f"/{plural}", forbidden(plural))
+    news = await_rollout(session, ask())
+    while not news["findings"]:
+        news = await_rollout(session, ask(cursor=news["cursor"]))
+    assert [f["id"] for f in news["findings"]] == ["cluster.drains_unseen"]
+    asked = len(asked_for(shop, plural))
+    await_rollout(session, ask(cursor=news["cursor"], window=0.5))
+    assert len(asked_for(shop, plural)) == asked, "a refusal is not asked for twice"
+
+
+def test_a_cluster_without_machine_config_nodes_is_no_hindrance(shop, session):
+    shop.not_served.add("machineconfignodes")
+    first = await_rollout(session, ask())
+    with pytest.raises(Refused, match="can allow no eviction"):
+        await_rollout(session, ask(cursor=first["cursor"]))
+
+
+# Who is waited for ---------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_joins_meanwhile_is_waited_for(cluster, session):
+    first = await_rollout(session, ask())
+    finish_nodes(cluster)
+    cluster.keep(NODE, node("worker-2"))
+    second = await_rollout(session, ask(cursor=first["cursor"], window=1.5))
+    assert (second["finished"], second["rollout"]["done"], second["rollout"]["total"]) == (False, 2, 3)
+
+
+def test_a_node_that_leaves_meanwhile_is_not(cluster, session):
+    finish_nodes(cluster, "worker-0")
+    news = await_rollout(session, ask())
+    cluster.drop(NODE, "worker-1")
+    while not news["finished"]:
+        news = await_rollout(session, ask(cursor=news["cursor"]))
+    assert news["rollout"]["total"] == 1
+
+
+def test_a_pool_that_everybody_leaves_is_no_success(cluster, session):
+    news = await_rollout(session, ask())
+    cluster.keep(NODE, *(node(name, roles=["worker"]) for name in ("worker-0", "worker-1")))
+    with pytest.raises(Refused, match="no node is in it"):
+        await_rollout(session, ask(cursor=news["cursor"], window=5))
+
+
+def test_the_release_is_read_once_a_wait(cluster, session):
+    first = await_rollout(session, ask())
+    await_rollout(session, ask(cursor=first["cursor"], window=0.5))
+    assert cluster.said.count("GET /apis/config.openshift.io/v1/clusterversions/version") == 1
+
+
+def test_an_upgrade_meanwhile_is_noticed_before_a_release_is_blamed(cluster, session):
+    cluster.keep(CLUSTER_VERSION, cluster_version("4.20.5"))
+    first = await_rollout(session, ask())
+    cluster.keep(CLUSTER_VERSION, cluster_version("4.21.0"))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
+    edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
+    cluster.keep(MACHINE_OS_CONFIG, edited)
+    began = replace(read_cursor(first["cursor"]), started=time.time() - 100)
+    assert not await_rollout(session, ask(cursor=str(began), window=1.5))["findings"]
