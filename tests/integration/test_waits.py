@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+from lab.scenarios.catalogue import SCENARIOS
+from lab.scenarios.stage import Stage
 from layering import ROLLOUT_TIMEOUT, build_wait, config_options, containerfile, wait_for_build
 
 if t.TYPE_CHECKING:
@@ -114,19 +117,60 @@ def test_a_rollout_that_has_not_begun_is_not_done(ansible: Ansible, lab: Facts, 
     assert late["rollout"]["done"] == 1
 
 
-def test_a_paused_pool_is_named_instead_of_waited_for(director: Ansible) -> None:
-    pool = {"pool": "held"}
-    run = director.run_tasks(
-        [
-            build_wait("held"),
-            {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": {**pool, "nodes": ["worker-4"]}},
-            {"name": "Held", "imagemode.openshift.machineconfigpool_wait": pool, "ignore_errors": True},
-            {"name": "Release", "imagemode.openshift.machineconfigpool": {**pool, "paused": False}},
-            {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**pool, "timeout": ROLLOUT_TIMEOUT}},
-        ]
-    )
+HELD = {"pool": "held"}
+
+
+@pytest.fixture(scope="module")
+def held(director: Ansible) -> str:
+    """The one node of a pool that was paused when it came in."""
+    join = {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": {**HELD, "nodes": ["worker-4"]}}
+    run = director.run_tasks([build_wait("held"), join])
     assert run.rc == 0, run.output
-    held = run.of("Held")
-    assert held.failed
-    assert held["findings"][0]["id"] == "pool.paused"
-    assert run.of("Roll")["rollout"]["done"] == 1
+    return "worker-4"
+
+
+def test_a_paused_pool_is_named_instead_of_waited_for(director: Ansible, held: str) -> None:
+    waited, dummy = director.run_module("machineconfigpool_wait", HELD)
+    assert waited.failed
+    assert waited["findings"][0]["id"] == "pool.paused"
+
+
+def test_a_pod_that_may_not_be_evicted_is_named_with_its_budget_and_its_node(
+    director: Ansible, lab: Facts, api: Api, held: str
+) -> None:
+    blocked, stage = SCENARIOS["drain-blocked"], Stage(lab, api, HELD["pool"], held)
+    assert blocked.undo is not None
+    blocked.play(stage)
+    release = {"name": "Release", "imagemode.openshift.machineconfigpool": {**HELD, "paused": False}}
+    wait = {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**HELD, "timeout": ROLLOUT_TIMEOUT}}
+    try:
+        run = director.run_tasks([release, wait])
+    finally:
+        blocked.undo(stage)
+    named = run.of("Roll")
+    assert named.failed
+    (finding,) = named["findings"]
+    assert finding["id"] == "node.drain_impossible"
+    assert finding["object"]["kind"] == "Pod"
+    pod = f"{finding['object']['namespace']}/{finding['object']['name']}"
+    assert f"Node {held} does not drain: PodDisruptionBudget {finding['object']['namespace']}/" in named.msg
+    assert f"can allow no eviction of Pod {pod}. " in named.msg
+    done = director.run_tasks([wait]).of("Roll")
+    assert not done.failed, done.msg
+    assert done["rollout"]["done"] == 1
+
+
+def test_a_node_that_somebody_else_cordoned_is_named(director: Ansible, lab: Facts, api: Api, held: str) -> None:
+    cordoned, stage = SCENARIOS["node-cordoned"], Stage(lab, api, HELD["pool"], held)
+    assert cordoned.undo is not None
+    release = {"name": "Release", "imagemode.openshift.machineconfigpool": {**HELD, "paused": False}}
+    wait = {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**HELD, "timeout": ROLLOUT_TIMEOUT}}
+    assert director.run_tasks([release, wait]).rc == 0
+    cordoned.play(stage)
+    try:
+        options = {**HELD, "timeout": 60, "fail_on_findings": ["node.unschedulable"]}
+        named, dummy = director.run_module("machineconfigpool_wait", options)
+    finally:
+        cordoned.undo(stage)
+    assert named.failed
+    assert f"Node {held} is cordoned" in named.msg
