@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 import traceback
 import typing as t
@@ -92,10 +93,17 @@ def _run_step(step: str) -> Outcome:
 
 def main() -> None:
     """Run the command line; what is missing is said in one line."""
+    _hear_interrupts()
     try:
         app()
     except NotPossible as refusal:
         raise SystemExit(str(refusal)) from None
+
+
+def _hear_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background: the tests of interrupts inherit it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if __name__ == "__main__":

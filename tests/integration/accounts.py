@@ -79,7 +79,8 @@ class Account:
 
 def manifest(name: str) -> list[dict[str, t.Any]]:
     """Return the objects of a manifest."""
-    return list(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text(encoding="utf-8")))
+    content = yaml.safe_load((MANIFESTS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return t.cast("list[dict[str, t.Any]]", content["items"])
 
 
 def granted(objects: t.Iterable[t.Mapping[str, t.Any]]) -> set[Permission]:

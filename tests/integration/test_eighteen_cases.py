@@ -79,7 +79,6 @@ class Playing(t.Protocol):
 
     def __call__(self, name: str, pool: str, node: str = "", *, undo: bool = False) -> str:
         """Play it, or take it back, and return what was done."""
-        ...
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +100,6 @@ class NewAnsible(t.Protocol):
 
     def __call__(self, kubeconfig: Path | None = None) -> Ansible:
         """Return one, with a folder of its own."""
-        ...
 
 
 @pytest.fixture(scope="module")

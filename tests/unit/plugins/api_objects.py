@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import typing as t
+from types import MappingProxyType
 
 MCO = "machineconfiguration.openshift.io/"
 OWN = "imagemode.openshift/"
@@ -405,7 +406,7 @@ def pod(
     }
 
 
-_OF_DB: t.Mapping[str, t.Any] = {"matchLabels": {"app": "db"}}
+_OF_DB: t.Mapping[str, t.Any] = MappingProxyType({"matchLabels": {"app": "db"}})
 
 
 def budget(
