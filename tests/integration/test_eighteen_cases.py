@@ -8,6 +8,7 @@ Those that another file decides already stand in ELSEWHERE.
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import typing as t
@@ -41,11 +42,13 @@ if t.TYPE_CHECKING:
 ELSEWHERE: t.Mapping[int, str] = {
     1: "test_waits.py::test_an_edit_is_answered_by_its_own_build_not_by_the_one_before",
     3: "test_waits.py::test_a_failed_build_fails_with_the_builders_own_last_words",
-    7: "test_verify.py::test_a_node_that_booted_another_image_is_named",
+    7: "test_verify.py::test_a_node_that_booted_another_image_is_named_though_its_annotations_say_done",
     10: "test_waits.py::test_a_paused_pool_is_named_instead_of_waited_for",
+    11: "test_waits.py::test_a_pod_that_may_not_be_evicted_is_named_with_its_budget_and_its_node",
 }
 
 ROLLED, REBUILT, EXPIRED, LOST = "rolled", "rebuilt", "expired", "lost"
+HERE = Path(__file__).resolve()
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,21 @@ def rollout_wait(pool: str, **options: t.Any) -> dict[str, t.Any]:
     """Return the task ``Roll``, which waits for the nodes of a pool."""
     wait = {"pool": pool, "timeout": ROLLOUT_TIMEOUT, **options}
     return {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": wait}
+
+
+def test_every_case_has_its_test() -> None:
+    here = _tests_of(HERE)
+    for number in range(1, 19):
+        if number in ELSEWHERE:
+            file, dummy, name = ELSEWHERE[number].partition("::")
+            assert name in _tests_of(HERE.with_name(file)), f"Case {number}: {name} is not in {file}"
+        else:
+            assert any(name.startswith(f"test_case_{number:02}_") for name in here), f"Case {number} has no test"
+
+
+def _tests_of(file: Path) -> set[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_case_05_a_wait_goes_on_through_503_410_and_broken_streams(
