@@ -95,13 +95,11 @@ def conclude(
     look: Look | None,
     check_mode: bool,
     parts: t.Mapping[str, t.Any],
-    explained: str = "",
 ) -> dict[str, t.Any]:
     """Return the result of a window, or fail with it when the wait is over without what was waited for.
 
     :param what: what is waited for, for the refusal
     :param parts: what this wait's results have besides
-    :param explained: what is known about the finding that ends the wait
     :raises Refused: a finding ends the wait, its time is over, or nothing has moved for too long
     """
     ending = window.ending(look.findings) if look and not check_mode else None
@@ -119,8 +117,7 @@ def conclude(
         cursor=window.cursor(),
     )
     if ending and not succeeded:
-        reason = f"{ending.message}: {explained}" if explained else ending.message
-        raise Refused(what, reason, ending.remedy, done)
+        raise Refused(what, ending.message, ending.remedy, done)
     if late:
         raise _too_late(window, what, look).having(done)
     return done
