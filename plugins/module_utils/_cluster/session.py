@@ -233,6 +233,8 @@ class Session:
     def delete(self, kind: Kind, name: str, namespace: str = "", uid: str = "", dry_run: bool = False) -> None:
         """Delete an object; with *uid*, only that one. One that is gone already is no error."""
         body: dict[str, t.Any] = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if dry_run:
+            body["dryRun"] = ["All"]  # a server that gets a body does not look at the query
         if uid:
             body["preconditions"] = {"uid": uid}
 

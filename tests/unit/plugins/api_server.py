@@ -34,7 +34,14 @@ class Request:
     @property
     def writes(self) -> bool:
         """Whether it changes something."""
-        return self.method != "GET" and self.query.get("dryRun") != "All" and not self.is_review
+        return self.method != "GET" and not self.is_dry_run and not self.is_review
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether only the server's rules are asked. A deletion with a body says so in it: the query is not read."""
+        if self.method == "DELETE" and self.body:
+            return bool(self.body.get("dryRun") == ["All"])
+        return self.query.get("dryRun") == "All"
 
     @property
     def is_review(self) -> bool:

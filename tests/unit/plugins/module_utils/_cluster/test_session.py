@@ -394,3 +394,11 @@ def test_a_certificate_is_trusted_by_its_authority_or_not_looked_at(self_signed)
     address, pem = self_signed
     for trust in ({"ca_cert": pem}, {"validate_certs": False}):
         assert open_session({"host": address, **TOKEN, **trust}).list(NODE).items == []
+
+
+def test_a_deletion_in_a_dry_run_deletes_nothing_also_when_it_names_a_uid(api, session):
+    api.keep(SECRET, secret("push"))
+    uid = api.kept(SECRET, "push", NAMESPACE)["metadata"].get("uid", "")
+    session.delete(SECRET, "push", NAMESPACE, uid=uid, dry_run=True)
+    assert api.requests[-1].body["dryRun"] == ["All"]  # beside a body, the API server does not read the query
+    assert api.kept(SECRET, "push", NAMESPACE)
