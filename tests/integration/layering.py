@@ -58,7 +58,10 @@ SHARED_POOLS: t.Mapping[str, str] = {
     "edited": "echo edited > /etc/pool",
     "failing": "echo no such luck >&2; exit 7",
     "held": "echo held > /etc/pool",
+    "paused": "echo paused > /etc/pool",
+    "memberless": "echo memberless > /etc/pool",
 }
+_PAUSED = ("held", "paused")
 
 
 def start_builds(ansible: Ansible, lab: Facts, pools: t.Collection[str]) -> None:
@@ -68,7 +71,7 @@ def start_builds(ansible: Ansible, lab: Facts, pools: t.Collection[str]) -> None
     """
     tasks: list[dict[str, t.Any]] = []
     for pool in pools:
-        paused = {"paused": True} if pool == "held" else {}
+        paused = {"paused": True} if pool in _PAUSED else {}
         config = config_options(lab, pool, containerfile=containerfile(SHARED_POOLS[pool]))
         tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool, **paused}})
         tasks.append({"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config})

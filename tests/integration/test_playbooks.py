@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from layering import BuiltPool
     from playing import Ansible, Run
 
-BUILDS = ("held", "rolled-out")
+BUILDS = ("memberless", "rolled-out")
 APPLY = "imagemode.openshift.apply"
 VERIFY = "imagemode.openshift.verify"
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
@@ -141,9 +141,9 @@ def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Fa
 
 
 def test_a_pool_without_members_ends_after_its_build(director: Ansible, lab: Facts) -> None:
-    wait_for_build(director, "held")
+    wait_for_build(director, "memberless")
     run = director.run_playbook(
-        APPLY, variables=asked(lab, "held", image_mode_containerfile=containerfile(SHARED_POOLS["held"]))
+        APPLY, variables=asked(lab, "memberless", image_mode_containerfile=containerfile(SHARED_POOLS["memberless"]))
     )
     assert run.rc == 0, run.output
     assert [(entry["verdict"], entry["nodes"]) for entry in handed_on(run)] == [("none", [])]
@@ -223,8 +223,8 @@ def test_what_may_fail_is_the_users_choice(ansible: Ansible, rolled_out: BuiltPo
 
 
 def test_nobody_to_ask_is_no_success(director: Ansible) -> None:
-    wait_for_build(director, "held")
-    run = director.run_playbook(VERIFY, variables={"image_mode_pool": "held"})
+    wait_for_build(director, "memberless")
+    run = director.run_playbook(VERIFY, variables={"image_mode_pool": "memberless"})
     assert "no node is in it" in failure(run)
     assert [entry["verdict"] for entry in handed_on(run)] == ["unknown"]
 

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from layering import BuiltPool
     from playing import Ansible
 
+BUILDS = ("paused", "rolled-out")
 OTHER = "sha256:" + "0" * 64
 MCO = "machineconfiguration.openshift.io/"
 DAEMONS = "/api/v1/namespaces/openshift-machine-config-operator/pods"
@@ -192,9 +193,9 @@ def test_a_node_that_leaves_the_cluster_while_it_is_asked_is_unknown(
 
 def test_nothing_matches_while_an_edit_is_not_built(director: Ansible, lab: Facts) -> None:
     # The pool is paused: its image is built, and no node is changed.
-    held = wait_for_build(director, "held")
-    pool = {"pool": held.name}
-    edit = config_options(lab, held.name, containerfile=containerfile("echo edited > /etc/pool"))
+    paused = wait_for_build(director, "paused")
+    pool = {"pool": paused.name}
+    edit = config_options(lab, paused.name, containerfile=containerfile("echo edited > /etc/pool"))
     join = {**pool, "nodes": ["worker-3"]}
     run = director.run_tasks(
         [
@@ -210,7 +211,7 @@ def test_nothing_matches_while_an_edit_is_not_built(director: Ansible, lab: Fact
     assert (built["verdict"], findings_of(built, "worker-3")) == ("mismatch", ["node.image_differs"])
     assert (edited["verdict"], findings_of(edited, "worker-3")) == ("unknown", ["cluster.expectation_not_current"])
     expected = [told["nodes"][0]["expected"] for told in (built, edited)]
-    assert [(e["digest"], e["current"]) for e in expected] == [(held.digest, True), (held.digest, False)]
+    assert [(e["digest"], e["current"]) for e in expected] == [(paused.digest, True), (paused.digest, False)]
 
 
 def test_findings_alone_do_not_fail_when_nothing_is_to_fail_on(
