@@ -60,6 +60,8 @@ OPTIONAL = {
 EXPLAINS = {
     Permission("list", "pods"),
     Permission("watch", "pods"),
+    Permission("watch", "pods", "", OPERATOR_NAMESPACE),
+    Permission("watch", "machineconfignodes", "machineconfiguration.openshift.io"),
     Permission("list", "poddisruptionbudgets", "policy"),
     Permission("watch", "poddisruptionbudgets", "policy"),
     Permission("get", "pods/log", "", OPERATOR_NAMESPACE),

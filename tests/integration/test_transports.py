@@ -43,7 +43,8 @@ def left(api: Api) -> list[str]:
 
 def asking(api: Api) -> int:
     """The process that made the one namespace that is there."""
-    (namespace,) = api.get("/api/v1/namespaces", labelSelector="imagemode.openshift/debug-run=true")["items"]
+    namespaces = api.get("/api/v1/namespaces", labelSelector="imagemode.openshift/debug-run=true")["items"]
+    (namespace,) = [n for n in namespaces if "deletionTimestamp" not in n["metadata"]]
     return int(namespace["metadata"]["annotations"]["imagemode.openshift/process"].split("/")[2])
 
 

@@ -129,6 +129,20 @@ def take_api_server_away(facts: Facts, seconds: float) -> None:
     _await_ready(Cluster(facts))
 
 
+@contextlib.contextmanager
+def without(facts: Facts, *names: str) -> Iterator[None]:
+    """Stop components, named as ``lab status`` names them, and start them again afterwards."""
+    supervisor = Supervisor.of(facts)
+    stopped = [item for item in components(facts, facts.folder) if item.name in names]
+    for component in stopped:
+        supervisor.stop(_qualified(component))
+    try:
+        yield
+    finally:
+        for component in stopped:
+            supervisor.start(component)
+
+
 def _api_server(facts: Facts) -> Component:
     # The folder of manifests is for other components' command lines.
     return next(item for item in components(facts, facts.folder) if item.name == API_SERVER)
