@@ -144,6 +144,7 @@ def test_a_deleted_job_interrupts_its_build_and_a_deleted_build_is_made_again(la
     lab.play("build-interrupted", "--pool", STUCK)
     eventually("the build is Interrupted", lambda: lab.is_true(build_name, "Interrupted"))
     uid = lab.api.get(f"{BUILDS}/{build_name}")["metadata"]["uid"]
+    pods_before = set(lab.build_pods(build_name))
 
     lab.play("build-vanishes", "--pool", STUCK)
 
@@ -155,6 +156,8 @@ def test_a_deleted_job_interrupts_its_build_and_a_deleted_build_is_made_again(la
         }
 
     eventually("the operator makes the build again", lambda: uids() - {uid})
+    # Both builds have one name, and so have their pods' labels.
+    eventually("a pod of its own runs", lambda: set(lab.build_pods(build_name)) - pods_before)
 
 
 def test_an_evicted_build_gets_another_pod(lab: PlayedLab) -> None:
