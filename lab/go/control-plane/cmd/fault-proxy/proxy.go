@@ -154,6 +154,9 @@ func (b *troubledBody) Read(p []byte) (int, error) {
 		p = p[:min(len(p), max(1, fault.BytesPerSecond/10))]
 	}
 	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && b.ctx.Err() != nil {
+		err = b.ctx.Err() // what was cut off must not look like an answer that came to its end
+	}
 	b.sent += n
 	if n == 0 {
 		return n, err
