@@ -26,6 +26,8 @@ pytestmark = pytest.mark.lab
 
 POOL = "layered"
 STUCK = "stuck"
+# A pool of its own: in 4.19 the clean-up after a build that was made again often hits the new one's Job, and its pod.
+EVICTED = "evicted"
 
 
 class PlayedLab:
@@ -78,6 +80,7 @@ def lab() -> Iterator[PlayedLab]:
             lab = PlayedLab(lab_folder(name))
             lab.play("config-edited", "--pool", POOL)
             lab.play("build-hangs", "--pool", STUCK)
+            lab.play("build-hangs", "--pool", EVICTED)
             lab.api.patch(f"{POOLS}/{POOL}", {"spec": {"maxUnavailable": 3}})
             yield lab
         finally:
@@ -161,10 +164,10 @@ def test_a_deleted_job_interrupts_its_build_and_a_deleted_build_is_made_again(la
 
 
 def test_an_evicted_build_gets_another_pod(lab: PlayedLab) -> None:
-    build_name = lab.current_build(STUCK)
+    build_name = lab.current_build(EVICTED)
     first = eventually("the build runs", lambda: lab.build_pods(build_name))
 
-    lab.play("build-evicted", "--pool", STUCK)
+    lab.play("build-evicted", "--pool", EVICTED)
 
     eventually("another pod runs", lambda: set(lab.build_pods(build_name)) - set(first))
 
@@ -215,7 +218,6 @@ def test_an_edit_is_taken_back_with_the_text_that_was_there(lab: PlayedLab, imag
 
 
 def test_what_a_later_release_writes_of_a_failed_build_is_written_and_taken_back(lab: PlayedLab, image: str) -> None:
-    # The last test: the operator, which has heard of a build that it did not make, may build anew.
     lab.play("later-failure-told", "--pool", POOL)
     build_name = f"{POOL}-{'c' * 32}"
     assert lab.is_true(build_name, "Failed")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from lab.cache import lab_folder
 from lab.facts import Facts
-from lab.faults import Fault, FaultProxy, without
+from lab.faults import Fault, FaultProxy, standing_still
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import BUILDS as BUILDS_PATH
@@ -195,7 +195,7 @@ def test_case_05_a_wait_goes_on_through_503_410_and_broken_streams(
 def test_case_02_a_pool_that_says_updated_before_its_rollout_begins_is_not_done(
     director: Ansible, lab: Facts, api: Api, play: Playing, rolled: BuiltPool
 ) -> None:
-    with without(lab, "machine-config-controller"):  # or the rollout is over before a crowded machine has asked
+    with standing_still(lab, "machine-config-controller"):  # or the rollout is over before a crowded machine has asked
         play("node-joins", ROLLED, "worker-0")
         assert is_true(api, ROLLED, "Updated")
         run = director.run_tasks([rollout_wait(ROLLED, timeout=2)])

@@ -143,6 +143,22 @@ def without(facts: Facts, *names: str) -> Iterator[None]:
             supervisor.start(component)
 
 
+@contextlib.contextmanager
+def standing_still(facts: Facts, name: str) -> Iterator[None]:
+    """Let a component, named as ``lab status`` names it, do nothing for a while, shorter than its lease of 137 s.
+
+    Unlike one that is started again it afterwards does only what it would have done: the machine-config-controller
+    gives pools that are younger than itself their kubelet configs at its start, and with them builds of another name.
+    """
+    supervisor = Supervisor.of(facts)
+    (component,) = (item for item in components(facts, facts.folder) if item.name == name)
+    supervisor.freeze(_qualified(component))
+    try:
+        yield
+    finally:
+        supervisor.thaw(_qualified(component))
+
+
 def _api_server(facts: Facts) -> Component:
     # The folder of manifests is for other components' command lines.
     return next(item for item in components(facts, facts.folder) if item.name == API_SERVER)

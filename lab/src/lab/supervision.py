@@ -114,6 +114,14 @@ class Supervisor:
         """End a running component at once, as a crash would; it is started again as after one."""
         self._proxy.supervisor.signalProcess(component, "KILL")
 
+    def freeze(self, component: str) -> None:
+        """Let a running component stand still where it is."""
+        self._proxy.supervisor.signalProcess(component, "STOP")
+
+    def thaw(self, component: str) -> None:
+        """Let a component go on that stands still."""
+        self._proxy.supervisor.signalProcess(component, "CONT")
+
     def shut_down(self) -> None:
         """Stop every component, tier by tier, and end."""
         self._proxy.supervisor.shutdown()

@@ -114,8 +114,12 @@ def _older(stage: Stage) -> str:
         "conditions": build_conditions("Succeeded"),
         "digestedImagePushSpec": f"{repository}@sha256:{'0' * 64}",
     }
-    stage.write_build(name, status)
-    return f"wrote MachineOSBuild {name}, Succeeded, for the same rendered config and first in the list"
+    with stage.builder_away():
+        stage.write_build(name, status)
+    return (
+        f"wrote MachineOSBuild {name}, Succeeded, for the same rendered config and first in the list, "
+        "while machine-os-builder was stopped"
+    )
 
 
 def _older_gone(stage: Stage) -> str:
@@ -130,8 +134,8 @@ def _last_of_the_list(stage: Stage) -> str:
 
 def _two(stage: Stage) -> str:
     name = _last_of_the_list(stage)
-    stage.write_build(name, {"conditions": build_conditions("Building"), "buildStart": now()})
-    stage.evict_builder()
+    with stage.builder_away():
+        stage.write_build(name, {"conditions": build_conditions("Building"), "buildStart": now()})
     return f"wrote MachineOSBuild {name}, Building, and ended machine-os-builder, as when it is evicted; another starts"
 
 

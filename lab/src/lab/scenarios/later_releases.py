@@ -29,9 +29,10 @@ def _forgotten(stage: Stage) -> str:
 def _written(stage: Stage, letter: str, status: dict[str, object], labels: dict[str, str] | None = None) -> str:
     """Write a build, let the MachineOSConfig name it, and note on it which one was named before."""
     name, before = f"{stage.pool}-{letter * 32}", stage.named_build()
-    stage.write_build(name, status, labels)
-    stage.api.patch(f"{BUILDS}/{name}", {"metadata": {"annotations": {BEFORE: before}}})
-    stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
+    with stage.builder_away():
+        stage.write_build(name, status, labels)
+        stage.api.patch(f"{BUILDS}/{name}", {"metadata": {"annotations": {BEFORE: before}}})
+        stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
     return name
 
 

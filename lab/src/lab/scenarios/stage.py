@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -58,6 +59,21 @@ class Stage:
             # The folder of manifests is for other components' command lines.
             parts = components(self.facts, self.facts.folder)
             self._supervisor.start(next(part for part in parts if f"{part.tier}:{part.name}" == _BUILDER))
+
+    @contextlib.contextmanager
+    def builder_away(self) -> Iterator[None]:
+        """Stop machine-os-builder for as long as objects are written that it is to find, not to watch come into being.
+
+        It would answer each step, five seconds later: a build without conditions gets a Job, and one that becomes
+        Succeeded is written into its MachineOSConfig.
+        """
+        was_there = self._builder_state() is not State.STOPPED
+        self.stop_builder()
+        try:
+            yield
+        finally:
+            if was_there:
+                self.start_builder()
 
     def _builder_state(self) -> State:
         return self._supervisor.states()[_BUILDER.partition(":")[2]].state
@@ -193,7 +209,10 @@ class Stage:
         return self.read(BUILDS, "MachineOSBuild", name)
 
     def write_build(self, name: str, status: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
-        """Create a build for the pool's present rendered config beside the operator's own, with a status."""
+        """Create a build for the pool's present rendered config beside the operator's own, with a status.
+
+        Only while the builder is away.
+        """
         config = self.config()
         rendered = self.read(POOLS, "MachineConfigPool", self.pool)["spec"]["configuration"]["name"]
         repository = config["spec"]["renderedImagePushSpec"].rpartition(":")[0]
@@ -224,7 +243,6 @@ class Stage:
                 },
             },
         )
-        # A build without conditions would get a Job of the operator's, five seconds later.
         self.api.patch(f"{BUILDS}/{name}/status", {"status": dict(status)})
 
     def pull_secret(self) -> dict[str, Any]:
