@@ -22,7 +22,7 @@ from lab.faults import Fault, FaultProxy, standing_still
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import BUILDS as BUILDS_PATH
-from lab.scenarios.stage import CONFIGS, POOLS, Stage
+from lab.scenarios.stage import CONFIGS, POOLS, SECRETS, Stage
 from layering import (
     BUILD_TIMEOUT,
     ROLLOUT_TIMEOUT,
@@ -343,3 +343,15 @@ def test_case_09_an_expired_push_token_is_told_in_the_registrys_words(director: 
     assert refused.failed
     assert refused["build"]["state"] == "failed"
     assert "unauthorized: authentication required" in refused.msg
+
+
+def test_a_corrected_secret_and_a_deleted_build_mend_a_push_that_was_refused(director: Ansible, api: Api) -> None:
+    refused = director.run_tasks([build_wait(EXPIRED)]).of("Build")
+    assert refused["findings"][0]["id"] == "build.push_refused"
+    assert "then delete the MachineOSBuild" in refused["findings"][0]["remedy"]
+    secret = api.get(f"{CONFIGS}/{EXPIRED}")["spec"]["renderedImagePushSecret"]["name"]
+    api.patch(f"{SECRETS}/{secret}", {"data": api.get(f"{SECRETS}/push")["data"]})
+    api.delete(f"{BUILDS_PATH}/{refused['build']['name']}")
+    mended = wait_for_build(director, EXPIRED).build["build"]
+    assert (mended["name"], mended["state"]) == (refused["build"]["name"], "succeeded")
+    assert mended["uid"] != refused["build"]["uid"]
