@@ -23,6 +23,8 @@ from accounts import (
     unused,
     without,
 )
+from lab.scenarios.catalogue import SCENARIOS
+from lab.scenarios.stage import Stage
 from layering import config_options, containerfile
 from oc_client import oc_beside
 
@@ -120,6 +122,7 @@ def what_takes(permission: Permission, lab: Facts, pool: str) -> dict[str, t.Any
         ("patch", "machineconfigpools"): asked_of("machineconfigpool", check=True, pool=pool, max_unavailable="3"),
         ("create", "machineosconfigs"): asked_of("machineosconfig", check=True, **config_options(lab, "unborn")),
         ("patch", "machineosconfigs"): asked_of("machineosconfig", check=True, **config_options(lab, pool, **edit)),
+        ("delete", "machineosbuilds"): asked_of("machineosbuild_superseded", check=True, pool=pool),
         ("patch", "nodes"): asked_of("machineconfigpool_nodes", check=True, pool=pool, nodes=["worker-5"]),
         ("get", "secrets"): asked_of("registry_secret", check=True, name="push", **login),
         ("create", "secrets"): asked_of("registry_secret", check=True, name="unborn", **login),
@@ -149,10 +152,28 @@ def run_without_each(
     return {permission: run.of(str(number)) for number, permission in enumerate(tasks)}
 
 
+@pytest.fixture
+def superseded(lab: Facts, api: Api, rolled_out: BuiltPool) -> t.Iterator[None]:
+    """Something for apply to delete: a build that comes before the one that answers."""
+    older, stage = SCENARIOS["older-build-first"], Stage(lab, api, rolled_out.name, "")
+    assert older.undo is not None
+    older.play(stage)
+    yield
+    older.undo(stage)
+
+
 @pytest.mark.parametrize("name", ["verify", "audit", "apply"])
 def test_a_missing_permission_is_named_and_an_optional_one_is_not_missed(
-    name: str, ansible: Ansible, api: Api, lab: Facts, rolled_out: BuiltPool, tmp_path: Path
+    name: str,
+    request: pytest.FixtureRequest,
+    ansible: Ansible,
+    api: Api,
+    lab: Facts,
+    rolled_out: BuiltPool,
+    tmp_path: Path,
 ) -> None:
+    if name == "apply":
+        request.getfixturevalue("superseded")
     permissions = sorted(granted(manifest(name)) - {CREATE_EXEC})
     tasks = {p: what_takes(p, lab, rolled_out.name) for p in permissions}
     if name != "apply":

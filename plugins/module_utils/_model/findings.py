@@ -225,7 +225,8 @@ FINDINGS: t.Mapping[str, Definition] = {
     "pool.older_build_selected": Definition(
         Severity.FATAL,
         "This release's node controller takes the first build in list order, which is an older one.",
-        "Delete that MachineOSBuild and touch the pool, for example with a label",
+        "Delete that MachineOSBuild and touch the pool; machineosbuild_superseded does both, in the playbooks "
+        "image_mode_delete_superseded=true",
     ),
     "pool.render_degraded": Definition(
         Severity.ERROR,

@@ -24,6 +24,7 @@ OWN_PREFIX = "imagemode.openshift/"
 CREATED_BY = OWN_PREFIX + "created-by"
 PAUSED_BY = OWN_PREFIX + "paused-by"
 BUILD_BEFORE = OWN_PREFIX + "build-before"
+SUPERSEDED_BUILDS = OWN_PREFIX + "superseded-builds"
 OURS = "imagemode.openshift"
 """The value of ``created-by`` and ``paused-by`` on objects of ours."""
 FIELD_MANAGER = OURS

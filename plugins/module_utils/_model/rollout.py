@@ -16,12 +16,13 @@ from .build_progress import Outcome, build_progress
 from .capabilities import Capabilities
 from .drain import Drains
 from .findings import Finding, Severity
-from .machineosbuild import BuildState, MachineOSBuild
+from .machineosbuild import MachineOSBuild
 from .machineosconfig import MachineOSConfig
 from .node import NodeState, Phase, Target, count_phases
 from .pool import Pool
 from .resources import MACHINE_OS_BUILD, NODE, ObjectRef
 from .rollout_history import History
+from .superseded import taken_instead
 
 TELLING = 60.0
 """Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
@@ -174,17 +175,10 @@ def in_pools(name: str, pools: t.Iterable[str]) -> Finding:
 
 def _older_build(pool: Pool, config: MachineOSConfig, builds: t.Collection[MachineOSBuild]) -> list[Finding]:
     """Find the build that the node controller takes instead of the one that answers (observed.md 3b)."""
-    fitting = sorted(
-        (
-            b
-            for b in builds
-            if b.config == config.name and b.rendered_config == pool.rendered_config and b.state is BuildState.SUCCEEDED
-        ),
-        key=lambda b: b.name,
-    )
-    if not fitting or fitting[0].digested_image_push_spec == config.current_image_pull_spec:
+    instead = taken_instead(config, builds, pool.rendered_config)
+    if not instead:
         return []
-    older = fitting[0].name
+    older = instead[0].name
     message = (
         f"the node controller takes MachineOSBuild {older} instead of {config.current_build}, so no node is changed"
     )

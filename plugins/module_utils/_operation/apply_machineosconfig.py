@@ -15,6 +15,7 @@ from .._model.machineosconfig import MachineOSConfig, WantedConfig
 from .._model.push_spec import why_pool_would_hang, why_push_would_hang
 from .._model.resources import BUILD_BEFORE, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object
 from .._result import read_cluster, result, served
+from .need_consent import need_consent
 from .planned_again import planned_again
 from .read_members import PoolMembers, find_pool_members
 
@@ -139,16 +140,9 @@ def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.A
 
 def _consent(ask: Ask, what: str, members: PoolMembers | None) -> list[str]:
     """Return the nodes that will drain and reboot; the operator asks nobody once the spec has changed."""
-    if members is None or members.pool.paused:
+    if members is None:
         return []
-    if members.names and not ask.allow_node_reboots:
-        raise Refused(
-            what,
-            f"it would drain and reboot the nodes of MachineConfigPool {members.pool.name}: {', '.join(members.names)}",
-            "Set allow_node_reboots=true, or pause the pool first",
-            {"reboots": members.names},
-        )
-    return members.names
+    return need_consent(what, members.pool, members.names, ask.allow_node_reboots)
 
 
 def _need_secrets(session: Session, ask: Ask, names: list[str], what: str, warn: t.Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation imp
     apply_secret,
     await_build,
     await_rollout,
+    delete_superseded,
     label_nodes,
     verify_nodes,
 )
@@ -30,6 +31,7 @@ OPERATION = {
     "machineconfigpool": "apply_pool",
     "machineconfigpool_nodes": "label_nodes",
     "machineconfigpool_wait": "await_rollout",
+    "machineosbuild_superseded": "delete_superseded",
     "machineosbuild_wait": "await_build",
     "machineosconfig": "apply_machineosconfig",
     "node_image_verify": "verify_nodes",
@@ -129,6 +131,16 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
             {"name": "push", "state": "absent"},
             apply_secret.Ask(False, "push", NAMESPACE, {}, False, False),
         ),
+        (
+            "machineosbuild_superseded",
+            {"pool": "layered", "state": "absent"},
+            delete_superseded.Ask("layered", False, False),
+        ),
+        (
+            "machineosbuild_superseded",
+            {"machine_config_pool": "layered", "allow_node_reboots": True},
+            delete_superseded.Ask("layered", True, False),
+        ),
         ("machineosbuild_wait", {"pool": "layered"}, await_build.Ask("layered", Limits(3600, 300, 1800), "", False)),
         (
             "machineosbuild_wait",
@@ -209,6 +221,7 @@ LEAST: dict[str, dict[str, t.Any]] = {
     "machineosconfig": {"pool": "layered"},
     "machineconfigpool": {"pool": "layered"},
     "registry_secret": {"name": "push", "registry": REGISTRY, "username": "builder", "password": "hunter2"},
+    "machineosbuild_superseded": {"pool": "layered"},
     "machineosbuild_wait": {"pool": "layered"},
     "machineconfigpool_nodes": {"pool": "layered", "nodes": ["worker-0"]},
     "machineconfigpool_wait": {"pool": "layered"},

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Delete the builds that the node controller takes in place of the one that answers, and touch the pool.
+
+The controller looks again only when the pool changes, and a run may be killed between the two. So the pool is marked
+with the builds before the first is deleted, and the mark is taken off, which is the touch, when they are gone.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._cluster.session import Session
+from .._errors import Refused
+from .._model import machineosconfig
+from .._model.capabilities import capabilities_of, desired_version
+from .._model.machineosbuild import POOL_LABEL, MachineOSBuild
+from .._model.machineosconfig import MachineOSConfig
+from .._model.node import NodeState, Phase, Target
+from .._model.pool import Pool, members
+from .._model.resources import (
+    CLUSTER_VERSION,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+    Object,
+    metadata_of,
+)
+from .._model.rollout import pool_image
+from .._model.superseded import mark_patch, marked, taken_instead
+from .._result import read_cluster, result
+from .need_consent import need_consent
+from .planned_again import planned_again
+from .read_members import no_such_pool
+
+VANISHING = 60.0
+"""Seconds that a deleted build has to vanish: its Job is long gone, so it takes less than one."""
+_LOOK = 0.5
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the user asks for."""
+
+    pool: str
+    allow_node_reboots: bool
+    check_mode: bool
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What there is to do."""
+
+    builds: list[MachineOSBuild]
+    """To be deleted."""
+    gone: list[str]
+    """Identities of the builds that an earlier run deleted and did not live to tell the controller of."""
+    reboots: list[str]
+    """The nodes that move then."""
+
+    @property
+    def identities(self) -> list[str]:
+        """All builds that are gone in the end."""
+        return sorted([*self.gone, *(build.identity for build in self.builds)])
+
+
+def delete_superseded(session: Session, ask: Ask) -> dict[str, t.Any]:
+    """Delete what stands in the way of a pool's rollout and return the names of the builds deleted.
+
+    :raises Refused: the build that answers has not succeeded, nodes would reboot without consent, or the API server
+        refuses it
+    """
+    return planned_again(lambda: _delete(session, ask))
+
+
+def _delete(session: Session, ask: Ask) -> dict[str, t.Any]:
+    plan = _plan(session, ask)
+    if plan is None:
+        return _result(session, None)
+    session.patch(MACHINE_CONFIG_POOL, ask.pool, mark_patch(plan.identities), dry_run=ask.check_mode)
+    for build in plan.builds:
+        session.delete(MACHINE_OS_BUILD, build.name, uid=build.uid, dry_run=ask.check_mode)
+    if not ask.check_mode:
+        _await_end(session, ask, {build.identity for build in plan.builds})
+        session.patch(MACHINE_CONFIG_POOL, ask.pool, mark_patch([]))
+    return _result(session, plan)
+
+
+def _what(ask: Ask) -> str:
+    return f"delete the superseded MachineOSBuilds of MachineConfigPool {ask.pool}"
+
+
+def _plan(session: Session, ask: Ask) -> _Plan | None:
+    """Return what there is to do, or None when that is nothing.
+
+    In check mode what is missing is no fault: a task before this one may be about to bring it.
+    """
+    pools = session.list(MACHINE_CONFIG_POOL).items
+    obj = next((p for p in pools if metadata_of(p)["name"] == ask.pool), None)
+    config = machineosconfig.that_serves(ask.pool, session.list(MACHINE_OS_CONFIG).items)
+    if ask.check_mode and (obj is None or config is None):
+        return None
+    if obj is None:
+        raise no_such_pool(ask.pool, _what(ask))
+    if config is None:
+        raise Refused(_what(ask), "no MachineOSConfig serves it", "Create one (machineosconfig), and await its build")
+    pool, now, builds = Pool.from_api(obj), MachineOSConfig.from_api(config), _builds(session, ask.pool)
+    image = pool_image(pool, now, builds)
+    if image.target is None:
+        if ask.check_mode:
+            return None
+        reason = f"the build that answers has not succeeded ({image.line})"
+        raise Refused(_what(ask), reason, "Wait for it first (machineosbuild_wait)")
+    begun, instead = marked(obj), taken_instead(now, builds, pool.rendered_config)
+    if instead and _follows(session, ask):
+        instead = []
+    if not instead and not begun:
+        return None
+    there = {build.name for build in builds}
+    moving = _who_moves(session, pool, pools, image.target)
+    reboots = need_consent(_what(ask), pool, moving, ask.allow_node_reboots)
+    return _Plan(instead, [identity for identity in begun if _name(identity) not in there], reboots)
+
+
+def _builds(session: Session, pool: str) -> list[MachineOSBuild]:
+    listed = session.list(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool}").items
+    return [MachineOSBuild.from_api(obj) for obj in listed]
+
+
+def _follows(session: Session, ask: Ask) -> bool:
+    """Whether the release follows the MachineOSConfig, so that none is in the way; nothing is deleted on a guess."""
+    release = desired_version(session.peek(CLUSTER_VERSION, "version") or {})
+    if not release:
+        reason = "ClusterVersion version cannot be read, and not every release needs it"
+        raise Refused(_what(ask), reason, "Grant the account to get clusterversions of config.openshift.io")
+    return capabilities_of(release).follows_annotation
+
+
+def _who_moves(session: Session, pool: Pool, pools: t.Iterable[Object], target: Target) -> list[str]:
+    inside = members(pool.name, session.list(NODE).items, [Pool.from_api(p) for p in pools])
+    return [node.name for node in map(NodeState.from_api, inside) if target.phase_of(node) is Phase.WAITING]
+
+
+def _await_end(session: Session, ask: Ask, identities: t.Collection[str]) -> None:
+    """Return when builds are gone: the controller would take one that still ends.
+
+    :raises Refused: one stays
+    """
+    deadline = session.clock() + VANISHING
+    while identities:
+        left = sorted(build.name for build in _builds(session, ask.pool) if build.identity in identities)
+        if not left:
+            return
+        if session.clock() >= deadline:
+            reason = f"{', '.join(left)} is deleted and stays, for something still holds it (metadata.finalizers)"
+            raise Refused(_what(ask), reason, "See whether the machine-os-builder runs, and run this again")
+        session.sleep(_LOOK)
+
+
+def _name(identity: str) -> str:
+    return identity.partition("/")[0]
+
+
+def _result(session: Session, plan: _Plan | None) -> dict[str, t.Any]:
+    names = sorted(map(_name, plan.identities)) if plan else []
+    return result(
+        session,
+        read_cluster(session) if plan else None,
+        changed=plan is not None,
+        deleted=names,
+        reboots=plan.reboots if plan else [],
+        diff={"before": {"superseded": names}, "after": {"superseded": []}},
+    )
