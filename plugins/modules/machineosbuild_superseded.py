@@ -60,6 +60,8 @@ seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.machineosconfig
 notes:
+  - That a rollout never begins was seen on 4.20, while an operator of 4.19 began it all the same. Older builds are
+    deleted there too; what is lost is a build to go back to.
   - When a MachineOSBuild is deleted, the operator of 4.20 also deletes its image from the registry, unless a node of
     the pool runs it or is to run it. Older releases leave the image. Going back to the Containerfile of a deleted build
     then takes a build instead of seconds.
