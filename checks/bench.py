@@ -16,6 +16,10 @@ from .environment import CACHE, ROOT, NotPossible
 from .machine import provide_for_a_lab
 
 NODES = 1000
+ROLLING = 500
+ROLLING_SECONDS = 600
+QUIET = 50
+QUIET_SECONDS = 600
 
 # All of it is fixed by the committed go.sum; the checksum database adds nothing and cannot always be reached.
 _GO_SETTINGS = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GONOSUMDB": "*", "GOTOOLCHAIN": "local"}
@@ -32,7 +36,15 @@ def bench(setting: Setting) -> bool:
         labelled = setting.run("python", "tests/benchmarks/node_tasks.py", lab, kubectl).ok
     with running_lab(setting, f"outages-{os.getpid()}", nodes=4) as facts:
         survived = setting.run("python", "tests/benchmarks/outages.py", facts.folder / FACTS_FILE).ok
-    return asked and labelled and survived
+    with running_lab(setting, f"rolling-{os.getpid()}", nodes=ROLLING) as facts:
+        followed = setting.run(
+            "python", "tests/benchmarks/rolling.py", facts.folder / FACTS_FILE, str(ROLLING_SECONDS)
+        ).ok
+    with running_lab(setting, f"quiet-{os.getpid()}", nodes=QUIET) as facts:
+        quiet = setting.run(
+            "python", "tests/benchmarks/quiet_wait.py", facts.folder / FACTS_FILE, str(QUIET_SECONDS)
+        ).ok
+    return asked and labelled and survived and followed and quiet
 
 
 def _provide_oc(setting: Setting) -> Path:

@@ -103,9 +103,7 @@ class Ansible:
 
     def run_tasks(self, tasks: t.Sequence[t.Mapping[str, t.Any]], *options: str, **keywords: t.Any) -> Run:
         """Run tasks in a play on localhost; *keywords* are more keywords of the play."""
-        play = {"name": "Test", "hosts": "localhost", "gather_facts": False, **keywords, "tasks": list(tasks)}
-        playbook = self.scratch / "playbook.yml"
-        playbook.write_text(json.dumps([play], indent=2), encoding="utf-8")
+        playbook = write_playbook(self.scratch, tasks, **keywords)
         return self.run_playbook(playbook, *options)
 
     def run_playbook(
@@ -122,7 +120,7 @@ class Ansible:
         ended = subprocess.run(
             [self.programs / "ansible-playbook", str(playbook), *extra, *options],
             cwd=self.scratch,
-            env=self._environment(record),
+            env=self.environment(record),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -136,7 +134,7 @@ class Ansible:
         return subprocess.run(
             [self.programs / "ansible-inventory", *options],
             cwd=self.scratch,
-            env={**self._environment(self.scratch / "none"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"},
+            env={**self.environment(self.scratch / "none"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -158,7 +156,7 @@ class Ansible:
             process = subprocess.Popen(
                 [self.programs / "ansible-playbook", playbook, *extra],
                 cwd=self.scratch,
-                env={**self._environment(self.scratch / "killed.jsonl"), "PYTHONUNBUFFERED": "1"},
+                env={**self.environment(self.scratch / "killed.jsonl"), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -176,7 +174,8 @@ class Ansible:
             process.wait()
         return output.read_text(encoding="utf-8")
 
-    def _environment(self, record: Path) -> dict[str, str]:
+    def environment(self, record: Path) -> dict[str, str]:
+        """Return the environment in which Ansible runs here; the result of each task is written to *record*."""
         foreign = ("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {
@@ -193,6 +192,14 @@ class Ansible:
             "RECORD_RESULTS": str(record),
             **self.variables,
         }
+
+
+def write_playbook(folder: Path, tasks: t.Sequence[t.Mapping[str, t.Any]], **keywords: t.Any) -> Path:
+    """Write a playbook of one play on localhost, and return the file; *keywords* are more keywords of the play."""
+    play = {"name": "Test", "hosts": "localhost", "gather_facts": False, **keywords, "tasks": list(tasks)}
+    playbook = folder / "playbook.yml"
+    playbook.write_text(json.dumps([play], indent=2), encoding="utf-8")
+    return playbook
 
 
 def installed_beside_pytest() -> Path:

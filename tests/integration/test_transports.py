@@ -138,7 +138,7 @@ def test_a_run_that_was_interrupted_or_killed_leaves_nothing_after_the_next(
     playbook.write_text(json.dumps([play]), encoding="utf-8")
     with subprocess.Popen(
         [with_oc.programs / "ansible-playbook", playbook],
-        env=with_oc._environment(with_oc.scratch / "hanging.jsonl"),
+        env=with_oc.environment(with_oc.scratch / "hanging.jsonl"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

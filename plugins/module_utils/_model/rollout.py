@@ -40,6 +40,8 @@ _TOLD_IN_LINE = (
 )
 _NAMED_IN_LINE = 3
 """How many nodes a progress line names."""
+_NEWS_A_NODE = 0.05
+_NEWS_AT_MOST = 25.0
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,16 @@ def _held(findings: t.Iterable[Finding]) -> str:
     told = sorted((f for f in findings if f.id in _TOLD_IN_LINE), key=lambda f: not f.fatal)
     more = f" and {len(told) - 1} more" if len(told) > 1 else ""
     return f"; {told[0].message}{more}" if told else ""
+
+
+def news_pace(nodes: int) -> float:
+    """Return the seconds between two reports of how many nodes move.
+
+    A report costs a call of the module, about a second of a processor with Ansible's part, however little is new: a
+    share of what follows a rollout that takes hours with many nodes. It stays below the half minute within which a
+    drain that is held up is to be named.
+    """
+    return min(_NEWS_AT_MOST, _NEWS_A_NODE * nodes)
 
 
 def not_in_pool(pool: str, name: str) -> Finding:

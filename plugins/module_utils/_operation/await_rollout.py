@@ -31,7 +31,7 @@ from .._model.resources import (
     Object,
     metadata_of,
 )
-from .._model.rollout import Rollout, in_pools, judge_rollout, not_in_pool
+from .._model.rollout import Rollout, in_pools, judge_rollout, news_pace, not_in_pool
 from .._model.rollout_history import History
 from .apply_pool import pool_result
 from .follow import Look, Pace, conclude, follow
@@ -42,7 +42,7 @@ from .window import Limits, Window
 DRAINS_WATCHED = 20
 """Draining nodes whose pods are watched, those first that drain for the longest: a drain that is held up stays."""
 NODE_NEWS = 10.0
-"""Seconds between two reports of node changes: many nodes moving are one piece of news."""
+"""Seconds between two reports of node changes, at least: many nodes moving are one piece of news."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,24 @@ def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = tim
         rollout, seen = _judge(session, window, ask, what)
         outcome = Outcome.SUCCEEDED if rollout.done else Outcome.WAITING
         window.memory["history"] = rollout.history.as_json()
+        window.memory["awaited"] = len(rollout.phases)
         window.memory["draining"] = rollout.draining[:DRAINS_WATCHED]
         needs_more = window.memory["draining"] != draining
         return Look(outcome, rollout.line, rollout.mark, rollout.findings, needs_more)
 
-    look = follow(window, judge, Pace(least=1.0, most=NODE_NEWS, news=NODE_NEWS), ask.check_mode)
+    look = follow(window, judge, _pace(window.memory.get("awaited", 0)), ask.check_mode)
     parts = {
         "pool": pool_result(_pool_object(window, ask.pool)),
         "rollout": rollout_result(rollout),
         "nodes": [_node_result(n, rollout) for n in seen],
     }
     return conclude(session, window, what, look, ask.check_mode, parts)
+
+
+def _pace(nodes: int) -> Pace:
+    """Return how often is looked at many nodes, and told of them: seldom enough that it costs next to nothing."""
+    news = news_pace(nodes)
+    return Pace(least=max(1.0, news / 10), most=NODE_NEWS, news=max(NODE_NEWS, news))
 
 
 def _subjects(pool: str) -> list[Subject]:

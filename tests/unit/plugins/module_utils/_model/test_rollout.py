@@ -14,6 +14,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool im
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import (
     Rollout,
     judge_rollout,
+    news_pace,
     not_in_pool,
     pool_image,
 )
@@ -65,6 +66,11 @@ def judge(
 
 def ids(rollout: Rollout) -> list[str]:
     return [finding.id for finding in rollout.findings]
+
+
+@pytest.mark.parametrize(("nodes", "seconds"), [(0, 0), (50, 2.5), (200, 10), (500, 25), (5000, 25)])
+def test_the_more_nodes_move_the_seldomer_is_told_and_within_half_a_minute(nodes, seconds):
+    assert news_pace(nodes) == pytest.approx(seconds)
 
 
 def test_a_rollout_is_done_when_every_node_runs_the_image_of_the_build_that_answers():

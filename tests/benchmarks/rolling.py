@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What does it cost to follow hundreds of nodes that roll, one after the other?
+
+The image is built and the pool is rendered by the operator's own programs. Then the controller and the node daemons are
+stopped, and this script plays what they write to the nodes, evenly over the time. Run as ``rolling.py LAB.JSON SECONDS``;
+prints figures, and fails when the task does not end well or takes more than it may.
+"""
+
+from __future__ import annotations
+
+import collections
+import sys
+import tempfile
+import threading
+import time
+import typing as t
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from audit_log import ApiRequest, AuditLog
+from lab import node_annotations as says
+from lab.components import REBOOTING_ANNOTATION
+from lab.facts import Facts
+from lab.faults import without
+from lab.kube_rest import STRATEGIC_PATCH, Api
+from layering import config_options, containerfile, wait_for_build
+from measuring import cost_of
+from playing import Ansible, installed_beside_pytest, write_playbook
+
+POOL = "rolling"
+PLAYED = ("machine-config-controller", "node-daemon")
+WORKERS = "node-role.kubernetes.io/worker"
+ON_ITS_WAY = 0.1
+"""Which part of the time one node is on its way, so that a tenth of them is at once."""
+WRITERS = 8
+MOST_MEMORY = 300.0
+MOST_PROCESSOR = 0.1
+"""Of one core."""
+
+
+class _Played:
+    """Plays what the controller and a node's daemon write, for many nodes at once."""
+
+    def __init__(self, api: Api, nodes: t.Sequence[str], target: says.Target, seconds: float) -> None:
+        self._api = api
+        self._target = target
+        on_its_way = seconds * ON_ITS_WAY
+        between = (seconds - on_its_way) / len(nodes)
+        steps = self._steps()
+        self._plan = sorted(
+            (number * between + on_its_way * part, node, step)
+            for number, node in enumerate(nodes)
+            for part, step in zip((0.0, 0.02, 0.2, 0.5, 0.9, 0.95, 1.0), range(len(steps)))
+        )
+        self._do = steps
+        self.late = 0.0
+        """Seconds by which the last write was behind its time, at worst."""
+
+    def play(self) -> None:
+        """Write everything in its time."""
+        began = time.monotonic()
+        with ThreadPoolExecutor(WRITERS) as threads:
+            running: list[Future[None]] = []
+            for at, node, step in self._plan:
+                time.sleep(max(0.0, began + at - time.monotonic()))
+                running.append(threads.submit(self._write, node, step, began + at))
+            for future in running:
+                future.result()
+
+    def _write(self, node: str, step: int, due: float) -> None:
+        self._do[step](f"/api/v1/nodes/{node}")
+        self.late = max(self.late, time.monotonic() - due)
+
+    def _steps(self) -> tuple[t.Callable[[str], None], ...]:
+        target = self._target
+        wanted = {f"{says.PREFIX}desiredConfig": target.config, f"{says.PREFIX}desiredImage": target.image}
+
+        def annotate(path: str, annotations: t.Mapping[str, str | None], **spec: object) -> None:
+            self._api.patch(path, {"metadata": {"annotations": annotations}, **({"spec": spec} if spec else {})})
+
+        def applied(request: str) -> dict[str, str | None]:
+            return {f"{says.PREFIX}lastAppliedDrain": request}
+
+        def reboot(path: str) -> None:
+            annotate(path, {REBOOTING_ANNOTATION: "true"})
+            status = {"conditions": [{"type": "Ready", "status": "False", "reason": "KubeletNotReady"}]}
+            self._api.patch(f"{path}/status", {"status": status}, STRATEGIC_PATCH)
+
+        def come_back(path: str) -> None:
+            status = {"nodeInfo": {"bootID": str(uuid.uuid4())}}
+            self._api.patch(f"{path}/status", {"status": status}, STRATEGIC_PATCH)
+            annotate(path, {REBOOTING_ANNOTATION: None})  # with that, KWOK says that it is Ready
+
+        return (
+            lambda path: annotate(path, wanted),
+            lambda path: annotate(path, {**says.working(), **says.drain_request(target.drain)}, unschedulable=True),
+            lambda path: annotate(path, applied(target.drain)),
+            reboot,
+            come_back,
+            lambda path: annotate(path, {**says.drain_request(target.uncordon), **says.done(target)}),
+            lambda path: annotate(path, applied(target.uncordon), unschedulable=None),
+        )
+
+
+def main() -> int:
+    """Measure, print, and return the exit status."""
+    facts = Facts.load(Path(sys.argv[1]).parent)
+    seconds = float(sys.argv[2])
+    api = Api(facts.kubeconfigs.admin)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        ansible = Ansible(
+            installed_beside_pytest(),
+            scratch,
+            {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin), "PYTHONUNBUFFERED": "1"},
+        )
+        target = _prepare(ansible, facts, api)
+        nodes = sorted(n["metadata"]["name"] for n in api.get("/api/v1/nodes", labelSelector=WORKERS)["items"])
+        with without(facts, *PLAYED):
+            _release(ansible, nodes)
+            return _measure(ansible, facts, api, _Played(api, nodes, target, seconds), len(nodes))
+
+
+def _prepare(ansible: Ansible, facts: Facts, api: Api) -> says.Target:
+    """Have an image built for the pool on hold, another at each run, and return what its nodes are to reach."""
+    config = config_options(facts, POOL, containerfile=containerfile(f"echo {uuid.uuid4()} > /etc/pool"))
+    run = ansible.run_tasks(
+        [
+            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": POOL, "paused": True}},
+            {"name": "Config", "imagemode.openshift.machineosconfig": config},
+        ]
+    )
+    if run.rc:
+        raise RuntimeError(run.output)
+    image = wait_for_build(ansible, POOL).image
+    pool = api.get(f"/apis/machineconfiguration.openshift.io/v1/machineconfigpools/{POOL}")
+    return says.Target(pool["spec"]["configuration"]["name"], image)
+
+
+def _release(ansible: Ansible, nodes: t.Sequence[str]) -> None:
+    """Bring nodes into the pool, and let it go."""
+    run = ansible.run_tasks(
+        [
+            {"name": "Nodes", "imagemode.openshift.machineconfigpool_nodes": {"pool": POOL, "nodes": list(nodes)}},
+            {"name": "Go", "imagemode.openshift.machineconfigpool": {"pool": POOL, "paused": False}},
+        ]
+    )
+    if run.rc:
+        raise RuntimeError(run.output)
+
+
+def _measure(ansible: Ansible, facts: Facts, api: Api, played: _Played, nodes: int) -> int:
+    scratch = ansible.scratch
+    task = {"name": "Follow", "imagemode.openshift.machineconfigpool_wait": {"pool": POOL}}
+    playbook = write_playbook(scratch, [task])
+    record = scratch / "results.jsonl"
+    record.unlink(missing_ok=True)
+    with AuditLog(facts.audit_log, api).recording() as recording:
+        playing = threading.Thread(target=played.play, daemon=True)
+        playing.start()
+        cost = cost_of(
+            [str(ansible.programs / "ansible-playbook"), str(playbook)], ansible.environment(record), scratch
+        )
+        playing.join()
+    output = (scratch / "output").read_text(encoding="utf-8")
+    lines = [line for line in output.splitlines() if f"  pool {POOL}: " in line]
+    share = cost.processor / cost.seconds
+    requests = recording.ours
+    print(f"{f'follow {nodes} nodes that roll':<40} {cost} {100 * share:.1f} % of one core", flush=True)
+    print(f"  {len(lines)} progress lines, {len(requests)} requests: {_told(requests)}")
+    print(
+        f"  the last line: {lines[-1].strip() if lines else 'none'}; played at most {played.late:.1f} s late",
+        flush=True,
+    )
+    wrong = [
+        *([f"{cost.memory:.0f} MB are more than {MOST_MEMORY:.0f}"] if cost.memory > MOST_MEMORY else []),
+        *(
+            [f"{100 * share:.1f} % of one core are more than {100 * MOST_PROCESSOR:.0f}"]
+            if share > MOST_PROCESSOR
+            else []
+        ),
+        *([] if lines and f"{nodes} of {nodes} nodes done" in lines[-1] else ["not every node was seen to arrive"]),
+        *(f"a wait wrote {r.uri}" for r in requests if r.is_write),
+    ]
+    for what in wrong:
+        print(f"WRONG: {what}")
+    return 1 if wrong else 0
+
+
+def _told(requests: t.Iterable[ApiRequest]) -> str:
+    counted = collections.Counter(f"{r.verb} {r.resource}" for r in requests)
+    return ", ".join(f"{what} {count}" for what, count in sorted(counted.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
