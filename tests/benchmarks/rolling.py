@@ -2,8 +2,9 @@
 """What does it cost to follow hundreds of nodes that roll, one after the other?
 
 The image is built and the pool is rendered by the operator's own programs. Then the controller and the node daemons are
-stopped, and this script plays what they write to the nodes, evenly over the time. Run as ``rolling.py LAB.JSON SECONDS``;
-prints figures, and fails when the task does not end well or takes more than it may.
+stopped, and this script plays what they write to the nodes, evenly over the time. Run as
+``rolling.py LAB.JSON SECONDS``.
+It prints figures, and fails when the task does not end well or takes more than it may.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 from audit_log import ApiRequest, AuditLog
-from lab import node_annotations as says
 from lab.components import REBOOTING_ANNOTATION
 from lab.facts import Facts
 from lab.faults import without
@@ -29,6 +29,8 @@ from lab.kube_rest import STRATEGIC_PATCH, Api
 from layering import config_options, containerfile, wait_for_build
 from measuring import cost_of
 from playing import Ansible, installed_beside_pytest, write_playbook
+
+from lab import node_annotations as says
 
 POOL = "rolling"
 PLAYED = ("machine-config-controller", "node-daemon")
