@@ -37,13 +37,11 @@ def bench(setting: Setting) -> bool:
     with running_lab(setting, f"outages-{os.getpid()}", nodes=4) as facts:
         survived = setting.run("python", "tests/benchmarks/outages.py", facts.folder / FACTS_FILE).ok
     with running_lab(setting, f"rolling-{os.getpid()}", nodes=ROLLING) as facts:
-        followed = setting.run(
-            "python", "tests/benchmarks/rolling.py", facts.folder / FACTS_FILE, str(ROLLING_SECONDS)
-        ).ok
+        lab = facts.folder / FACTS_FILE
+        followed = setting.run("python", "tests/benchmarks/rolling.py", lab, str(ROLLING_SECONDS)).ok
     with running_lab(setting, f"quiet-{os.getpid()}", nodes=QUIET) as facts:
-        quiet = setting.run(
-            "python", "tests/benchmarks/quiet_wait.py", facts.folder / FACTS_FILE, str(QUIET_SECONDS)
-        ).ok
+        lab = facts.folder / FACTS_FILE
+        quiet = setting.run("python", "tests/benchmarks/quiet_wait.py", lab, str(QUIET_SECONDS)).ok
     return asked and labelled and survived and followed and quiet
 
 

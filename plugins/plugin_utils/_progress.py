@@ -9,6 +9,8 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils._model.sight import AWAY
+
 display = Display()
 
 LINES = "lines"
@@ -60,11 +62,15 @@ class Teller:
     def tell(self, answer: t.Mapping[str, t.Any]) -> None:
         """Print what an answer of the module says that the one before did not; with -v, down to nodes and findings."""
         line, now = answer.get("progress") or "", self._clock()
-        if line and not answer.get("failed") and (line != self._line or now - self._told_at >= SIGN_OF_LIFE):
+        if line and not answer.get("failed") and self._is_due(line, now):
             display.display(progress_line(self._host, answer))
             self._line, self._told_at = line, now
         for detail in self._details(answer):
             display.v(detail, host=self._host)
+
+    def _is_due(self, line: str, now: float) -> bool:
+        """Return whether to print a line: one that is new, or a sign of life; an outage is told once."""
+        return line != self._line or (not line.startswith(AWAY) and now - self._told_at >= SIGN_OF_LIFE)
 
     def _details(self, answer: t.Mapping[str, t.Any]) -> t.Iterator[str]:
         for node in answer.get("nodes") or []:

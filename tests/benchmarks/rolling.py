@@ -4,7 +4,8 @@
 The image is built and the pool is rendered by the operator's own programs. Then the controller and the node daemons are
 stopped, and this script plays what they write to the nodes, evenly over the time. Run as
 ``rolling.py LAB.JSON SECONDS``.
-It prints figures, and fails when the task does not end well or takes more than it may.
+It prints figures, beside them what Ansible itself takes for a task that only sleeps, and fails when the task does not
+end well, writes anything, or holds more memory than it may.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ ON_ITS_WAY = 0.1
 """Which part of the time one node is on its way, so that a tenth of them is at once."""
 WRITERS = 8
 MOST_MEMORY = 300.0
-MOST_PROCESSOR = 0.1
-"""Of one core."""
+AIM = "10 %"
+"""Of one core. It is printed and decides nothing, because it depends on the machine."""
+ASLEEP = (1, 31)
+"""Seconds of two tasks that sleep: what the longer one costs more is what waiting costs in Ansible itself."""
 
 
 class _Played:
@@ -170,26 +173,35 @@ def _measure(ansible: Ansible, facts: Facts, api: Api, played: _Played, nodes: i
     output = (scratch / "output").read_text(encoding="utf-8")
     lines = [line for line in output.splitlines() if f"  pool {POOL}: " in line]
     share = cost.processor / cost.seconds
+    idle = _idle_share(ansible)
     requests = recording.ours
-    print(f"{f'follow {nodes} nodes that roll':<40} {cost} {100 * share:.1f} % of one core", flush=True)
+    print(f"{f'follow {nodes} nodes that roll':<40} {cost} {100 * share:.1f} % of one core (aim: {AIM})", flush=True)
     print(f"  {len(lines)} progress lines, {len(requests)} requests: {_told(requests)}")
     print(
         f"  the last line: {lines[-1].strip() if lines else 'none'}; played at most {played.late:.1f} s late",
         flush=True,
     )
+    print(f"  Ansible alone, with a task that sleeps: {100 * idle:.1f} % of one core", flush=True)
     wrong = [
         *([f"{cost.memory:.0f} MB are more than {MOST_MEMORY:.0f}"] if cost.memory > MOST_MEMORY else []),
-        *(
-            [f"{100 * share:.1f} % of one core are more than {100 * MOST_PROCESSOR:.0f}"]
-            if share > MOST_PROCESSOR
-            else []
-        ),
         *([] if lines and f"{nodes} of {nodes} nodes done" in lines[-1] else ["not every node was seen to arrive"]),
         *(f"a wait wrote {r.uri}" for r in requests if r.is_write),
     ]
     for what in wrong:
         print(f"WRONG: {what}")
     return 1 if wrong else 0
+
+
+def _idle_share(ansible: Ansible) -> float:
+    """Return which part of a core Ansible works while a task of its own does nothing."""
+    costs = []
+    for seconds in ASLEEP:
+        playbook = write_playbook(
+            ansible.scratch, [{"name": "Sleep", "ansible.builtin.command": {"cmd": f"sleep {seconds}"}}]
+        )
+        command = [str(ansible.programs / "ansible-playbook"), str(playbook)]
+        costs.append(cost_of(command, ansible.environment(ansible.scratch / "asleep.jsonl"), ansible.scratch))
+    return (costs[1].processor - costs[0].processor) / (costs[1].seconds - costs[0].seconds)
 
 
 def _told(requests: t.Iterable[ApiRequest]) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import socket
 import ssl
 import time
 import typing as t
@@ -33,6 +34,9 @@ PATIENCE = 60.0
 """Seconds for which a request is repeated while the API server is away."""
 REQUEST_TIMEOUT = 30.0
 """Seconds that the API server has to connect or to answer."""
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds without a word after which the kernel asks whether the other end still is there, seconds between two such
+questions, and how many may go without an answer: a minute, and nothing is asked of the API server itself."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
 """Seconds between two tries, before chance shortens them so that many clients do not come at once."""
@@ -126,6 +130,8 @@ class Session:
             if path and not os.path.isfile(path):
                 raise Refused("reach the cluster", f"{path} is not a file", "Check ca_cert, client_cert and client_key")
         self._pool = kubernetes.client.ApiClient(self.connection.configuration).rest_client.pool_manager
+        # Not a setting of the client's Configuration: its oldest release that is supported knows none.
+        self._pool.connection_pool_kw["socket_options"] = _socket_options()
 
     @property
     def api_url(self) -> str:
@@ -378,6 +384,16 @@ def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
         conflict.after_loss = error.after_loss
         return conflict
     return Refused(what, f"{error.message or 'no reason given'} (HTTP {error.status})", "See the API server's answer")
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Return the options of a connection's socket: those of urllib3, and that the kernel looks after an idle one."""
+    named = {getattr(socket, name): value for name, value in KEEPALIVE.items() if hasattr(socket, name)}
+    return [
+        *urllib3.connection.HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *((socket.IPPROTO_TCP, name, value) for name, value in named.items()),
+    ]
 
 
 def _label(kind: Kind, name: str, namespace: str) -> str:

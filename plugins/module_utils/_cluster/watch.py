@@ -31,12 +31,16 @@ from .session import (
     selectors,
 )
 
-_DENIED = (401, 403)
+_UNAUTHORIZED = 401
+_DENIED = (_UNAUTHORIZED, 403)
 DENIAL = 60.0
 """Seconds for which a subject that was read before may be refused: what decides about it restarts, too."""
-SILENCE = 150.0
-"""Seconds after which a watch that says nothing is opened anew. The API server sends a bookmark every minute or two,
-but promises none."""
+BLIP = 5.0
+"""The same for an optional subject: the wait goes on without it, so it is given up sooner, and is no outage."""
+SILENCE = 330.0
+"""Seconds after which a watch that says nothing is opened anew: longer than a window of the usual length, because one
+of a kind that does not change is silent for all that time. Bookmarks come only when something has changed since the
+place that the watch began from. A connection that is dead is noticed before, see ``session.KEEPALIVE``."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,15 @@ class Unreadable:
     reason: str
 
 
-Event = t.Union[Listed, Changed, Interrupted, Open, Unreadable]
+@dataclass(frozen=True)
+class Reached:
+    """Nothing happened to the subject up to here, and the next watch can begin from here."""
+
+    kind: str
+    resource_version: str
+
+
+Event = t.Union[Listed, Changed, Reached, Interrupted, Open, Unreadable]
 
 
 def watch(
@@ -116,7 +128,8 @@ def watch(
 ) -> t.Iterator[Event | None]:
     """Yield what happens to the subjects for *seconds*, and None whenever that was all for now.
 
-    None comes after what was heard together, and otherwise whenever a second has passed.
+    None comes after what was heard together, and otherwise whenever a second has passed. A caller who ends with what
+    was listed, as the first window of a wait does, has asked for no watch: they begin when he comes back for more.
 
     :param versions: subject's key -> resourceVersion to watch from; a subject without one is listed first
     :param away: keys of subjects for which the caller was told before that the API server is away
@@ -126,29 +139,41 @@ def watch(
     """
     events: queue.Queue[Event | Exception] = queue.Queue()
     span = _Span(time.monotonic() + seconds)
+    unknown = {subject.key for subject in subjects if not versions.get(subject.key)}
+    if not unknown:
+        span.begun.set()
     for subject in subjects:
         watcher = _Watcher(session, subject, versions.get(subject.key, ""), span, events)
         watcher.told = subject.key in away
         watcher.keep = partial(keep, subject.kind)
         if denied and subject.key in denied:
             watcher.denied_at = session.clock() - denied[subject.key]
-        threading.Thread(target=watcher.run, daemon=True).start()
+        threading.Thread(target=watcher.run, name=f"watch {subject.key}", daemon=True).start()
     try:
-        while True:
-            try:
-                event = events.get(timeout=max(0.01, min(1.0, span.left)))
-            except queue.Empty:
-                if span.over:
-                    return
-                yield None
-                continue
-            if isinstance(event, Exception):
-                raise event
+        for event in _heard(events, span):
+            if isinstance(event, (Listed, Unreadable)):
+                unknown.discard(event.kind)
             yield event
-            if events.empty():
-                yield None
+            if event is None and not unknown:
+                span.begun.set()
     finally:
-        span.seen_enough.set()
+        span.end()
+
+
+def _heard(events: queue.Queue[Event | Exception], span: _Span) -> t.Iterator[Event | None]:
+    while True:
+        try:
+            event = events.get(timeout=max(0.01, min(1.0, span.left)))
+        except queue.Empty:
+            if span.over:
+                return
+            yield None
+            continue
+        if isinstance(event, Exception):
+            raise event
+        yield event
+        if events.empty():
+            yield None
 
 
 @dataclass(frozen=True)
@@ -156,7 +181,14 @@ class _Span:
     """The time for which is watched: until the deadline, or until the caller has seen enough."""
 
     deadline: float
+    begun: threading.Event = field(default_factory=threading.Event)
+    """Whether the caller wants to know more than what was listed."""
     seen_enough: threading.Event = field(default_factory=threading.Event)
+
+    def end(self) -> None:
+        """Let everybody go who watches, or waits for the beginning."""
+        self.seen_enough.set()
+        self.begun.set()
 
     @property
     def left(self) -> float:
@@ -194,7 +226,8 @@ class _Watcher:
             try:
                 if not self.version:
                     self._list()
-                if self._follow():
+                self.span.begun.wait(max(0.0, self.span.left))
+                if self.span.over or self._follow():
                     delay = FIRST_PAUSE
                     continue
             except (ApiError, Unreachable) as error:
@@ -218,10 +251,14 @@ class _Watcher:
             self.denied_at = None
         elif self.denied_at is None:
             self.denied_at = self.session.clock()
-        if self.denied_at is not None and not (self.has_worked and self.session.clock() - self.denied_at < DENIAL):
+        is_dispensable = self.subject.optional and isinstance(error, ApiError) and error.status != _UNAUTHORIZED
+        patience = BLIP if is_dispensable else DENIAL
+        if self.denied_at is not None and not (self.has_worked and self.session.clock() - self.denied_at < patience):
             refusal = self._refusal(error)
             self.events.put(Unreadable(self.kind, refusal.reason) if self.subject.optional else refusal)
             return False
+        if is_refusal and is_dispensable:
+            return True
         if began or not self.told:
             self.events.put(Interrupted(self.kind, _reason(error), denied=is_refusal))
             self.told = True
@@ -279,7 +316,9 @@ class _Watcher:
             self.version = item["metadata"]["resourceVersion"]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Unreachable(f"{self.session.api_url} sends what is no watch") from None
-        if what != "BOOKMARK":
+        if what == "BOOKMARK":
+            self.events.put(Reached(self.kind, self.version))
+        else:
             self.events.put(Changed(self.kind, self.keep(item), what == "DELETED", self.version))
 
 

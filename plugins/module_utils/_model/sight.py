@@ -10,6 +10,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
+AWAY = "API server away: "
+BACK = "API server back: "
+"""How the lines begin that tell of an outage and of its end."""
 SETTLING = 5.0
 """Seconds after an outage within which what happened meanwhile is still being told."""
 

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._cluster.watch import Event, Interrupted, Listed, Open, Subject, Unreadable, watch
+from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Subject, Unreadable, watch
 from .._model import drain, machineconfignode, machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, Stillness, read_cursor
 from .._model.findings import FATAL, Finding, first_of
@@ -28,7 +28,7 @@ from .._model.resources import (
     Object,
     metadata_of,
 )
-from .._model.sight import Sight
+from .._model.sight import AWAY, BACK, Sight
 
 _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     MACHINE_OS_CONFIG.name: machineosconfig.reduced,
@@ -39,9 +39,6 @@ _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     POD_DISRUPTION_BUDGET.name: drain.reduced_budget,
     MACHINE_CONFIG_NODE.name: machineconfignode.reduced,
 }
-
-_AWAY = "API server away: "
-_BACK = "API server back: "
 
 
 @dataclass(frozen=True)
@@ -150,12 +147,12 @@ class Window:
     @property
     def progress(self) -> str:
         """What was told last; with the end of an outage, if that is news."""
-        is_back = self._told_before.startswith(_AWAY) and not self.told.startswith(_AWAY)
-        return _BACK + self.told if is_back else self.told
+        is_back = self._told_before.startswith(AWAY) and not self.told.startswith(AWAY)
+        return BACK + self.told if is_back else self.told
 
     def line(self, otherwise: str) -> str:
         """Return what there is to tell: that the API server is away, or else *otherwise*."""
-        return _AWAY + self.outage if self.outage else otherwise
+        return AWAY + self.outage if self.outage else otherwise
 
     def moments(self) -> t.Iterator[bool]:
         """Yield once a second, and whenever something was heard, until the window is over.
@@ -234,8 +231,12 @@ class Window:
             return was_away
         if isinstance(event, Unreadable):
             self.unreadable[event.kind] = event.reason
+            self._objects.pop(event.kind, None)  # what it was is not what it is
+            self._versions.pop(event.kind, None)
             return True
         self._versions[event.kind] = event.resource_version
+        if isinstance(event, Reached):
+            return False
         if isinstance(event, Listed):
             self._objects[event.kind] = {_name(o): o for o in event.items}
             return True

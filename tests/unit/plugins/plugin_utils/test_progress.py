@@ -150,6 +150,11 @@ def test_a_line_that_has_not_changed_is_printed_once_a_minute_at_most(printed):
     assert printed == ["  [east] 0s  building", "  [east] 1m00s  building", "  [east] 2m00s  building"]
 
 
+def test_an_outage_is_printed_once_however_many_windows_it_lasts(printed):
+    telling((now, window("API server away: no connection to it")) for now in (1000, 1300, 1600))
+    assert len(printed) == 1
+
+
 def test_every_line_that_has_changed_is_printed(printed):
     telling([(1000, window("one")), (1000.1, window("two")), (1000.2, window("one"))])
     assert len(printed) == 3

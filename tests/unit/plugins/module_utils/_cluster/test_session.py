@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import threading
 import typing as t
@@ -58,6 +60,17 @@ def test_a_request_is_repeated_while_the_api_server_is_away(reply, api, session)
     api.fail(PATH, reply, reply)
     assert session.request("GET", PATH)["metadata"]["name"] == "worker-0"
     assert api.said == [f"GET {PATH}"] * 3
+
+
+def test_the_kernel_looks_after_a_connection_that_is_silent(api, session):
+    api.keep(NODE, node("worker-0"))
+    with contextlib.closing(session.open("GET", PATH)) as response:
+        options = response.connection.sock
+        assert options.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert options.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        unanswered = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+        idle, between, times = (options.getsockopt(socket.IPPROTO_TCP, option) for option in unanswered)
+    assert idle + between * times == 60
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again(api, session):

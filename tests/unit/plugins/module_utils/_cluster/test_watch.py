@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 import time
 import tracemalloc
@@ -16,7 +17,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch
     Interrupted,
     Listed,
     Open,
+    Reached,
     Subject,
+    Unreadable,
     watch,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
@@ -45,10 +48,35 @@ LONG = 30
 
 
 def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[Event]:
-    """What a watch yields, without the seconds in which nothing happens, and without the end of an outage."""
-    for event in watch(session, subjects or (NODES,), versions, LONG):
-        if event is not None and not isinstance(event, Open):
-            yield event
+    """What a watch yields, without the seconds in which nothing happens, and without the end of an outage.
+
+    It is asked on and on, whether the test takes what it yields or not.
+    """
+    yielded: queue.Queue[Event | BaseException | None] = queue.Queue()
+    over = threading.Event()
+
+    def ask() -> None:
+        try:
+            for event in watch(session, subjects or (NODES,), versions, LONG):
+                if over.is_set():
+                    break
+                if event is not None and not isinstance(event, (Open, Reached)):
+                    yielded.put(event)
+            yielded.put(None)
+        except BaseException as error:  # noqa: BLE001 - it is the test's
+            yielded.put(error)
+
+    def take() -> t.Iterator[Event]:
+        try:
+            while (event := yielded.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            over.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    return take()
 
 
 @pytest.fixture
@@ -151,8 +179,9 @@ def test_a_stream_that_breaks_is_opened_again_from_where_it_was_and_is_no_outage
 def test_a_bookmark_only_moves_the_place_to_go_on_from(api, session):
     api.keep(NODE, node("worker-0"))
     api.fail("watch", Reply(200, bookmark(150)))
-    seen = events(session)
-    next(seen)
+    seen = (event for event in watch(session, [NODES], {}, LONG) if event is not None)
+    assert isinstance(next(seen), Listed)
+    assert next(seen) == Reached("Node", "150")
     api.await_requests("watch", 2)
     assert api.requests[-1].query["resourceVersion"] == "150"
     assert api.requests[-1].query["allowWatchBookmarks"] == "true"
@@ -259,6 +288,36 @@ def test_what_is_refused_for_less_than_a_minute_goes_on(reply, reason, api, pati
     assert changed(next(seen)) == ("worker-1", False)
 
 
+OPTIONAL = Subject(NODE, optional=True)
+
+
+@pytest.mark.parametrize(("reply", "reason"), REFUSALS[1:])
+def test_an_optional_subject_that_is_refused_later_is_given_up_and_is_no_outage(reply, reason, api, slept, patient):
+    seen = events(patient, OPTIONAL, Node="101")
+    api.await_requests("watch", 1)
+    api.always_fail("watch", reply)
+    api.end_watches()
+    given_up = next(seen)
+    assert isinstance(given_up, Unreadable)
+    assert reason in given_up.reason
+    assert watches.BLIP <= sum(slept) < watches.BLIP + 10
+
+
+def test_an_optional_subject_that_is_refused_for_a_moment_is_not_given_up(api, patient):
+    seen = events(patient, OPTIONAL, Node="101")
+    api.fail("watch", *[forbidden("nodes")] * 3)
+    api.keep(NODE, *[node(f"worker-{number}") for number in range(2)])
+    assert changed(next(seen)) == ("worker-1", False)
+
+
+def test_credentials_that_are_not_accepted_are_no_refusal_of_an_optional_subject_alone(api, patient):
+    seen = events(patient, OPTIONAL, Node="101")
+    api.fail("watch", *[Reply(401, "Unauthorized")] * 5)
+    assert isinstance(next(seen), Interrupted)
+    api.keep(NODE, *[node(f"worker-{number}") for number in range(2)])
+    assert changed(next(seen)) == ("worker-1", False)
+
+
 def test_the_minute_of_a_refusal_goes_on_in_the_next_window(api, slept, patient):
     api.always_fail("watch", forbidden("nodes"))
     with pytest.raises(Refused, match="nodes is forbidden"):
@@ -361,9 +420,33 @@ def test_what_nobody_expected_reaches_the_caller(session, monkeypatch):
         list(events(session))
 
 
+def test_nothing_is_watched_for_whom_the_lists_are_enough(api, session):
+    subjects = [NODES, Subject(MACHINE_CONFIG_POOL)]
+    before = set(threading.enumerate())
+    seen = watch(session, subjects, {}, LONG)
+    for dummy in subjects:
+        while not isinstance(next(seen), Listed):
+            pass
+    watchers = [thread for thread in threading.enumerate() if thread not in before and "watch" in thread.name]
+    assert len(watchers) == len(subjects)
+    seen.close()
+    for watcher in watchers:
+        watcher.join(LONG / 2)
+    assert said(api) == said(api, "machineconfigpools") == ["list"]
+
+
+def test_what_is_known_is_not_watched_before_the_rest_is_known(api, session):
+    api.fail("machineconfigpools", Reply(503, "starting"))
+    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], {"Node": "100"}, LONG)
+    while not isinstance(next(seen), Listed):
+        pass
+    assert said(api) == []
+    seen.close()
+
+
 def test_who_has_seen_enough_leaves_nobody_watching(api, session):
     before = set(threading.enumerate())
-    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], {}, LONG)
+    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], {"Node": "100", "MachineConfigPool": "100"}, LONG)
     next(seen)
     watchers = [thread for thread in threading.enumerate() if thread not in before and thread.daemon]
     api.await_requests("watch", 2)

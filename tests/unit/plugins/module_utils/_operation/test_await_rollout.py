@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
@@ -336,3 +337,17 @@ def test_an_upgrade_meanwhile_is_noticed_before_a_release_is_blamed(cluster, ses
     cluster.keep(MACHINE_OS_CONFIG, edited)
     began = replace(read_cursor(first["cursor"]), started=time.time() - 100)
     assert not await_rollout(session, ask(cursor=str(began), window=1.5))["findings"]
+
+
+def test_an_account_that_may_not_read_pods_any_more_waits_all_the_same_and_that_is_no_outage(
+    shop, session, monkeypatch
+):
+    monkeypatch.setattr(watches, "BLIP", 0.0)
+    news = await_rollout(session, ask())
+    while not news["findings"]:
+        news = await_rollout(session, ask(cursor=news["cursor"], fail_on=()))
+    assert [f["id"] for f in news["findings"]] != ["cluster.drains_unseen"]
+    shop.always_fail("/pods", forbidden("pods"))
+    news = await_rollout(session, ask(cursor=news["cursor"], fail_on=()))
+    assert [f["id"] for f in news["findings"]] == ["cluster.drains_unseen"]
+    assert "away" not in news["progress"]
