@@ -42,7 +42,11 @@ def bench(setting: Setting) -> bool:
     with running_lab(setting, f"quiet-{os.getpid()}", nodes=QUIET) as facts:
         lab = facts.folder / FACTS_FILE
         quiet = setting.run("python", "tests/benchmarks/quiet_wait.py", lab, str(QUIET_SECONDS)).ok
-    return asked and labelled and survived and followed and quiet
+    with running_lab(setting, f"cases-{os.getpid()}", nodes=4) as facts:
+        lab = facts.folder / FACTS_FILE
+        failed = setting.run("python", "tests/benchmarks/build_failure.py", lab).ok
+        compared = setting.run("python", "tests/benchmarks/wait_cases.py", lab, oc).ok
+    return all((asked, labelled, survived, followed, quiet, failed, compared))
 
 
 def _provide_oc(setting: Setting) -> Path:

@@ -69,7 +69,9 @@ def _delay(facts: Facts, folder: Path, pool: str) -> float:
                 failed_at = time.time()
     if "build.run_failed" not in said or "exit status 7: no such luck" not in said:
         raise SystemExit(f"The task of pool {pool} did not fail by its cause:\n{said[-4000:]}")
-    return failed_at - _stored_at(facts.audit_log, pool)
+    delay = failed_at - _stored_at(facts.audit_log, pool)
+    print(f"  {pool}: {delay:.2f} s", flush=True)
+    return delay
 
 
 def _stored_at(audit_log: Path, pool: str) -> float:
