@@ -16,7 +16,7 @@ help:
 	@echo 'make $(without_lab)'
 	@echo 'make $(with_lab)   one of them on its own; the latter need root'
 	@echo 'make matrix       oldest and newest ansible-core, kubernetes.core, client and Python'
-	@echo 'make bench        requests, seconds and memory beside kubectl and oc, over 1000 nodes, long outages, and failed builds (root)'
+	@echo 'make bench        requests, seconds and memory beside kubectl and oc, over 1000 nodes, long outages, failed builds, and what peers answer (root)'
 	@echo 'make mutation     change the code of the verdict and see whether the tests notice'
 	@echo 'make env copy     only the Python environment; only the copy of the collection that tests run against'
 	@echo 'make findings     write the page of findings of the documentation from the table in the code'
