@@ -260,7 +260,7 @@ def _until(asking: Asking) -> Ending:
         counts = f"{newest}.status.updatedMachineCount | default(-1) == {newest}.status.machineCount | default(-2)"
         wanted, failed = f"('Updated' in {true} and {counts})", f"'Degraded' in {true}"
     else:
-        wanted, failed = f"'Succeeded' in {true}", f"'Failed' in {true}"
+        wanted, failed = f"'Succeeded' in {true}", f"'Failed' in {true} or 'Interrupted' in {true}"
     delay = 5
     retries = asking.seconds // delay
     well, result, printed = asking.of_ansible(
