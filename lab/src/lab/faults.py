@@ -113,14 +113,14 @@ def kill_api_server(facts: Facts) -> None:
     """End the API server as a crash would, and return when the one that follows it is ready."""
     cluster = Cluster(facts)
     before = _incarnation(facts)
-    Supervisor.of(facts).kill(_qualified(_api_server(facts)))
+    Supervisor.of(facts).kill(_qualified(_component(facts, API_SERVER)))
     _await_ready(cluster, lambda: _incarnation(facts) != before)
 
 
 def take_api_server_away(facts: Facts, seconds: float) -> None:
     """Stop the API server for some time, and return when it is ready again."""
     supervisor = Supervisor.of(facts)
-    component = _api_server(facts)
+    component = _component(facts, API_SERVER)
     supervisor.stop(_qualified(component))
     try:
         time.sleep(seconds)
@@ -133,7 +133,7 @@ def take_api_server_away(facts: Facts, seconds: float) -> None:
 def without(facts: Facts, *names: str) -> Iterator[None]:
     """Stop components, named as ``lab status`` names them, and start them again afterwards."""
     supervisor = Supervisor.of(facts)
-    stopped = [item for item in components(facts, facts.folder) if item.name in names]
+    stopped = [_component(facts, name) for name in names]
     for component in stopped:
         supervisor.stop(_qualified(component))
     try:
@@ -151,17 +151,17 @@ def standing_still(facts: Facts, name: str) -> Iterator[None]:
     gives pools that are younger than itself their kubelet configs at its start, and with them builds of another name.
     """
     supervisor = Supervisor.of(facts)
-    (component,) = (item for item in components(facts, facts.folder) if item.name == name)
-    supervisor.freeze(_qualified(component))
+    qualified = _qualified(_component(facts, name))
+    supervisor.freeze(qualified)
     try:
         yield
     finally:
-        supervisor.thaw(_qualified(component))
+        supervisor.thaw(qualified)
 
 
-def _api_server(facts: Facts) -> Component:
+def _component(facts: Facts, name: str) -> Component:
     # The folder of manifests is for other components' command lines.
-    return next(item for item in components(facts, facts.folder) if item.name == API_SERVER)
+    return next(item for item in components(facts, facts.folder) if item.name == name)
 
 
 def _qualified(component: Component) -> str:
