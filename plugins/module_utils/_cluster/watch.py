@@ -32,7 +32,8 @@ from .session import (
 )
 
 _UNAUTHORIZED = 401
-_DENIED = (_UNAUTHORIZED, 403)
+_FORBIDDEN = 403
+_DENIED = (_UNAUTHORIZED, _FORBIDDEN)
 DENIAL = 60.0
 """Seconds for which a subject that was read before may be refused: what decides about it restarts, too."""
 BLIP = 5.0
@@ -93,7 +94,7 @@ class Interrupted:
 
 @dataclass(frozen=True)
 class Open:
-    """The API server is back: what is known of the kind is true again."""
+    """A watch is open, for the first time or again: what is known of the subject is true."""
 
     kind: str
 
@@ -124,6 +125,7 @@ def watch(
     seconds: float,
     away: t.Collection[str] = (),
     denied: t.Mapping[str, float] | None = None,
+    opened: t.Collection[str] = (),
     keep: t.Callable[[Kind, Object], Object] = lambda kind, obj: obj,
 ) -> t.Iterator[Event | None]:
     """Yield what happens to the subjects for *seconds*, and None whenever that was all for now.
@@ -134,6 +136,7 @@ def watch(
     :param versions: subject's key -> resourceVersion to watch from; a subject without one is listed first
     :param away: keys of subjects for which the caller was told before that the API server is away
     :param denied: keys of subjects that were refused lately, though they had been read -> for how many seconds
+    :param opened: keys of subjects of which the caller has heard that a watch was open
     :param keep: what the caller wants to have of an object
     :raises Refused: a subject may not be read, or not any more for a minute
     """
@@ -145,6 +148,7 @@ def watch(
     for subject in subjects:
         watcher = _Watcher(session, subject, versions.get(subject.key, ""), span, events)
         watcher.told = subject.key in away
+        watcher.has_watched = subject.key in opened
         watcher.keep = partial(keep, subject.kind)
         if denied and subject.key in denied:
             watcher.denied_at = session.clock() - denied[subject.key]
@@ -214,8 +218,8 @@ class _Watcher:
         self.keep: t.Callable[[Object], Object] = lambda obj: obj
         self.told = False
         """Whether the caller was told that the API server is away."""
-        self.has_worked = bool(version)
-        """Whether the subject has ever been watched."""
+        self.has_watched = False
+        """Whether the subject has ever been watched: who may list it need not be allowed to watch it."""
         self.denied_at: float | None = None
         """When it was first refused since."""
 
@@ -253,7 +257,9 @@ class _Watcher:
             self.denied_at = self.session.clock()
         is_dispensable = self.subject.optional and isinstance(error, ApiError) and error.status != _UNAUTHORIZED
         patience = BLIP if is_dispensable else DENIAL
-        if self.denied_at is not None and not (self.has_worked and self.session.clock() - self.denied_at < patience):
+        if self.denied_at is not None and not (
+            self._has_worked(error) and self.session.clock() - self.denied_at < patience
+        ):
             refusal = self._refusal(error)
             self.events.put(Unreadable(self.kind, refusal.reason) if self.subject.optional else refusal)
             return False
@@ -263,6 +269,11 @@ class _Watcher:
             self.events.put(Interrupted(self.kind, _reason(error), denied=is_refusal))
             self.told = True
         return True
+
+    def _has_worked(self, error: ApiError | Unreachable) -> bool:
+        """Whether what is refused now was allowed before, so that it may be allowed again in a moment."""
+        is_forbidden = isinstance(error, ApiError) and error.status == _FORBIDDEN
+        return self.has_watched or (bool(self.version) and not is_forbidden)
 
     def _refusal(self, error: ApiError | Unreachable) -> Refused:
         what = f"{'watch' if self.version else 'list'} {self.subject.kind.name}s"
@@ -293,10 +304,9 @@ class _Watcher:
         }
         path = self.subject.kind.path(namespace=self.subject.namespace)
         response = self.session.open("GET", path, query, read_timeout=min(left + 10, SILENCE))
-        self.has_worked, self.denied_at = True, None
-        if self.told:
+        if self.told or not self.has_watched:
             self.events.put(Open(self.kind))
-            self.told = False
+        self.has_watched, self.denied_at, self.told = True, None, False
         with contextlib.closing(response):
             for line in _lines(self._read(response)):
                 self._take(line)

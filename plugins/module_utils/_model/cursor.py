@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 from .sight import Sight
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Cursor:
     memory: t.Mapping[str, t.Any] = field(default_factory=dict)
     """What a wait of its own kind remembers, as JSON has it."""
     sight: Sight = field(default_factory=Sight)
+    opened: t.Sequence[str] = ()
+    """The subjects of which a watch was open: one that is refused now was allowed before."""
 
     def __str__(self) -> str:
         content = {"version": VERSION, **asdict(self)}
@@ -85,6 +87,7 @@ def read_cursor(text: str) -> Cursor | None:
         )
         content["started"] = float(content["started"])
         content["found"] = tuple(map(str, content["found"]))
+        content["opened"] = tuple(map(str, content["opened"]))
         cursor = Cursor(stillness=stillness, sight=sight, **content)
     except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, zlib.error):
         return None

@@ -93,6 +93,7 @@ class Window:
         self._sight = before.sight if before else Sight()
         self.unreadable: dict[str, str] = self.memory.setdefault("unreadable", {})
         """Optional subjects that may not be read or are not served: key -> why."""
+        self._opened = set(before.opened) if before else set()
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
 
@@ -100,6 +101,7 @@ class Window:
         """Watch more than the other windows did; what an earlier one watched besides is forgotten."""
         self._subjects += [subject for subject in subjects if subject.key not in self.unreadable]
         keys = {subject.key for subject in self._subjects}
+        self._opened &= keys
         self._versions = {key: version for key, version in self._versions.items() if key in keys}
         self._objects = {key: objects for key, objects in self._objects.items() if key in keys}
 
@@ -188,6 +190,7 @@ class Window:
             seconds,
             away=self._sight.away,
             denied={subject: max(0.0, now - since) for subject, since in self._sight.denied.items()},
+            opened=self._opened,
             keep=lambda kind, obj: _REDUCE[kind.name](obj),
         )
 
@@ -213,6 +216,7 @@ class Window:
                 self._stillness,
                 self.memory,
                 self._sight,
+                tuple(sorted(self._opened)),
             )
         )
 
@@ -228,6 +232,7 @@ class Window:
         was_away = event.kind in self._sight.away
         self._sight = self._sight.having(event.kind, self.now())
         if isinstance(event, Open):
+            self._opened.add(event.kind)
             return was_away
         if isinstance(event, Unreadable):
             self.unreadable[event.kind] = event.reason

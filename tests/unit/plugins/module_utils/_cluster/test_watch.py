@@ -48,8 +48,9 @@ LONG = 30
 
 
 def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[Event]:
-    """What a watch yields, without the seconds in which nothing happens, and without the end of an outage.
+    """What a watch yields, without the seconds in which nothing happens, and without what says that it is open.
 
+    Of the subjects of which a version is known, a watch was open before.
     It is asked on and on, whether the test takes what it yields or not.
     """
     yielded: queue.Queue[Event | BaseException | None] = queue.Queue()
@@ -57,7 +58,7 @@ def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[
 
     def ask() -> None:
         try:
-            for event in watch(session, subjects or (NODES,), versions, LONG):
+            for event in watch(session, subjects or (NODES,), versions, LONG, opened=versions):
                 if over.is_set():
                     break
                 if event is not None and not isinstance(event, (Open, Reached)):
@@ -180,7 +181,7 @@ def test_a_bookmark_only_moves_the_place_to_go_on_from(api, session):
     api.keep(NODE, node("worker-0"))
     api.fail("watch", Reply(200, bookmark(150)))
     seen = (event for event in watch(session, [NODES], {}, LONG) if event is not None)
-    assert isinstance(next(seen), Listed)
+    assert [type(next(seen)) for dummy in range(2)] == [Listed, Open]
     assert next(seen) == Reached("Node", "150")
     api.await_requests("watch", 2)
     assert api.requests[-1].query["resourceVersion"] == "150"
@@ -288,6 +289,23 @@ def test_what_is_refused_for_less_than_a_minute_goes_on(reply, reason, api, pati
     assert changed(next(seen)) == ("worker-1", False)
 
 
+def test_who_may_list_and_not_watch_is_told_at_once_in_the_next_window_too(api, patient, slept):
+    api.always_fail("watch", forbidden("nodes"))
+    with pytest.raises(Refused, match=r"^Could not watch Nodes: nodes is forbidden"):
+        list(watch(patient, [NODES], {"Node": "101"}, LONG))
+    assert not slept
+
+
+def test_credentials_that_were_accepted_by_a_list_are_given_a_minute_by_the_first_watch(api, patient):
+    api.keep(NODE, node("worker-0"))
+    seen = events(patient)
+    api.fail("watch", *[Reply(401, "Unauthorized")] * 5)
+    assert isinstance(next(seen), Listed)
+    assert isinstance(next(seen), Interrupted)
+    api.keep(NODE, node("worker-1"))
+    assert changed(next(seen)) == ("worker-1", False)
+
+
 OPTIONAL = Subject(NODE, optional=True)
 
 
@@ -321,7 +339,7 @@ def test_credentials_that_are_not_accepted_are_no_refusal_of_an_optional_subject
 def test_the_minute_of_a_refusal_goes_on_in_the_next_window(api, slept, patient):
     api.always_fail("watch", forbidden("nodes"))
     with pytest.raises(Refused, match="nodes is forbidden"):
-        list(watch(patient, [NODES], {"Node": "101"}, LONG, away=["Node"], denied={"Node": 50.0}))
+        list(watch(patient, [NODES], {"Node": "101"}, LONG, away=["Node"], denied={"Node": 50.0}, opened=["Node"]))
     assert 10 <= sum(slept) < 20
 
 
@@ -339,7 +357,7 @@ def test_a_minute_begins_anew_when_the_api_server_was_away_in_between(api, slept
 def test_objects_are_kept_as_the_caller_wants_them_listed_and_changed(api, session):
     api.keep(NODE, node("worker-0"))
     found = watch(session, [NODES], {}, LONG, keep=lambda kind, obj: {"name": obj["metadata"]["name"], "of": kind.name})
-    seen = (event for event in found if event is not None)
+    seen = (event for event in found if isinstance(event, (Listed, Changed)))
     assert next(seen).items == [{"name": "worker-0", "of": "Node"}]
     api.keep(NODE, node("worker-1"))
     assert next(seen).item == {"name": "worker-1", "of": "Node"}
@@ -392,7 +410,7 @@ def test_an_error_in_the_stream_that_is_no_expiry_is_an_interruption(api, sessio
 def test_a_window_ends_by_itself(api, session):
     api.keep(NODE, node("worker-0"))
     seen = [e for e in watch(session, [NODES], {}, 0.3) if e is not None]
-    assert [type(e) for e in seen] == [Listed]
+    assert [type(e) for e in seen] == [Listed, Open]
 
 
 def test_a_stream_that_always_ends_at_once_is_asked_for_ever_less_often(api, session):

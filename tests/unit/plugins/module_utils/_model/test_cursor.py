@@ -39,6 +39,7 @@ _CURSORS = st.builds(
         st.floats(0, 4e9),
         st.dictionaries(st.text(), st.floats(0, 4e9), max_size=3),
     ),
+    st.lists(st.text(), max_size=3).map(tuple),
 )
 
 
@@ -59,7 +60,7 @@ def packed(content: object) -> str:
 
 
 WHOLE = {
-    "version": 3,
+    "version": 4,
     "started": 0,
     "versions": {},
     "objects": {},
@@ -68,6 +69,7 @@ WHOLE = {
     "stillness": {"mark": "", "seconds": 0, "seen_at": 0},
     "memory": {},
     "sight": {"away": [], "reason": "", "since": 0, "back_at": None, "lost": 0, "denied": {}},
+    "opened": [],
 }
 
 
@@ -85,16 +87,17 @@ def test_what_the_tests_below_spoil_could_be_read():
         base64.b85encode(zlib.compress(b"not JSON")).decode(),
         packed(None),
         packed([]),
-        packed({"version": 3}),
-        packed([3, 0, {}, {}, ""]),
-        packed({**WHOLE, "version": 2}),
-        packed({**WHOLE, "version": 4}),
+        packed({"version": 4}),
+        packed([4, 0, {}, {}, ""]),
+        packed({**WHOLE, "version": 3}),
+        packed({**WHOLE, "version": 5}),
         packed({**WHOLE, "started": "soon"}),
         packed({**WHOLE, "started": None}),
         packed({**WHOLE, "versions": []}),
         packed({**WHOLE, "objects": []}),
         packed({**WHOLE, "told": 1}),
         packed({**WHOLE, "found": None}),
+        packed({**WHOLE, "opened": None}),
         packed({**WHOLE, "stillness": {}}),
         packed({**WHOLE, "stillness": {"mark": "", "seconds": "long", "seen_at": 0}}),
         packed({**WHOLE, "sight": {}}),

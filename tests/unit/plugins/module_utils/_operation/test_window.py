@@ -106,6 +106,19 @@ def test_a_window_that_ends_with_its_first_look_has_watched_nothing(cluster, ses
     assert [request.query.get("watch") for request in cluster.requests] == [None] * 4
 
 
+def test_the_next_window_knows_of_which_subjects_a_watch_was_open(cluster, session):
+    listed = Window(session, SUBJECTS, LONG, "")
+    moments = listed.moments()
+    next(moments)
+    moments.close()
+    assert read_cursor(listed.cursor()).opened == ()
+    watched = Window(session, SUBJECTS, LONG, listed.cursor())
+    moments = watched.moments()
+    while len(read_cursor(watched.cursor()).opened) < len(SUBJECTS):
+        next(moments)
+    assert read_cursor(watched.cursor()).opened == ("MachineConfigPool", "Node")
+
+
 @pytest.mark.parametrize("cursor", ["", "unreadable"])
 def test_a_cursor_that_cannot_be_read_means_listing_again(cursor, cluster, session):
     window = Window(session, SUBJECTS, LONG, cursor)
