@@ -12,6 +12,7 @@ from ._model.capabilities import desired_version
 from ._model.deployment import Deployment
 from ._model.findings import Finding, Severity
 from ._model.machineosbuild import MachineOSBuild
+from ._model.machineosconfig import MachineOSConfig
 from ._model.node import NodeState
 from ._model.resources import CLUSTER_VERSION, INFRASTRUCTURE, SELF_SUBJECT_REVIEW, Object
 from ._model.verdict import Expected, NodeVerdict
@@ -73,6 +74,21 @@ def build_result(
         "attempts": [attempt.as_result() for attempt in attempts],
         "log_paths": sorted(log_paths),
         "failure": failure,
+    }
+
+
+def config_result(obj: Object | None) -> dict[str, t.Any] | None:
+    """Return what results say of a MachineOSConfig."""
+    if obj is None:
+        return None
+    config = MachineOSConfig.from_api(obj)
+    return {
+        "name": config.name,
+        "pool": config.pool,
+        "generation": config.generation,
+        "rendered_image_push_spec": config.rendered_image_push_spec,
+        "current_image_pull_spec": config.current_image_pull_spec or None,
+        "current_machine_os_build": config.current_build or None,
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .findings import Finding
 from .machineosbuild import Answer, BuildState, MachineOSBuild, answering_build, image_is_current
@@ -43,58 +43,49 @@ class BuildProgress:
     lack: str = ""
     """What there is instead of an answer. It stays the same for as long as that does; empty when a build is under way
     or has ended."""
+    if_it_lasts: Finding | None = None
+    """What the lack comes to when nothing takes its place; None when that is for other limits to say."""
 
     @property
     def has_none(self) -> bool:
         """Whether there is no build at all to look at."""
         return self.lack.startswith(_NONE)
 
-
-@dataclass(frozen=True)
-class Patience:
-    """For how long the same answer has been lacking, and how long that may last, in seconds."""
-
-    waited: float = 0.0
-    grace: float = REPLACEMENT_GRACE
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing is to be waited for any more."""
-        return self.waited >= self.grace
+    def after(self, waited: float, grace: float = REPLACEMENT_GRACE) -> BuildProgress:
+        """Return how it is when the same answer has been lacking for so many seconds of at most *grace*."""
+        if self.if_it_lasts is None or waited < grace:
+            return self
+        finding = self.if_it_lasts
+        return replace(self, outcome=Outcome.FAILED, findings=(finding,), line=finding.message)
 
 
 def build_progress(
-    config: MachineOSConfig,
-    builds: t.Collection[MachineOSBuild],
-    rendered_config: str,
-    patience: Patience = Patience(),
-    pushed: str = "",
+    config: MachineOSConfig, builds: t.Collection[MachineOSBuild], rendered_config: str, pushed: str = ""
 ) -> BuildProgress:
-    """Judge what is there.
+    """Judge what is there, as if it were seen for the first time.
 
     :param rendered_config: the rendered MachineConfig that the pool wants
-    :param patience: how long the lack of before has lasted
     :param pushed: identity of the build whose builder has ended well, so that its image is in the registry
     """
     answer, build = answering_build(config, builds, rendered_config)
     if build is None and config.current_build:
-        return _vanished(config, patience)
+        return _vanished(config)
     if answer is Answer.NONE_YET or build is None:
         return _not_started(config, rendered_config)
     if answer is Answer.UNPROVEN:
-        return _unproven(config, build, patience)
+        return _unproven(config, build)
     if config.rebuild_asked and build.state.ended:
-        return _about_to_be_rebuilt(config, build, patience)
+        return _about_to_be_rebuilt(config, build)
     if build.state is BuildState.FAILED:
         failed = Finding("build.failed", _ref(build), f"MachineOSBuild {build.name} failed")
         return BuildProgress(Outcome.FAILED, build.state, build, (failed,), f"build {build.name}: failed")
     if build.state is BuildState.INTERRUPTED:
-        return _interrupted(build, patience)
+        return _interrupted(build)
     if image_is_current(config, answer, build):
         line = f"build {build.name}: succeeded, {build.digested_image_push_spec}"
         return BuildProgress(Outcome.SUCCEEDED, build.state, build, (), line)
     if build.identity == pushed and not build.state.ended:
-        return _not_taken(config, build, patience)
+        return _not_taken(config, build)
     return BuildProgress(Outcome.WAITING, build.state, build, (), f"build {build.name}: {_STATE_LINE[build.state]}")
 
 
@@ -124,47 +115,48 @@ def _not_started(config: MachineOSConfig, rendered_config: str) -> BuildProgress
     return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line, f"{_NONE} {rendered_config}")
 
 
-def _vanished(config: MachineOSConfig, patience: Patience) -> BuildProgress:
+def _vanished(config: MachineOSConfig) -> BuildProgress:
     """Judge the absence of the build that is named: normal for some seconds while a build takes another's place."""
     line = f"build {config.current_build} is gone, waiting for another in its place"
     message = f"MachineOSBuild {config.current_build} is gone, and none has taken its place"
     finding = Finding("build.vanished", ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
-    return _ended_by_patience(patience, BuildState.PENDING, None, finding, line)
+    return _lacking(BuildState.PENDING, None, finding, line)
 
 
-def _unproven(config: MachineOSConfig, build: MachineOSBuild, patience: Patience) -> BuildProgress:
+def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     message = f"MachineOSBuild {build.name} ({build.state.value}) may be the one before the last edit of {config.name}"
     line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
-    finding = Finding("build.identity_unproven", _ref(build), message)
-    return _ended_by_patience(patience, BuildState.PENDING, None, finding, line, build.identity)
+    return _lacking(BuildState.PENDING, None, Finding("build.identity_unproven", _ref(build), message), line, build)
 
 
-def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild, patience: Patience) -> BuildProgress:
+def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     message = f"MachineOSBuild {build.name} ({build.state.value}) is the one before the rebuild that was asked for"
     line = f"MachineOSConfig {config.name}: waiting for its rebuild to begin"
-    finding = Finding("build.identity_unproven", _ref(build), message)
-    return _ended_by_patience(patience, BuildState.PENDING, None, finding, line, build.identity)
+    return _lacking(BuildState.PENDING, None, Finding("build.identity_unproven", _ref(build), message), line, build)
 
 
-def _interrupted(build: MachineOSBuild, patience: Patience) -> BuildProgress:
+def _interrupted(build: MachineOSBuild) -> BuildProgress:
     line = f"build {build.name}: interrupted, waiting for another in its place"
     finding = Finding("build.interrupted", _ref(build), f"MachineOSBuild {build.name} was interrupted")
-    return _ended_by_patience(patience, build.state, build, finding, line, build.identity)
+    return _lacking(build.state, build, finding, line, build)
 
 
-def _not_taken(config: MachineOSConfig, build: MachineOSBuild, patience: Patience) -> BuildProgress:
+def _not_taken(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     hangs = why_push_would_hang(config.rendered_image_push_spec)
     message = f"MachineOSBuild {build.name} has pushed its image and stays {build.state.value}"
     finding = Finding("build.result_not_taken", _ref(build), f"{message}: {hangs}" if hangs else message)
     line = f"build {build.name}: pushed, waiting for the operator to take the image"
-    sure = Patience(patience.waited, 0.0) if hangs else patience
-    return _ended_by_patience(sure, build.state, build, finding, line, build.identity)
+    lacking = _lacking(build.state, build, finding, line, build)
+    return lacking.after(0.0, grace=0.0) if hangs else lacking
 
 
-def _ended_by_patience(
-    patience: Patience, state: BuildState, build: MachineOSBuild | None, finding: Finding, line: str, of: str = ""
+def _lacking(
+    state: BuildState, shown: MachineOSBuild | None, finding: Finding, line: str, of: MachineOSBuild | None = None
 ) -> BuildProgress:
-    lack = f"{finding.id} {of or finding.object.name}"
-    if not patience.over:
-        return BuildProgress(Outcome.WAITING, state, build, (), line, lack)
-    return BuildProgress(Outcome.FAILED, state, build, (finding,), finding.message, lack)
+    """Return that an answer is lacking.
+
+    :param shown: the build that the result is to show
+    :param of: the build that is there instead: another one is another lack
+    """
+    lack = f"{finding.id} {of.identity if of else finding.object.name}"
+    return BuildProgress(Outcome.WAITING, state, shown, (), line, lack, finding)

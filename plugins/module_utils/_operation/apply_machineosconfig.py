@@ -14,7 +14,7 @@ from .._model.machineosbuild import CONFIG_LABEL, MachineOSBuild, build_before_m
 from .._model.machineosconfig import MachineOSConfig, WantedConfig
 from .._model.push_spec import why_pool_would_hang, why_push_would_hang
 from .._model.resources import BUILD_BEFORE, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object
-from .._result import read_cluster, result, served
+from .._result import config_result, read_cluster, result, served
 from .need_consent import need_consent
 from .planned_again import planned_again
 from .read_members import PoolMembers, find_pool_members
@@ -179,18 +179,3 @@ def _result(
         resource=served(now),
         diff={"before": model.shown(before), "after": model.shown(now)},
     )
-
-
-def config_result(obj: Object | None) -> dict[str, t.Any] | None:
-    """Return what results say of a MachineOSConfig."""
-    if obj is None:
-        return None
-    config = MachineOSConfig.from_api(obj)
-    return {
-        "name": config.name,
-        "pool": config.pool,
-        "generation": config.generation,
-        "rendered_image_push_spec": config.rendered_image_push_spec,
-        "current_image_pull_spec": config.current_image_pull_spec or None,
-        "current_machine_os_build": config.current_build or None,
-    }

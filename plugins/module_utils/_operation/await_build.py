@@ -13,7 +13,7 @@ from .._cluster.session import Session
 from .._cluster.watch import Subject
 from .._errors import Refused
 from .._model import machineosconfig as config_model
-from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome, Patience, build_progress
+from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome, build_progress
 from .._model.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.pool import Pool
@@ -22,8 +22,7 @@ from .._model.resources import (
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
 )
-from .._result import build_result, read_cluster
-from .apply_machineosconfig import config_result
+from .._result import build_result, config_result, read_cluster
 from .explain_build import explained, log_troubles, reasons_for_none
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
@@ -121,10 +120,9 @@ def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: _Lack)
     if not pools or config is None:
         return _NOTHING_THERE
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
-    asked = (MachineOSConfig.from_api(config), builds, Pool.from_api(pools[0]).rendered_config)
-    seen = build_progress(*asked, Patience(0.0, ask.replacement_grace), _pushed(logs))
-    waited = lack.lasts(seen.lack)
-    return build_progress(*asked, Patience(waited, ask.replacement_grace), _pushed(logs)) if seen.lack else seen
+    rendered = Pool.from_api(pools[0]).rendered_config
+    seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(logs))
+    return seen.after(lack.lasts(seen.lack), ask.replacement_grace)
 
 
 def _pushed(logs: BuildLogs) -> str:

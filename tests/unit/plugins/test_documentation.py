@@ -31,11 +31,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict
     Verdict,
     summarize,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import config_result
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.await_rollout import rollout_result
 from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import (
     build_result,
+    config_result,
     failure_result,
     findings_result,
     node_result,

@@ -5,7 +5,6 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_progress import (
     BuildProgress,
     Outcome,
-    Patience,
     build_progress,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import (
@@ -32,7 +31,7 @@ def progress(
     config: dict, *builds: dict, rendered: str = RENDERED, waited: float = 0.0, grace: float = 120.0, pushed: str = ""
 ) -> BuildProgress:
     there = [MachineOSBuild.from_api(b) for b in builds]
-    return build_progress(MachineOSConfig.from_api(config), there, rendered, Patience(waited, grace), pushed)
+    return build_progress(MachineOSConfig.from_api(config), there, rendered, pushed).after(waited, grace)
 
 
 def ids(seen: BuildProgress) -> list[str]:

@@ -14,7 +14,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import count_phases
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import config_result
+from ansible_collections.imagemode.openshift.plugins.module_utils._result import config_result
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
     SCHEMA,
     SCHEMA_VERSION,
