@@ -66,6 +66,7 @@ EXPLAINS = {
     Permission("watch", "poddisruptionbudgets", "policy"),
     Permission("get", "pods/log", "", OPERATOR_NAMESPACE),
     Permission("get", "clusteroperators", "config.openshift.io"),
+    Permission("get", "jobs", "batch", OPERATOR_NAMESPACE),
 }
 """What says why a drain or a build takes its time."""
 

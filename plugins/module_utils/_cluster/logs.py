@@ -287,7 +287,8 @@ class BuildLogs:
         self._look()
         try:
             versions = {POD.name: self._version} if self._version else {}
-            for event in watch(self._session, [subject], versions, self._deadline - time.monotonic()):
+            seconds = self._deadline - time.monotonic()
+            for event in watch(self._session, [subject], versions, seconds, opened=versions):
                 if stop.is_set():
                     return
                 if isinstance(event, (Listed, Changed)):

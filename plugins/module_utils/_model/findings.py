@@ -175,6 +175,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The Job of the build that answers for the present spec was deleted before it ended.",
         "Delete the MachineOSBuild; the operator starts it again",
     ),
+    "build.job_gone": Definition(
+        Severity.FATAL,
+        "The Job of the build was deleted before it ended, and the operator of this release has not noticed.",
+        "Delete the MachineOSBuild; the operator starts it again",
+    ),
     "build.vanished": Definition(
         Severity.FATAL,
         "The build that the operator names is gone, and none has taken its place within replacement_grace.",

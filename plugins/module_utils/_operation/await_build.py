@@ -23,7 +23,7 @@ from .._model.resources import (
     MACHINE_OS_CONFIG,
 )
 from .._result import build_result, config_result, read_cluster
-from .explain_build import explained, log_troubles, reasons_for_none
+from .explain_build import explained, log_troubles, lost_job, reasons_for_none
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
 from .window import Limits, Window
@@ -61,13 +61,9 @@ def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.
         build = progress.build
         if build is not None and build.state in _TALKATIVE and not ask.check_mode:
             logs.follow(build.name, build.uid, build.created)
-        mark = f"{_mark(progress)} {logs.mark}"
-        return Look(
-            progress.outcome,
-            progress.line,
-            mark,
-            (*reasons_for_none(session, window, progress, ask.pool), *progress.findings, *log_troubles(logs)),
-        )
+        why = (*reasons_for_none(session, window, progress, ask.pool), *lost_job(session, window, progress))
+        findings = (*why, *progress.findings, *log_troubles(logs))
+        return Look(progress.outcome, progress.line, f"{_mark(progress)} {logs.mark}", findings)
 
     try:
         look = follow(window, judge, Pace(), ask.check_mode)

@@ -24,7 +24,9 @@ from .._model.machineosconfig import MachineOSConfig
 from .._model.missing_build import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
 from .._model.resources import (
     CLUSTER_OPERATOR,
+    JOB,
     MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     OPERATOR_NAMESPACE,
     SECRET,
@@ -40,6 +42,9 @@ READ_OUT = 1.0
 """Seconds that logs are given to come to their end when a build has ended while it was followed."""
 READ_OUT_AT_ONCE = 30.0
 """The same for a build that had ended before, whose logs are then read from their beginning."""
+JOB_LOOKED_FOR_AFTER = 60.0
+"""Seconds of silence after which the Job of a build is looked for: an operator that notices that it is gone takes 5."""
+JOB_LOOKED_FOR_EVERY = 300.0
 
 
 def explained(
@@ -117,13 +122,32 @@ def reasons_for_none(session: Session, window: Window, progress: BuildProgress, 
     return tuple(Finding(found, ObjectRef(kind, name, namespace), said) for found, kind, name, namespace, said in known)
 
 
+def lost_job(session: Session, window: Window, progress: BuildProgress) -> tuple[Finding, ...]:
+    """Return that a build which says nothing has no Job any more, asked for now and then while it is silent.
+
+    Up to 4.19 the operator takes a Job that was deleted after a failed attempt for one that still runs (its
+    ``pkg/controller/build/imagebuilder/jobimagebuilder.go``, ``mapJobStatusToBuildStatus``): Building for ever.
+    """
+    build = progress.build
+    runs = build is not None and build.job and build.state in (BuildState.PREPARING, BuildState.BUILDING)
+    if build is None or not runs or window.outage or window.still < JOB_LOOKED_FOR_AFTER:
+        window.memory.pop("job", None)
+        return ()
+    asked_at, is_gone = window.memory.get("job") or (JOB_LOOKED_FOR_AFTER - JOB_LOOKED_FOR_EVERY, False)
+    if window.still - asked_at >= JOB_LOOKED_FOR_EVERY:
+        asked_at, is_gone = window.still, _is_missing(session, JOB, build.job)
+        window.memory["job"] = [asked_at, is_gone]
+    message = f"MachineOSBuild {build.name} stays {build.state.value}, and its Job {build.job} is gone"
+    return (Finding("build.job_gone", ObjectRef(MACHINE_OS_BUILD.name, build.name), message),) if is_gone else ()
+
+
 def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:
     names = {config.rendered_image_push_secret, config.base_image_pull_secret} - {""}
     return why_no_build(
         config,
         _listed(session, MACHINE_CONFIG_POOL, config.pool),
         session.peek(CLUSTER_OPERATOR, "machine-config"),
-        [name for name in names if _is_missing(session, name)],
+        [name for name in names if _is_missing(session, SECRET, name)],
     )
 
 
@@ -135,8 +159,8 @@ def _listed(session: Session, kind: Kind, name: str) -> Object | None:
         return None
 
 
-def _is_missing(session: Session, secret: str) -> bool:
+def _is_missing(session: Session, kind: Kind, name: str) -> bool:
     try:
-        return session.find(SECRET, secret, OPERATOR_NAMESPACE) is None
-    except Refused:  # who may not read Secrets does not know
+        return session.find(kind, name, OPERATOR_NAMESPACE) is None
+    except Refused:  # who may not read it does not know
         return False

@@ -121,9 +121,14 @@ class Window:
         return bool(self.limits.timeout) and self.elapsed >= self.limits.timeout
 
     @property
+    def still(self) -> float:
+        """Seconds for which nothing has moved, as of the last look."""
+        return self._stillness.seconds
+
+    @property
     def stalled(self) -> bool:
         """Whether nothing has moved for too long."""
-        return bool(self.limits.stall_timeout) and self._stillness.seconds >= self.limits.stall_timeout
+        return bool(self.limits.stall_timeout) and self.still >= self.limits.stall_timeout
 
     def saw(self, mark: str) -> None:
         """Take down where everything is: another mark than at the look before is a movement."""

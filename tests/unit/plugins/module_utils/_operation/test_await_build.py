@@ -10,9 +10,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor 
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
     CLUSTER_OPERATOR,
     CLUSTER_VERSION,
+    JOB,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
+    OPERATOR_NAMESPACE,
     POD,
     SECRET,
 )
@@ -251,6 +253,49 @@ def test_who_may_not_read_secrets_does_not_call_them_missing(cluster, session):
     second = await_build(session, ask(first["cursor"], window=5), now)
     assert [path for path in cluster.said if "/secrets/" in path]
     assert [f["id"] for f in second["findings"]] == ["build.not_started"]
+
+
+def building_by(job: str) -> dict[str, t.Any]:
+    """A build that is under way, by the Job of that name."""
+    build = machine_os_build("layered-a", state="Building")
+    build["status"]["builder"] = {"job": {"name": job}}
+    return build
+
+
+def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 1
+    with pytest.raises(Refused, match=r"stays building, and its Job build-layered-a is gone\. Delete the") as refused:
+        await_build(session, ask(first["cursor"]), now)
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_gone"]
+    assert len([path for path in cluster.said if "/jobs/" in path]) == 1
+    assert now.seconds - Clock.seconds > 60
+
+
+def test_a_silent_build_whose_job_is_there_goes_on_and_its_job_is_seldom_looked_for(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    cluster.keep(JOB, {"metadata": {"name": "build-layered-a", "namespace": OPERATOR_NAMESPACE}})
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 30
+    second = await_build(session, ask(first["cursor"], window=2), now)
+    now.pace = 0
+    assert (second["finished"], second["findings"]) == (False, [])
+    looked = len([path for path in cluster.said if "/jobs/" in path])
+    assert 1 <= looked <= 1 + (now.seconds - Clock.seconds) / 300
+
+
+def test_who_may_not_read_jobs_does_not_call_one_gone(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    cluster.always_fail("jobs", forbidden("jobs"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 30
+    second = await_build(session, ask(first["cursor"], window=2), now)
+    assert [path for path in cluster.said if "/jobs/" in path]
+    assert (second["finished"], second["findings"]) == (False, [])
 
 
 class Clock:
