@@ -8,7 +8,7 @@ without_lab := lint typing unit checks-test tarball sanity
 with_lab := lab-test integration molecule
 
 .NOTPARALLEL:
-.PHONY: help env copy test $(without_lab) $(with_lab) matrix demo bench mutation findings clean root
+.PHONY: help env copy test $(without_lab) $(with_lab) matrix releases demo bench mutation findings clean root
 
 help:
 	@echo 'make demo         watch the collection do its whole job, on this machine (root)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make $(without_lab)'
 	@echo 'make $(with_lab)   one of them on its own; the latter need root'
 	@echo 'make matrix       oldest and newest ansible-core, kubernetes.core, client and Python'
+	@echo 'make releases     what the operator does from an edit to a rollout, case by case, on each release of the lab (root)'
 	@echo 'make bench        requests, seconds and memory beside kubectl and oc, over 1000 nodes, long outages, failed builds, and what peers answer (root)'
 	@echo 'make mutation     change the code of the verdict and see whether the tests notice'
 	@echo 'make env copy     only the Python environment; only the copy of the collection that tests run against'
@@ -44,6 +45,9 @@ test: root env
 
 matrix: root env
 	@$(python) -m checks matrix
+
+releases: root env
+	@$(python) -m checks releases
 
 demo: root env
 	@$(python) -m demo

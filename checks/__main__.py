@@ -11,6 +11,7 @@ import typing as t
 import typer
 
 from .bench import bench as measure
+from .cluster import releases as compare_releases
 from .commands import Setting
 from .environment import CACHE, ROOT, NotPossible
 from .findings_page import write_findings_page
@@ -60,6 +61,13 @@ def bench() -> None:
     """Measure the tasks over many nodes beside kubectl and oc, on a lab of 1000 nodes."""
     NEWEST_TREE.refresh()
     raise typer.Exit(code=0 if measure(Setting(NEWEST_TREE)) else 1)
+
+
+@app.command()
+def releases() -> None:
+    """Run what the operator does, case by case, on each release of the lab."""
+    NEWEST_TREE.refresh()
+    raise typer.Exit(code=0 if compare_releases(Setting(NEWEST_TREE)) else 1)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.cache import lab_folder
 from lab.facts import Facts
+from lab.release import RELEASES
 
 from .commands import Setting
 from .environment import ROOT, NotPossible
@@ -34,10 +35,21 @@ def integration(setting: Setting, ansible: Path | None = None) -> Count:
     _build_lab(setting)
     if not setting.run("lab", "build", "--oc", folder=ROOT).ok:
         raise NotPossible("Could not build oc: `lab build --oc` failed. Its own words stand above.")
-    side_by_side = ("--numprocesses=2", "--dist=loadfile")
+    side_by_side = ("--numprocesses=2", "--dist=loadfile", f"--ignore={_OF_RELEASES}")
     return setting.pytest(
         "tests/integration", *side_by_side, "--timeout=1800", f"--ansible={ansible or setting.programs}"
     )
+
+
+_OF_RELEASES = "tests/integration/releases"
+
+
+def releases(setting: Setting) -> bool:
+    """What the operator does, and the waits make of it, on each release of the lab, side by side."""
+    for release in RELEASES:
+        _build_lab(setting, "--release", release)
+    side_by_side = (f"--numprocesses={len(RELEASES)}", "--dist=loadgroup")
+    return setting.pytest(_OF_RELEASES, *side_by_side, "--timeout=1800", f"--ansible={setting.programs}").ok
 
 
 def molecule(setting: Setting) -> Count:

@@ -21,6 +21,7 @@ from audit_log import AuditLog
 from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api
+from lab.release import JULY_2025
 from layering import ROLLOUT_TIMEOUT, BuiltPool, start_builds, wait_for_build
 from oc_client import build_oc
 from playing import Ansible, installed_beside_pytest
@@ -37,12 +38,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> t.Iterator[Facts]:
-    """A running lab: addresses, files, names. It ends with this process, however that ends."""
+    """A running lab: addresses, files, names. It ends with this process, however that ends.
+
+    Its parameter, for tests that have one, is the release.
+    """
     chosen = request.config.getoption("--lab")
-    name = chosen or f"test-{os.getpid()}"
+    release = getattr(request, "param", JULY_2025.train)
+    name = chosen or f"test-{release.replace('.', '-')}-{os.getpid()}"
     if not chosen:
         nodes = request.config.getoption("--nodes")
-        _run_lab("up", "--name", name, "--nodes", nodes, "--with-pid", str(os.getpid()))
+        _run_lab("up", "--name", name, "--release", release, "--nodes", nodes, "--with-pid", str(os.getpid()))
     yield Facts.load(lab_folder(name))
     if not chosen:
         _run_lab("down", "--name", name)

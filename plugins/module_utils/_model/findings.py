@@ -217,6 +217,13 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The pool is degraded, and then the operator starts no build.",
         "Remove the cause that the message names",
     ),
+    "build.pool_not_settled": Definition(
+        Severity.FATAL,
+        "The pool's first nodes came in before it had a configuration, and from 4.20 on the operator starts no build "
+        "for a pool none of whose nodes ever had its configuration, while the nodes wait for the image.",
+        "Take the nodes out of the pool (machineconfigpool_nodes with state=absent); the build then starts by itself, "
+        "and they can come back",
+    ),
     "build.not_started": Definition(
         Severity.ERROR,
         "There is no MachineOSBuild for the present spec yet.",

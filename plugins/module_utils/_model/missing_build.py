@@ -3,12 +3,15 @@
 
 A missing Secret keeps the Job from being made, without a word on any object (observed.md 3e); a pool that is degraded
 keeps builds from being made (operator.md 6, row 2); what the operator itself finds wrong stands on its ClusterOperator.
+A pool whose first nodes came in before it was rendered can wait for an image that is never built: its status names a
+configuration only when all its nodes have it (operator.md 3.3), and from 4.20 on no build starts before.
 """
 
 from __future__ import annotations
 
 import typing as t
 
+from .capabilities import Capabilities
 from .findings import Finding
 from .machineosconfig import MachineOSConfig
 from .resources import CLUSTER_OPERATOR, MACHINE_CONFIG_POOL, OPERATOR_NAMESPACE, SECRET, Object, ObjectRef
@@ -21,7 +24,11 @@ _POOL_TROUBLES = ("RenderDegraded", "NodeDegraded", "Degraded")
 
 
 def why_no_build(
-    config: MachineOSConfig, pool: Object | None, operator: Object | None, missing_secrets: t.Collection[str]
+    config: MachineOSConfig,
+    pool: Object | None,
+    operator: Object | None,
+    missing_secrets: t.Collection[str],
+    capabilities: Capabilities,
 ) -> tuple[Finding, ...]:
     """Return what keeps the operator from building, as far as it is seen.
 
@@ -41,7 +48,16 @@ def why_no_build(
     if trouble:
         ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
         found.append(Finding("build.pool_degraded", ref, f"MachineConfigPool {config.pool} is degraded: {trouble}"))
+    if capabilities.needs_settled_pool and _has_unsettled_nodes(pool):
+        ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
+        message = f"MachineConfigPool {config.pool} has nodes, none of which ever had its configuration"
+        found.append(Finding("build.pool_not_settled", ref, f"{message}, and the operator starts no build for it"))
     return tuple(found)
+
+
+def _has_unsettled_nodes(pool: Object | None) -> bool:
+    status = (pool or {}).get("status") or {}
+    return bool(status.get("machineCount")) and not (status.get("configuration") or {}).get("name")
 
 
 def _condition(obj: Object | None, types: t.Sequence[str]) -> str:

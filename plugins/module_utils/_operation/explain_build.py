@@ -18,12 +18,14 @@ from .._model.build_attempts import Attempt, last_failed
 from .._model.build_attempts import attempts as attempts_of
 from .._model.build_diagnosis import Diagnosis, diagnose
 from .._model.build_progress import BuildProgress, Outcome
+from .._model.capabilities import capabilities_of, desired_version
 from .._model.findings import Finding
 from .._model.machineosbuild import BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.missing_build import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
 from .._model.resources import (
     CLUSTER_OPERATOR,
+    CLUSTER_VERSION,
     JOB,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
@@ -148,6 +150,7 @@ def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:
         _listed(session, MACHINE_CONFIG_POOL, config.pool),
         session.peek(CLUSTER_OPERATOR, "machine-config"),
         [name for name in names if _is_missing(session, SECRET, name)],
+        capabilities_of(desired_version(session.peek(CLUSTER_VERSION, "version") or {})),
     )
 
 

@@ -28,6 +28,11 @@ def test_a_rollout_follows_the_annotation_from_421_on_and_what_cannot_be_read_is
     assert capabilities_of(version).follows_annotation is follows
 
 
+@pytest.mark.parametrize(("version", "needs"), [("4.19.9", False), ("4.20.0", True), ("4.21.3", True), ("", False)])
+def test_a_build_starts_only_for_a_settled_pool_from_420_on(version, needs):
+    assert capabilities_of(version).needs_settled_pool is needs
+
+
 @pytest.mark.parametrize(
     ("served", "version"),
     [(cluster_version("4.20.1"), "4.20.1"), ({}, ""), ({"status": {}}, ""), ({"status": {"desired": {}}}, "")],

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.capabilities import capabilities_of
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import MachineOSConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.missing_build import why_no_build
@@ -18,8 +20,11 @@ def having(**conditions: str) -> dict[str, t.Any]:
     }
 
 
-def reasons(pool: t.Any = None, operator: t.Any = None, missing: t.Collection[str] = ()) -> tuple[Finding, ...]:
-    return why_no_build(MachineOSConfig.from_api(machine_os_config()), pool, operator, missing)
+def reasons(
+    pool: t.Any = None, operator: t.Any = None, missing: t.Collection[str] = (), release: str = "4.20.0"
+) -> tuple[Finding, ...]:
+    config = MachineOSConfig.from_api(machine_os_config())
+    return why_no_build(config, pool, operator, missing, capabilities_of(release))
 
 
 def test_a_secret_that_is_missing_is_the_proof_that_none_can_start():
@@ -45,3 +50,27 @@ def test_what_is_healthy_or_unknown_is_no_reason():
     healthy = {"status": {"conditions": [{"type": "Degraded", "status": "False", "message": "old"}]}}
     assert reasons(machine_config_pool(), healthy) == ()
     assert reasons({"status": None}, {}) == ()
+
+
+UNSETTLED = {"status": {"machineCount": 1, "configuration": {}}}
+SETTLED = {"status": {"machineCount": 1, "configuration": {"name": "rendered-layered-1"}}}
+
+
+def test_nodes_that_came_in_before_the_pool_had_a_configuration_keep_its_build_from_starting():
+    (finding,) = reasons(pool=UNSETTLED)
+    assert (finding.id, finding.fatal) == ("build.pool_not_settled", True)
+    assert str(finding.object) == "MachineConfigPool layered"
+
+
+@pytest.mark.parametrize(
+    ("pool", "release"),
+    [
+        pytest.param(UNSETTLED, "4.19.9", id="a release that does not mind"),
+        pytest.param(UNSETTLED, "", id="an unknown release"),
+        pytest.param(SETTLED, "4.20.0", id="a pool that is settled"),
+        pytest.param({"status": {"machineCount": 0, "configuration": {}}}, "4.20.0", id="a pool without nodes"),
+        pytest.param(None, "4.20.0", id="a pool that is not known"),
+    ],
+)
+def test_a_pool_that_is_no_obstacle_is_not_blamed(pool, release):
+    assert reasons(pool=pool, release=release) == ()
