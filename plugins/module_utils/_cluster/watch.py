@@ -127,6 +127,7 @@ def watch(
     denied: t.Mapping[str, float] | None = None,
     opened: t.Collection[str] = (),
     keep: t.Callable[[Kind, Object], Object] = lambda kind, obj: obj,
+    also: t.Callable[[], t.Iterable[Subject]] = tuple,
 ) -> t.Iterator[Event | None]:
     """Yield what happens to the subjects for *seconds*, and None whenever that was all for now.
 
@@ -138,6 +139,7 @@ def watch(
     :param denied: keys of subjects that were refused lately, though they had been read -> for how many seconds
     :param opened: keys of subjects of which the caller has heard that a watch was open
     :param keep: what the caller wants to have of an object
+    :param also: what is to be watched from now on as well, asked for whenever None was taken; nobody waits for its list
     :raises Refused: a subject may not be read, or not any more for a minute
     """
     events: queue.Queue[Event | Exception] = queue.Queue()
@@ -145,23 +147,39 @@ def watch(
     unknown = {subject.key for subject in subjects if not versions.get(subject.key)}
     if not unknown:
         span.begun.set()
-    for subject in subjects:
+
+    def watcher_of(subject: Subject) -> _Watcher:
         watcher = _Watcher(session, subject, versions.get(subject.key, ""), span, events)
         watcher.told = subject.key in away
         watcher.has_watched = subject.key in opened
         watcher.keep = partial(keep, subject.kind)
         if denied and subject.key in denied:
             watcher.denied_at = session.clock() - denied[subject.key]
-        threading.Thread(target=watcher.run, name=f"watch {subject.key}", daemon=True).start()
+        return watcher
+
+    watched: set[str] = set()
+    _begin(subjects, watched, watcher_of)
     try:
         for event in _heard(events, span):
             if isinstance(event, (Listed, Unreadable)):
                 unknown.discard(event.kind)
             yield event
-            if event is None and not unknown:
+            if event is not None:
+                continue
+            if not unknown:
                 span.begun.set()
+            _begin(also(), watched, watcher_of)
     finally:
         span.end()
+
+
+def _begin(subjects: t.Iterable[Subject], watched: set[str], watcher_of: t.Callable[[Subject], _Watcher]) -> None:
+    """Watch those that are not watched yet."""
+    for subject in subjects:
+        if subject.key in watched:
+            continue
+        watched.add(subject.key)
+        threading.Thread(target=watcher_of(subject).run, name=f"watch {subject.key}", daemon=True).start()
 
 
 def _heard(events: queue.Queue[Event | Exception], span: _Span) -> t.Iterator[Event | None]:

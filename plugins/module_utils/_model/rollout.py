@@ -57,6 +57,8 @@ class Rollout:
     """What was seen so far, for the next look."""
     remaining: float | None = None
     """Seconds until the last node arrives, if all go on as those did that have; None when nobody knows."""
+    build: MachineOSBuild | None = None
+    """The build of the image that the nodes have to reach, where there is one."""
 
     @property
     def rests_on_the_release(self) -> bool:
@@ -73,10 +75,10 @@ class Rollout:
         """total, done, updating and waiting."""
         return count_phases(self.phases.values())
 
-    @property
-    def draining(self) -> list[str]:
-        """The nodes that drain, the one that has for the longest first."""
-        since = {key.partition(" ")[2]: at for key, at in self.history.since.items() if key.startswith("draining ")}
+    def draining(self, seconds: float, now: float) -> list[str]:
+        """Return the nodes that drain for so long or longer, the one that does for the longest first."""
+        drains = ((key.partition(" ")[2], at) for key, at in self.history.since.items() if key.startswith("draining "))
+        since = {name: at for name, at in drains if now - at >= seconds}
         return sorted(since, key=lambda name: (since[name], name))
 
 
@@ -87,6 +89,8 @@ class PoolImage:
     target: Target | None
     findings: tuple[Finding, ...]
     line: str
+    build: MachineOSBuild | None = None
+    """The build of the image, where there is one."""
 
 
 def pool_image(pool: Pool, config: MachineOSConfig | None, builds: t.Collection[MachineOSBuild]) -> PoolImage:
@@ -97,7 +101,7 @@ def pool_image(pool: Pool, config: MachineOSConfig | None, builds: t.Collection[
     progress = build_progress(config, builds, pool.rendered_config)
     if progress.outcome is not Outcome.SUCCEEDED:
         return PoolImage(None, progress.findings, progress.line)
-    return PoolImage(Target(pool.rendered_config, config.current_image_pull_spec), (), "")
+    return PoolImage(Target(pool.rendered_config, config.current_image_pull_spec), (), "", progress.build)
 
 
 def judge_rollout(
@@ -140,7 +144,7 @@ def judge_rollout(
     total = len(nodes) + len(others)
     known = waiting and image.target is not None and not _is_held(findings)
     left = _remaining(pool, total, phases, history, now) if known else None
-    return Rollout(phases, tuple(findings), line, _mark(phases, nodes, image), history, left)
+    return Rollout(phases, tuple(findings), line, _mark(phases, nodes, image), history, left, image.build)
 
 
 def _phases(nodes: t.Iterable[NodeState], target: Target | None) -> dict[str, Phase]:

@@ -34,6 +34,7 @@ from .._model.resources import (
 from .._model.rollout import Rollout, in_pools, judge_rollout, news_pace, not_in_pool
 from .._model.rollout_history import History
 from .apply_pool import pool_result
+from .confirm_build import is_there_still
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
@@ -41,6 +42,9 @@ from .window import Limits, Window
 
 DRAINS_WATCHED = 20
 """Draining nodes whose pods are watched, those first that drain for the longest: a drain that is held up stays."""
+SLOW = 15.0
+"""Seconds after which a drain is worth a look at what it meets: many are over before, and a budget that holds one up is
+to be named within half a minute."""
 NODE_NEWS = 10.0
 """Seconds between two reports of node changes, at least: many nodes moving are one piece of news."""
 
@@ -64,20 +68,23 @@ def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = tim
     """
     what = f"await the rollout of MachineConfigPool {ask.pool}"
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
-    draining = list(window.memory.get("draining") or [])
-    window.watch_too(_of_drains(draining))
+    window.watch_also(_of_drains(window.memory.get("draining") or []))
     rollout = Rollout({}, (), "")
     seen: list[NodeState] = []
 
     def judge() -> Look:
         nonlocal rollout, seen
         rollout, seen = _judge(session, window, ask, what)
-        outcome = Outcome.SUCCEEDED if rollout.done else Outcome.WAITING
+        if ask.check_mode and rollout.draining(0.0, window.now()):
+            window.read_now(_of_drains(rollout.draining(0.0, window.now())[:DRAINS_WATCHED]))
+            rollout, seen = _judge(session, window, ask, what)
+        is_over = rollout.done and (rollout.build is None or ask.check_mode or is_there_still(session, rollout.build))
+        outcome = Outcome.SUCCEEDED if is_over else Outcome.WAITING
         window.memory["history"] = rollout.history.as_json()
         window.memory["awaited"] = len(rollout.phases)
-        window.memory["draining"] = rollout.draining[:DRAINS_WATCHED]
-        needs_more = window.memory["draining"] != draining
-        return Look(outcome, rollout.line, rollout.mark, rollout.findings, needs_more)
+        window.memory["draining"] = rollout.draining(SLOW, window.now())[:DRAINS_WATCHED]
+        window.watch_also(_of_drains(window.memory["draining"]))
+        return Look(outcome, rollout.line, rollout.mark, rollout.findings)
 
     look = follow(window, judge, _pace(window.memory.get("awaited", 0)), ask.check_mode)
     parts = {

@@ -32,8 +32,6 @@ class Look:
     mark: str
     """Stands for where everything is. It changes with what counts as a movement, and with nothing else."""
     findings: tuple[Finding, ...] = ()
-    needs_more: bool = False
-    """Whether the next window is to watch something else than this one; it is not told before its time."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def follow(window: Window, judge: t.Callable[[], Look], pace: Pace, check_mode: 
     news_at = window.memory.get(_TOLD_AT, 0.0) + pace.news
     for changed in window.moments():
         stale = stale or changed
-        differs = look is not None and (window.line(look.line) != window.told or look.needs_more)
+        differs = look is not None and window.line(look.line) != window.told
         held_back = differs and window.now() >= news_at
         passed = abs(window.now() - looked_at)
         if not held_back and passed < (pace.least if stale else pace.most):
@@ -81,7 +79,7 @@ def _is_told(window: Window, look: Look, check_mode: bool, in_time: bool) -> boo
     line = window.line(look.line)
     if check_mode or _is_over(window, look):
         line = look.line
-    elif not is_new and ((line == window.told and not look.needs_more) or not (window.outage or in_time)):
+    elif not is_new and (line == window.told or not (window.outage or in_time)):
         return False
     window.told = line
     window.memory[_TOLD_AT] = window.now()

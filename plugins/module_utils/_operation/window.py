@@ -10,9 +10,11 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 
 from .._cluster.session import Session
 from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Subject, Unreadable, watch
+from .._errors import Refused
 from .._model import drain, machineconfignode, machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, Stillness, read_cursor
 from .._model.findings import FATAL, Finding, first_of
@@ -81,7 +83,8 @@ class Window:
     ) -> None:
         before = read_cursor(cursor) if cursor else None
         self._session = session
-        self._subjects = list(subjects)
+        self._subjects = tuple(subjects)
+        self._also: list[Subject] = []
         self.limits = limits
         self.now = clock
         self.started = before.started if before else clock()
@@ -97,13 +100,30 @@ class Window:
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
 
-    def watch_too(self, subjects: t.Iterable[Subject]) -> None:
-        """Watch more than the other windows did; what an earlier one watched besides is forgotten."""
-        self._subjects += [subject for subject in subjects if subject.key not in self.unreadable]
-        keys = {subject.key for subject in self._subjects}
-        self._opened &= keys
-        self._versions = {key: version for key, version in self._versions.items() if key in keys}
-        self._objects = {key: objects for key, objects in self._objects.items() if key in keys}
+    def watch_also(self, subjects: t.Iterable[Subject]) -> None:
+        """Watch these besides, from now on and in no window that does not ask for them again.
+
+        They are optional: nobody waits for what is known of them.
+        """
+        self._also = [subject for subject in subjects if subject.key not in self.unreadable]
+        for key in self._sight.away:
+            if key not in self._keys:  # that it is back is nothing to wait for
+                self._sight = self._sight.having(key, self.now())
+
+    def read_now(self, subjects: t.Iterable[Subject]) -> None:
+        """Read these once, for who does not wait; what may not be read is noted as unreadable."""
+        for subject in subjects:
+            listed = partial(self._session.list, subject.kind, subject.namespace)
+            try:
+                found = listed(label_selector=subject.label_selector, field_selector=subject.field_selector).items
+            except Refused as refused:
+                self.unreadable[subject.key] = refused.reason
+                continue
+            self._objects[subject.key] = {_name(o): o for o in map(_REDUCE[subject.kind.name], found)}
+
+    @property
+    def _keys(self) -> set[str]:
+        return {subject.key for subject in (*self._subjects, *self._also)}
 
     @property
     def elapsed(self) -> float:
@@ -197,6 +217,7 @@ class Window:
             denied={subject: max(0.0, now - since) for subject, since in self._sight.denied.items()},
             opened=self._opened,
             keep=lambda kind, obj: _REDUCE[kind.name](obj),
+            also=lambda: self._also,
         )
 
     def objects(self, kind: Kind) -> list[Object]:
@@ -211,23 +232,24 @@ class Window:
 
     def cursor(self) -> str:
         """Return what the next window needs."""
+        keys = self._keys
         return str(
             Cursor(
                 self.started,
-                self._versions,
-                self._objects,
+                {key: version for key, version in self._versions.items() if key in keys},
+                {key: objects for key, objects in self._objects.items() if key in keys},
                 self.told,
                 tuple(self._found),
                 self._stillness,
                 self.memory,
                 self._sight,
-                tuple(sorted(self._opened)),
+                tuple(sorted(self._opened & keys)),
             )
         )
 
     @property
     def complete(self) -> bool:
-        """Whether every subject has been listed once."""
+        """Whether every subject that is waited for has been listed once."""
         return all(s.key in self._versions or s.key in self.unreadable for s in self._subjects)
 
     def _take(self, event: Event) -> bool:

@@ -391,7 +391,7 @@ def test_what_blocks_a_drain_is_in_the_line():
 def test_pods_are_no_matter_once_the_node_is_drained():
     drained = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x", "lastAppliedDrain": "drain-x"})
     rollout = judge([drained], drains=HELD)
-    assert (ids(rollout), rollout.draining) == ([], [])
+    assert (ids(rollout), rollout.draining(0.0, 0.0)) == ([], [])
 
 
 def test_what_cannot_be_seen_is_said_only_while_it_matters():
@@ -403,7 +403,8 @@ def test_what_cannot_be_seen_is_said_only_while_it_matters():
 def test_the_node_that_drains_for_the_longest_comes_first():
     second = node("a", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
     rollout = later(judge([DRAINING]), 60, DRAINING, second)
-    assert rollout.draining == ["worker-0", "a"]
+    assert rollout.draining(0.0, 60.0) == ["worker-0", "a"]
+    assert rollout.draining(15.0, 60.0) == ["worker-0"]
 
 
 def test_what_is_left_is_not_guessed_while_something_holds_the_rollout():

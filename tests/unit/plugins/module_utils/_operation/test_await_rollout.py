@@ -91,8 +91,20 @@ def test_the_wait_ends_with_the_last_node(cluster, session):
     while not seen["finished"]:
         seen = await_rollout(session, ask(cursor=seen["cursor"]))
     assert seen["progress"] == "pool layered: 2 of 2 nodes done"
-    lists = [r.path.rpartition("/")[2] for r in cluster.requests if "limit" in r.query]
-    assert sorted(lists) == ["machineconfigpools", "machineosbuilds", "machineosconfigs", "nodes"]
+    lists = [r for r in cluster.requests if "limit" in r.query]
+    assert [r.query.get("fieldSelector") for r in lists if r.path.endswith("/machineosbuilds")] == [
+        None,
+        "metadata.name=layered-a",
+    ]
+    others = [r.path.rpartition("/")[2] for r in lists if not r.path.endswith("/machineosbuilds")]
+    assert sorted(others) == ["machineconfigpools", "machineosconfigs", "nodes"]
+
+
+def test_nodes_at_an_image_whose_build_is_gone_are_not_done(cluster, session):
+    finish_nodes(cluster)
+    known = await_rollout(session, ask())
+    cluster.drop(MACHINE_OS_BUILD, "layered-a")
+    assert not await_rollout(session, ask(cursor=known["cursor"], window=1))["finished"]
 
 
 def test_only_the_nodes_that_are_named_are_waited_for(cluster, session):
@@ -234,8 +246,12 @@ DRAINED = {**DRAINS, "lastAppliedDrain": "drain-x"}
 
 
 @pytest.fixture
-def shop(cluster):
-    """A pod on worker-0 that its budget does not let go, and one elsewhere that is in nobody's way."""
+def shop(cluster, monkeypatch):
+    """A pod on worker-0 that its budget does not let go, and one elsewhere that is in nobody's way.
+
+    Every drain is looked at at once.
+    """
+    monkeypatch.setattr(operation, "SLOW", 0.0)
     elsewhere = pod("db-1", node="worker-1")
     cluster.keep_as("/api/v1/pods", pod(), elsewhere)
     cluster.keep_as("/apis/policy/v1/poddisruptionbudgets", budget(allowed=0, healthy=1, desired=1, expected=1))
@@ -247,7 +263,7 @@ def asked_for(api, plural: str) -> list[str]:
     return [r.query.get("fieldSelector", "") for r in api.requests if r.path.endswith(f"/{plural}")]
 
 
-def test_what_blocks_a_drain_is_named_by_the_window_after_it_began(shop, session):
+def test_what_blocks_a_drain_is_named_with_pod_and_budget(shop, session):
     first = await_rollout(session, ask())
     assert first["progress"].endswith("updating: worker-0 draining")
     assert asked_for(shop, "pods") == []
@@ -255,6 +271,29 @@ def test_what_blocks_a_drain_is_named_by_the_window_after_it_began(shop, session
         await_rollout(session, ask(cursor=first["cursor"]))
     assert set(asked_for(shop, "pods")) == {"spec.nodeName=worker-0"}
     assert set(asked_for(shop, "poddisruptionbudgets")) == {""}
+
+
+def test_a_drain_is_looked_at_in_the_window_in_which_it_turns_out_to_be_slow(shop, session, monkeypatch):
+    monkeypatch.setattr(operation, "SLOW", 15.0)
+    seconds = [1_000_000.0]
+    first = await_rollout(session, ask(), lambda: seconds[0])
+    seconds[0] += 14
+    second = await_rollout(session, ask(cursor=first["cursor"], window=1.5), lambda: seconds[0])
+    assert asked_for(shop, "pods") == []
+    seconds[0] += 1
+    with pytest.raises(Refused, match="can allow no eviction"):
+        await_rollout(session, ask(cursor=second["cursor"]), lambda: seconds[0])
+
+
+def test_check_mode_names_what_blocks_a_drain_without_a_wait(shop, session):
+    seen = await_rollout(session, ask(check=True))
+    assert [f["id"] for f in seen["findings"]] == ["node.drain_impossible"]
+    assert not [request for request in shop.requests if request.query.get("watch")]
+
+
+def test_check_mode_says_so_when_what_blocks_a_drain_may_not_be_read(shop, session):
+    shop.always_fail("/pods", forbidden("pods"))
+    assert [f["id"] for f in await_rollout(session, ask(check=True))["findings"]] == ["cluster.drains_unseen"]
 
 
 def test_pods_are_not_read_while_no_node_drains(cluster, session):

@@ -137,14 +137,6 @@ def test_windows_that_are_shorter_than_the_time_between_news_tell_all_the_same(s
     assert wait.told[-2:] == ["one", "two"]
 
 
-def test_something_else_to_watch_ends_a_window_when_its_time_has_come(session):
-    wait = Wait(session)
-    wait.go(waiting("one"))
-    began = wait.now
-    wait.go(Look(Outcome.WAITING, "one", "one", needs_more=True), seconds=300, pace=Pace(news=10.0))
-    assert wait.now - began == 10
-
-
 def test_a_new_finding_is_news_at_once_and_only_once(session):
     wait = Wait(session)
     wait.go(waiting())

@@ -11,11 +11,12 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
     MACHINE_CONFIG_POOL,
     NODE,
+    POD,
     ObjectRef,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.sight import Sight
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits, Window
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node, pod
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, bookmark
 
 SUBJECTS = [Subject(NODE), Subject(MACHINE_CONFIG_POOL)]
@@ -117,6 +118,35 @@ def test_the_next_window_knows_of_which_subjects_a_watch_was_open(cluster, sessi
     while len(read_cursor(watched.cursor()).opened) < len(SUBJECTS):
         next(moments)
     assert read_cursor(watched.cursor()).opened == ("MachineConfigPool", "Node")
+
+
+PODS = Subject(POD, part="worker-0", optional=True)
+
+
+def test_what_is_watched_besides_begins_within_the_window_and_is_waited_for_by_nobody(cluster, session):
+    cluster.keep_as("/api/v1/pods", pod())
+    window = Window(session, SUBJECTS, LONG, "")
+    moments = window.moments()
+    next(moments)
+    window.watch_also([PODS])
+    assert window.complete
+    while not window.objects(POD):
+        next(moments)
+    known = read_cursor(window.cursor())
+    assert "Pod worker-0" in known.versions
+    window.watch_also([])
+    forgotten = read_cursor(window.cursor())
+    assert "Pod worker-0" not in {*forgotten.versions, *forgotten.objects, *forgotten.opened}
+
+
+def test_an_outage_of_what_nobody_watches_any_more_is_over(cluster, session):
+    away = Sight().without("Pod worker-0", "it answers 503", time.time())
+    before = Cursor(time.time(), {"Node": "101", "MachineConfigPool": "103"}, sight=away)
+    window = Window(session, SUBJECTS, LONG, str(before))
+    window.watch_also([PODS])
+    assert read_cursor(window.cursor()).sight.away == ("Pod worker-0",)
+    window.watch_also([])
+    assert read_cursor(window.cursor()).sight.away == ()
 
 
 @pytest.mark.parametrize("cursor", ["", "unreadable"])
