@@ -50,9 +50,10 @@ options:
     description:
       - For how many seconds another build may take to appear where there is no answer without it. That is so after a
         build was interrupted, when the build that the operator names is gone, and as long as the build that is there
-        may be the one before the last edit. It is also the time that the operator has to take an image that was pushed.
-      - Then the wait fails, with C(build.interrupted), C(build.vanished), C(build.identity_unproven) or
-        C(build.result_not_taken). Time in which the API server is away does not count.
+        may be the one before the last edit or before a rebuild that was asked for. It is also the time that the
+        operator has to take an image that was pushed.
+      - Then the wait fails, with C(build.interrupted), C(build.vanished), C(build.identity_unproven),
+        C(build.rebuild_not_begun) or C(build.result_not_taken). Time in which the API server is away does not count.
     type: int
     default: 120
   log_dir:

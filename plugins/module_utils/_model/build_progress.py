@@ -20,6 +20,7 @@ from .resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG, ObjectRef
 
 REPLACEMENT_GRACE = 120.0
 """Seconds that another build has to appear in the place of one that is no answer."""
+REBUILD_NOT_BEGUN = "build.rebuild_not_begun"
 
 
 class Outcome(enum.Enum):
@@ -51,6 +52,12 @@ class BuildProgress:
         """Whether there is no build at all to look at."""
         return self.lack.startswith(_NONE)
 
+    @property
+    def awaits_rebuild_of(self) -> str:
+        """Identity of the build that is there still although a rebuild was asked for, or an empty text."""
+        finding, dummy, identity = self.lack.partition(" ")
+        return identity if finding == REBUILD_NOT_BEGUN else ""
+
     def after(self, waited: float, grace: float = REPLACEMENT_GRACE) -> BuildProgress:
         """Return how it is when the same answer has been lacking for so many seconds of at most *grace*."""
         if self.if_it_lasts is None or waited < grace:
@@ -60,12 +67,18 @@ class BuildProgress:
 
 
 def build_progress(
-    config: MachineOSConfig, builds: t.Collection[MachineOSBuild], rendered_config: str, pushed: str = ""
+    config: MachineOSConfig,
+    builds: t.Collection[MachineOSBuild],
+    rendered_config: str,
+    pushed: str = "",
+    before_rebuild: str = "",
 ) -> BuildProgress:
     """Judge what is there, as if it were seen for the first time.
 
     :param rendered_config: the rendered MachineConfig that the pool wants
     :param pushed: identity of the build whose builder has ended well, so that its image is in the registry
+    :param before_rebuild: identity of the build that was there when a rebuild was seen to be asked for: the operator
+        may take the request away without a build having begun
     """
     answer, build = answering_build(config, builds, rendered_config)
     if build is None and config.current_build:
@@ -74,13 +87,13 @@ def build_progress(
         return _not_started(config, rendered_config)
     if answer is Answer.UNPROVEN:
         return _unproven(config, build)
-    if config.rebuild_asked and build.state.ended:
+    if build.state is BuildState.INTERRUPTED:  # perhaps the rebuild itself, whose request nobody took away
+        return _interrupted(build)
+    if build.state.ended and (config.rebuild_asked or build.identity == before_rebuild):
         return _about_to_be_rebuilt(config, build)
     if build.state is BuildState.FAILED:
         failed = Finding("build.failed", _ref(build), f"MachineOSBuild {build.name} failed")
         return BuildProgress(Outcome.FAILED, build.state, build, (failed,), f"build {build.name}: failed")
-    if build.state is BuildState.INTERRUPTED:
-        return _interrupted(build)
     if image_is_current(config, answer, build):
         line = f"build {build.name}: succeeded, {build.digested_image_push_spec}"
         return BuildProgress(Outcome.SUCCEEDED, build.state, build, (), line)
@@ -130,9 +143,10 @@ def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
 
 
 def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
-    message = f"MachineOSBuild {build.name} ({build.state.value}) is the one before the rebuild that was asked for"
+    message = f"a rebuild was asked for and has not begun: MachineOSBuild {build.name} is the one before"
     line = f"MachineOSConfig {config.name}: waiting for its rebuild to begin"
-    return _lacking(BuildState.PENDING, None, Finding("build.identity_unproven", _ref(build), message), line, build)
+    finding = Finding(REBUILD_NOT_BEGUN, ObjectRef(MACHINE_OS_CONFIG.name, config.name), message)
+    return _lacking(BuildState.PENDING, None, finding, line, build)
 
 
 def _interrupted(build: MachineOSBuild) -> BuildProgress:

@@ -191,6 +191,12 @@ FINDINGS: t.Mapping[str, Definition] = {
         "replacement_grace.",
         "See whether Deployment machine-os-builder runs, and apply the MachineOSConfig through this collection",
     ),
+    "build.rebuild_not_begun": Definition(
+        Severity.FATAL,
+        "A rebuild was asked for by the annotation, and the operator has not begun it within replacement_grace; it "
+        "does not hear of one that is asked for while machine-os-builder is away.",
+        "Delete the MachineOSBuild, which is then built again, or take the annotation away and write it again",
+    ),
     "build.result_not_taken": Definition(
         Severity.FATAL,
         "The builder has ended well, and the operator does not take its image.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._cluster.log_folder import LogFolder
 from .._cluster.logs import BuildLogs
@@ -23,6 +23,7 @@ from .._model.resources import (
     MACHINE_OS_CONFIG,
 )
 from .._result import build_result, config_result, read_cluster
+from .confirm_build import is_there_still
 from .explain_build import explained, log_troubles, lost_job, reasons_for_none
 from .follow import Look, Pace, conclude, follow
 from .read_members import no_such_pool
@@ -57,7 +58,7 @@ def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.
 
     def judge() -> Look:
         nonlocal progress
-        progress = _progress(window, ask, what, logs, lack)
+        progress = _confirmed(session, ask, _progress(window, ask, what, logs, lack))
         build = progress.build
         if build is not None and build.state in _TALKATIVE and not ask.check_mode:
             logs.follow(build.name, build.uid, build.created)
@@ -117,8 +118,18 @@ def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: _Lack)
         return _NOTHING_THERE
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
     rendered = Pool.from_api(pools[0]).rendered_config
-    seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(logs))
+    before = window.memory.get("before_rebuild", "")
+    seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(logs), before)
+    window.memory["before_rebuild"] = seen.awaits_rebuild_of or before
     return seen.after(lack.lasts(seen.lack), ask.replacement_grace)
+
+
+def _confirmed(session: Session, ask: Ask, progress: BuildProgress) -> BuildProgress:
+    """Return a success only when its build is there still; otherwise the watch is about to say that it is gone."""
+    build = progress.build
+    if progress.outcome is not Outcome.SUCCEEDED or build is None or ask.check_mode or is_there_still(session, build):
+        return progress
+    return replace(progress, outcome=Outcome.WAITING, line=f"build {build.name} is gone, waiting for another")
 
 
 def _pushed(logs: BuildLogs) -> str:

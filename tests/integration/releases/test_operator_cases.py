@@ -125,6 +125,23 @@ def test_d_a_rebuild_is_answered_by_another_build_of_the_same_name_or_called_int
     assert mended.of("Build")["build"]["uid"] not in (before["uid"], again["build"]["uid"])
 
 
+def test_d_a_rebuild_that_the_operator_did_not_hear_of_is_told_and_begins_when_it_is_asked_for_again(
+    director: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
+) -> None:
+    config, before = f"{CONFIGS}/{EDITED}", director.run_tasks([build_wait(EDITED)]).of("Build")["build"]
+    with Stage(lab, api, EDITED).builder_away():
+        api.patch(config, {"metadata": {"annotations": {REBUILD: ""}}})
+    impatient = {"pool": EDITED, "timeout": BUILD_TIMEOUT, "replacement_grace": 20}
+    run = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
+    assert finding_ids(run.of("Build")) == ["build.rebuild_not_begun"], run.output
+    assert "take the annotation away and write it again" in run.of("Build").msg
+    api.patch(config, {"metadata": {"annotations": {REBUILD: None}}})
+    api.patch(config, {"metadata": {"annotations": {REBUILD: ""}}})
+    begun = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}]).of("Build")
+    assert begun["build"]["uid"] != before["uid"], begun.msg
+    assert not begun.failed or finding_ids(begun) == ["build.interrupted"]
+
+
 def test_e_a_missing_push_secret_is_named_and_the_build_starts_once_it_is_there(
     director: Ansible, lab: Facts, api: Api
 ) -> None:

@@ -28,10 +28,18 @@ MORNING = "2026-03-01T08:00:00Z"
 
 
 def progress(
-    config: dict, *builds: dict, rendered: str = RENDERED, waited: float = 0.0, grace: float = 120.0, pushed: str = ""
+    config: dict,
+    *builds: dict,
+    rendered: str = RENDERED,
+    waited: float = 0.0,
+    grace: float = 120.0,
+    pushed: str = "",
+    before_rebuild: str = "",
 ) -> BuildProgress:
     there = [MachineOSBuild.from_api(b) for b in builds]
-    return build_progress(MachineOSConfig.from_api(config), there, rendered, pushed).after(waited, grace)
+    return build_progress(MachineOSConfig.from_api(config), there, rendered, pushed, before_rebuild).after(
+        waited, grace
+    )
 
 
 def ids(seen: BuildProgress) -> list[str]:
@@ -181,15 +189,31 @@ def rebuild_asked(config: dict) -> dict:
     return config
 
 
-@pytest.mark.parametrize("state", ["Succeeded", "Failed", "Interrupted"])
+@pytest.mark.parametrize("state", ["Succeeded", "Failed"])
 def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
     config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
     seen = progress(config, machine_os_build(state=state, image=image_of("a")), waited=119)
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
     assert "waiting for its rebuild to begin" in seen.line
     late = progress(config, machine_os_build(state=state, image=image_of("a")), waited=120)
-    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.identity_unproven"])
-    assert "before the rebuild" in late.findings[0].message
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.rebuild_not_begun"])
+    assert "a rebuild was asked for and has not begun" in late.findings[0].message
+
+
+def test_an_interrupted_build_is_called_so_though_a_rebuild_is_asked_for_which_it_may_be():
+    config = rebuild_asked(machine_os_config(build="layered-a"))
+    assert progress(config, machine_os_build(state="Interrupted"), waited=119).outcome is Outcome.WAITING
+    assert ids(progress(config, machine_os_build(state="Interrupted"), waited=120)) == ["build.interrupted"]
+
+
+def test_a_request_that_is_taken_away_without_a_rebuild_is_not_forgotten():
+    config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+    asked = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
+    assert asked.awaits_rebuild_of == "layered-a/uid-of-layered-a"
+    seen = progress(config, machine_os_build(), before_rebuild=asked.awaits_rebuild_of, waited=120)
+    assert ids(seen) == ["build.rebuild_not_begun"]
+    again = progress(config, machine_os_build(uid="another"), before_rebuild=asked.awaits_rebuild_of)
+    assert (again.outcome, again.awaits_rebuild_of) == (Outcome.SUCCEEDED, "")
 
 
 def test_a_rebuild_that_has_begun_says_where_it_is():

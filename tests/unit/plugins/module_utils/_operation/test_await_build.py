@@ -67,6 +67,30 @@ def test_a_build_that_is_done_returns_at_once(cluster, session):
     assert done["findings"] == []
 
 
+def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(cluster, session):
+    succeed(cluster)
+    known = await_build(session, ask())
+    cluster.drop(MACHINE_OS_BUILD, "layered-a")
+    seen = await_build(session, ask(known["cursor"]))
+    assert not seen["finished"]
+    assert "layered-a is gone, waiting for another" in seen["progress"]
+
+
+def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_request_is_gone(cluster, session):
+    succeed(cluster)
+    asked = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+    asked["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
+    cluster.keep(MACHINE_OS_CONFIG, asked)
+    now = Clock()
+    first = await_build(session, ask(), now)
+    assert "waiting for its rebuild to begin" in first["progress"]
+    succeed(cluster)
+    now.pace = 5
+    with pytest.raises(Refused, match="a rebuild was asked for and has not begun") as refused:
+        await_build(session, ask(first["cursor"]), now)
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_begun"]
+
+
 def test_a_window_returns_with_the_first_line_and_the_next_with_the_next(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Prepared"))
     first = await_build(session, ask())
