@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.facts import FACTS_FILE
@@ -15,38 +17,50 @@ from .commands import Setting
 from .environment import CACHE, ROOT, NotPossible
 from .machine import provide_for_a_lab
 
-NODES = 1000
-ROLLING = 500
-ROLLING_SECONDS = 600
-QUIET = 50
-QUIET_SECONDS = 600
+
+@dataclass(frozen=True)
+class Bench:
+    """A script of tests/benchmarks, and what it takes after the lab: a program, or seconds."""
+
+    script: str
+    takes: tuple[str, ...] = ()
+
+
+# One lab each, by the number of its nodes; what runs in it, one after the other.
+BENCHES: t.Final[tuple[tuple[int, tuple[Bench, ...]], ...]] = (
+    (1000, (Bench("ask_nodes.py", ("oc",)), Bench("node_tasks.py", ("kubectl",)))),
+    (4, (Bench("outages.py"),)),
+    (500, (Bench("rolling.py", ("600",)),)),
+    (50, (Bench("quiet_wait.py", ("600",)),)),
+    (4, (Bench("build_failure.py"), Bench("blocked_drain.py"), Bench("wait_cases.py", ("oc",)))),
+)
 
 # All of it is fixed by the committed go.sum; the checksum database adds nothing and cannot always be reached.
 _GO_SETTINGS = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GONOSUMDB": "*", "GOTOOLCHAIN": "local"}
 
 
-def bench(setting: Setting) -> bool:
-    """Measure on a lab of many nodes, print it, and return whether everything measured also did its job."""
+def bench(setting: Setting, scripts: t.Collection[str] = ()) -> bool:
+    """Measure, print it, and return whether everything measured also did its job.
+
+    :param scripts: which, by their names without the ending; all of them unless some are named
+    """
+    known = {one.script.removesuffix(".py") for dummy, benches in BENCHES for one in benches}
+    unknown = sorted(set(scripts) - known)
+    if unknown:
+        raise NotPossible(f"Could not measure {', '.join(unknown)}: no such bench. Take {', '.join(sorted(known))}.")
     provide_for_a_lab()
-    kubectl = _provide_kubectl(setting)
-    oc = _provide_oc(setting)
-    with running_lab(setting, f"bench-{os.getpid()}", nodes=NODES) as facts:
-        lab = facts.folder / FACTS_FILE
-        asked = setting.run("python", "tests/benchmarks/ask_nodes.py", lab, oc).ok
-        labelled = setting.run("python", "tests/benchmarks/node_tasks.py", lab, kubectl).ok
-    with running_lab(setting, f"outages-{os.getpid()}", nodes=4) as facts:
-        survived = setting.run("python", "tests/benchmarks/outages.py", facts.folder / FACTS_FILE).ok
-    with running_lab(setting, f"rolling-{os.getpid()}", nodes=ROLLING) as facts:
-        lab = facts.folder / FACTS_FILE
-        followed = setting.run("python", "tests/benchmarks/rolling.py", lab, str(ROLLING_SECONDS)).ok
-    with running_lab(setting, f"quiet-{os.getpid()}", nodes=QUIET) as facts:
-        lab = facts.folder / FACTS_FILE
-        quiet = setting.run("python", "tests/benchmarks/quiet_wait.py", lab, str(QUIET_SECONDS)).ok
-    with running_lab(setting, f"cases-{os.getpid()}", nodes=4) as facts:
-        lab = facts.folder / FACTS_FILE
-        failed = setting.run("python", "tests/benchmarks/build_failure.py", lab).ok
-        compared = setting.run("python", "tests/benchmarks/wait_cases.py", lab, oc).ok
-    return all((asked, labelled, survived, followed, quiet, failed, compared))
+    programs = {"oc": str(_provide_oc(setting)), "kubectl": str(_provide_kubectl(setting))}
+    outcomes = []
+    for nodes, benches in BENCHES:
+        chosen = [one for one in benches if not scripts or one.script.removesuffix(".py") in scripts]
+        if not chosen:
+            continue
+        with running_lab(setting, f"bench-{nodes}-{os.getpid()}", nodes=nodes) as facts:
+            for one in chosen:
+                more = [programs.get(word, word) for word in one.takes]
+                ended = setting.run("python", f"tests/benchmarks/{one.script}", facts.folder / FACTS_FILE, *more)
+                outcomes.append(ended.ok)
+    return all(outcomes)
 
 
 def _provide_oc(setting: Setting) -> Path:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -24,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 from lab.facts import Facts
 from layering import config_options, containerfile
+from measuring import FAILED, when_told
 from playing import TREE, installed_beside_pytest
 
 HOW_OFTEN = 20
@@ -58,15 +57,7 @@ def _delay(facts: Facts, folder: Path, pool: str) -> float:
         "ANSIBLE_HOME": str(folder / pool),
     }
     command = [str(installed_beside_pytest() / "ansible-playbook"), str(playbook)]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        failed_at, said = 0.0, ""
-        for line in process.stdout:
-            said += line
-            if not failed_at and ("fatal: [" in line or "[ERROR]: Task failed" in line):
-                failed_at = time.time()
+    failed_at, said = when_told(command, environment, FAILED)
     if "build.run_failed" not in said or "exit status 7: no such luck" not in said:
         raise SystemExit(f"The task of pool {pool} did not fail by its cause:\n{said[-4000:]}")
     delay = failed_at - _stored_at(facts.audit_log, pool)

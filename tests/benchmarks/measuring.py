@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a program cost with all that it started: seconds, seconds of processor, memory."""
+"""What a program cost with all that it started: seconds, seconds of processor, memory; and when it said something."""
 
 from __future__ import annotations
 
@@ -46,6 +46,26 @@ def cost_of(command: t.Sequence[str], environment: t.Mapping[str, str], folder: 
             output.seek(0)
             raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{output.read()[-4000:]}")
     return Cost(seconds, used.ru_utime + used.ru_stime, peak.bytes / 1e6)
+
+
+FAILED = ("fatal: [", "[ERROR]: Task failed")
+"""With what ansible-playbook says that a task has failed, from one release to the next."""
+
+
+def when_told(command: t.Sequence[str], environment: t.Mapping[str, str], words: t.Sequence[str]) -> tuple[float, str]:
+    """Run a program to its end and return when it first printed one of the words, since the epoch, and all it printed.
+
+    The time is 0 when it printed none of them.
+    """
+    told_at, said = 0.0, ""
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            said += line
+            if not told_at and any(word in line for word in words):
+                told_at = time.time()
+    return told_at, said
 
 
 class _Peak:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: apply while the API server dies five times, while it is gone for minutes, and killed in every phase.
+"""``make bench``: apply while the API server dies five times, while it is gone for minutes, and ended in every phase.
 
 Prints what happened, and fails when a play did not end well or did something twice.
 
@@ -8,7 +8,10 @@ Prints what happened, and fails when a play did not end well or did something tw
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +43,15 @@ PHASES: t.Mapping[str, str] = {
     "rolling out": r"pool \S+: 0 of 1 nodes done",
     "verifying": r"TASK \[imagemode.openshift.verify_nodes : ",
 }
+HELD_PHASES: t.Mapping[str, str] = {
+    "held": r"TASK \[imagemode.openshift.build_image : Say which image",
+    "building on hold": r"build \S+: (preparing|building)",
+    "releasing": r"TASK \[imagemode.openshift.roll_out : Release the pool",
+    "rolling out": r"pool \S+: 0 of 1 nodes done, updating",
+}
+ENDINGS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+HOLD_AND_RELEASE = ("patch", "machineconfigpools")
+"""What each run of a play that holds a pool does again."""
 ONCE = Counter(
     {
         ("create", "secrets"): 1,
@@ -93,14 +105,26 @@ class Lab:
                 raise TimeoutError(f"no build of {pool}")
             time.sleep(0.5)
 
-    def judge(self, what: str, pool: str, seconds: float, run: Run, recording: Recording) -> bool:
-        """Print what came of it, and return whether it is what an undisturbed run would have come to."""
+    def judge(
+        self,
+        what: str,
+        pool: str,
+        seconds: float,
+        run: Run,
+        recording: Recording,
+        besides: tuple[str, str] | None = None,
+    ) -> bool:
+        """Print what came of it, and return whether it is what an undisturbed run would have come to.
+
+        :param besides: a verb and a resource of which each run has writes of its own
+        """
         done = Counter(
             (r.verb, r.resource) for r in recording.ours if r.is_write and "dryRun" not in r.uri and r.code < 400
         )
         builds = self.builds_of(pool)
         told = re.findall(r"API server (away|back): ", run.stdout)
-        green = run.rc == 0 and done == ONCE and builds == 1
+        once = Counter({key: count for key, count in done.items() if key != besides})
+        green = run.rc == 0 and once == ONCE and builds == 1
         print(
             f"{what}: {'green' if green else 'RED'}, {seconds:.0f} s, {builds} build, outages told "
             f"{told.count('away')}, ends told {told.count('back')}, {len(recording.ours)} requests, writes: "
@@ -128,16 +152,49 @@ def long_absence(lab: Lab) -> bool:
 
 
 def every_phase(lab: Lab) -> bool:
-    """Kill one apply in every phase, and start it again."""
+    """End one apply in every phase, by one signal after the other, and start it again."""
     variables = lab.asked("phases", "worker-3")
     with lab.audit.recording() as recording:
         began = time.monotonic()
-        for phase, told in PHASES.items():
-            lab.ansible.kill_playbook(APPLY, told, variables, timeout=600)
-            print(f"  killed -9: {phase}", flush=True)
+        _end_in_each(lab, APPLY, PHASES, variables)
         run = lab.ansible.run_playbook(APPLY, variables=variables, timeout=1800)
         seconds = time.monotonic() - began
-    return lab.judge(f"apply killed in {len(PHASES)} phases", "phases", seconds, run, recording)
+    return lab.judge(f"apply ended in {len(PHASES)} phases", "phases", seconds, run, recording)
+
+
+def on_hold(lab: Lab) -> bool:
+    """End a play that holds the pool while the image is built and then rolls out, and start it again."""
+    variables = lab.asked("on-hold", "worker-0")
+    hold = {"name": "Hold", "imagemode.openshift.machineconfigpool": {"pool": "on-hold", "paused": True}}
+    plays = [
+        {"name": "Hold", "hosts": "localhost", "gather_facts": False, "tasks": [hold]},
+        {"name": "Apply", "import_playbook": APPLY},
+    ]
+    playbook = lab.ansible.scratch / "on-hold.yml"
+    playbook.write_text(json.dumps(plays), encoding="utf-8")
+    with lab.audit.recording() as recording:
+        began = time.monotonic()
+        _end_in_each(lab, playbook, HELD_PHASES, variables)
+        run = lab.ansible.run_playbook(playbook, variables=variables, timeout=1800)
+        seconds = time.monotonic() - began
+    green = lab.judge(
+        f"apply on hold, ended in {len(HELD_PHASES)} phases",
+        "on-hold",
+        seconds,
+        run,
+        recording,
+        besides=HOLD_AND_RELEASE,
+    )
+    pool = lab.api.get("/apis/machineconfiguration.openshift.io/v1/machineconfigpools/on-hold")
+    if pool["spec"].get("paused"):
+        print("WRONG: the pool is still paused", flush=True)
+    return green and not pool["spec"].get("paused")
+
+
+def _end_in_each(lab: Lab, playbook: str | Path, phases: t.Mapping[str, str], variables: t.Mapping[str, t.Any]) -> None:
+    for (phase, told), ending in zip(phases.items(), itertools.cycle(ENDINGS)):
+        lab.ansible.kill_playbook(playbook, told, variables, timeout=600, by=ending)
+        print(f"  {ending.name}: {phase}", flush=True)
 
 
 def _kill(lab: Lab, pool: str, running: Future[Run]) -> None:
@@ -162,6 +219,7 @@ def _beside(lab: Lab, what: str, pool: str, node: str, trouble: t.Callable[[Lab,
 JOBS: t.Mapping[str, t.Callable[[Lab], bool]] = {
     "five_deaths": five_deaths,
     "every_phase": every_phase,
+    "on_hold": on_hold,
     "long_absence": long_absence,
 }
 

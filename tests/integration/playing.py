@@ -142,19 +142,27 @@ class Ansible:
             check=False,
         )
 
-    def kill_playbook(self, playbook: str, told: str, variables: t.Mapping[str, t.Any], timeout: float = 300) -> str:
-        """Start a playbook, kill it with all its children (-9) when it has printed *told*, and return what it printed.
+    def kill_playbook(
+        self,
+        playbook: str | Path,
+        told: str,
+        variables: t.Mapping[str, t.Any],
+        timeout: float = 300,
+        by: signal.Signals = signal.SIGKILL,
+    ) -> str:
+        """Start a playbook, end it with all its children when it has printed *told*, and return what it printed.
 
         It has no terminal: what it prints goes to a file, as in AWX.
 
         :param told: a regular expression
+        :param by: the signal that ends it; one that does not within a minute is followed by SIGKILL
         :raises RuntimeError: it ended by itself, or did not print that in time
         """
         output = self.scratch / "killed.log"
         extra = ["--extra-vars", json.dumps(variables)]
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [self.programs / "ansible-playbook", playbook, *extra],
+                [self.programs / "ansible-playbook", str(playbook), *extra],
                 cwd=self.scratch,
                 env={**self.environment(self.scratch / "killed.jsonl"), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
@@ -168,6 +176,9 @@ class Ansible:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{told} was not printed:\n{output.read_text(encoding='utf-8')}")
                 time.sleep(0.05)
+            os.killpg(process.pid, by)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(60)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

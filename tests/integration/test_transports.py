@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import time
 import typing as t
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from oc_client import oc_beside
+from ssh_server import running_sshd
 
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
@@ -207,44 +206,9 @@ def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
 @pytest.fixture
 def sshd(lab: Facts, tmp_path: Path) -> t.Iterator[dict[str, str]]:
     """A real sshd on loopback that leads into the file system of worker-3's containers: how a host is reached by it."""
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
     root = lab.nodes_dir / "worker-3" / "container"
-    key = (tmp_path / "user.pub").read_text(encoding="utf-8")
-    enter = f'exec chroot {root} /bin/sh -c \\"$SSH_ORIGINAL_COMMAND\\"'
-    (tmp_path / "keys").write_text(f'command="{enter}" {key}', encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "ListenAddress": f"127.0.0.1:{port}",
-        "HostKey": tmp_path / "host",
-        "AuthorizedKeysFile": tmp_path / "keys",
-        "PermitRootLogin": "prohibit-password",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PidFile": "none",
-    }
-    (tmp_path / "sshd.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-    Path("/run/sshd").mkdir(exist_ok=True)  # what it confines its child to
-    program = shutil.which("sshd", path="/usr/sbin:/sbin")
-    assert program, "there is no sshd: install openssh-server"
-    with subprocess.Popen([program, "-D", "-e", "-f", tmp_path / "sshd.conf"], stderr=subprocess.DEVNULL) as server:
-        await_that(lambda: _answers(port))
-        yield {
-            "ansible_connection": "ansible.builtin.ssh",
-            "ansible_host": "127.0.0.1",
-            "ansible_port": str(port),
-            "ansible_user": "root",
-            "ansible_ssh_private_key_file": str(tmp_path / "user"),
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={tmp_path}/known -o StrictHostKeyChecking=no -F none",
-        }
-        server.terminate()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
+    with running_sshd(tmp_path, f'exec chroot {root} /bin/sh -c \\"$SSH_ORIGINAL_COMMAND\\"') as host:
+        yield host
 
 
 def test_a_node_is_asked_over_ssh_and_nothing_talks_to_the_api(

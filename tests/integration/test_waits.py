@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import typing as t
 
 import pytest
@@ -10,8 +12,11 @@ from accounts import forbidden
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import Stage
 from layering import ROLLOUT_TIMEOUT, build_wait, config_options, containerfile, wait_for_build
+from ssh_server import running_sshd
 
 if t.TYPE_CHECKING:
+    from pathlib import Path
+
     from accounts import Account
     from audit_log import AuditLog
     from lab.facts import Facts
@@ -62,6 +67,23 @@ def test_progress_lines_tell_the_states_of_the_build_and_can_be_turned_off(
     assert f"build {rolled_out.build['build']['name']}: succeeded" in spoken.stdout
     dummy, silent = ansible.run_module("machineosbuild_wait", {"pool": rolled_out.name, "progress": "none"})
     assert "succeeded" not in silent.stdout
+
+
+def test_a_wait_that_runs_on_a_bastion_tells_its_lines_where_the_playbook_runs(
+    ansible: Ansible, lab: Facts, rolled_out: BuiltPool, tmp_path: Path
+) -> None:
+    # The bastion alone knows the cluster; it is reached by a real ssh.
+    on_bastion = {"kubeconfig": str(lab.kubeconfigs.admin), "pool": rolled_out.name}
+    task = {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": on_bastion, "delegate_to": "bastion"}
+    with running_sshd(tmp_path) as bastion:
+        hosts = {"localhost": {"ansible_connection": "local"}, "bastion": bastion}
+        python = {"ansible_python_interpreter": sys.executable}
+        inventory = tmp_path / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": python}}), encoding="utf-8")
+        run = ansible.talking_to(K8S_AUTH_KUBECONFIG="").run_tasks([task], "--inventory", str(inventory))
+    assert run.rc == 0, run.output
+    assert f"[localhost] 0s  pool {rolled_out.name}: 2 of 2 nodes done" in run.stdout
+    assert "[localhost -> bastion" in run.stdout
 
 
 def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(director: Ansible, lab: Facts, api: Api) -> None:
