@@ -164,7 +164,7 @@ def every_phase(lab: Lab) -> bool:
 
 def on_hold(lab: Lab) -> bool:
     """End a play that holds the pool while the image is built and then rolls out, and start it again."""
-    variables = lab.asked("on-hold", "worker-0")
+    variables = {**lab.asked("on-hold", "worker-0"), "image_mode_allow_node_reboots": True}
     hold = {"name": "Hold", "imagemode.openshift.machineconfigpool": {"pool": "on-hold", "paused": True}}
     plays = [
         {"name": "Hold", "hosts": "localhost", "gather_facts": False, "tasks": [hold]},

@@ -119,7 +119,7 @@ def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: _Lack)
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
     rendered = Pool.from_api(pools[0]).rendered_config
     before = window.memory.get("before_rebuild", "")
-    seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(logs), before)
+    seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(window, logs), before)
     window.memory["before_rebuild"] = seen.awaits_rebuild_of or before
     return seen.after(lack.lasts(seen.lack), ask.replacement_grace)
 
@@ -132,10 +132,12 @@ def _confirmed(session: Session, ask: Ask, progress: BuildProgress) -> BuildProg
     return replace(progress, outcome=Outcome.WAITING, line=f"build {build.name} is gone, waiting for another")
 
 
-def _pushed(logs: BuildLogs) -> str:
-    """Return the identity of the build that is followed if its last attempt has ended well, else an empty text."""
+def _pushed(window: Window, logs: BuildLogs) -> str:
+    """Return the identity of the build that was followed if its last attempt has ended well, else an empty text."""
     made = logs.attempts
-    return logs.identity if made and made[-1].succeeded else ""
+    if made and made[-1].succeeded:
+        window.memory["pushed"] = logs.identity
+    return str(window.memory.get("pushed", ""))
 
 
 class _Lack:

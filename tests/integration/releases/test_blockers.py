@@ -48,6 +48,14 @@ def await_rollout(director: Ansible, *nodes: str, **options: t.Any) -> TaskResul
     return waited
 
 
+def await_turn(api: Api, node: str, image: str) -> None:
+    """Return when the controller has told a node of its image, so that it is the one whose turn it is."""
+    for event in api.follow("/api/v1/nodes", fieldSelector=f"metadata.name={node}"):
+        annotations = event.object["metadata"].get("annotations", {})
+        if annotations.get("machineconfiguration.openshift.io/desiredImage") == image:
+            return
+
+
 def messages(result: TaskResult) -> dict[str, str]:
     """Return what a task found: id -> message."""
     return {finding["id"]: finding["message"] for finding in result["findings"]}
@@ -83,6 +91,7 @@ def test_a_degraded_node_is_quoted_and_said_to_keep_the_others_waiting(
     try:
         join(director, "worker-4")
         degraded = await_rollout(director, "worker-4", fail_on_findings=["node.degraded"])
+        await_turn(api, "worker-4", blocked.image)
         join(director, "worker-5")
         waiting = await_rollout(director, "worker-5", fail_on_findings=["pool.max_unavailable_used"])
     finally:

@@ -356,6 +356,16 @@ def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session)
     assert read_cursor(heard["cursor"]).stillness.mark != before
 
 
+def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", 0)))
+    seen = await_build(session, ask())
+    while not seen["progress"].endswith("pushed, waiting for the operator to take the image"):
+        seen = await_build(session, ask(seen["cursor"]))
+    following = await_build(session, ask(seen["cursor"], window=0.2))
+    assert following["progress"] == seen["progress"]
+
+
 def test_the_last_words_only_explain(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
     cluster.always_fail("pods", forbidden("pods"))
