@@ -22,7 +22,7 @@ def lab_test(setting: Setting) -> Count:
     """The lab's own tests, of both its releases."""
     _build_lab(setting)
     _build_lab(setting, "--release", "4.19")
-    return setting.pytest("lab/tests", folder=ROOT)
+    return setting.pytest("lab/tests", *_SIDE_BY_SIDE, folder=ROOT)
 
 
 def integration(setting: Setting, ansible: Path | None = None) -> Count:
@@ -35,12 +35,12 @@ def integration(setting: Setting, ansible: Path | None = None) -> Count:
     _build_lab(setting)
     if not setting.run("lab", "build", "--oc", folder=ROOT).ok:
         raise NotPossible("Could not build oc: `lab build --oc` failed. Its own words stand above.")
-    side_by_side = ("--numprocesses=2", "--dist=loadfile", f"--ignore={_OF_RELEASES}")
-    return setting.pytest(
-        "tests/integration", *side_by_side, "--timeout=1800", f"--ansible={ansible or setting.programs}"
-    )
+    options = ("--timeout=1800", f"--ignore={_OF_RELEASES}", f"--ansible={ansible or setting.programs}")
+    return setting.pytest("tests/integration", *_SIDE_BY_SIDE, *options)
 
 
+# Most of a test in a lab is waiting for the operator's own pauses.
+_SIDE_BY_SIDE = ("--numprocesses=2", "--dist=loadfile")
 _OF_RELEASES = "tests/integration/releases"
 
 
