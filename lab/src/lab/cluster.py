@@ -29,6 +29,8 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NODES = "/api/v1/nodes"
 _TIMEOUT = 10
 _WRITERS = 8
+_NOTICED_WITHIN = 15
+"""Seconds after which KWOK has let a pod run, also among a thousand."""
 # Answers that mean "not yet" while the cluster comes up.
 NOT_YET = (OSError, urllib3.exceptions.HTTPError, client.ApiException, ResourceNotFoundError)
 
@@ -119,10 +121,17 @@ class Cluster:
         }
 
     def running_daemons(self) -> int:
-        """How many pods of the machine-config-daemon run."""
+        """How many pods of the machine-config-daemon run; one that KWOK has not noticed is made anew.
+
+        It does not notice a pod that is bound in the moment before it holds the node's lease.
+        """
         found = json.loads(
             self._raw(f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods?labelSelector=k8s-app%3Dmachine-config-daemon")
         )
+        for pod in found["items"]:
+            if is_unnoticed(pod, datetime.now(timezone.utc)):
+                path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{pod['metadata']['name']}"
+                self._call("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
         return sum(pod["status"].get("phase") == "Running" for pod in found["items"])
 
     def _create_all(self, path: str, documents: list[dict[str, Any]]) -> bool:
@@ -153,6 +162,16 @@ class Cluster:
         if not 200 <= answer.status < 300:
             raise client.ApiException(status=answer.status, reason=content.decode(errors="replace")[:500])
         return content
+
+
+def is_unnoticed(pod: dict[str, Any], now: datetime) -> bool:
+    """Whether a pod waits on its node for longer than KWOK takes to let it run."""
+    status = pod.get("status", {})
+    bound = [c for c in status.get("conditions", []) if c["type"] == "PodScheduled" and c["status"] == "True"]
+    if status.get("phase") != "Pending" or not bound:
+        return False
+    since = datetime.fromisoformat(bound[0]["lastTransitionTime"].replace("Z", "+00:00"))
+    return (now - since).total_seconds() > _NOTICED_WITHIN
 
 
 def _pool_state(pool: dict[str, Any]) -> PoolState:
