@@ -44,15 +44,18 @@ def bench(setting: Setting, scripts: t.Collection[str] = ()) -> bool:
 
     :param scripts: which, by their names without the ending; all of them unless some are named
     """
-    known = {one.script.removesuffix(".py") for dummy, benches in BENCHES for one in benches}
+    known = {_name(one) for dummy, benches in BENCHES for one in benches}
     unknown = sorted(set(scripts) - known)
     if unknown:
         raise NotPossible(f"Could not measure {', '.join(unknown)}: no such bench. Take {', '.join(sorted(known))}.")
     provide_for_a_lab()
-    programs = {"oc": str(_provide_oc(setting)), "kubectl": str(_provide_kubectl(setting))}
+    wanted = {one for dummy, benches in BENCHES for one in benches if not scripts or _name(one) in scripts}
+    providers = {"oc": _provide_oc, "kubectl": _provide_kubectl}
+    needed = {word for one in wanted for word in one.takes} & providers.keys()
+    programs = {word: str(providers[word](setting)) for word in sorted(needed)}
     outcomes = []
     for nodes, benches in BENCHES:
-        chosen = [one for one in benches if not scripts or one.script.removesuffix(".py") in scripts]
+        chosen = [one for one in benches if one in wanted]
         if not chosen:
             continue
         with running_lab(setting, f"bench-{nodes}-{os.getpid()}", nodes=nodes) as facts:
@@ -61,6 +64,10 @@ def bench(setting: Setting, scripts: t.Collection[str] = ()) -> bool:
                 ended = setting.run("python", f"tests/benchmarks/{one.script}", facts.folder / FACTS_FILE, *more)
                 outcomes.append(ended.ok)
     return all(outcomes)
+
+
+def _name(one: Bench) -> str:
+    return one.script.removesuffix(".py")
 
 
 def _provide_oc(setting: Setting) -> Path:

@@ -40,7 +40,7 @@ def integration(setting: Setting, ansible: Path | None = None) -> Count:
 
 
 # Most of a test in a lab is waiting for the operator's own pauses.
-_SIDE_BY_SIDE = ("--numprocesses=2", "--dist=loadfile")
+_SIDE_BY_SIDE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 _OF_RELEASES = "tests/integration/releases"
 
 

@@ -20,9 +20,9 @@ description:
   - What holds a node or the pool up is named in RV(findings) while the wait goes on. A fatal finding, which cannot
     clear by itself, ends it as a failure. Among these is C(pool.older_build_selected), with which some releases hold a
     rollout for ever without a word.
-  - While a node drains, its pods and the PodDisruptionBudgets are watched as well, so that a pod that may not be
-    evicted is named with its budget and its node as soon as the drain meets it. An account that may not read them waits
-    all the same, and RV(findings) says C(cluster.drains_unseen). They are not read at any other time.
+  - When a node has been draining for 15 seconds, its pods and the PodDisruptionBudgets are watched as well, so that a
+    pod that may not be evicted is named with its budget and its node. An account that may not read them waits all the
+    same, and RV(findings) says C(cluster.drains_unseen). They are not read at any other time.
   - The module watches and does not poll. A wait that died is started again and goes on, because all that it needs
     stands in the cluster. It goes on as well while the API server is away, for as long as O(timeout) allows.
   - Nothing is changed, and nothing is asked on the nodes. What the annotations say is a claim. Use
@@ -96,7 +96,7 @@ attributes:
     support: full
     details:
       - Does not wait. Returns what is there, also when the pool does not exist yet, and does not fail because of a
-        finding.
+        finding. The pods of a node that drains are read once.
   diff_mode:
     support: N/A
   idempotent:

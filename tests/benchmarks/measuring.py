@@ -55,7 +55,7 @@ FAILED = ("fatal: [", "[ERROR]: Task failed")
 def when_told(command: t.Sequence[str], environment: t.Mapping[str, str], words: t.Sequence[str]) -> tuple[float, str]:
     """Run a program to its end and return when it first printed one of the words, since the epoch, and all it printed.
 
-    The time is 0 when it printed none of them.
+    :raises RuntimeError: it printed none of them
     """
     told_at, said = 0.0, ""
     with subprocess.Popen(
@@ -65,6 +65,8 @@ def when_told(command: t.Sequence[str], environment: t.Mapping[str, str], words:
             said += line
             if not told_at and any(word in line for word in words):
                 told_at = time.time()
+    if not told_at:
+        raise RuntimeError(f"{command[0]} never said {' or '.join(words)}:\n{said[-4000:]}")
     return told_at, said
 
 

@@ -30,10 +30,20 @@ from playing import Ansible, installed_beside_pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for developers and for the version matrix."""
     parser.addoption("--lab", metavar="NAME", help="take this running lab and leave it running")
-    parser.addoption("--nodes", default="6", help="how many worker nodes a lab of our own gets")
+    parser.addoption("--nodes", default="9", help="how many worker nodes a lab of our own gets")
     parser.addoption(
         "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"
     )
+
+
+SLOW = ("test_eighteen_cases", "test_waits", "test_permissions", "test_playbooks", "test_surviving", "test_resuming")
+"""The modules that take minutes: they are begun first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow modules before the others, whose order stays."""
+    order = {name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(SLOW)))
 
 
 @pytest.fixture(scope="session")

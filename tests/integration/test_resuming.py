@@ -30,7 +30,7 @@ def test_a_run_that_is_killed_and_started_again_ends_like_one_that_was_not(
         "image_mode_containerfile": containerfile("echo resumed > /etc/pool"),
         "image_mode_rendered_image_push_spec": push_spec(lab, "resumed"),
         "image_mode_rendered_image_push_secret": "push",
-        "image_mode_nodes": ["worker-3"],
+        "image_mode_nodes": ["worker-7"],
         "image_mode_build_timeout": BUILD_TIMEOUT,
         "image_mode_rollout_timeout": ROLLOUT_TIMEOUT,
     }

@@ -196,7 +196,7 @@ def test_nothing_matches_while_an_edit_is_not_built(director: Ansible, lab: Fact
     paused = wait_for_build(director, "paused")
     pool = {"pool": paused.name}
     edit = config_options(lab, paused.name, containerfile=containerfile("echo edited > /etc/pool"))
-    join = {**pool, "nodes": ["worker-3"]}
+    join = {**pool, "nodes": ["worker-8"]}
     run = director.run_tasks(
         [
             {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": join},
@@ -208,8 +208,8 @@ def test_nothing_matches_while_an_edit_is_not_built(director: Ansible, lab: Fact
     )
     assert run.rc == 0, run.output
     built, edited = run.of("Built"), run.of("Edited")
-    assert (built["verdict"], findings_of(built, "worker-3")) == ("mismatch", ["node.image_differs"])
-    assert (edited["verdict"], findings_of(edited, "worker-3")) == ("unknown", ["cluster.expectation_not_current"])
+    assert (built["verdict"], findings_of(built, "worker-8")) == ("mismatch", ["node.image_differs"])
+    assert (edited["verdict"], findings_of(edited, "worker-8")) == ("unknown", ["cluster.expectation_not_current"])
     expected = [told["nodes"][0]["expected"] for told in (built, edited)]
     assert [(e["digest"], e["current"]) for e in expected] == [(paused.digest, True), (paused.digest, False)]
 

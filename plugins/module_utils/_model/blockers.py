@@ -36,7 +36,7 @@ def blockers(
     for node in nodes:
         found += _of_node(node, phases[node.name], history, now)
         if node.draining:
-            found += drains.findings(node.name, history.age("draining", node.name, now), now)
+            found += drains.findings(node.name, now)
     if drains.unseen and any(node.draining for node in nodes):
         message = f"what keeps nodes from being drained cannot be seen ({drains.unseen})"
         found.append(Finding("cluster.drains_unseen", ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message))

@@ -102,6 +102,13 @@ def build_progress(
     return BuildProgress(Outcome.WAITING, build.state, build, (), f"build {build.name}: {_STATE_LINE[build.state]}")
 
 
+def remembered(seen: BuildProgress, before_rebuild: str) -> str:
+    """Return what the next look is to know as *before_rebuild*: nothing any more once another build was there."""
+    if seen.awaits_rebuild_of or seen.build is None:
+        return seen.awaits_rebuild_of or before_rebuild
+    return before_rebuild if seen.build.identity == before_rebuild else ""
+
+
 _NONE = "none"
 
 _STATE_LINE = {

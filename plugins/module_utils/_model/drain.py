@@ -17,8 +17,6 @@ from .label_selector import matches
 from .machineconfignode import MachineConfigNode
 from .resources import NODE, POD, Object, ObjectRef, annotations_of, conditions_of, labels_of, metadata_of, pruned
 
-MET = 10.0
-"""Seconds after which a drain has met every pod: a budget that is used up for a moment by the drain itself is none."""
 ENDING = 60.0
 """Seconds that a pod may stay after the end of its grace period."""
 
@@ -128,15 +126,12 @@ class Drains:
     unseen: str = ""
     """Why pods or budgets cannot be read, or an empty text."""
 
-    def findings(self, node: str, draining_for: float, now: float) -> list[Finding]:
+    def findings(self, node: str, now: float) -> list[Finding]:
         """Return what keeps a node from being drained.
 
-        :param draining_for: seconds since the drain was first seen
         :param now: seconds since the epoch
         """
         found = [f for pod in self.pods if pod.node == node and not pod.stays for f in self._about(pod, now)]
-        if draining_for < MET:
-            found = [f for f in found if f.id != "node.drain_refused"]
         report = self.reports.get(node)
         if report and report.drain_error and not found:
             message = f"Node {node} does not drain: {report.drain_error}"

@@ -225,8 +225,8 @@ FINDINGS: t.Mapping[str, Definition] = {
     ),
     "build.pool_not_settled": Definition(
         Severity.FATAL,
-        "The pool's first nodes came in before it had a configuration, and from 4.20 on the operator starts no build "
-        "for a pool none of whose nodes ever had its configuration, while the nodes wait for the image.",
+        "Nodes came in before the pool had settled, that is, before all of its nodes ever had its configuration, and "
+        "from 4.20 on the operator starts no build for such a pool, while its nodes wait for the image.",
         "Take the nodes out of the pool (machineconfigpool_nodes with state=absent); the build then starts by itself, "
         "and they can come back",
     ),

@@ -50,7 +50,7 @@ def why_no_build(
         found.append(Finding("build.pool_degraded", ref, f"MachineConfigPool {config.pool} is degraded: {trouble}"))
     if capabilities.needs_settled_pool and _has_unsettled_nodes(pool):
         ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
-        message = f"MachineConfigPool {config.pool} has nodes, none of which ever had its configuration"
+        message = f"MachineConfigPool {config.pool} has nodes, and they never all had its configuration"
         found.append(Finding("build.pool_not_settled", ref, f"{message}, and the operator starts no build for it"))
     return tuple(found)
 

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .blockers import blockers, places_taken
-from .build_progress import Outcome, build_progress
+from .build_progress import BuildProgress, Outcome, build_progress
 from .capabilities import Capabilities
 from .drain import Drains
 from .findings import Finding, Severity
@@ -93,12 +93,20 @@ class PoolImage:
     """The build of the image, where there is one."""
 
 
-def pool_image(pool: Pool, config: MachineOSConfig | None, builds: t.Collection[MachineOSBuild]) -> PoolImage:
-    """Return the target of a pool: the image of the build that answers, or none for a pool that is not layered."""
+def pool_image(
+    pool: Pool,
+    config: MachineOSConfig | None,
+    builds: t.Collection[MachineOSBuild],
+    progress: BuildProgress | None = None,
+) -> PoolImage:
+    """Return the target of a pool: the image of the build that answers, or none for a pool that is not layered.
+
+    :param progress: how the build of the image is, to who has seen more of it than this look
+    """
     if config is None:
         target = Target(pool.rendered_config, "") if pool.rendered_config else None
         return PoolImage(target, (), "" if target else f"pool {pool.name} is not rendered yet")
-    progress = build_progress(config, builds, pool.rendered_config)
+    progress = progress or build_progress(config, builds, pool.rendered_config)
     if progress.outcome is not Outcome.SUCCEEDED:
         return PoolImage(None, progress.findings, progress.line)
     return PoolImage(Target(pool.rendered_config, config.current_image_pull_spec), (), "", progress.build)
@@ -116,6 +124,7 @@ def judge_rollout(
     history: History | None = None,
     drains: Drains | None = None,
     others: t.Collection[NodeState] = (),
+    progress: BuildProgress | None = None,
 ) -> Rollout:
     """Judge the nodes that are waited for.
 
@@ -126,8 +135,9 @@ def judge_rollout(
     :param history: what the looks before have seen
     :param drains: what is known of the nodes that drain
     :param others: nodes that are in the pool and not waited for
+    :param progress: as for :func:`pool_image`
     """
-    image = pool_image(pool, config, builds)
+    image = pool_image(pool, config, builds, progress)
     phases = dict.fromkeys(outsiders, Phase.WAITING)
     phases.update(_phases(nodes, image.target))
     history = (history or History()).after(nodes, phases, now)

@@ -13,7 +13,7 @@ from .._cluster.session import Session
 from .._cluster.watch import Subject
 from .._errors import Refused
 from .._model import machineosconfig as config_model
-from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome, build_progress
+from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome, build_progress, remembered
 from .._model.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.pool import Pool
@@ -23,9 +23,10 @@ from .._model.resources import (
     MACHINE_OS_CONFIG,
 )
 from .._result import build_result, config_result, read_cluster
-from .confirm_build import is_there_still
+from .confirm_build import is_unchanged
 from .explain_build import explained, log_troubles, lost_job, reasons_for_none
 from .follow import Look, Pace, conclude, follow
+from .lack import Lack
 from .read_members import no_such_pool
 from .window import Limits, Window
 
@@ -54,7 +55,7 @@ def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
     progress: BuildProgress | None = None
     logs = _logs(session, window, ask)
-    lack = _Lack(window)
+    lack = Lack(window)
 
     def judge() -> Look:
         nonlocal progress
@@ -62,9 +63,9 @@ def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.
         build = progress.build
         if build is not None and build.state in _TALKATIVE and not ask.check_mode:
             logs.follow(build.name, build.uid, build.created)
-        why = (*reasons_for_none(session, window, progress, ask.pool), *lost_job(session, window, progress))
-        findings = (*why, *progress.findings, *log_troubles(logs))
-        return Look(progress.outcome, progress.line, f"{_mark(progress)} {logs.mark}", findings)
+        mark = f"{_mark(progress)} {logs.mark}"
+        why = (*reasons_for_none(session, window, progress, ask.pool), *lost_job(session, window, progress, mark))
+        return Look(progress.outcome, progress.line, mark, (*why, *progress.findings, *log_troubles(logs)))
 
     try:
         look = follow(window, judge, Pace(), ask.check_mode)
@@ -106,7 +107,7 @@ def _subjects(pool: str) -> list[Subject]:
     ]
 
 
-def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: _Lack) -> BuildProgress:
+def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: Lack) -> BuildProgress:
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     pools = window.objects(MACHINE_CONFIG_POOL)
     if not ask.check_mode:
@@ -120,16 +121,20 @@ def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: _Lack)
     rendered = Pool.from_api(pools[0]).rendered_config
     before = window.memory.get("before_rebuild", "")
     seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(window, logs), before)
-    window.memory["before_rebuild"] = seen.awaits_rebuild_of or before
+    window.memory["before_rebuild"] = remembered(seen, before)
     return seen.after(lack.lasts(seen.lack), ask.replacement_grace)
 
 
 def _confirmed(session: Session, ask: Ask, progress: BuildProgress) -> BuildProgress:
-    """Return a success only when its build is there still; otherwise the watch is about to say that it is gone."""
+    """Return a success only when its build is there still: otherwise the watch is about to say what is."""
     build = progress.build
-    if progress.outcome is not Outcome.SUCCEEDED or build is None or ask.check_mode or is_there_still(session, build):
+    if progress.outcome is not Outcome.SUCCEEDED or build is None or ask.check_mode:
         return progress
-    return replace(progress, outcome=Outcome.WAITING, line=f"build {build.name} is gone, waiting for another")
+    unchanged = is_unchanged(session, build)
+    if unchanged:
+        return progress
+    doubt = " is gone, waiting for another" if unchanged is False else ": succeeded, asking whether it is there still"
+    return replace(progress, outcome=Outcome.WAITING, line=f"build {build.name}{doubt}")
 
 
 def _pushed(window: Window, logs: BuildLogs) -> str:
@@ -138,27 +143,6 @@ def _pushed(window: Window, logs: BuildLogs) -> str:
     if made and made[-1].succeeded:
         window.memory["pushed"] = logs.identity
     return str(window.memory.get("pushed", ""))
-
-
-class _Lack:
-    """For how long an answer has been lacking in the same way, as far as that was seen.
-
-    Between two windows nothing is seen: what the next one begins with is of the past, and may be over by now.
-    """
-
-    def __init__(self, window: Window) -> None:
-        self._window = window
-        self._seen_at: float | None = None
-
-    def lasts(self, lack: str) -> float:
-        """Return the seconds up to now."""
-        before, seconds = self._window.memory.get("lack") or ("", 0.0)
-        now = self._window.watched
-        passed = 0.0 if self._seen_at is None else max(0.0, now - self._seen_at)
-        seconds = float(seconds) + passed if lack and lack == before else 0.0
-        self._window.memory["lack"] = [lack, seconds]
-        self._seen_at = now
-        return seconds
 
 
 _NOTHING_THERE = BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (), "nothing is there yet")

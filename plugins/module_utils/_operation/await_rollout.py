@@ -11,7 +11,7 @@ from .._cluster.session import Session
 from .._cluster.watch import Subject
 from .._errors import Refused
 from .._model import machineosconfig as config_model
-from .._model.build_progress import Outcome
+from .._model.build_progress import BuildProgress, Outcome, build_progress, remembered
 from .._model.capabilities import capabilities_of, desired_version
 from .._model.drain import Budget, Drains, Pod
 from .._model.machineconfignode import MachineConfigNode
@@ -34,8 +34,9 @@ from .._model.resources import (
 from .._model.rollout import Rollout, in_pools, judge_rollout, news_pace, not_in_pool
 from .._model.rollout_history import History
 from .apply_pool import pool_result
-from .confirm_build import is_there_still
+from .confirm_build import is_unchanged
 from .follow import Look, Pace, conclude, follow
+from .lack import Lack
 from .read_members import no_such_pool
 from .select_nodes import Selection, select_nodes
 from .window import Limits, Window
@@ -69,22 +70,25 @@ def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = tim
     what = f"await the rollout of MachineConfigPool {ask.pool}"
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
     window.watch_also(_of_drains(window.memory.get("draining") or []))
+    lack = Lack(window)
     rollout = Rollout({}, (), "")
     seen: list[NodeState] = []
 
     def judge() -> Look:
         nonlocal rollout, seen
-        rollout, seen = _judge(session, window, ask, what)
+        rollout, seen = _judge(session, window, ask, what, lack)
         if ask.check_mode and rollout.draining(0.0, window.now()):
             window.read_now(_of_drains(rollout.draining(0.0, window.now())[:DRAINS_WATCHED]))
-            rollout, seen = _judge(session, window, ask, what)
-        is_over = rollout.done and (rollout.build is None or ask.check_mode or is_there_still(session, rollout.build))
-        outcome = Outcome.SUCCEEDED if is_over else Outcome.WAITING
+            rollout, seen = _judge(session, window, ask, what, lack)
+        outcome = Outcome.SUCCEEDED if rollout.done else Outcome.WAITING
+        line = rollout.line
+        if rollout.done and rollout.build and not ask.check_mode and not is_unchanged(session, rollout.build):
+            outcome, line = Outcome.WAITING, f"{line}, asking whether build {rollout.build.name} is there still"
         window.memory["history"] = rollout.history.as_json()
         window.memory["awaited"] = len(rollout.phases)
         window.memory["draining"] = rollout.draining(SLOW, window.now())[:DRAINS_WATCHED]
         window.watch_also(_of_drains(window.memory["draining"]))
-        return Look(outcome, rollout.line, rollout.mark, rollout.findings)
+        return Look(outcome, line, rollout.mark, rollout.findings)
 
     look = follow(window, judge, _pace(window.memory.get("awaited", 0)), ask.check_mode)
     parts = {
@@ -115,7 +119,7 @@ def _pool_object(window: Window, name: str) -> Object | None:
 
 
 def _of_drains(draining: t.Sequence[str]) -> list[Subject]:
-    """Return what is watched while nodes drain, and only then: their pods, all budgets, the controller's words."""
+    """Return what is watched of nodes that drain slowly: their pods, all budgets, the controller's words."""
     if not draining:
         return []
     subjects = [Subject(POD_DISRUPTION_BUDGET, optional=True)]
@@ -136,7 +140,7 @@ def _drains(window: Window) -> Drains:
     )
 
 
-def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollout, list[NodeState]]:
+def _judge(session: Session, window: Window, ask: Ask, what: str, lack: Lack) -> tuple[Rollout, list[NodeState]]:
     pools = [Pool.from_api(p) for p in window.objects(MACHINE_CONFIG_POOL)]
     pool = next((p for p in pools if p.name == ask.pool), None)
     if pool is None:
@@ -157,6 +161,7 @@ def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollo
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     config_now = MachineOSConfig.from_api(config) if config else None
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
+    progress = _progress(window, lack, config_now, builds, pool) if config_now else None
 
     def judged(release: str) -> Rollout:
         able = capabilities_of(release)
@@ -172,12 +177,23 @@ def _judge(session: Session, window: Window, ask: Ask, what: str) -> tuple[Rollo
             history=History.from_json(window.memory.get("history")),
             drains=_drains(window),
             others=[n for n in every if n.name not in names],
+            progress=progress,
         )
 
     rollout = judged(_release(session, window))
     if rollout.rests_on_the_release:  # a cluster that is upgraded meanwhile behaves differently
         rollout = judged(_release(session, window, again=True))
     return rollout, inside
+
+
+def _progress(
+    window: Window, lack: Lack, config: MachineOSConfig, builds: t.Collection[MachineOSBuild], pool: Pool
+) -> BuildProgress:
+    """Return how the build of the pool's image is, as far as this wait has seen it."""
+    before = window.memory.get("before_rebuild", "")
+    seen = build_progress(config, builds, pool.rendered_config, before_rebuild=before)
+    window.memory["before_rebuild"] = remembered(seen, before)
+    return seen.after(lack.lasts(seen.lack))
 
 
 def _release(session: Session, window: Window, again: bool = False) -> str:

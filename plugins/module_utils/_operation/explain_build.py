@@ -37,6 +37,7 @@ from .._model.resources import (
     ObjectRef,
 )
 from .._result import failure_result
+from .confirm_build import is_unchanged
 from .follow import Look
 from .window import Window
 
@@ -47,6 +48,8 @@ READ_OUT_AT_ONCE = 30.0
 JOB_LOOKED_FOR_AFTER = 60.0
 """Seconds of silence after which the Job of a build is looked for: an operator that notices that it is gone takes 5."""
 JOB_LOOKED_FOR_EVERY = 300.0
+JOB_LOOKED_FOR_AGAIN = 15.0
+"""The same after it was not there."""
 
 
 def explained(
@@ -110,11 +113,14 @@ def log_troubles(logs: BuildLogs) -> tuple[Finding, ...]:
 
 def reasons_for_none(session: Session, window: Window, progress: BuildProgress, pool: str) -> tuple[Finding, ...]:
     """Return why there is no build, asked for now and then while there is none."""
-    known = window.memory.get("reasons") or []
+    lack, waited = window.memory.get("lack") or ("", 0.0)
+    if window.memory.get("reasons_for") != lack or window.outage or not progress.has_none:
+        for name in ("reasons", "reasons_at", "reasons_for"):
+            window.memory.pop(name, None)
     if not progress.has_none or progress.outcome is not Outcome.WAITING or window.outage:
-        window.memory.pop("reasons", None)
         return ()
-    waited = float(window.memory["lack"][1])
+    window.memory["reasons_for"] = lack
+    known = window.memory.get("reasons") or []
     asked_at = window.memory.get("reasons_at", LOOKED_FOR_AFTER - LOOKED_FOR_EVERY)
     if waited - asked_at >= LOOKED_FOR_EVERY:
         config = config_model.that_serves(pool, window.objects(MACHINE_OS_CONFIG))
@@ -124,23 +130,27 @@ def reasons_for_none(session: Session, window: Window, progress: BuildProgress, 
     return tuple(Finding(found, ObjectRef(kind, name, namespace), said) for found, kind, name, namespace, said in known)
 
 
-def lost_job(session: Session, window: Window, progress: BuildProgress) -> tuple[Finding, ...]:
+def lost_job(session: Session, window: Window, progress: BuildProgress, mark: str) -> tuple[Finding, ...]:
     """Return that a build which says nothing has no Job any more, asked for now and then while it is silent.
 
     Up to 4.19 the operator takes a Job that was deleted after a failed attempt for one that still runs (its
-    ``pkg/controller/build/imagebuilder/jobimagebuilder.go``, ``mapJobStatusToBuildStatus``): Building for ever.
+    ``pkg/controller/build/imagebuilder/jobimagebuilder.go``, ``mapJobStatusToBuildStatus``): Building for ever. A Job
+    that is not there once proves nothing: the operator deletes it at the end, and may be about to make another.
+
+    :param mark: where everything is now
     """
-    build = progress.build
+    build, still = progress.build, window.still_at(mark)
     runs = build is not None and build.job and build.state in (BuildState.PREPARING, BuildState.BUILDING)
-    if build is None or not runs or window.outage or window.still < JOB_LOOKED_FOR_AFTER:
+    if build is None or not runs or window.outage or still < JOB_LOOKED_FOR_AFTER:
         window.memory.pop("job", None)
         return ()
-    asked_at, is_gone = window.memory.get("job") or (JOB_LOOKED_FOR_AFTER - JOB_LOOKED_FOR_EVERY, False)
-    if window.still - asked_at >= JOB_LOOKED_FOR_EVERY:
-        asked_at, is_gone = window.still, _is_missing(session, JOB, build.job)
-        window.memory["job"] = [asked_at, is_gone]
+    asked_at, missed = window.memory.get("job") or (JOB_LOOKED_FOR_AFTER - JOB_LOOKED_FOR_EVERY, 0)
+    if still - asked_at >= (JOB_LOOKED_FOR_AGAIN if missed else JOB_LOOKED_FOR_EVERY):
+        is_gone = _is_missing(session, JOB, build.job) and is_unchanged(session, build)
+        missed = missed + 1 if is_gone else 0
+        window.memory["job"] = [still, missed]
     message = f"MachineOSBuild {build.name} stays {build.state.value}, and its Job {build.job} is gone"
-    return (Finding("build.job_gone", ObjectRef(MACHINE_OS_BUILD.name, build.name), message),) if is_gone else ()
+    return (Finding("build.job_gone", ObjectRef(MACHINE_OS_BUILD.name, build.name), message),) if missed > 1 else ()
 
 
 def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:

@@ -10,11 +10,9 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import dataclass
-from functools import partial
 
-from .._cluster.session import Session
+from .._cluster.session import ApiError, Session, Unreachable, selectors
 from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Subject, Unreadable, watch
-from .._errors import Refused
 from .._model import drain, machineconfignode, machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, Stillness, read_cursor
 from .._model.findings import FATAL, Finding, first_of
@@ -111,15 +109,21 @@ class Window:
                 self._sight = self._sight.having(key, self.now())
 
     def read_now(self, subjects: t.Iterable[Subject]) -> None:
-        """Read these once, for who does not wait; what may not be read is noted as unreadable."""
+        """Read these once, for who does not wait: each is asked for once, and a kind that is refused not again."""
+        refused: dict[str, str] = {}
         for subject in subjects:
-            listed = partial(self._session.list, subject.kind, subject.namespace)
-            try:
-                found = listed(label_selector=subject.label_selector, field_selector=subject.field_selector).items
-            except Refused as refused:
-                self.unreadable[subject.key] = refused.reason
-                continue
-            self._objects[subject.key] = {_name(o): o for o in map(_REDUCE[subject.kind.name], found)}
+            kind = subject.kind
+            query = selectors(subject.label_selector, subject.field_selector)
+            if kind.name not in refused:
+                try:
+                    found = self._session.pages(kind.path(namespace=subject.namespace), query).items
+                    self._objects[subject.key] = {_name(o): o for o in map(_REDUCE[kind.name], found)}
+                    continue
+                except ApiError as error:
+                    refused[kind.name] = error.message or f"the API server answers {error.status}"
+                except Unreachable as gone:
+                    refused = dict.fromkeys(_REDUCE, str(gone))
+            self.unreadable[subject.key] = refused[kind.name]
 
     @property
     def _keys(self) -> set[str]:
@@ -140,15 +144,14 @@ class Window:
         """Whether the time of the whole wait is over."""
         return bool(self.limits.timeout) and self.elapsed >= self.limits.timeout
 
-    @property
-    def still(self) -> float:
-        """Seconds for which nothing has moved, as of the last look."""
-        return self._stillness.seconds
+    def still_at(self, mark: str) -> float:
+        """Return the seconds for which everything was, as of the last look, where a mark says that it is."""
+        return self._stillness.seconds if mark == self._stillness.mark else 0.0
 
     @property
     def stalled(self) -> bool:
         """Whether nothing has moved for too long."""
-        return bool(self.limits.stall_timeout) and self.still >= self.limits.stall_timeout
+        return bool(self.limits.stall_timeout) and self._stillness.seconds >= self.limits.stall_timeout
 
     def saw(self, mark: str) -> None:
         """Take down where everything is: another mark than at the look before is a movement."""

@@ -6,6 +6,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_p
     BuildProgress,
     Outcome,
     build_progress,
+    remembered,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import (
     BuildState,
@@ -198,6 +199,15 @@ def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
     late = progress(config, machine_os_build(state=state, image=image_of("a")), waited=120)
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.rebuild_not_begun"])
     assert "a rebuild was asked for and has not begun" in late.findings[0].message
+
+
+def test_a_request_is_forgotten_once_another_build_was_there():
+    waiting = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
+    other = progress(machine_os_config(build="layered-b"), machine_os_build("layered-b", state="Building"))
+    asked = remembered(waiting, "")
+    assert asked == "layered-a/uid-of-layered-a"
+    assert remembered(progress(machine_os_config(build="layered-a")), asked) == asked, "while there is none"
+    assert remembered(other, asked) == ""
 
 
 def test_an_interrupted_build_is_called_so_though_a_rebuild_is_asked_for_which_it_may_be():

@@ -6,7 +6,6 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.drain import (
     ENDING,
-    MET,
     Budget,
     Drains,
     Pod,
@@ -29,12 +28,11 @@ USED_UP = budget(allowed=0, healthy=2, desired=2, expected=3)
 def find(
     pods: t.Sequence[dict[str, t.Any]],
     budgets: t.Sequence[dict[str, t.Any]] = (),
-    draining_for: float = 60,
     now: float = NOW,
     reports: t.Mapping[str, MachineConfigNode] | None = None,
 ) -> list[Finding]:
     drains = Drains([Pod.from_api(p) for p in pods], [Budget.from_api(b) for b in budgets], reports or {})
-    return drains.findings("worker-0", draining_for, now)
+    return drains.findings("worker-0", now)
 
 
 def ids(*args: t.Any, **more: t.Any) -> list[str]:
@@ -42,7 +40,7 @@ def ids(*args: t.Any, **more: t.Any) -> list[str]:
 
 
 def test_a_budget_that_can_never_allow_an_eviction_is_named_with_pod_and_node():
-    (found,) = find([pod()], [FULL], draining_for=0)
+    (found,) = find([pod()], [FULL])
     assert found.id == "node.drain_impossible"
     assert str(found.object) == "Pod shop/db-0"
     assert found.message == (
@@ -57,10 +55,6 @@ def test_a_budget_that_is_used_up_now_may_allow_it_later():
     (found,) = find([pod()], [USED_UP])
     assert found.id == "node.drain_refused"
     assert "allows no eviction now of Pod shop/db-0" in found.message
-
-
-def test_a_budget_that_the_drain_itself_has_used_up_for_a_moment_is_not_named():
-    assert ids([pod()], [USED_UP], draining_for=MET - 1) == []
 
 
 @pytest.mark.parametrize(

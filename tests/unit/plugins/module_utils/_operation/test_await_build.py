@@ -31,7 +31,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_os_config,
     secret,
 )
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden, refusal
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden, refusal
 
 
 def ask(cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> Ask:
@@ -74,6 +74,16 @@ def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(clu
     seen = await_build(session, ask(known["cursor"]))
     assert not seen["finished"]
     assert "layered-a is gone, waiting for another" in seen["progress"]
+
+
+def test_an_api_server_that_is_away_at_the_end_is_waited_for(cluster, session):
+    succeed(cluster)
+    known = await_build(session, ask())
+    cluster.fail("machineosbuilds?", *[Reply(503, "starting")] * 3)
+    seen = await_build(session, ask(known["cursor"]))
+    while not seen["finished"]:
+        seen = await_build(session, ask(seen["cursor"]))
+    assert seen["build"]["state"] == "succeeded"
 
 
 def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_request_is_gone(cluster, session):
@@ -294,8 +304,21 @@ def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
     with pytest.raises(Refused, match=r"stays building, and its Job build-layered-a is gone\. Delete the") as refused:
         await_build(session, ask(first["cursor"]), now)
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_gone"]
-    assert len([path for path in cluster.said if "/jobs/" in path]) == 1
+    assert len([path for path in cluster.said if "/jobs/" in path]) == 2, "one that is not there once proves nothing"
     assert now.seconds - Clock.seconds > 60
+
+
+def test_a_job_that_is_gone_since_its_build_has_ended_is_no_lost_one(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    succeed(cluster)
+    cluster.fail("watch", *[Reply(503, "starting")] * 3)
+    now.pace = 40
+    last = await_build(session, ask(first["cursor"]), now)
+    while not last["finished"]:
+        last = await_build(session, ask(last["cursor"]), now)
+    assert last["build"]["state"] == "succeeded"
 
 
 def test_a_silent_build_whose_job_is_there_goes_on_and_its_job_is_seldom_looked_for(cluster, session):

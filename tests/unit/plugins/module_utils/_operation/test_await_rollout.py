@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import copy
 import time
 import typing as t
 from dataclasses import replace
@@ -38,6 +39,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden
 
 TOLD = {"desiredImage": image_of("a")}
+REBUILD = "machineconfiguration.openshift.io/rebuild"
 
 
 def ask(
@@ -98,6 +100,25 @@ def test_the_wait_ends_with_the_last_node(cluster, session):
     ]
     others = [r.path.rpartition("/")[2] for r in lists if not r.path.endswith("/machineosbuilds")]
     assert sorted(others) == ["machineconfigpools", "machineosconfigs", "nodes"]
+
+
+def test_nodes_at_the_image_before_a_rebuild_that_was_asked_for_are_not_done_when_the_request_is_gone(cluster, session):
+    finish_nodes(cluster)
+    config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+    asked = copy.deepcopy(config)
+    asked["metadata"]["annotations"][REBUILD] = ""
+    cluster.keep(MACHINE_OS_CONFIG, asked)
+    seconds = [1_000_000.0]
+
+    def now() -> float:
+        seconds[0] += 10
+        return seconds[0]
+
+    first = await_rollout(session, ask(), now)
+    assert "waiting for its rebuild to begin" in first["progress"]
+    cluster.keep(MACHINE_OS_CONFIG, config)
+    with pytest.raises(Refused, match="a rebuild was asked for and has not begun"):
+        await_rollout(session, ask(cursor=first["cursor"]), now)
 
 
 def test_nodes_at_an_image_whose_build_is_gone_are_not_done(cluster, session):
@@ -275,20 +296,26 @@ def test_what_blocks_a_drain_is_named_with_pod_and_budget(shop, session):
 
 def test_a_drain_is_looked_at_in_the_window_in_which_it_turns_out_to_be_slow(shop, session, monkeypatch):
     monkeypatch.setattr(operation, "SLOW", 15.0)
-    seconds = [1_000_000.0]
-    first = await_rollout(session, ask(), lambda: seconds[0])
-    seconds[0] += 14
-    second = await_rollout(session, ask(cursor=first["cursor"], window=1.5), lambda: seconds[0])
+    began = time.monotonic()
+    ten_times = lambda: 1_000_000.0 + 10 * (time.monotonic() - began)  # noqa: E731
+    first = await_rollout(session, ask(), ten_times)
+    second = await_rollout(session, ask(cursor=first["cursor"], window=1), ten_times)
+    assert ten_times() < 1_000_015
     assert asked_for(shop, "pods") == []
-    seconds[0] += 1
     with pytest.raises(Refused, match="can allow no eviction"):
-        await_rollout(session, ask(cursor=second["cursor"]), lambda: seconds[0])
+        await_rollout(session, ask(cursor=second["cursor"]), ten_times)
+    assert ten_times() < 1_000_200, "it was not the end of the window"
 
 
 def test_check_mode_names_what_blocks_a_drain_without_a_wait(shop, session):
     seen = await_rollout(session, ask(check=True))
     assert [f["id"] for f in seen["findings"]] == ["node.drain_impossible"]
     assert not [request for request in shop.requests if request.query.get("watch")]
+
+
+def test_check_mode_names_a_budget_that_allows_no_eviction_now(shop, session):
+    shop.keep_as("/apis/policy/v1/poddisruptionbudgets", budget(allowed=0, healthy=2, desired=2, expected=3))
+    assert [f["id"] for f in await_rollout(session, ask(check=True))["findings"]] == ["node.drain_refused"]
 
 
 def test_check_mode_says_so_when_what_blocks_a_drain_may_not_be_read(shop, session):
