@@ -2,7 +2,7 @@
 """In which state is a MachineOSBuild, and which build answers for the present spec of a MachineOSConfig?
 
 A build keeps its name when the same inputs are built again, so a build is its name and its UID. Reason and message of
-its conditions say the same for either status and are not read (operator.md 2.7).
+its conditions say the same for either status and decide nothing (operator.md 2.7).
 """
 
 from __future__ import annotations
@@ -156,6 +156,21 @@ def _is_proven(config: MachineOSConfig, build: MachineOSBuild) -> bool:
         return build.identity not in config.build_before.split(",")
     # Both times are whole seconds: within the same second the order is not known.
     return bool(config.spec_changed_at) and build.created > config.spec_changed_at
+
+
+_SAID_OF_ANY_FAILURE = "Build Failed"
+
+
+def last_words(obj: Object) -> str:
+    """Return what a failed build as served carries of its builder's last words.
+
+    Releases from late 4.19 on write them into the Failed condition, earlier ones the same two words for every build.
+    """
+    for condition in (obj.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "Failed" and condition.get("status") == "True":
+            message = str(condition.get("message") or "")
+            return "" if message == _SAID_OF_ANY_FAILURE else message
+    return ""
 
 
 def reduced(obj: Object) -> dict[str, t.Any]:

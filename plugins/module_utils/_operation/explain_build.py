@@ -20,7 +20,7 @@ from .._model.build_diagnosis import Diagnosis, diagnose
 from .._model.build_progress import BuildProgress, Outcome
 from .._model.capabilities import capabilities_of, desired_version
 from .._model.findings import Finding
-from .._model.machineosbuild import BuildState, MachineOSBuild
+from .._model.machineosbuild import BuildState, MachineOSBuild, last_words
 from .._model.machineosconfig import MachineOSConfig
 from .._model.missing_build import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
 from .._model.resources import (
@@ -66,18 +66,21 @@ def explained(
     found = look.findings
     if failed:
         config = _listed(session, MACHINE_OS_CONFIG, build.config) or {}
-        reason = _why(logs, attempts_of(pods or [], build.created), config)
+        reason = _why(session, logs, build, attempts_of(pods or [], build.created), config)
         window.memory["failure"] = failure_result(reason)
         found = tuple(_with_cause(f, reason, build) for f in found)
     return replace(look, findings=(*(f for f in found if f.id not in _TROUBLES), *log_troubles(logs)))
 
 
-def _why(logs: BuildLogs, attempts: t.Sequence[Attempt], config: Object) -> Diagnosis:
-    """Return why the last attempt failed, by its log or, where that is gone, by the words that its status holds."""
+def _why(
+    session: Session, logs: BuildLogs, build: MachineOSBuild, attempts: t.Sequence[Attempt], config: Object
+) -> Diagnosis:
+    """Return why the last attempt failed: by its log or, where that is gone, by the words that a status holds."""
     attempt = last_failed(attempts)
     container = attempt.telling if attempt else None
     text = logs.text(attempt, container) if attempt and container else ""
     said = text or (container.message if container else "")
+    said = said or last_words(_listed(session, MACHINE_OS_BUILD, build.name) or {})
     evicted = attempt.message if attempt and attempt.reason else ""
     return diagnose(
         "\n".join(part for part in (said, evicted) if part),

@@ -211,6 +211,24 @@ def test_h_a_build_whose_job_was_deleted_is_interrupted_until_it_is_made_again(
     assert edited.of("Build")["build"]["name"] != name
 
 
+def test_a_file_alone_is_answered_by_a_build_that_needs_no_job_or_by_one_that_runs(
+    director: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
+) -> None:
+    """As of 4.20 a rendered config that needs no other image has a build that is Succeeded at once, with that image."""
+    before = director.run_tasks([build_wait(REBUILT)]).of("Build")["build"]
+    rendered = api.get(f"{POOLS}/{REBUILT}")["spec"]["configuration"]["name"]
+    SCENARIOS["file-added"].play(Stage(lab, api, REBUILT))
+    for event in api.follow(POOLS, fieldSelector=f"metadata.name={REBUILT}"):
+        if event.object["spec"]["configuration"]["name"] != rendered:
+            break
+    after = director.run_tasks([build_wait(REBUILT)]).of("Build")
+    assert not after.failed, after.msg
+    assert after["build"]["name"] != before["name"]
+    assert image_of(api, REBUILT) == after["build"]["digested_image_push_spec"]
+    same = after["build"]["digested_image_push_spec"] == before["digested_image_push_spec"]
+    assert same is not lab.release.startswith("4.19")
+
+
 GONE = {"4.19": "build.job_gone", "4.20": "build.interrupted"}
 """What a wait says of a Job that was deleted after a failed attempt, by release: 4.19 takes it for one that runs."""
 

@@ -187,6 +187,16 @@ def test_where_the_log_is_gone_the_last_words_speak(failed, session):
     assert failure(session).result["findings"][0]["id"] == "build.package_not_found"
 
 
+def test_where_log_and_pods_are_gone_the_words_of_the_condition_speak(failed, session):
+    build = machine_os_build("layered-a", state="Failed")
+    (condition,) = [c for c in build["status"]["conditions"] if c["type"] == "Failed"]
+    condition["message"] = 'Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1'
+    failed.keep(MACHINE_OS_BUILD, build)
+    refused = failure(session)
+    assert "exit status 1" in str(refused)
+    assert refused.result["findings"][0]["id"] == "build.run_failed"
+
+
 def test_naming_build_failed_means_every_cause(failed, session):
     failed.keep(POD, failed_pod(RUN_FAILED))
     asked = Ask("layered", Limits(0, 30, fail_on=("build.failed",)), "", False)
