@@ -22,7 +22,7 @@ from lab.facts import Facts
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import Stage
-from layering import config_options, wait_for_build
+from layering import build_pools
 from measuring import FAILED, when_told
 from playing import Ansible, installed_beside_pytest, write_playbook
 
@@ -39,7 +39,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         variables = {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin), "PYTHONUNBUFFERED": "1"}
         ansible = Ansible(installed_beside_pytest(), Path(folder), variables)
-        _prepare(ansible, facts)
+        build_pools(ansible, facts, POOL)
         began = time.time()
         scenario.play(stage)
         try:
@@ -54,18 +54,6 @@ def main() -> int:
     if not whole:
         print(f"WRONG: the task names something else:\n{said[-3000:]}")
     return 0 if whole and delay <= AIM else 1
-
-
-def _prepare(ansible: Ansible, facts: Facts) -> None:
-    run = ansible.run_tasks(
-        [
-            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": POOL}},
-            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(facts, POOL)},
-        ]
-    )
-    if run.rc:
-        raise RuntimeError(run.output)
-    wait_for_build(ansible, POOL)
 
 
 def _follow(ansible: Ansible) -> tuple[float, str]:

@@ -80,6 +80,18 @@ def start_builds(ansible: Ansible, lab: Facts, pools: t.Collection[str]) -> None
         raise RuntimeError(run.output)
 
 
+def build_pools(ansible: Ansible, lab: Facts, *pools: str) -> dict[str, BuiltPool]:
+    """Create custom pools without nodes and have their images built, side by side."""
+    tasks: list[dict[str, t.Any]] = []
+    for pool in pools:
+        tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool}})
+        tasks.append({"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config_options(lab, pool)})
+    run = ansible.run_tasks(tasks)
+    if run.rc:
+        raise RuntimeError(run.output)
+    return {pool: wait_for_build(ansible, pool) for pool in pools}
+
+
 def wait_for_build(ansible: Ansible, pool: str) -> BuiltPool:
     """Wait until the image of a pool is built."""
     run = ansible.run_tasks([build_wait(pool)])

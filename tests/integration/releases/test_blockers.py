@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import Stage
-from layering import ROLLOUT_TIMEOUT, config_options, wait_for_build
+from layering import ROLLOUT_TIMEOUT, build_pools
 
 if t.TYPE_CHECKING:
     from lab.facts import Facts
@@ -25,14 +25,7 @@ POOL = "blocked"
 @pytest.fixture(scope="session")
 def blocked(director: Ansible, lab: Facts) -> BuiltPool:
     """A pool without nodes whose image is built."""
-    run = director.run_tasks(
-        [
-            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": POOL}},
-            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, POOL)},
-        ]
-    )
-    assert run.rc == 0, run.output
-    return wait_for_build(director, POOL)
+    return build_pools(director, lab, POOL)[POOL]
 
 
 def join(director: Ansible, *nodes: str) -> None:

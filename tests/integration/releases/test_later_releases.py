@@ -8,7 +8,7 @@ import typing as t
 import pytest
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import CONFIGS, Stage
-from layering import build_wait, config_options, wait_for_build
+from layering import build_pools, build_wait, wait_for_build
 
 if t.TYPE_CHECKING:
     from lab.facts import Facts
@@ -21,14 +21,7 @@ POOL = "later"
 @pytest.fixture(scope="session")
 def built(director: Ansible, lab: Facts) -> str:
     """A pool without nodes whose image is built."""
-    run = director.run_tasks(
-        [
-            {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": POOL}},
-            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, POOL)},
-        ]
-    )
-    assert run.rc == 0, run.output
-    return wait_for_build(director, POOL).name
+    return build_pools(director, lab, POOL)[POOL].name
 
 
 def wait_while(scenario: str, director: Ansible, lab: Facts, api: Api) -> TaskResult:

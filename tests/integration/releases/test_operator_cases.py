@@ -18,7 +18,7 @@ from lab.kube_rest import ApiError
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import BUILDS as BUILDS_PATH
 from lab.scenarios.stage import CONFIGS, JOBS, NODES, POOLS, SECRETS, Stage
-from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, build_wait, config_options, containerfile, wait_for_build
+from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, build_pools, build_wait, config_options, containerfile
 
 if t.TYPE_CHECKING:
     from lab.facts import Facts
@@ -33,13 +33,7 @@ REBUILD = "machineconfiguration.openshift.io/rebuild"
 @pytest.fixture(scope="session")
 def built(director: Ansible, lab: Facts) -> t.Mapping[str, BuiltPool]:
     """The pools that the tests begin with, by name: their images are built side by side."""
-    tasks: list[dict[str, t.Any]] = []
-    for pool in (EDITED, REBUILT, LEFT):
-        tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool}})
-        tasks.append({"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config_options(lab, pool)})
-    run = director.run_tasks(tasks)
-    assert run.rc == 0, run.output
-    return {pool: wait_for_build(director, pool) for pool in (EDITED, REBUILT, LEFT)}
+    return build_pools(director, lab, EDITED, REBUILT, LEFT)
 
 
 def finding_ids(result: TaskResult) -> list[str]:
