@@ -297,7 +297,10 @@ def test_what_blocks_a_drain_is_named_with_pod_and_budget(shop, session):
 def test_a_drain_is_looked_at_in_the_window_in_which_it_turns_out_to_be_slow(shop, session, monkeypatch):
     monkeypatch.setattr(operation, "SLOW", 15.0)
     began = time.monotonic()
-    ten_times = lambda: 1_000_000.0 + 10 * (time.monotonic() - began)  # noqa: E731
+
+    def ten_times() -> float:
+        return 1_000_000.0 + 10 * (time.monotonic() - began)
+
     first = await_rollout(session, ask(), ten_times)
     second = await_rollout(session, ask(cursor=first["cursor"], window=1), ten_times)
     assert ten_times() < 1_000_015
