@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lab.faults import Fault, FaultProxy, kill_api_server
-from layering import build_wait, config_options
+from layering import build_wait, config_options, containerfile
 
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
@@ -96,12 +96,16 @@ def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(through: An
 def test_a_build_is_waited_for_through_all_of_it(
     through: Ansible, ansible: Ansible, lab: Facts, proxy: FaultProxy, audit: AuditLog
 ) -> None:
-    """One build, and one trouble after the other."""
+    """One build that outlasts all troubles, and one trouble after the other."""
     pool = {"pool": "surviving"}
+    slow = containerfile("sleep 30; echo surviving > /etc/pool")
     prepared = ansible.run_tasks(
         [
             {"name": "Pool", "imagemode.openshift.machineconfigpool": pool},
-            {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, pool["pool"])},
+            {
+                "name": "Config",
+                "imagemode.openshift.machineosconfig": config_options(lab, pool["pool"], containerfile=slow),
+            },
         ]
     )
     assert prepared.rc == 0, prepared.output
