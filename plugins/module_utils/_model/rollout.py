@@ -40,8 +40,8 @@ _TOLD_IN_LINE = (
 )
 _NAMED_IN_LINE = 3
 """How many nodes a progress line names."""
-_NEWS_A_NODE = 0.05
-_NEWS_AT_MOST = 25.0
+_NEWS_A_NODE = 0.09
+_NEWS_AT_MOST = 45.0
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,7 @@ def news_pace(nodes: int) -> float:
     """Return the seconds between two reports of how many nodes move.
 
     A report costs a call of the module, about a second of a processor with Ansible's part, however little is new: a
-    share of what follows a rollout that takes hours with many nodes. It stays below the half minute within which a
-    drain that is held up is to be named.
+    share of what follows a rollout that takes hours with many nodes. What holds one up is told at once all the same.
     """
     return min(_NEWS_AT_MOST, _NEWS_A_NODE * nodes)
 
