@@ -176,8 +176,8 @@ class Ansible:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{told} was not printed:\n{output.read_text(encoding='utf-8')}")
                 time.sleep(0.05)
-            os.killpg(process.pid, by)
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, by)
                 process.wait(60)
         finally:
             with contextlib.suppress(ProcessLookupError):

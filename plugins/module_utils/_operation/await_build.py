@@ -13,7 +13,7 @@ from .._cluster.session import Session
 from .._cluster.watch import Subject
 from .._errors import Refused
 from .._model import machineosconfig as config_model
-from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome, build_progress, remembered
+from .._model.build_progress import REPLACEMENT_GRACE, BuildProgress, Outcome
 from .._model.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
 from .._model.machineosconfig import MachineOSConfig
 from .._model.pool import Pool
@@ -119,10 +119,8 @@ def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: Lack) 
         return _NOTHING_THERE
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
     rendered = Pool.from_api(pools[0]).rendered_config
-    before = window.memory.get("before_rebuild", "")
-    seen = build_progress(MachineOSConfig.from_api(config), builds, rendered, _pushed(window, logs), before)
-    window.memory["before_rebuild"] = remembered(seen, before)
-    return seen.after(lack.lasts(seen.lack), ask.replacement_grace)
+    pushed = _pushed(window, logs)
+    return lack.progress(MachineOSConfig.from_api(config), builds, rendered, pushed, ask.replacement_grace)
 
 
 def _confirmed(session: Session, ask: Ask, progress: BuildProgress) -> BuildProgress:

@@ -11,7 +11,7 @@ from .._cluster.session import Session
 from .._cluster.watch import Subject
 from .._errors import Refused
 from .._model import machineosconfig as config_model
-from .._model.build_progress import BuildProgress, Outcome, build_progress, remembered
+from .._model.build_progress import Outcome
 from .._model.capabilities import capabilities_of, desired_version
 from .._model.drain import Budget, Drains, Pod
 from .._model.machineconfignode import MachineConfigNode
@@ -161,7 +161,7 @@ def _judge(session: Session, window: Window, ask: Ask, what: str, lack: Lack) ->
     config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
     config_now = MachineOSConfig.from_api(config) if config else None
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
-    progress = _progress(window, lack, config_now, builds, pool) if config_now else None
+    progress = lack.progress(config_now, builds, pool.rendered_config) if config_now else None
 
     def judged(release: str) -> Rollout:
         able = capabilities_of(release)
@@ -184,16 +184,6 @@ def _judge(session: Session, window: Window, ask: Ask, what: str, lack: Lack) ->
     if rollout.rests_on_the_release:  # a cluster that is upgraded meanwhile behaves differently
         rollout = judged(_release(session, window, again=True))
     return rollout, inside
-
-
-def _progress(
-    window: Window, lack: Lack, config: MachineOSConfig, builds: t.Collection[MachineOSBuild], pool: Pool
-) -> BuildProgress:
-    """Return how the build of the pool's image is, as far as this wait has seen it."""
-    before = window.memory.get("before_rebuild", "")
-    seen = build_progress(config, builds, pool.rendered_config, before_rebuild=before)
-    window.memory["before_rebuild"] = remembered(seen, before)
-    return seen.after(lack.lasts(seen.lack))
 
 
 def _release(session: Session, window: Window, again: bool = False) -> str:
