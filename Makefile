@@ -4,7 +4,7 @@
 bootstrap := $(firstword $(foreach name,python3 python3.13 python3.12,$(shell command -v $(name) 2>/dev/null)))
 python := .cache/venv/bin/python
 
-without_lab := lint typing unit checks-test tarball sanity
+without_lab := lint typing unit clients checks-test tarball sanity
 with_lab := lab-test integration molecule
 
 .NOTPARALLEL:

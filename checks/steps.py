@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from . import cluster, style
+from .clients import clients
 from .commands import Setting
 from .environment import ROOT
 from .outcome import Count
@@ -36,6 +37,7 @@ STEPS: t.Final[dict[str, Step]] = {
     "lint": Step("do the linters agree?", style.lint),
     "typing": Step("do the types agree?", style.typing),
     "unit": Step("does each part do what it says, without a cluster?", unit),
+    "clients": Step("does a connection mean the same with older releases of the Kubernetes client?", clients),
     "checks-test": Step("do these checks count what they see?", checks_test),
     "tarball": Step("does what would be published hold the collection, install and explain itself?", tarball),
     "sanity": Step("does ansible-test find nothing, and would it?", sanity),

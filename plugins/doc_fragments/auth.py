@@ -50,17 +50,26 @@ options:
     description:
       - Name of the context of the kubeconfig that is used instead of its current one.
       - Without it the variable E(K8S_AUTH_CONTEXT) is used.
+      - With O(kubeconfig) or O(context), neither an address nor credentials are taken from the environment, because
+        those belong to another cluster. M(kubernetes.core.k8s) takes them.
     type: str
   host:
     description:
       - Address of the API server, as in V(https://api.cluster.example.com:6443).
       - Without it the variable E(K8S_AUTH_HOST) is used. Together with O(api_key), or with O(client_cert) and
         O(client_key), no kubeconfig is looked for.
+      - Without credentials of its own, those of a kubeconfig, or of the pod that Ansible runs in, are used if they
+        belong to this address. If they belong to another one, it is an error that names both, and nothing is sent.
+        M(kubernetes.core.k8s) sends them, or writes to the cluster of the kubeconfig, depending on the release of the
+        kubernetes client.
+      - Credentials in variables of the environment belong to E(K8S_AUTH_HOST), if that is set. They are not used for
+        another address.
     type: str
   api_key:
     description:
       - Bearer token of the account that asks.
       - Without it the variable E(K8S_AUTH_API_KEY) is used.
+      - Credentials that are given replace all those of a kubeconfig, its client certificate too.
     type: str
   username:
     description:
@@ -98,11 +107,17 @@ options:
       - Without it the variable E(K8S_AUTH_KEY_FILE) is used.
     type: path
     aliases: [key_file]
+  tls_server_name:
+    description:
+      - Name for which the API server's certificate has to be valid, if it is not the name in O(host), as behind a
+        tunnel. M(kubernetes.core.k8s) has no such option.
+      - Without it the variable E(K8S_AUTH_TLS_SERVER_NAME) is used, else the name that the kubeconfig gives.
+    type: str
   proxy:
     description:
       - URL of the HTTP proxy through which the API server is reached.
-      - Without it the variable E(K8S_AUTH_PROXY) is used, else the proxy that the kubeconfig names. Newer releases of
-        the kubernetes client read the usual variables as well, such as E(HTTPS_PROXY).
+      - Without it the variable E(K8S_AUTH_PROXY) is used, else the proxy that the kubeconfig names. Releases of the
+        kubernetes client from 37 on read the latter, and the usual variables such as E(HTTPS_PROXY).
     type: str
   no_proxy:
     description:

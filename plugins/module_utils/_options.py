@@ -22,6 +22,7 @@ CONNECTION: Options = {
     "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"]},
     "client_cert": {"type": "path", "aliases": ["cert_file"]},
     "client_key": {"type": "path", "aliases": ["key_file"]},
+    "tls_server_name": {"type": "str"},
     "proxy": {"type": "str"},
     "no_proxy": {"type": "str"},
     "proxy_headers": {
@@ -36,7 +37,7 @@ CONNECTION: Options = {
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
 }
-"""The connection options of kubernetes.core; a test holds them equal."""
+"""The connection options of kubernetes.core and ``tls_server_name``; a test holds them equal."""
 
 POOL: Options = {"pool": {"type": "str", "aliases": ["machine_config_pool"], "required": True}}
 STATE: Options = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}

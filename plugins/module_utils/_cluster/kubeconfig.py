@@ -3,29 +3,32 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import typing as t
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from .connection import Connection
-
-_BEARER = "Bearer "
 
 
 def write_kubeconfig(connection: Connection, path: Path) -> None:
     """Write a kubeconfig that reaches the same API server as the same account; a token that has expired is renewed."""
-    entry = {"cluster": "c", "user": "u"}
-    content = {
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(kubeconfig_of(connection), file)  # which is YAML as well
+
+
+def kubeconfig_of(connection: Connection) -> dict[str, t.Any]:
+    """Return the content of a kubeconfig that reaches the same API server, the same way, as the same account."""
+    return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "c",
         "clusters": [{"name": "c", "cluster": _cluster(connection)}],
-        "contexts": [{"name": "c", "context": entry}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "users": [{"name": "u", "user": _user(connection)}],
     }
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file)  # which is YAML as well
 
 
 def _cluster(connection: Connection) -> dict[str, t.Any]:
@@ -37,19 +40,32 @@ def _cluster(connection: Connection) -> dict[str, t.Any]:
         cluster["certificate-authority"] = os.path.abspath(settings.ssl_ca_cert)
     if getattr(settings, "tls_server_name", None):
         cluster["tls-server-name"] = settings.tls_server_name
-    if settings.proxy:
-        cluster["proxy-url"] = settings.proxy
+    if connection.proxy:
+        cluster["proxy-url"] = _proxy_url(connection)
     return cluster
+
+
+def _proxy_url(connection: Connection) -> str:
+    """Return the proxy's address with the account that proxy_headers gives, for a kubeconfig has no headers."""
+    headers = {name.lower(): value for name, value in (connection.configuration.proxy_headers or {}).items()}
+    account = basic_account(str(headers.get("proxy-authorization", "")))
+    parts = urlsplit(connection.proxy)
+    if account is None or parts.username:
+        return connection.proxy
+    user, password = (quote(part, safe="") for part in account)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
 
 
 def _user(connection: Connection) -> dict[str, t.Any]:
     settings = connection.configuration
     user: dict[str, t.Any] = {}
     authorization = dict(connection.headers()).get("Authorization", "")
-    if authorization.startswith(_BEARER):
-        user["token"] = authorization[len(_BEARER) :]
-    elif settings.username and settings.password:
-        user.update({"username": settings.username, "password": settings.password})
+    scheme, dummy, value = authorization.partition(" ")
+    account = basic_account(authorization)
+    if account is not None:
+        user.update({"username": account[0], "password": account[1]})
+    elif scheme.lower() == "bearer":  # the client spells it in two ways
+        user["token"] = value.strip()
     if settings.cert_file:
         user["client-certificate"] = os.path.abspath(settings.cert_file)
     if settings.key_file:
@@ -59,3 +75,15 @@ def _user(connection: Connection) -> dict[str, t.Any]:
     if connection.impersonate_groups:
         user["as-groups"] = list(connection.impersonate_groups)
     return user
+
+
+def basic_account(header: str) -> tuple[str, str] | None:
+    """Return user and password of a header of the scheme Basic, None if it is of another or cannot be read."""
+    scheme, dummy, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, dummy, password = base64.b64decode(encoded).decode("utf-8").partition(":")
+    except ValueError:
+        return None
+    return user, password

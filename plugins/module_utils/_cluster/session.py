@@ -132,6 +132,9 @@ class Session:
         self._pool = kubernetes.client.ApiClient(self.connection.configuration).rest_client.pool_manager
         # Not a setting of the client's Configuration: its oldest release that is supported knows none.
         self._pool.connection_pool_kw["socket_options"] = _socket_options()
+        server_name = getattr(self.connection.configuration, "tls_server_name", None)
+        if server_name:  # which the oldest release does not hand on either
+            self._pool.connection_pool_kw["server_hostname"] = server_name
 
     @property
     def api_url(self) -> str:

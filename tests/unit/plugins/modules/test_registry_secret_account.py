@@ -49,7 +49,7 @@ def test_the_account_for_the_api_server_comes_from_the_environment(
     monkeypatch.setenv("K8S_AUTH_USERNAME", "me")
     monkeypatch.setenv("K8S_AUTH_PASSWORD", "mine")
 
-    assert run(**ACCOUNT) == [("Authorization", "Basic bWU6bWluZQ==")]
+    assert run(**ACCOUNT, client_cert=None, client_key=None) == [("Authorization", "Basic bWU6bWluZQ==")]
 
 
 def test_a_dockerconfigjson_may_arrive_as_a_dictionary(run: t.Callable[..., list[tuple[str, str]]]) -> None:

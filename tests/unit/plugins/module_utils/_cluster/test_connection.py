@@ -10,7 +10,13 @@ import kubernetes
 import pytest
 import yaml
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import connection as connections
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection_settings import (
+    CREDENTIALS,
+    SETTINGS,
+    read_settings,
+    same_server,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
 
@@ -132,12 +138,37 @@ VARIABLES: list[dict[str, str]] = [
     {"PROXY_HEADERS_BASIC_AUTH": "u:p", "PROXY_HEADERS_USER_AGENT": "agent"},
     {"PROXY_HEADERS_PROXY_BASIC_AUTH": "u:p"},
     {"HOST": "", "CONTEXT": ""},
+    {"HOST": "https://API.example.com:6443/", "API_KEY": "env-token"},
+    {"API_KEY": "env-token", "CERT_FILE": "/env/crt", "KEY_FILE": "/env/key"},
 ]
+
+
+WAYS_TO_LOG_IN = [{"api_key"}, {"username", "password"}, {"client_cert", "client_key"}]
+
+
+def left_to_kubernetes_core(options: t.Mapping[str, t.Any], variables: t.Mapping[str, str]) -> set[str]:
+    """Deviations: settings of the environment that kubernetes.core takes and we do not, because they are not for us.
+
+    * An option names a kubeconfig or a context: no host and no credentials of the environment.
+    * An option names a host, and the environment another one: no credentials of the environment.
+    * An option gives credentials: no credentials of another kind of the environment.
+    """
+    given = {option for option, value in options.items() if value is not None}
+    around = {setting for setting, option in SETTINGS.items() if option not in given}
+    left: set[str] = set()
+    if options.get("kubeconfig") or options.get("context"):
+        left |= CREDENTIALS | {"host"}
+    if options.get("host") and variables.get("HOST") and not same_server(options["host"], variables["HOST"]):
+        left |= CREDENTIALS
+    used = [kind for kind in WAYS_TO_LOG_IN if any(options.get(option) for option in kind)]
+    if used:
+        left |= {s for s, option in SETTINGS.items() if s in CREDENTIALS and not any(option in kind for kind in used)}
+    return left & around
 
 
 @pytest.mark.parametrize("variables", VARIABLES, ids=str)
 @pytest.mark.parametrize("options", OPTIONS, ids=range(len(OPTIONS)))
-def test_settings_are_those_of_kubernetes_core(options, variables, monkeypatch):
+def test_settings_are_those_of_kubernetes_core_but_for_what_belongs_to_another_cluster(options, variables, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(f"K8S_AUTH_{name}", value)
     expected = core._create_auth_spec(Module(options))
@@ -145,6 +176,8 @@ def test_settings_are_those_of_kubernetes_core(options, variables, monkeypatch):
         expected.pop("proxy_headers", None)
     if expected.get("host"):  # cut later there
         expected["host"] = expected["host"].rstrip("/")
+    for setting in left_to_kubernetes_core(options, variables):
+        expected.pop(setting, None)
     settings = read_settings(options, os.environ)
     assert {name: value for name, value in settings.items() if value != {}} == expected
 
@@ -180,25 +213,32 @@ _LOGGING = ("logger", "logger_stream_handler", "logger_file_handler", "logger_fo
 
 
 def described(configuration: t.Any) -> dict[str, t.Any]:
-    """A configuration without its loggers, and of a hook only which one it is, for each loader makes its own."""
-    settings = {name: value for name, value in vars(configuration).items() if name not in _LOGGING}
+    """A configuration without its loggers, without what renews its credentials, and without what no client reads."""
+    renewed = ("refresh_api_key_hook", "api_key", "get_api_key_with_prefix", "_proxy_from_env")
+    left_out = (*_LOGGING, *renewed, "kubeconfig", "context", "persist_config")
     return {
-        **{name: value.__qualname__ if callable(value) else value for name, value in settings.items()},
+        **{name: value for name, value in vars(configuration).items() if name not in left_out},
         "host": configuration.host,
-        "credentials": configuration.auth_settings(),
+        "proxy": configuration.proxy,
         "proxy_headers": configuration.proxy_headers or None,
     }
 
 
 def by_kubernetes_core(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What kubernetes.core sets: its settings before a token is asked for, and the token that is then sent."""
     kubernetes.client.Configuration.set_default(None)
     auth = core._create_auth_spec(Module(options))
-    return described(core._create_configuration(auth))
+    configuration = core._create_configuration(auth)
+    settings = described(configuration)
+    token = configuration.auth_settings().get("BearerToken", {}).get("value")
+    basic = configuration.get_basic_auth_token() if configuration.username else ""
+    return {**settings, "authorization": token or basic}
 
 
 def by_us(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     kubernetes.client.Configuration.set_default(None)
-    return described(connect(options).configuration)
+    made = connect(options)
+    return {**described(made.configuration), "authorization": made.authorization()}
 
 
 @pytest.mark.parametrize(
@@ -227,10 +267,9 @@ def test_a_configuration_from_options_is_that_of_kubernetes_core(options):
         {"context": "token"},
         {"context": "basic"},
         {"context": "certificate"},
-        {"context": "basic", "host": "https://elsewhere:6443"},
+        {"context": "basic", "host": "https://TWO.example.com:6443/"},
         {"context": "basic", "validate_certs": True},
         {"context": "token", "validate_certs": False, "ca_cert": "/ca.crt"},
-        {"api_key": "other"},
     ],
     ids=str,
 )
@@ -246,17 +285,106 @@ def test_a_configuration_from_a_kubeconfig_is_that_of_kubernetes_core(options, f
         monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig_file)
     ours = by_us(options)
     assert ours == by_kubernetes_core(options)
-    assert ours["host"].endswith(".example.com:6443") or ours["host"] == options.get("host")
+    assert ours["host"].lower().endswith(".example.com:6443")
+
+
+# A deviation: theirs is overwritten by the kubeconfig's when the token is asked for.
+@pytest.mark.parametrize(
+    ("options", "authorization", "certificate"),
+    [
+        ({"context": "token", "api_key": "given"}, "Bearer given", None),
+        ({"context": "certificate", "api_key": "given"}, "Bearer given", None),
+        ({"context": "token", "username": "u", "password": "p"}, "Basic dTpw", None),
+        ({"context": "token", "client_cert": "/tls.crt", "client_key": "/tls.key"}, "", "/tls.crt"),
+        ({"context": "certificate", "client_cert": "/tls.crt"}, "", "/tls.crt"),
+    ],
+    ids=range(5),
+)
+def test_credentials_that_are_given_replace_all_those_of_the_kubeconfig(
+    options, authorization, certificate, kubeconfig_file
+):
+    made = connect({"kubeconfig": kubeconfig_file, **options})
+    assert made.authorization() == authorization
+    assert (made.configuration.cert_file, made.api_url) == (certificate, "https://one.example.com:6443")
+
+
+# A deviation: theirs goes to the one address with the credentials for the other.
+@pytest.mark.parametrize("form", ["file", "dictionary", "variable", "usual place"])
+def test_host_and_credentials_of_a_kubeconfig_for_another_host_are_an_error_that_names_both(
+    form, kubeconfig_file, monkeypatch
+):
+    options: dict[str, t.Any] = {"host": "https://stage.example.com:6443", "context": "token"}
+    if form == "file":
+        options["kubeconfig"] = kubeconfig_file
+    elif form == "dictionary":
+        options["kubeconfig"] = kubeconfig()
+    elif form == "variable":
+        monkeypatch.setenv("K8S_AUTH_KUBECONFIG", kubeconfig_file)
+    else:
+        monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig_file)
+    with pytest.raises(
+        Refused, match=r"host is https://stage\.example.com:6443, but .* https://one\.example"
+    ) as refused:
+        connect(options)
+    assert "sha256" not in str(refused.value)
 
 
 @pytest.mark.usefixtures("inside_a_cluster")
-@pytest.mark.parametrize(
-    "options", [{}, {"validate_certs": False}, {"api_key": "other"}, {"host": "https://x"}], ids=str
-)
+def test_host_and_the_service_account_of_another_cluster_are_an_error_that_names_both():
+    with pytest.raises(Refused, match=r"host is https://x, but .* this pod are for https://172\.30\.0\.1:443\. Give"):
+        connect({"host": "https://x"})
+
+
+@pytest.mark.usefixtures("inside_a_cluster")
+@pytest.mark.parametrize("options", [{}, {"validate_certs": False}, {"host": "https://172.30.0.1"}], ids=str)
 def test_a_configuration_inside_a_cluster_is_that_of_kubernetes_core(options):
     ours = by_us(options)
     assert ours == by_kubernetes_core(options)
     assert ours["host"] == options.get("host", "https://172.30.0.1:443")
+
+
+@pytest.mark.usefixtures("inside_a_cluster")
+def test_api_key_replaces_the_token_of_the_surrounding_cluster():
+    made = connect({"api_key": "given"})
+    assert (made.api_url, made.authorization()) == ("https://172.30.0.1:443", "Bearer given")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"host": "https://api", "username": "u"}, "username is given without password"),
+        ({"host": "https://api", "password": "hunter2"}, "password is given without username"),
+        ({"host": "https://api", "client_key": "/tls.key"}, "client_key is given without client_cert"),
+        ({"host": "api.example.com:6443", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://u:hunter2@api", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://api/?x=hunter2", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://api:port", "api_key": "k"}, "host is not an address"),
+        ({"host": "ftp://api", "api_key": "k"}, "host is not an address"),
+    ],
+    ids=range(8),
+)
+def test_half_of_a_credential_and_what_is_no_address_are_refused_without_quoting_them(options, reason):
+    with pytest.raises(Refused, match=f"^Could not reach the cluster: {reason}") as refused:
+        connect(options)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://api.example.com", "https://API.example.com:443/", True),
+        ("http://api", "http://api:80", True),
+        ("https://api.example.com.:6443", "https://api.example.com:6443", True),
+        ("https://[::1]:6443", "https://[::1]:6443/", True),
+        ("https://api:6443", "https://api:6444", False),
+        ("https://api:6443", "http://api:6443", False),
+        ("https://api:6443/a", "https://api:6443/b", False),
+        ("https://api.example.com", "https://api.example.com.evil.example", False),
+        ("https://[", "https://[", True),
+    ],
+)
+def test_addresses_are_those_of_one_server_whatever_their_spelling(one, other, same):
+    assert same_server(one, other) is same
 
 
 @pytest.mark.usefixtures("inside_a_cluster")

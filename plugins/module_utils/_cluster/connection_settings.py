@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which settings do the options and the environment give? Pure: nothing is loaded, nothing is sent.
+
+The mapping is that of kubernetes.core, an option, else ``K8S_AUTH_<OPTION>``, with one difference: an option that names
+a cluster keeps away what the environment has of another cluster. A test lists the differences.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import urlsplit
+
+from .._errors import Refused
+
+# The client's name for a setting -> the option's.
+SETTINGS = {
+    "kubeconfig": "kubeconfig",
+    "context": "context",
+    "host": "host",
+    "api_key": "api_key",
+    "username": "username",
+    "password": "password",
+    "verify_ssl": "validate_certs",
+    "ssl_ca_cert": "ca_cert",
+    "cert_file": "client_cert",
+    "key_file": "client_key",
+    "tls_server_name": "tls_server_name",
+    "proxy": "proxy",
+    "no_proxy": "no_proxy",
+    "proxy_headers": "proxy_headers",
+    "persist_config": "persist_config",
+}
+KINDS_OF_CREDENTIALS = (("api_key",), ("username", "password"), ("cert_file", "key_file"))
+"""The ways to say who sends the requests, each with its settings."""
+CREDENTIALS = frozenset(setting for kind in KINDS_OF_CREDENTIALS for setting in kind)
+
+_ONE_LINE = ("api_key", "username", "password")
+_PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
+_FALSE = ("0", "false", "no")
+_PORTS = {"https": 443, "http": 80}
+_WHAT = "reach the cluster"
+
+Settings = t.Mapping[str, t.Any]
+"""The client's name for a setting -> its value. A setting that is not given is missing or empty."""
+
+
+def read_settings(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """Return the settings: each from its option, else from its variable of the environment."""
+    given = {setting: options.get(option) for setting, option in SETTINGS.items()}
+    around = {setting: _of_environment(setting, option, environment) for setting, option in SETTINGS.items()}
+    left_out = _of_another_cluster(given, around) | _of_another_account(given)
+    found = {
+        setting: around[setting] if value is None and setting not in left_out else value
+        for setting, value in given.items()
+    }
+    return {setting: _cleaned(setting, value) for setting, value in found.items() if value is not None}
+
+
+def _of_another_cluster(given: Settings, around: Settings) -> t.AbstractSet[str]:
+    """Return what the environment says of another cluster than the options do.
+
+    A kubeconfig or a context names a cluster and an account, so nothing of the environment belongs to them. Where the
+    options have a host, the credentials of the environment belong to the environment's host, if it has one.
+    """
+    host, elsewhere = given.get("host"), around.get("host") or ""
+    if given.get("kubeconfig") or given.get("context"):
+        return CREDENTIALS | {"host"}
+    return CREDENTIALS if host and elsewhere and not same_server(str(host), str(elsewhere)) else frozenset()
+
+
+def _of_another_account(given: Settings) -> set[str]:
+    """Return the settings of the ways to log in that the options do not use, if they use one."""
+    used = [kind for kind in KINDS_OF_CREDENTIALS if any(given.get(setting) for setting in kind)]
+    return {setting for kind in KINDS_OF_CREDENTIALS if used and kind not in used for setting in kind}
+
+
+def refuse_unusable(settings: Settings) -> None:
+    """Refuse settings that say half of something, or that the client could not send; nothing secret is quoted.
+
+    :raises Refused: one of them cannot be used
+    """
+    for setting in _ONE_LINE:
+        if not str(settings.get(setting, "")).isprintable():
+            reason = f"{SETTINGS[setting]} holds line ends or other control characters"
+            raise Refused(_WHAT, reason, "Give the credential alone, in one line")
+    for one, other in (("username", "password"), ("password", "username"), ("key_file", "cert_file")):
+        if settings.get(one) and not settings.get(other):
+            reason = f"{SETTINGS[one]} is given without {SETTINGS[other]}"
+            raise Refused(_WHAT, reason, f"Give {SETTINGS[other]} as well, or leave {SETTINGS[one]} out")
+    if settings.get("host") and not _is_address(str(settings["host"])):
+        reason = "host is not an address such as https://api.cluster.example.com:6443"
+        raise Refused(_WHAT, reason, "Give scheme, name and port alone, without a user name or a query")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        parts = urlsplit(host)
+        return bool(parts.scheme in _PORTS and parts.hostname and parts.port != 0) and not (
+            parts.username or parts.password or parts.query or parts.fragment
+        )
+    except ValueError:
+        return False
+
+
+def has_own_credentials(settings: Settings) -> bool:
+    """Whether the settings themselves say who sends the requests, so that no other source is asked for it."""
+    return any(all(settings.get(setting) for setting in kind) for kind in KINDS_OF_CREDENTIALS) or bool(
+        settings.get("cert_file")  # which may hold the key as well
+    )
+
+
+def same_server(one: str, other: str) -> bool:
+    """Whether two addresses are those of one API server."""
+    return _server(one) == _server(other)
+
+
+def _server(address: str) -> tuple[str, str, int | None, str]:
+    try:
+        parts = urlsplit(address)
+        port = parts.port or _PORTS.get(parts.scheme)
+        return parts.scheme, (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/")
+    except ValueError:
+        return "", address, None, ""
+
+
+def _of_environment(setting: str, option: str, environment: t.Mapping[str, str]) -> t.Any:
+    if option == "proxy_headers":
+        names = {name: environment.get(f"K8S_AUTH_PROXY_HEADERS_{name.upper()}") for name in _PROXY_HEADERS}
+        return {name: value for name, value in names.items() if value is not None} or None
+    value = environment.get(f"K8S_AUTH_{option.upper()}") or environment.get(f"K8S_AUTH_{setting.upper()}")
+    if value is not None and option in ("validate_certs", "persist_config"):
+        return value.lower() not in _FALSE
+    return value
+
+
+def _cleaned(setting: str, value: t.Any) -> t.Any:
+    if setting == "host":
+        return str(value).rstrip("/")
+    return str(value).strip() if setting in _ONE_LINE else value
