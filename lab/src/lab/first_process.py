@@ -33,6 +33,8 @@ def main() -> None:
         sys.exit("the keeper is gone")
     os.close(lifeline)
     command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(facts.folder / CONFIGURATION_FILE)]
+    # The supervisor names its socket from here, so that the length of the folder's name does not matter.
+    os.chdir(facts.folder)
     os.execve(sys.executable, command, environment(facts))  # noqa: S606
 
 
