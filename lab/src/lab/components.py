@@ -273,7 +273,7 @@ def write_configuration(facts: Facts, stages: list[dict[str, Any]]) -> None:
     _write_yaml(facts.folder / "registry.yaml", _registry(facts))
     _write_yaml(facts.folder / "kwok.yaml", _kwok(), *(_stage(stage, facts.kubelet_port) for stage in stages))
     (facts.folder / "registries.conf").write_text(
-        f'[[registry]]\nlocation = "{facts.registry_host}"\ninsecure = true\n', encoding="utf-8"
+        f'[[registry]]\nlocation = "{facts.registry_host}"\n', encoding="utf-8"
     )
 
 
@@ -290,6 +290,7 @@ def _audit_policy() -> dict[str, Any]:
 
 
 def _registry(facts: Facts) -> dict[str, Any]:
+    own = Secrets.of(facts.folder)
     return {
         "version": 0.1,
         "log": {"level": "warn"},
@@ -298,8 +299,12 @@ def _registry(facts: Facts) -> dict[str, Any]:
             "delete": {"enabled": True},
             "maintenance": {"uploadpurging": {"enabled": False}},
         },
-        "http": {"addr": facts.registry_host},
-        "auth": {"htpasswd": {"realm": "lab", "path": str(Secrets.of(facts.folder).htpasswd)}},
+        # With TLS nobody who takes the port while the registry is away is sent a password.
+        "http": {
+            "addr": facts.registry_host,
+            "tls": {"certificate": str(own.registry_cert), "key": str(own.registry_key)},
+        },
+        "auth": {"htpasswd": {"realm": "lab", "path": str(own.htpasswd)}},
     }
 
 

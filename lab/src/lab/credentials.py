@@ -94,6 +94,14 @@ class Secrets:
         return KeyPair.at(self.folder / "kubelet-client")
 
     @property
+    def registry_cert(self) -> Path:
+        return self.folder / "registry.crt"
+
+    @property
+    def registry_key(self) -> Path:
+        return self.folder / "registry.key"
+
+    @property
     def service_account_key(self) -> Path:
         return self.folder / "service-account.key"
 
@@ -159,6 +167,9 @@ def _write_certificates(facts: Facts, own: Secrets) -> None:
     kubelet = authority.issue_cert("127.0.0.1", "localhost")
     write_private(facts.kubelet_cert, b"".join(blob.bytes() for blob in kubelet.cert_chain_pems))
     write_private(facts.kubelet_key, kubelet.private_key_pem.bytes())
+    registry = authority.issue_cert("127.0.0.1", "localhost")
+    write_private(own.registry_cert, b"".join(blob.bytes() for blob in registry.cert_chain_pems))
+    write_private(own.registry_key, registry.private_key_pem.bytes())
     # Authorities of their own: who may serve the API must not be let into etcd or into the nodes for it.
     _write_key_pairs(own.etcd, own.etcd_client)
     _write_key_pairs(own.kubelet_client)
