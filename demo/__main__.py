@@ -116,7 +116,7 @@ def _proof(lab: Facts, build: str, nodes: t.Sequence[t.Mapping[str, t.Any]]) -> 
     :raises NotPossible: they differ
     """
     password = lab.registry_password_files.puller.read_text(encoding="utf-8").strip()
-    image = Image(lab.registry_host, f"imagemode/{POOL}", build, "puller", password)
+    image = Image(lab.registry_host, lab.ca_cert, f"imagemode/{POOL}", build, "puller", password)
     digest = image.digest()
     strangers = [node["name"] for node in nodes if node["booted"]["digest"] != digest]
     if strangers or len(nodes) != 2:

@@ -6,19 +6,25 @@ from __future__ import annotations
 import base64
 import io
 import json
+import ssl
 import tarfile
 import typing as t
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
 @dataclass(frozen=True)
 class Image:
-    """One tag of a repository in the lab's registry, and who may read it."""
+    """One tag of a repository in the lab's registry, and who may read it.
+
+    ``authority`` is the file with the certificate of the authority that signed the registry's.
+    """
 
     host: str
+    authority: Path
     repository: str
     tag: str
     user: str
@@ -52,8 +58,9 @@ class Image:
     def _ask(self, what: str, method: str = "GET") -> t.Any:
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
         request = urllib.request.Request(
-            f"http://{self.host}/v2/{self.repository}/{what}",
+            f"https://{self.host}/v2/{self.repository}/{what}",
             headers={"Accept": _MANIFESTS, "Authorization": f"Basic {login}"},
             method=method,
         )
-        return urllib.request.urlopen(request, timeout=30)  # noqa: S310  a lab's registry speaks plain HTTP
+        trust = ssl.create_default_context(cafile=str(self.authority))
+        return urllib.request.urlopen(request, timeout=30, context=trust)  # noqa: S310  the address is https

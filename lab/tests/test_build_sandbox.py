@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.build_sandbox import Container, Mount, Pod, parse_oc
+from lab.build_sandbox import Container, Mount, Pod, parse_oc, place_in
 
 
 def test_a_pod_passes_the_pipe_unchanged_and_in_one_line() -> None:
@@ -44,3 +44,30 @@ def test_oc_labels_a_config_map_also_with_empty_values(tmp_path: Path) -> None:
 def test_oc_refuses_everything_else(argv: list[str], reason: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_oc(argv, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/etc/containers/policy.json", "etc/containers/policy.json"),
+        ("/var/run/secrets/x", "run/secrets/x"),
+        ("/out/x", "run/x"),
+        ("/../../etc/x", "etc/x"),
+        ("/beside/x", "run/x"),
+    ],
+)
+def test_a_volume_is_mounted_in_the_container_though_a_link_leads_elsewhere(
+    path: str, place: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    (root / "var").mkdir(parents=True)
+    (root / "var/run").symlink_to("/run")
+    (root / "out").symlink_to("../../run")
+    (root / "beside").symlink_to("var/run")
+    assert place_in(root, path) == root / place
+
+
+def test_a_link_to_itself_is_no_place_for_a_volume(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="Too many levels"):
+        place_in(tmp_path, "/loop/x")

@@ -187,8 +187,9 @@ def test_a_fault_that_makes_no_sense_is_refused(proxy: FaultProxy, facts: Facts)
 
 
 def test_only_the_administrator_sets_faults(facts: Facts) -> None:
-    control = f"http://127.0.0.1:{facts.ports.fault_control}/faults"
-    assert urllib3.request("POST", control, body=b'{"action": "refuse"}', retries=False).status == 401
+    control = f"https://127.0.0.1:{facts.ports.fault_control}/faults"
+    https = urllib3.PoolManager(ca_certs=str(facts.ca_cert), retries=False)
+    assert https.request("POST", control, body=b'{"action": "refuse"}').status == 401
     assert FaultProxy(facts).faults() == []
 
 

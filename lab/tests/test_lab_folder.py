@@ -91,6 +91,8 @@ def test_everything_secret_is_readable_by_its_owner_only(facts: Facts) -> None:
         own.api_key,
         own.service_account_key,
         own.supervisor_password,
+        own.registry_key,
+        *(pair.key for pair in (own.etcd, own.etcd_client, own.kubelet_client)),
     ]
 
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
@@ -181,9 +183,8 @@ def test_only_tasks_stay_down_when_they_end(facts: Facts, build: Build) -> None:
 
 
 def test_kwok_leaves_a_rebooting_node_alone_and_never_drops_its_addresses(facts: Facts) -> None:
-    kwok, initialize, pod_ready = yaml.safe_load_all((facts.folder / "kwok.yaml").read_text())
+    _, initialize, pod_ready = yaml.safe_load_all((facts.folder / "kwok.yaml").read_text())
 
-    assert kwok["options"]["nodePort"] == facts.kubelet_port
     assert initialize["spec"]["selector"]["matchExpressions"] == [
         *NODE_INITIALIZE["spec"]["selector"]["matchExpressions"],  # type: ignore[index]
         {"key": f'.metadata.annotations["{REBOOTING_ANNOTATION}"]', "operator": "DoesNotExist"},
@@ -191,8 +192,14 @@ def test_kwok_leaves_a_rebooting_node_alone_and_never_drops_its_addresses(facts:
     template = initialize["spec"]["next"]["statusTemplate"]
     assert "what loses addresses" not in template
     assert re.search(r"addresses:\n- address: \{\{ NodeIP", template)
-    assert template.endswith("{{ with NodePort }}\nport\n{{ end }}\nnodeInfo: kept\n")
+    assert template.endswith(f"{{{{ with {facts.kubelet_port} }}}}\nport\n{{{{ end }}}}\nnodeInfo: kept\n")
     assert pod_ready == POD_READY
+
+
+def test_kwok_is_given_no_address_to_serve_at(facts: Facts) -> None:
+    options = next(yaml.safe_load_all((facts.folder / "kwok.yaml").read_text()))["options"]
+
+    assert not {"serverAddress", "nodePort"} & set(options)
 
 
 def test_a_changed_kwok_stage_is_noticed(tmp_path: Path, build: Build) -> None:

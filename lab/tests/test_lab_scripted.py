@@ -219,7 +219,7 @@ def test_a_build_goes_on_when_its_runner_is_killed(lab: ScriptedLab) -> None:
 def test_the_image_of_a_build_is_in_the_registry_under_the_digest_the_operator_got(lab: ScriptedLab) -> None:
     image = ImageName.parse(lab.image("good"))
     puller = Credentials.parse(lab.facts.registry_auth_files.puller.read_text())
-    fetched = Registry(frozenset({lab.facts.registry_host})).fetch(image, puller)
+    fetched = Registry(lab.facts.ca_cert).fetch(image, puller)
     assert fetched.digest == image.digest
     assert fetched.labels["machineconfigpool"] == "good"
     # The last layer is the user's.
@@ -261,8 +261,8 @@ def test_a_node_whose_image_was_removed_is_degraded_until_it_is_there_again(lab:
     image = ImageName.parse(lab.image("good"))
     password = lab.facts.registry_password_files.pusher.read_text().strip()
     login = urllib3.make_headers(basic_auth=f"pusher:{password}")
-    url = f"http://{image.host}/v2/{image.repository}/manifests/{image.digest}"
-    http = urllib3.PoolManager()
+    url = f"https://{image.host}/v2/{image.repository}/manifests/{image.digest}"
+    http = urllib3.PoolManager(ca_certs=str(lab.facts.ca_cert))
     manifest = http.request("GET", url, headers={**login, "Accept": MANIFEST}).data
     assert http.request("DELETE", url, headers=login).status == 202
     before = lab.node("worker-1").boot_id

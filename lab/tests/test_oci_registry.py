@@ -136,7 +136,7 @@ def fake() -> Iterator[_FakeRegistry]:
 
 
 def _registry(fake: _FakeRegistry) -> Registry:
-    return Registry(frozenset({fake.host}))
+    return Registry(plain_http=frozenset({fake.host}))
 
 
 def test_an_image_is_fetched_with_its_digest_and_version(fake: _FakeRegistry) -> None:
@@ -197,7 +197,7 @@ def test_bytes_that_are_not_those_of_the_digest_are_refused(fake: _FakeRegistry)
 
 def test_a_registry_that_is_not_there_is_unreachable() -> None:
     # Port 1 of loopback: nothing listens there.
-    registry = Registry(frozenset({"127.0.0.1:1"}))
+    registry = Registry(plain_http=frozenset({"127.0.0.1:1"}))
     with pytest.raises(RegistryRefused) as refused:
         registry.fetch(ImageName.parse("127.0.0.1:1/lab/os:v1"), Credentials({}))
     assert refused.value.refusal is Refusal.UNREACHABLE

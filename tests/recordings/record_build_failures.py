@@ -15,6 +15,7 @@ import contextlib
 import http.server
 import json
 import shutil
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import trustme
 from lab.build_runner import BuildPod, Volumes
 from lab.build_sandbox import Container, Mount, Pod
 from lab.cache import lab_folder
@@ -98,7 +100,7 @@ class Case:
     """Whether the telling words are printed by the RUN itself."""
 
 
-def cases(facts: Facts, tls_host: str) -> list[Case]:
+def cases(facts: Facts, tls_host: str, plain_host: str) -> list[Case]:
     """Return every failure there is to record."""
     host = facts.registry_host
     return [
@@ -149,7 +151,7 @@ def cases(facts: Facts, tls_host: str) -> list[Case]:
         ),
         Case("registry-unreachable", base="127.0.0.1:9/lab/rhel-coreos:4.20.0"),
         Case("registry-name-unknown", base="registry.invalid/lab/rhel-coreos:4.20.0"),
-        Case("http-for-https", registries=""),
+        Case("http-for-https", base=f"{plain_host}/lab/rhel-coreos:4.20.0", registries=""),
         Case("unknown-ca", base=f"{tls_host}/lab/rhel-coreos:4.20.0", registries=""),
         Case("push-refused", push_auth="{}"),
         Case("push-refused-wrong-password", push_auth=_auth(host, "pusher", "wrong")),
@@ -192,8 +194,7 @@ def main() -> None:
     pattern = _pattern(facts)
     ends = json.loads((FOLDER / "ends.json").read_text()) if (FOLDER / "ends.json").exists() else {}
     with tempfile.TemporaryDirectory(prefix="recording-") as scratch:
-        tls_host = _serve_tls(facts)
-        for case in cases(facts, tls_host):
+        for case in cases(facts, _serve_tls(), _serve_plain_http()):
             if options.cases and case.name not in options.cases:
                 continue
             end = _record(pattern, case, facts, Path(scratch))
@@ -259,11 +260,9 @@ def _record(pattern: Pattern, case: Case, facts: Facts, folder: Path) -> dict[st
     command = [*spec.get("command", []), *spec.get("args", [])]
     container = Container("image-build", command, environment, mounts, str(logs))
     pod = Pod(str(scratch), _changed(pattern.volumes, case, facts), [container])
-    registries = folder / f"{case.name}.registries.conf"
-    text = (facts.folder / "registries.conf").read_text() if case.registries is None else case.registries
-    registries.write_text(text)
+    containers = _containers_folder(folder / f"{case.name}.containers", case, facts)
     small = f"mount -t tmpfs -o size={case.megabytes}m tmpfs {scratch} && " if case.megabytes else ""
-    bind = f"{small}mount --bind {registries} /etc/containers/registries.conf"
+    bind = f"{small}mount --bind {containers} /etc/containers"
     sandbox = subprocess.Popen(
         [
             "unshare",
@@ -287,6 +286,17 @@ def _record(pattern: Pattern, case: Case, facts: Facts, folder: Path) -> dict[st
     sandbox.wait(timeout=30)
     shutil.rmtree(scratch, ignore_errors=True)
     return {**end, "log": _as_logs_show(logs / "0.log")}
+
+
+def _containers_folder(folder: Path, case: Case, facts: Facts) -> Path:
+    """Write what stands in for /etc/containers: the machine's, and trust in the lab's registry."""
+    shutil.copytree("/etc/containers", folder, dirs_exist_ok=True)
+    text = (facts.folder / "registries.conf").read_text() if case.registries is None else case.registries
+    (folder / "registries.conf").write_text(text)
+    authorities = folder / "certs.d" / facts.registry_host
+    authorities.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(facts.ca_cert, authorities / "ca.crt")
+    return folder
 
 
 def _changed(volumes: t.Mapping[str, t.Mapping[str, str]], case: Case, facts: Facts) -> dict[str, dict[str, str]]:
@@ -326,10 +336,25 @@ def _without_debug(log: bytes) -> bytes:
     return kept + begun + tail
 
 
-def _serve_tls(facts: Facts) -> str:
+class _PlainHttp(socketserver.BaseRequestHandler):
+    """Answers TLS as an HTTP server written in Go does."""
+
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.request.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+
+
+def _serve_plain_http() -> str:
+    """Serve HTTP without TLS, and return the address."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _PlainHttp)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"127.0.0.1:{server.server_address[1]}"
+
+
+def _serve_tls() -> str:
     """Serve TLS with a certificate of an authority that nobody here knows, and return the address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(facts.kubelet_cert, facts.kubelet_key)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -33,8 +33,8 @@ _HOPELESS_STARTS = 4
 # The controller asks for each node by itself, five times a second and twice a node: 500 took 220 s.
 _MOST_COUNTED = 50
 _LOG_LINES = 12
-# What the components say, and what supervisord says.
-_PORT_TAKEN = ("address already in use", "is already listening on a port")
+# What the components say.
+_PORT_TAKEN = "address already in use"
 
 
 class _PortTaken(Exception):
@@ -253,7 +253,7 @@ class _Start:
 
 
 def _tells_of_a_taken_port(log: Path) -> bool:
-    return any(words in _tail(log).lower() for words in _PORT_TAKEN)
+    return _PORT_TAKEN in _tail(log).lower()
 
 
 def _tail(log: Path) -> str:

@@ -16,6 +16,7 @@ When its side of the pipe closes, everything here ends.
 from __future__ import annotations
 
 import base64
+import errno
 import itertools
 import json
 import os
@@ -32,6 +33,7 @@ from typing import Any
 from lab.container_log import ContainerLog
 
 _REGISTRIES_CONF = "/etc/containers/registries.conf"
+_AUTHORITIES = "/etc/containers/certs.d"
 _SANDBOX_FOLDER = "run/lab"
 
 _OC = f"""\
@@ -47,6 +49,7 @@ _OVERLAID_PROGRAMS = {
     "usr/bin/oc": _OC,
 }
 _FOLDERS = ("home/build", "etc/pki/ca-trust/extracted/openssl", "etc/pki/ca-trust/extracted/pem", _SANDBOX_FOLDER)
+_MOST_STEPS = 200
 # Large and short-lived: on disk, not in memory.
 _ON_DISK = ("var/lib/containers", "var/tmp")
 
@@ -213,11 +216,13 @@ def _make_root(memory: Path, disk: Path) -> Path:
     for call in ("oc.call", "oc.answer"):
         os.mkfifo(root / _SANDBOX_FOLDER / call)
     # An overlay shows what lies under a mount of the machine, so the files mounted there are mounted again. The pod
-    # lays the cluster's registries.conf over the machine's, which does not say that the lab's registry has no TLS.
+    # lays the cluster's registries.conf over the machine's.
     for file in ("/etc/hosts", "/etc/resolv.conf"):
         if Path(file).exists():
             _bind(Path(file), root / file.lstrip("/"))
     shutil.copyfile(_REGISTRIES_CONF, root / _SANDBOX_FOLDER / "registries.conf")
+    if Path(_AUTHORITIES).exists():
+        shutil.copytree(_AUTHORITIES, root / _AUTHORITIES.lstrip("/"), dirs_exist_ok=True)
     return root
 
 
@@ -226,7 +231,30 @@ def _mount_volume(mount: Mount, volumes: Path, root: Path) -> None:
     if mount.sub_path and not source.exists():
         # As a kubelet does for a path that an optional volume does not have.
         source.mkdir(parents=True)
-    _bind(source, root / mount.path.lstrip("/"))
+    _bind(source, place_in(root, mount.path))
+
+
+def place_in(root: Path, path: str) -> Path:
+    """Where a path of a container lies on this machine: a link on the way, such as /var/run, stays in the root."""
+    place, pending = root, _parts(path)
+    for _ in range(_MOST_STEPS):
+        if not pending:
+            return place
+        part = pending.pop(0)
+        step = place.parent if part == ".." else place / part
+        if part == ".." and place == root:
+            continue
+        if not step.is_symlink():
+            place = step
+            continue
+        target = os.readlink(step)
+        place = root if target.startswith("/") else place
+        pending = [*_parts(target), *pending]
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def _bind(source: Path, target: Path) -> None:

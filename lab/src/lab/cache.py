@@ -60,7 +60,8 @@ def lab_folder(name: str) -> Path:
 def locked(path: Path, waiting: str, say: object = None) -> Iterator[None]:
     """Hold the lock file ``path``; when somebody else holds it, say ``waiting`` once and wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
+    # Only who can open it can hold it.
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600)) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -30,6 +30,10 @@ class _Commands(click.Group):
         except LabError as error:
             click.echo(f"lab: {error}", err=True)
             ctx.exit(1)
+        except PermissionError as error:
+            reason = f"Could not open {error.filename}: {error.strerror}"
+            click.echo(f"lab: {reason}. Run this as the user who started the lab.", err=True)
+            ctx.exit(1)
 
 
 def _name_option(function: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from lab.facts import Facts
 
 # A node with this annotation is left alone by KWOK: the node daemon holds it NotReady while it "reboots".
 REBOOTING_ANNOTATION = "lab.imagemode.openshift/rebooting"
+_WITH_NODE_PORT = "{{ with NodePort }}"
 _CONTROLLERS_OFF = (
     "persistentvolume-attach-detach-controller",
     "persistentvolume-binder-controller",
@@ -52,6 +53,9 @@ class Component:
         return self.tier == TASKS
 
 
+# Nothing in the lab asks for the health and the metrics of these.
+_NO_PORT = "--secure-port=0"
+
 # What runs once, when the lab starts.
 TASKS = "tasks"
 TIERS = ("storage", "api", "kubernetes", "openshift", TASKS)
@@ -72,8 +76,8 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
     def after_removing_leases(kubeconfig: Path, leases: str, command: tuple[str, ...]) -> tuple[str, ...]:
         return python("lab.start_without_leases", str(kubeconfig), leases, *command)
 
-    etcd = f"http://127.0.0.1:{ports.etcd_client}"
-    etcd_peer = f"http://127.0.0.1:{ports.etcd_peer}"
+    etcd = f"https://127.0.0.1:{ports.etcd_client}"
+    etcd_peer = f"https://127.0.0.1:{ports.etcd_peer}"
     client_rate = ("--kube-api-qps=200", "--kube-api-burst=400")
     return (
         Component(
@@ -88,6 +92,15 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
                 f"--listen-peer-urls={etcd_peer}",
                 f"--initial-advertise-peer-urls={etcd_peer}",
                 f"--initial-cluster=lab={etcd_peer}",
+                # Who reaches etcd is the administrator of the cluster: clients and peers have to show a certificate.
+                "--client-cert-auth",
+                f"--trusted-ca-file={own.etcd.authority}",
+                f"--cert-file={own.etcd.certificate}",
+                f"--key-file={own.etcd.key}",
+                "--peer-client-cert-auth",
+                f"--peer-trusted-ca-file={own.etcd.authority}",
+                f"--peer-cert-file={own.etcd.certificate}",
+                f"--peer-key-file={own.etcd.key}",
                 "--auto-compaction-mode=periodic",
                 "--auto-compaction-retention=10m",
                 "--quota-backend-bytes=4294967296",
@@ -102,6 +115,9 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
             binary(
                 "kube-apiserver",
                 f"--etcd-servers={etcd}",
+                f"--etcd-cafile={own.etcd_client.authority}",
+                f"--etcd-certfile={own.etcd_client.certificate}",
+                f"--etcd-keyfile={own.etcd_client.key}",
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",
                 # A loopback address is accepted for advertising only when nothing writes it into Endpoints.
@@ -122,6 +138,8 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
                 "--audit-log-maxbackup=1",
                 "--kubelet-preferred-address-types=InternalIP",
                 f"--kubelet-certificate-authority={facts.ca_cert}",
+                f"--kubelet-client-certificate={own.kubelet_client.certificate}",
+                f"--kubelet-client-key={own.kubelet_client.key}",
                 "--allow-privileged",
                 "--profiling=false",
             ),
@@ -146,13 +164,11 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
             binary(
                 "kube-controller-manager",
                 f"--kubeconfig={kubeconfigs.controller_manager}",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={ports.controller_manager}",
+                _NO_PORT,
                 "--leader-elect=false",
                 f"--service-account-private-key-file={own.service_account_key}",
                 f"--root-ca-file={facts.ca_cert}",
                 "--use-service-account-credentials=true",
-                "--authentication-skip-lookup",
                 *client_rate,
                 # KWOK renews leases late on a busy machine; a node must not become Unknown for that.
                 "--node-monitor-grace-period=10m",
@@ -165,10 +181,8 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
             binary(
                 "kube-scheduler",
                 f"--kubeconfig={kubeconfigs.scheduler}",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={ports.scheduler}",
+                _NO_PORT,
                 "--leader-elect=false",
-                "--authentication-skip-lookup",
                 *client_rate,
             ),
         ),
@@ -186,7 +200,8 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
                     f"--resourcelock-namespace={OPERATOR_NAMESPACE}",
                     f"--templates={manifests / 'templates'}",
                     f"--payload-version={facts.release}",
-                    f"--metrics-listen-address=127.0.0.1:{ports.machine_config_controller}",
+                    # It cannot be told to serve no metrics, and goes on after an address that is none.
+                    "--metrics-listen-address=none",
                     "--v=2",
                 ),
             ),
@@ -228,6 +243,8 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
                 str(facts.kubelet_cert),
                 "--tls-key",
                 str(facts.kubelet_key),
+                "--client-ca",
+                str(own.kubelet_client.authority),
             ),
         ),
         Component("build-runner", "openshift", python("lab.build_runner", str(facts.folder))),
@@ -254,9 +271,9 @@ def write_configuration(facts: Facts, stages: list[dict[str, Any]]) -> None:
     """Write the configuration files the components read; ``stages`` are KWOK's own, as shipped."""
     _write_yaml(facts.folder / "audit-policy.yaml", _audit_policy())
     _write_yaml(facts.folder / "registry.yaml", _registry(facts))
-    _write_yaml(facts.folder / "kwok.yaml", _kwok(facts), *(_stage(stage) for stage in stages))
+    _write_yaml(facts.folder / "kwok.yaml", _kwok(), *(_stage(stage, facts.kubelet_port) for stage in stages))
     (facts.folder / "registries.conf").write_text(
-        f'[[registry]]\nlocation = "{facts.registry_host}"\ninsecure = true\n', encoding="utf-8"
+        f'[[registry]]\nlocation = "{facts.registry_host}"\n', encoding="utf-8"
     )
 
 
@@ -273,6 +290,7 @@ def _audit_policy() -> dict[str, Any]:
 
 
 def _registry(facts: Facts) -> dict[str, Any]:
+    own = Secrets.of(facts.folder)
     return {
         "version": 0.1,
         "log": {"level": "warn"},
@@ -281,22 +299,23 @@ def _registry(facts: Facts) -> dict[str, Any]:
             "delete": {"enabled": True},
             "maintenance": {"uploadpurging": {"enabled": False}},
         },
-        "http": {"addr": facts.registry_host},
-        "auth": {"htpasswd": {"realm": "lab", "path": str(Secrets.of(facts.folder).htpasswd)}},
+        # With TLS nobody who takes the port while the registry is away is sent a password.
+        "http": {
+            "addr": facts.registry_host,
+            "tls": {"certificate": str(own.registry_cert), "key": str(own.registry_key)},
+        },
+        "auth": {"htpasswd": {"realm": "lab", "path": str(own.htpasswd)}},
     }
 
 
-def _kwok(facts: Facts) -> dict[str, Any]:
+def _kwok() -> dict[str, Any]:
+    # Without an address and a node port it serves nothing: metrics and health without authentication, where it does.
     return {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
         "kind": "KwokConfiguration",
         "options": {
             "cidr": "10.128.0.0/14",
             "nodeIP": "127.0.0.1",
-            "nodePort": facts.kubelet_port,
-            "serverAddress": f"127.0.0.1:{facts.ports.kwok}",
-            "tlsCertFile": str(facts.kubelet_cert),
-            "tlsPrivateKeyFile": str(facts.kubelet_key),
             "manageAllNodes": True,
             "nodeLeaseDurationSeconds": 200,
             # A configuration file takes the defaults away, and 0 is refused.
@@ -308,16 +327,24 @@ def _kwok(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _stage(shipped: dict[str, Any]) -> dict[str, Any]:
-    """The stage as the lab needs it: only the one that makes a node Ready is changed."""
-    if shipped["metadata"]["name"] != "node-initialize":
-        return shipped
+def _stage(shipped: dict[str, Any], kubelet_port: int) -> dict[str, Any]:
+    """The stage as the lab needs it: with the kubelet's port, and without nodes that reboot."""
+    stage = _node_initialize(shipped) if shipped["metadata"]["name"] == "node-initialize" else shipped
+    following = stage["spec"].get("next", {})
+    if "statusTemplate" not in following:
+        return stage
+    # As shipped the port is the option nodePort, at which KWOK would serve itself.
+    template = following["statusTemplate"].replace(_WITH_NODE_PORT, f"{{{{ with {kubelet_port} }}}}")
+    return {**stage, "spec": {**stage["spec"], "next": {**following, "statusTemplate": template}}}
+
+
+def _node_initialize(shipped: dict[str, Any]) -> dict[str, Any]:
     selector = shipped["spec"]["selector"]["matchExpressions"]
     held = {"key": f'.metadata.annotations["{REBOOTING_ANNOTATION}"]', "operator": "DoesNotExist"}
     template = shipped["spec"]["next"]["statusTemplate"]
     # As shipped the addresses are left out at the second run, and the node then loses them.
     before, found_start, rest = template.partition("{{ $hasInternalIP := false }}")
-    _, found_end, after = rest.partition("{{ with NodePort }}")
+    _, found_end, after = rest.partition(_WITH_NODE_PORT)
     if not (found_start and found_end):
         raise LabError("Could not adapt KWOK stage node-initialize: its template has changed. Adapt lab.components.")
     addresses = (

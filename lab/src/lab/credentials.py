@@ -51,6 +51,20 @@ IDENTITIES: dict[str, Identity] = {
 
 
 @dataclass(frozen=True)
+class KeyPair:
+    """A certificate, its key, and the certificate of the authority that signed it."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+    @classmethod
+    def at(cls, path: Path) -> KeyPair:
+        """The three files that begin with ``path``."""
+        return cls(*(path.with_name(f"{path.name}{suffix}") for suffix in (".crt", ".key", "-ca.crt")))
+
+
+@dataclass(frozen=True)
 class Secrets:
     """The files only the lab's own components read."""
 
@@ -63,6 +77,29 @@ class Secrets:
     @property
     def api_key(self) -> Path:
         return self.folder / "api.key"
+
+    @property
+    def etcd(self) -> KeyPair:
+        """What etcd shows its clients and peers."""
+        return KeyPair.at(self.folder / "etcd")
+
+    @property
+    def etcd_client(self) -> KeyPair:
+        """What a client shows etcd. No certificate of another authority opens it."""
+        return KeyPair.at(self.folder / "etcd-client")
+
+    @property
+    def kubelet_client(self) -> KeyPair:
+        """What the API server shows the kubelet front."""
+        return KeyPair.at(self.folder / "kubelet-client")
+
+    @property
+    def registry_cert(self) -> Path:
+        return self.folder / "registry.crt"
+
+    @property
+    def registry_key(self) -> Path:
+        return self.folder / "registry.key"
 
     @property
     def service_account_key(self) -> Path:
@@ -130,6 +167,12 @@ def _write_certificates(facts: Facts, own: Secrets) -> None:
     kubelet = authority.issue_cert("127.0.0.1", "localhost")
     write_private(facts.kubelet_cert, b"".join(blob.bytes() for blob in kubelet.cert_chain_pems))
     write_private(facts.kubelet_key, kubelet.private_key_pem.bytes())
+    registry = authority.issue_cert("127.0.0.1", "localhost")
+    write_private(own.registry_cert, b"".join(blob.bytes() for blob in registry.cert_chain_pems))
+    write_private(own.registry_key, registry.private_key_pem.bytes())
+    # Authorities of their own: who may serve the API must not be let into etcd or into the nodes for it.
+    _write_key_pairs(own.etcd, own.etcd_client)
+    _write_key_pairs(own.kubelet_client)
     signing = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     write_private(
         own.service_account_key,
@@ -137,6 +180,16 @@ def _write_certificates(facts: Facts, own: Secrets) -> None:
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         ),
     )
+
+
+def _write_key_pairs(*pairs: KeyPair) -> None:
+    """Make one authority and what it signs for 127.0.0.1. Its own key is kept nowhere."""
+    authority = trustme.CA(organization_name="image mode lab")
+    for pair in pairs:
+        issued = authority.issue_cert("127.0.0.1", "localhost")
+        write_private(pair.certificate, b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        write_private(pair.key, issued.private_key_pem.bytes())
+        write_private(pair.authority, authority.cert_pem.bytes())
 
 
 def _write_tokens(facts: Facts, own: Secrets) -> None:

@@ -22,13 +22,8 @@ class Ports:
     etcd_client: int
     etcd_peer: int
     api: int
-    controller_manager: int
-    scheduler: int
-    machine_config_controller: int
-    kwok: int
     kubelet: int
     registry: int
-    supervisor: int
     faults: int
     fault_control: int
 
@@ -127,7 +122,7 @@ class Facts:
         values["kubeconfigs"] = Kubeconfigs(**{key: Path(path) for key, path in values["kubeconfigs"].items()})
         for key in ("registry_password_files", "registry_auth_files"):
             values[key] = RegistryFiles(**{user: Path(path) for user, path in values[key].items()})
-        values["ports"] = Ports(**values["ports"])
+        values["ports"] = _ports(values["ports"])
         return cls(**values)
 
     def document(self) -> dict[str, Any]:
@@ -148,6 +143,14 @@ class Facts:
     def with_ready(self, ready: bool) -> Facts:
         """These facts, with the lab up, or no longer."""
         return replace(self, ready=ready)
+
+
+def _ports(document: dict[str, int]) -> Ports:
+    wanted = [field.name for field in fields(Ports)]
+    missing = [name for name in wanted if name not in document]
+    if missing:
+        raise ValueError(f"Could not read the lab's facts: no port for {', '.join(missing)}. Start the lab again.")
+    return Ports(**{name: document[name] for name in wanted})
 
 
 def _plain(value: Any) -> Any:

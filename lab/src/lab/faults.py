@@ -15,6 +15,7 @@ import urllib3
 
 from lab.cluster import NOT_YET, Cluster
 from lab.components import Component, components
+from lab.credentials import Secrets
 from lab.errors import LabError
 from lab.facts import Facts
 from lab.supervision import Supervisor
@@ -50,9 +51,10 @@ class FaultProxy:
     """The fault proxy of a lab, which serves its API at ``facts.through_faults_url``."""
 
     def __init__(self, facts: Facts) -> None:
-        self._url = f"http://127.0.0.1:{facts.ports.fault_control}/faults"
+        self._url = f"https://127.0.0.1:{facts.ports.fault_control}/faults"
         self._headers = {"Authorization": f"Bearer {facts.admin_token_file.read_text(encoding='utf-8')}"}
-        self._pool = urllib3.PoolManager(retries=False, timeout=10)
+        # The token is the administrator's: it is sent to who has a certificate of the lab only.
+        self._pool = urllib3.PoolManager(retries=False, timeout=10, ca_certs=str(facts.ca_cert))
 
     def add(self, fault: Fault) -> None:
         """Put a fault in force. Raises LabError for one that makes no sense."""
@@ -94,15 +96,23 @@ def forget(facts: Facts) -> int:
 
     A watch is answered from the API server's own memory, which forgets when the API server starts again.
     """
-    address = f"http://127.0.0.1:{facts.ports.etcd_client}/v3/kv"
     anything = {"key": base64.b64encode(b"/").decode(), "count_only": True}
-    revision = int(_etcd(f"{address}/range", anything)["header"]["revision"])
-    _etcd(f"{address}/compaction", {"revision": revision, "physical": True})
+    revision = int(_etcd(facts, "range", anything)["header"]["revision"])
+    _etcd(facts, "compaction", {"revision": revision, "physical": True})
     return revision
 
 
-def _etcd(address: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = urllib3.request("POST", address, body=json.dumps(body).encode(), timeout=10, retries=False)
+def _etcd(facts: Facts, action: str, body: dict[str, Any]) -> dict[str, Any]:
+    shown = Secrets.of(facts.folder).etcd_client
+    pool = urllib3.PoolManager(
+        retries=False,
+        timeout=10,
+        ca_certs=str(shown.authority),
+        cert_file=str(shown.certificate),
+        key_file=str(shown.key),
+    )
+    address = f"https://127.0.0.1:{facts.ports.etcd_client}/v3/kv/{action}"
+    answer = pool.request("POST", address, body=json.dumps(body).encode())
     if answer.status != 200:
         raise LabError(f"Could not ask etcd: {answer.data.decode(errors='replace').strip()}. See 'lab logs etcd'.")
     found: dict[str, Any] = json.loads(answer.data)

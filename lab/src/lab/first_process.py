@@ -25,7 +25,7 @@ _TRUST_ALL = '{"default": [{"type": "insecureAcceptAnything"}]}\n'
 def main() -> None:
     facts = Facts.load(sys.argv[1])
     lifeline = int(sys.argv[2])
-    _arrange_mounts(facts.folder)
+    _arrange_mounts(facts)
     (facts.folder / NAMESPACE_FILE).write_text(str(os.stat("/proc/self/ns/pid").st_ino), encoding="utf-8")
     # The keeper may have died before the kernel was told to end us with it; from here on it is told.
     readable, _, _ = select.select([lifeline], [], [], 0)
@@ -33,10 +33,13 @@ def main() -> None:
         sys.exit("the keeper is gone")
     os.close(lifeline)
     command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(facts.folder / CONFIGURATION_FILE)]
+    # The supervisor names its socket from here, so that the length of the folder's name does not matter.
+    os.chdir(facts.folder)
     os.execve(sys.executable, command, environment(facts))  # noqa: S606
 
 
-def _arrange_mounts(folder: Path) -> None:
+def _arrange_mounts(facts: Facts) -> None:
+    folder = facts.folder
     _mount("--make-rprivate", "/")
     _tmpfs(folder / "etcd", "4g")
     # A copy of /etc takes what the operator and the image tools write there: machine-os-builder removes
@@ -50,6 +53,9 @@ def _arrange_mounts(folder: Path) -> None:
     _replace(containers / "registries.conf", (folder / "registries.conf").read_text(encoding="utf-8"))
     if not (containers / "policy.json").exists():
         _replace(containers / "policy.json", _TRUST_ALL)
+    authorities = containers / "certs.d" / facts.registry_host
+    authorities.mkdir(parents=True)
+    shutil.copyfile(facts.ca_cert, authorities / "ca.crt")
     _mount("--bind", str(copy), "/etc")
 
 

@@ -65,7 +65,7 @@ class Sources:
     def __init__(self, api: Api, folder: Path) -> None:
         self._api = api
         self._folder = folder
-        self._registry = Registry(plain_http=frozenset({Facts.load(folder).registry_host}))
+        self._registry = Registry(Facts.load(folder).ca_cert)
         self._lock = threading.Lock()
         self._specs: dict[str, dict[str, Any]] = {}
         self._known: dict[str, FetchedImage] = {}

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -175,13 +176,26 @@ class FetchedImage:
 
 
 class Registry:
-    """Reads images of registries. Those of ``plain_http`` (host and port) are spoken to without TLS."""
+    """Reads images of registries.
 
-    def __init__(self, plain_http: frozenset[str], architecture: str = "amd64", timeout: float = 10.0) -> None:
+    ``authority`` is a file with the certificate that theirs are signed with; those of ``plain_http`` (host and port)
+    are spoken to without TLS.
+    """
+
+    def __init__(
+        self,
+        authority: Path | None = None,
+        plain_http: frozenset[str] = frozenset(),
+        architecture: str = "amd64",
+        timeout: float = 10.0,
+    ) -> None:
         self._plain_http = plain_http
         self._architecture = architecture
         self._pool = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=timeout, read=timeout), maxsize=8
+            retries=False,
+            timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            maxsize=8,
+            ca_certs=str(authority) if authority else None,
         )
 
     def fetch(self, image: ImageName, credentials: Credentials) -> FetchedImage:

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 from lab import credentials
 from lab.build import Build
 from lab.components import components, write_configuration
+from lab.errors import LabError
 from lab.facts import Facts
 from lab.keeper import LOCK_FILE
 from lab.ports import choose_ports
 from lab.release import Release
-from lab.supervision import write_supervisor_configuration
+from lab.supervision import SOCKETS_FOLDER, write_supervisor_configuration
 
 
 def prepare(folder: Path, build: Build, release: Release) -> Facts:
@@ -44,19 +46,26 @@ def prepare(folder: Path, build: Build, release: Release) -> Facts:
         binaries=build.binaries,
         ports=ports,
     )
-    for name in ("logs", "nodes", "tmp", "home", "registry"):
+    for name in ("logs", "nodes", "tmp", "home", "registry", SOCKETS_FOLDER):
         (folder / name).mkdir()
     credentials.write_credentials(facts)
     write_configuration(facts, json.loads((build.manifests / "stages.json").read_text(encoding="utf-8")))
     write_supervisor_configuration(facts, components(facts, build.manifests))
-    (folder / LOCK_FILE).touch()
+    (folder / LOCK_FILE).touch(mode=0o600)
     facts.save()
     return facts
 
 
 def _clear(folder: Path) -> None:
+    # What is in it is for its owner only, whatever the mode of a file is.
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise LabError(
+            f"Could not use folder {folder}: it is a link or belongs to another user. "
+            "Remove it, or set LAB_CACHE to a folder in which only you can write."
+        )
+    folder.chmod(0o700)
     # The lock files stay: somebody may wait for them.
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     for path in folder.iterdir():
         if path.suffix == ".lock":
             continue

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import shlex
+import socket
 import xmlrpc.client
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +22,8 @@ from lab.facts import Facts
 from lab.rendering import render
 
 CONFIGURATION_FILE = "supervisord.conf"
+SOCKETS_FOLDER = "sockets"
+_SOCKET = f"{SOCKETS_FOLDER}/supervisor.sock"
 _TIMEOUT = 10.0
 
 
@@ -66,15 +70,15 @@ class ComponentState:
 class Supervisor:
     """supervisord's XML-RPC interface. Every method raises OSError while supervisord does not answer."""
 
-    def __init__(self, port: int, password: str, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, folder: Path, password: str, timeout: float = _TIMEOUT) -> None:
         self._proxy: Any = xmlrpc.client.ServerProxy(
-            f"http://lab:{password}@127.0.0.1:{port}/RPC2", transport=_Transport(timeout)
+            f"http://lab:{password}@localhost/RPC2", transport=_Transport(folder / _SOCKET, timeout)
         )
 
     @classmethod
     def of(cls, facts: Facts) -> Supervisor:
         """The supervisor of a lab."""
-        return cls(facts.ports.supervisor, Secrets.of(facts.folder).supervisor_password.read_text(encoding="utf-8"))
+        return cls(facts.folder, Secrets.of(facts.folder).supervisor_password.read_text(encoding="utf-8"))
 
     def identity(self) -> str:
         """The name supervisord answers with: another lab's may listen where a dead one did."""
@@ -128,26 +132,48 @@ class Supervisor:
 
 
 class _Transport(xmlrpc.client.Transport):
-    def __init__(self, timeout: float) -> None:
+    """XML-RPC over a socket in the lab's folder, which nobody else may enter."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
         super().__init__()
+        self._path = path
         self._timeout = timeout
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = super().make_connection(host)
-        connection.timeout = self._timeout
-        return connection
+        name, self._extra_headers, _ = self.get_host_info(host)
+        return _SocketConnection(name, self._path, self._timeout)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, host: str, path: Path, timeout: float) -> None:
+        super().__init__(host, timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(self.timeout)
+        # The path of a socket may have 107 characters only; one that goes by an open folder is short.
+        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            connection.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        except OSError:
+            connection.close()
+            raise
+        finally:
+            os.close(folder)
+        self.sock = connection
 
 
 def write_supervisor_configuration(facts: Facts, components: tuple[Component, ...]) -> Path:
     """Write supervisord's configuration file and return its path."""
     password = Secrets.of(facts.folder).supervisor_password.read_text(encoding="utf-8")
-    text = render_configuration(facts.folder, facts.name, facts.ports.supervisor, password, components)
+    text = render_configuration(facts.folder, facts.name, password, components)
     path = facts.folder / CONFIGURATION_FILE
     write_private(path, text)
     return path
 
 
-def render_configuration(folder: Path, name: str, port: int, password: str, components: tuple[Component, ...]) -> str:
+def render_configuration(folder: Path, name: str, password: str, components: tuple[Component, ...]) -> str:
     """The text of supervisord's configuration file."""
     tiers = [
         {"name": tier, "components": [component for component in components if component.tier == tier]}
@@ -166,7 +192,7 @@ def render_configuration(folder: Path, name: str, port: int, password: str, comp
         "supervisord.conf.j2",
         folder=_escaped(str(folder)),
         name=name,
-        port=port,
+        socket=_SOCKET,
         password=_escaped(password),
         tiers=[tier for tier in tiers if tier["components"]],
         components=programs,

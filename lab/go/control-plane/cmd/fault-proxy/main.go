@@ -4,7 +4,7 @@
 //
 // Clients talk to it as they would to the API server: it ends TLS with a certificate of the lab's CA and hands on what
 // they say, credentials included; watches, logs and upgraded connections stream. What it is to do wrong is told to it at a
-// second port, with the administrator's token.
+// second port, over TLS and with the administrator's token.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/url"
@@ -82,6 +83,8 @@ func run(ctx context.Context, o options) error {
 		Addr:              fmt.Sprintf("127.0.0.1:%d", o.controlPort),
 		Handler:           controls(faults, strings.TrimSpace(string(token))),
 		ReadHeaderTimeout: 30 * time.Second,
+		// Whoever connects without a token fails here; it is no news.
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	go func() {
 		<-ctx.Done()
@@ -89,7 +92,7 @@ func run(ctx context.Context, o options) error {
 		control.Close()
 	}()
 	log.Printf("serving %s at https://%s", o.api, front.address)
-	if err := control.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := control.ListenAndServeTLS(o.certFile, o.keyFile); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

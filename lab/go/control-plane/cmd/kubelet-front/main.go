@@ -10,12 +10,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -29,28 +31,50 @@ func main() {
 	port := flag.Int("port", 0, "loopback port to serve at")
 	certFile := flag.String("tls-cert", "", "certificate for 127.0.0.1")
 	keyFile := flag.String("tls-key", "", "its key")
+	clientCA := flag.String("client-ca", "", "file with the authority that signed the API server's client certificate")
 	flag.Parse()
 	if *podsDir == "" {
 		*podsDir = filepath.Join(filepath.Dir(filepath.Clean(*nodesDir)), "pods")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, *kubeconfig, *nodesDir, *podsDir, *port, *certFile, *keyFile); err != nil {
+	if err := serve(ctx, *kubeconfig, *nodesDir, *podsDir, *port, *certFile, *keyFile, *clientCA); err != nil {
 		log.Fatalf("kubelet-front: %v", err)
 	}
 }
 
-func serve(ctx context.Context, kubeconfig, nodesDir, podsDir string, port int, certFile, keyFile string) error {
+// tlsConfig lets in who shows a certificate of the authority, as a kubelet does: commands run here as root.
+func tlsConfig(certFile, keyFile, clientCA string) (*tls.Config, error) {
 	certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return fmt.Errorf("could not read the certificate: %w", err)
+		return nil, fmt.Errorf("could not read the certificate: %w", err)
+	}
+	authority, err := os.ReadFile(clientCA)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the clients' authority: %w", err)
+	}
+	clients := x509.NewCertPool()
+	if !clients.AppendCertsFromPEM(authority) {
+		return nil, fmt.Errorf("no certificate in %s", clientCA)
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		ClientCAs:    clients,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		// Upgraded connections need HTTP/1.1.
+		NextProtos: []string{"http/1.1"},
+	}, nil
+}
+
+func serve(ctx context.Context, kubeconfig, nodesDir, podsDir string, port int, certFile, keyFile, clientCA string) error {
+	config, err := tlsConfig(certFile, keyFile, clientCA)
+	if err != nil {
+		return err
 	}
 	pods, err := watchPods(ctx, kubeconfig)
 	if err != nil {
 		return fmt.Errorf("could not watch pods: %w", err)
 	}
-	// Upgraded connections need HTTP/1.1.
-	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return err
