@@ -117,6 +117,8 @@ def read_dockerconfigjson(text: str) -> dict[str, Credential]:
     content = read_json(text)
     try:
         json.dumps(content, allow_nan=False)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     except ValueError:
         raise ValueError("it holds a number that is too large") from None
     auths = content.get(_AUTHS, content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the manifests of docs/docsite/rbac never grant. That each is enough for its job is shown in tests/integration."""
+"""What the manifests of docs/docsite/rbac never grant. tests/integration shows that each is enough for its job."""
 
 from __future__ import annotations
 

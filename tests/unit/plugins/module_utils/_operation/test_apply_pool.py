@@ -98,8 +98,8 @@ def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released_
     with pytest.raises(Refused) as refused:
         apply_pool(session, ask(paused=False))
     assert str(refused.value) == (
-        "Could not release MachineConfigPool layered: it was paused by this collection and also by somebody else (argocd "
-        "by Apply). Ask who paused it; oc can release it, once nobody else states spec.paused."
+        "Could not release MachineConfigPool layered: it was paused by this collection and also by somebody else "
+        "(argocd by Apply). Ask who paused it; oc can release it, once nobody else states spec.paused."
     )
     assert api.writes == []
     assert apply_pool(session, ask(max_unavailable="2"))["pool"]["paused_by_us"] is False

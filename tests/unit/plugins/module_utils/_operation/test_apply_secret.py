@@ -348,7 +348,7 @@ def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
         ('{"auths": {"r": {"auth": "dTpw"}, "r": {"auth": "dTpw"}}}', "it names a member of an object twice"),
         ('{"auths": {"r": {"auth": "dTpw", "x": NaN}}}', "it is not JSON"),
         ('{"auths": {"r": {"auth": "dTpw", "x": 1e999}}}', "it holds a number that is too large"),
-        ('{"auths":' * 100_000, "it is not"),
+        ('{"auths":' * 100_000, "it is nested too deeply"),
         ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
     ],
     ids=range(5),
