@@ -75,8 +75,10 @@ seealso:
 notes:
   - Every kind is listed once a cluster, clusters side by side, and one MachineConfig is read for each pool that has
     nodes and no MachineOSConfig. The account needs C(list) on nodes, MachineConfigPools, MachineOSConfigs and
-    MachineOSBuilds, and C(get) on MachineConfigs. With C(get) on ClusterVersion and Infrastructure the cluster's id,
-    name and release are known as well.
+    MachineOSBuilds. With C(get) on ClusterVersion and Infrastructure the cluster's id, name and release are known as
+    well.
+  - MachineConfigs contain the global pull secret. Without C(get) on them the image that is expected in a pool without a
+    MachineOSConfig is not known, and no node of such a pool can match. Its C(source) is V(forbidden) then.
   - While an API server is away, a request is repeated for up to 60 seconds.
   - "The variables of a host are: C(image_mode_node), the name of the node. C(image_mode_pool), empty when no pool
     drives it. C(image_mode_cluster), with C(api_url), C(id), C(name) and C(version), and C(image_mode_cluster_name),

@@ -18,7 +18,7 @@ description:
     also not by an upgrade of the cluster. Releasing it lets everything that has waited go on at once, which drains and
     reboots its nodes. Whoever sets O(paused=false) consents to that.
   - The module marks what it does with annotations and undoes only what is marked. It removes only a pool that it
-    created, and releases only a pool that it paused.
+    created, and releases only a pool that it paused and that nobody else pauses.
   - The module refuses what would move nodes or leave them without a pool, which is a change of the selector that moves
     any node in or out, and the removal of a pool that has nodes or is served by a MachineOSConfig. It also refuses a
     new pool that would take nodes of another custom pool, and one whose name is longer than 21 characters, because no
@@ -48,6 +48,9 @@ options:
       - Whether the pool is on hold.
       - Without it, an existing pool stays as it is, and a new one is not paused.
       - V(true) leaves a pool alone that somebody else has paused already. V(false) refuses to release such a pool.
+      - V(false) also refuses while another manager owns C(spec.paused), for example a GitOps controller that states
+        V(true) by server-side apply. The error names the manager. It refuses as well when C(metadata.managedFields) of
+        the pool were removed, because they are the proof that this collection paused it.
     type: bool
   max_unavailable:
     description:
@@ -155,7 +158,7 @@ pool:
       type: bool
       sample: false
     paused_by_us:
-      description: Whether it was this collection that paused it.
+      description: Whether this collection paused it and nobody else pauses it.
       returned: always
       type: bool
       sample: false

@@ -193,7 +193,7 @@ pool:
       type: bool
       sample: false
     paused_by_us:
-      description: Whether it was this collection that paused it.
+      description: Whether this collection paused it and nobody else pauses it.
       returned: always
       type: bool
       sample: false

@@ -193,8 +193,8 @@ nodes:
           sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         source:
           description:
-            - Who named it, one of V(option), V(machineosconfig), V(machineconfig), and V(none) of a node that is in no
-              pool.
+            - Who named it, one of V(option), V(machineosconfig), V(machineconfig), V(forbidden) where the account may
+              not read the MachineConfig, and V(none) of a node that is in no pool.
           returned: always
           type: str
           sample: machineosconfig

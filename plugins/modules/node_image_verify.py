@@ -154,9 +154,12 @@ seealso:
     plugin_type: inventory
 notes:
   - The account needs C(create) and C(get) on C(pods/exec) and C(list) on C(pods) in the namespace
-    C(openshift-machine-config-operator), C(list) on nodes, MachineConfigPools, MachineOSConfigs and MachineOSBuilds,
-    and C(get) on MachineConfigs. With C(list) on MachineConfigNodes these are compared as well. Without it, or where
-    the cluster serves none, they are left out.
+    C(openshift-machine-config-operator), and C(list) on nodes, MachineConfigPools, MachineOSConfigs and
+    MachineOSBuilds. With C(list) on MachineConfigNodes these are compared as well. Without it, or where the cluster
+    serves none, they are left out.
+  - For a pool without a MachineOSConfig the account also needs C(get) on MachineConfigs, unless O(expected_image) is
+    given. MachineConfigs contain the global pull secret, so grant this right with care. Without it the nodes of such a
+    pool are unknown, with the finding C(cluster.expectation_forbidden).
   - With O(transport=oc_debug) the account needs C(get) on nodes, C(create), C(delete) and C(list) on namespaces, C(get)
     on service accounts, C(create), C(list), C(watch) and C(delete) on pods and C(get) on C(pods/log) in the
     namespace of the run, and on OpenShift C(use) of the SecurityContextConstraints V(privileged). The namespace carries
@@ -341,8 +344,8 @@ nodes:
           sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         source:
           description:
-            - Who named it, one of V(option), V(machineosconfig), V(machineconfig), and V(none) of a node that is in no
-              pool.
+            - Who named it, one of V(option), V(machineosconfig), V(machineconfig), V(forbidden) where the account may
+              not read the MachineConfig, and V(none) of a node that is in no pool.
           returned: always
           type: str
           sample: machineosconfig

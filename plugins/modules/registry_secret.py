@@ -15,9 +15,14 @@ description:
   - With O(registry) the credentials for that registry are kept, and what the Secret holds for others stays as it is, so
     that one more registry can be brought into the cluster's own pull secret, C(openshift-config/pull-secret).
   - With O(dockerconfigjson) the Secret holds what is asked for and nothing else. Registries that are in it and are not
-    asked for are taken out, but only of a Secret that this collection created.
+    asked for are taken out, together with all content beside the credentials, but only of a Secret that this
+    collection created. For any other Secret the module fails and names what would be lost.
+  - The module keeps the text of all content that it does not have to change. This includes credential helpers, HTTP
+    headers, entries without a credential, entries that cannot be decoded, unknown parts of an entry, and the other keys
+    of the Secret. The module fails if the content is not a JSON object or names a member twice.
   - The credentials are compared registry by registry, by user and password. How the text is laid out, and whether a
-    password stands there in clear or encoded, means nothing. What cannot be read is written anew if it is ours.
+    password stands there in clear or encoded, means nothing. A Secret that has the credentials is not written, whatever
+    else it holds. What cannot be read is written anew if it is ours.
   - Neither the result nor the diff shows a password. They name the registries, whether a credential differs, and when
     it expires, where it is a token that says so.
   - The module never touches a Secret of the same name that is not one of registry credentials. One of the older type

@@ -7,6 +7,8 @@ import base64
 import json
 import typing as t
 
+import pytest
+
 if t.TYPE_CHECKING:
     from audit_log import AuditLog
     from lab.kube_rest import Api
@@ -47,6 +49,64 @@ def test_a_pause_of_somebody_else_is_not_undone(ansible: Ansible, api: Api) -> N
     refused, dummy = ansible.run_module("machineconfigpool", {"pool": "theirs", "paused": False})
     assert "paused by somebody else" in refused.msg
     assert api.get(f"{POOLS}/theirs")["spec"]["paused"]
+
+
+def state_paused(api: Api, pool: str, manager: str) -> None:
+    """State by server-side apply, as GitOps controllers do, that a pool is paused."""
+    stated = {
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "MachineConfigPool",
+        "metadata": {"name": pool},
+        "spec": {"paused": True},
+    }
+    api.patch(f"{POOLS}/{pool}?fieldManager={manager}", stated, "application/apply-patch+yaml")
+
+
+@pytest.mark.parametrize("manager", ["argocd", "imagemode.openshift"])
+def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released(
+    manager: str, ansible: Ansible, api: Api
+) -> None:
+    pool = f"shared-{manager[:5]}"
+    made, dummy = ansible.run_module("machineconfigpool", {"pool": pool, "paused": True})
+    assert made["pool"]["paused_by_us"]
+    state_paused(api, pool, manager)
+    refused, dummy = ansible.run_module("machineconfigpool", {"pool": pool, "paused": False})
+    assert f"also by somebody else ({manager} by Apply)" in refused.msg
+    assert api.get(f"{POOLS}/{pool}")["spec"]["paused"]
+
+    given_up = {"apiVersion": "machineconfiguration.openshift.io/v1", "kind": "MachineConfigPool"}
+    body = {**given_up, "metadata": {"name": pool}}
+    api.patch(f"{POOLS}/{pool}?fieldManager={manager}", body, "application/apply-patch+yaml")
+    released, dummy = ansible.run_module("machineconfigpool", {"pool": pool, "paused": False})
+    assert released.changed, released.msg
+    assert not api.get(f"{POOLS}/{pool}")["spec"]["paused"]
+
+
+def test_a_pause_is_not_released_once_its_managed_fields_were_removed(ansible: Ansible, api: Api) -> None:
+    ansible.run_module("machineconfigpool", {"pool": "stripped", "paused": True})
+    api.patch(f"{POOLS}/stripped", {"metadata": {"managedFields": [{}]}})
+    refused, dummy = ansible.run_module("machineconfigpool", {"pool": "stripped", "paused": False})
+    assert "metadata.managedFields do not show who paused it" in refused.msg
+    assert api.get(f"{POOLS}/stripped")["spec"]["paused"]
+
+
+def test_what_a_secret_of_somebody_else_holds_besides_stays_as_it_is(ansible: Ansible, api: Api) -> None:
+    helpers = '"credHelpers" : {"a.example.com": "helper"}'
+    theirs = f'{{{helpers}, "auths": {{"b.example.com": {{}}, "c.example.com": {{"auth": "%"}}}}}}'
+    data = {".dockerconfigjson": base64.b64encode(theirs.encode()).decode(), "another": "a2V5"}
+    meta = {"name": "shared", "namespace": "openshift-machine-config-operator"}
+    kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson"}
+    api.create(SECRETS, {**kind, "metadata": meta, "data": data})
+    login = {"registry": "registry.example.com", "username": "robot", "password": PASSWORD}
+    changed, dummy = ansible.run_module("registry_secret", {"name": "shared", **login})
+    assert changed.changed, changed.msg
+    now = api.get(f"{SECRETS}/shared")["data"]
+    text = base64.b64decode(now[".dockerconfigjson"]).decode()
+    assert now["another"] == "a2V5"
+    assert text.startswith('{"credHelpers":{"a.example.com": "helper"},"auths":{"b.example.com":{},"c.example.com":')
+    whole = json.dumps({"auths": {"registry.example.com": {"auth": "dTpw"}}})
+    refused, dummy = ansible.run_module("registry_secret", {"name": "shared", "dockerconfigjson": whole})
+    assert "the credentials for b.example.com, c.example.com and credHelpers would be lost" in refused.msg
 
 
 def test_nodes_that_are_in_the_pool_already_are_not_written(

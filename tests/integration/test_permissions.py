@@ -50,12 +50,36 @@ def test_verification_by_asking_takes_what_its_manifest_grants(
     reader = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(verifier.kubeconfig))
     with audit.recording() as recording:
         run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name})
-        plain, dummy = reader.run_module("node_image_verify", {"pool": "worker", "nodes": ["worker-5"]})
+        module, dummy = reader.run_module("node_image_verify", {"pool": rolled_out.name})
     assert run.rc == 0, run.output
-    assert (plain["verdict"], plain["transport"], plain["asked_by"]) == ("match", "pod_exec", verifier.user)
+    assert (module["verdict"], module["transport"], module["asked_by"]) == ("match", "pod_exec", verifier.user)
     assert not forbidden(recording, verifier)
     assert unused(granted(manifest("verify")), recording.by(user=verifier.user)) <= {CREATE_EXEC}
     assert not [r for r in recording.by(user=verifier.user) if r.is_write and r.subresource != "exec"]
+
+
+def test_a_pool_without_a_machineosconfig_is_proven_with_a_manifest_of_its_own_and_unknown_without_it(
+    ansible: Ansible, audit: AuditLog, api: Api, lab: Facts, account: t.Callable[[str], Account], tmp_path: Path
+) -> None:
+    plain = {"pool": "worker", "nodes": ["worker-5"]}
+    without_it = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(account("verify").kubeconfig))
+    unknown, dummy = without_it.run_module("node_image_verify", plain)
+    assert (unknown["verdict"], unknown.failed) == ("unknown", True)
+    assert unknown["nodes"][0]["findings"][0]["id"] == "cluster.expectation_forbidden"
+    assert unknown["nodes"][0]["booted"]["digest"] == lab.base_image.partition("@")[2]
+    named, dummy = without_it.run_module("node_image_verify", {**plain, "expected_image": lab.base_image})
+    assert named["verdict"] == "match", named.msg
+
+    right = manifest("rendered-configs")
+    right[-1]["subjects"][0]["name"] = "prover"
+    prover = without(manifest("verify"), Permission("nothing", "at-all"), "prover")
+    reader = make_account(api, lab, [*prover, *right], tmp_path)
+    with_it = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(reader.kubeconfig))
+    with audit.recording() as recording:
+        proven, dummy = with_it.run_module("node_image_verify", plain)
+    assert proven["verdict"] == "match", proven.msg
+    assert not forbidden(recording, reader)
+    assert not unused(granted(manifest("rendered-configs")), recording.by(user=reader.user))
 
 
 def test_an_audit_by_the_api_takes_what_its_manifest_grants_and_asks_no_node(
@@ -66,9 +90,9 @@ def test_an_audit_by_the_api_takes_what_its_manifest_grants_and_asks_no_node(
     asked = {"image_mode_transport": "api", "image_mode_fail_on": ["mismatch"]}
     with audit.recording() as recording:
         run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name, **asked})
-        plain = {"pool": "worker", "nodes": ["worker-5"], "transport": "api", "fail_on": ["mismatch"]}
-        refuted, dummy = reader.run_module("node_image_verify", {**plain, "expected_image": OTHER})
-        unsure, dummy = reader.run_module("node_image_verify", plain)
+        layered = {"pool": rolled_out.name, "transport": "api", "fail_on": ["mismatch"]}
+        refuted, dummy = reader.run_module("node_image_verify", {**layered, "expected_image": OTHER})
+        unsure, dummy = reader.run_module("node_image_verify", layered)
     assert run.rc == 0, run.output
     assert (refuted["verdict"], refuted.failed) == ("mismatch", True)
     assert (unsure["verdict"], unsure.failed) == ("unknown", False)
@@ -92,9 +116,9 @@ def test_verification_by_oc_debug_takes_what_its_manifest_grants(
     debugger = account("debug")
     with_oc = oc_beside(ansible).talking_to(K8S_AUTH_KUBECONFIG=str(debugger.kubeconfig))
     with audit.recording() as recording:
-        for options in ({"pool": rolled_out.name}, {"pool": "worker", "nodes": ["worker-5"]}):
-            proven, dummy = with_oc.run_module("node_image_verify", {**options, "transport": "oc_debug"})
-            assert proven["verdict"] == "match", proven.msg
+        options = {"pool": rolled_out.name, "transport": "oc_debug"}
+        proven, dummy = with_oc.run_module("node_image_verify", options)
+        assert proven["verdict"] == "match", proven.msg
     # oc looks for the cluster's own image of tools and gets along without; OpenShift lets everybody read it.
     assert not [request for request in forbidden(recording, debugger) if not request.endswith("/imagestreams/tools")]
     assert unused(granted(manifest("debug")), recording.by(user=debugger.user)) == {SECURITY}
@@ -181,9 +205,7 @@ def test_a_missing_permission_is_named_and_an_optional_one_is_not_missed(
     tasks = {p: what_takes(p, lab, rolled_out.name) for p in permissions}
     if name != "apply":
         way = {"transport": "pod_exec"} if name == "verify" else {"transport": "api", "fail_on": ["mismatch"]}
-        plain = asked_of("node_image_verify", pool="worker", nodes=["worker-5"], **way)
-        layered = asked_of("node_image_verify", pool=rolled_out.name, **way)
-        tasks = {p: layered if p.resource == "machineosbuilds" else plain for p in permissions}
+        tasks = dict.fromkeys(permissions, asked_of("node_image_verify", pool=rolled_out.name, **way))
     optional = OPTIONAL | EXPLAINS if name == "apply" else OPTIONAL
     # Granted in all namespaces for the drains and in one for the daemons: both go together.
     needed = [p for p in permissions if p not in optional or (p.resource == "pods" and p.verb == "list")]

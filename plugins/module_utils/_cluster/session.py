@@ -65,6 +65,10 @@ class Conflict(Refused):
     """Whether the answer to the same write was lost before, so that it may be our own write that is in the way."""
 
 
+class Forbidden(Refused):
+    """The account may not do it. A job that gets along without it catches this, and nothing else."""
+
+
 class ApiError(Exception):
     """The API server answered with an error."""
 
@@ -373,7 +377,7 @@ def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
     if error.status == 401:
         return Refused(what, f"{api_url} does not accept the credentials", "Log in again, or check the token")
     if error.status == 403:
-        return Refused(what, error.message, "Grant the account that right, or use another account")
+        return Forbidden(what, error.message, "Grant the account that right, or use another account")
     if error.not_served and kind.api_version.startswith("machineconfiguration.openshift.io/"):
         reason = f"{api_url} does not serve {kind.plural}.{kind.api_version}"
         return Refused(what, reason, "Image mode needs OpenShift 4.18 or later; check that this is the right cluster")

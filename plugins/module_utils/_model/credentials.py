@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which registries does a pull secret open, and what is to be written so that it opens those that are wanted?
 
+A Secret can hold more than is understood here, and more than we were asked to change. All of that keeps its text.
 Nothing here ever shows a password: what leaves is a host and, where the credential tells it, when it expires.
 """
 
@@ -12,12 +13,17 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from .json_members import read_members, write_members
+from .json_text import read_json
 from .resources import CREATED_BY, OURS, Object
 
 DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
 DOCKERCFG = "kubernetes.io/dockercfg"
 KEYS = {DOCKERCONFIGJSON: ".dockerconfigjson", DOCKERCFG: ".dockercfg"}
 """Type of Secret -> the key that holds the credentials; the operator accepts these two (operator.md 4.2)."""
+_AUTHS = "auths"
+_LOGIN = frozenset(("auth", "username", "password", "identitytoken", "registrytoken"))
+"""The members of an entry that are its credential."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Credential:
             return ""
         try:
             padded = parts[1] + "=" * (-len(parts[1]) % 4)
-            claims = json.loads(base64.urlsafe_b64decode(padded))
+            claims = read_json(base64.urlsafe_b64decode(padded))
             return datetime.fromtimestamp(claims["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         except (ValueError, KeyError, TypeError, OverflowError, OSError):
             return ""
@@ -54,31 +60,89 @@ Credentials = t.Mapping[str, Credential]
 """Registry host -> credential."""
 
 
-def read_dockerconfigjson(text: str) -> dict[str, Credential]:
-    """Read the content of a pull secret, in the layout with ``auths`` or in the older one without.
+@dataclass(frozen=True)
+class Content:
+    """The content of a pull secret: what is understood of it, and the text of everything."""
 
-    :raises ValueError: it is not such a content; the message never quotes it
+    members: t.Mapping[str, str] = field(repr=False)
+    """Name -> text of the value, of everything beside the entries: ``credHelpers``, ``HttpHeaders``, ..."""
+    entries: t.Mapping[str, str] = field(repr=False)
+    """Registry host -> text of its entry."""
+
+    @classmethod
+    def read(cls, text: str) -> Content:
+        """Read the layout with ``auths`` or the older one, which consists of entries only.
+
+        :raises ValueError: it is not such a content; the message never quotes it
+        """
+        members = read_members(text)
+        if _AUTHS in members:
+            auths = members.pop(_AUTHS)
+            content = cls(members, {} if auths == "null" else _entries(auths))
+        elif any(_is_login(value) for value in members.values()):
+            content = cls({}, members)
+        else:
+            content = cls(members, {})
+        if not all(entry == "null" or entry.startswith("{") for entry in content.entries.values()):
+            raise ValueError(_NO_ENTRIES)
+        return content
+
+    @property
+    def credentials(self) -> dict[str, Credential]:
+        """The credential of each registry, without a login where its entry is empty or cannot be read."""
+        return {host: _read_leniently(entry) for host, entry in self.entries.items()}
+
+    def having(self, credentials: Credentials) -> Content:
+        """Return the content with other logins for some registries; whatever else it holds stays as it is."""
+        changed = {host: _changed_entry(self.entries.get(host, "{}"), c) for host, c in credentials.items()}
+        return Content(self.members, {**self.entries, **changed})
+
+    @property
+    def text(self) -> str:
+        """The content as a Secret of type kubernetes.io/dockerconfigjson holds it."""
+        return write_members({**self.members, _AUTHS: write_members(self.entries)})
+
+
+_NO_ENTRIES = "it has no object auths with an object a registry"
+
+
+def read_dockerconfigjson(text: str) -> dict[str, Credential]:
+    """Read a pull secret that is to be written, in the layout with ``auths`` or in the older one without.
+
+    :raises ValueError: it is not such a content, or a credential in it cannot be read; the message never quotes it
     """
-    try:
-        content = json.loads(text)
-    except ValueError:
-        raise ValueError("it is not JSON") from None
-    if isinstance(content, dict) and "auths" not in content and {"credHelpers", "credsStore"} & content.keys():
+    members = read_members(text)
+    if _AUTHS not in members and {"credHelpers", "credsStore"} & members.keys():
         raise ValueError("it only names helpers that hold the credentials, which the cluster does not have")
-    auths = content.get("auths", content) if isinstance(content, dict) else None
+    content = read_json(text)
+    try:
+        json.dumps(content, allow_nan=False)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError:
+        raise ValueError("it holds a number that is too large") from None
+    auths = content.get(_AUTHS, content)
     if not isinstance(auths, dict) or not all(isinstance(entry, dict) for entry in auths.values()):
-        raise ValueError("it has no object auths with an object a registry")
+        raise ValueError(_NO_ENTRIES)
     return {host: _read_entry(host, entry) for host, entry in auths.items()}
 
 
 def write_dockerconfigjson(credentials: Credentials) -> str:
     """Return the content of a Secret of type kubernetes.io/dockerconfigjson, the same text for the same credentials."""
-    auths = {host: dict(c.entry) or {"auth": _auth(c)} for host, c in credentials.items()}
+    auths = {host: _entry_of(c) for host, c in credentials.items()}
     return json.dumps({"auths": auths}, sort_keys=True, separators=(",", ":"))
 
 
 def of_secret(secret: Object) -> dict[str, Credential]:
-    """Read a v1 Secret of either type.
+    """Read the credentials of a v1 Secret of either type.
+
+    :raises ValueError: it is of another type, or its content cannot be read
+    """
+    return content_of(secret).credentials
+
+
+def content_of(secret: Object) -> Content:
+    """Read the content of a v1 Secret of either type.
 
     :raises ValueError: it is of another type, or its content cannot be read
     """
@@ -91,7 +155,7 @@ def of_secret(secret: Object) -> dict[str, Credential]:
         raise ValueError(f"its key {key} cannot be decoded") from None
     if not text:
         raise ValueError(f"its key {key} is missing or empty")
-    return read_dockerconfigjson(text)
+    return Content.read(text)
 
 
 def new_secret(name: str, namespace: str, credentials: Credentials) -> dict[str, t.Any]:
@@ -101,13 +165,13 @@ def new_secret(name: str, namespace: str, credentials: Credentials) -> dict[str,
         "kind": "Secret",
         "type": DOCKERCONFIGJSON,
         "metadata": {"name": name, "namespace": namespace, "annotations": {CREATED_BY: OURS}},
-        "data": data_of(credentials),
+        "data": data_of(write_dockerconfigjson(credentials)),
     }
 
 
-def data_of(credentials: Credentials) -> dict[str, str]:
+def data_of(text: str) -> dict[str, str]:
     """Return the data of a Secret of type kubernetes.io/dockerconfigjson."""
-    return {KEYS[DOCKERCONFIGJSON]: base64.b64encode(write_dockerconfigjson(credentials).encode()).decode()}
+    return {KEYS[DOCKERCONFIGJSON]: base64.b64encode(text.encode()).decode()}
 
 
 def shown(credentials: Credentials | None, other: Credentials | None = None) -> dict[str, t.Any]:
@@ -122,6 +186,40 @@ def _shown_entry(credential: Credential, other: Credential | None) -> dict[str, 
     if other is not None and other != credential:
         entry["credential"] = "differs from the other side"
     return entry
+
+
+def _entries(auths: str) -> dict[str, str]:
+    try:
+        return read_members(auths)
+    except ValueError:
+        raise ValueError(_NO_ENTRIES) from None
+
+
+def _is_login(entry: str) -> bool:
+    """Whether the text of a value is an entry that holds a credential."""
+    value = read_json(entry)
+    return isinstance(value, dict) and bool(_LOGIN & value.keys())
+
+
+def _read_leniently(entry: str) -> Credential:
+    """Read an entry; one that cannot be read has no login, and is nobody's fault but its owner's."""
+    value = read_json(entry) or {}
+    try:
+        return _read_entry("", value)
+    except ValueError:
+        return Credential("", "", "", value)
+
+
+def _changed_entry(entry: str, credential: Credential) -> str:
+    """Return the text of an entry with another login; what else it holds stays."""
+    members = {} if entry == "null" else read_members(entry)
+    kept = {name: value for name, value in members.items() if name not in _LOGIN}
+    given = {name: json.dumps(value) for name, value in _entry_of(credential).items()}
+    return write_members({**kept, **given})
+
+
+def _entry_of(credential: Credential) -> dict[str, t.Any]:
+    return dict(credential.entry) or {"auth": _auth(credential)}
 
 
 def _read_entry(host: str, entry: Object) -> Credential:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which image does the cluster expect the nodes of a pool to have booted, and does that answer for what it wants now?
 
-In a layered pool it is the image of the MachineOSConfig, in any other that of the rendered MachineConfig.
+In a layered pool it is the image of the MachineOSConfig, in any other that of the rendered MachineConfig. No other
+object names the latter: the ConfigMap machine-config-osimageurl has the image of the release, which a MachineConfig may
+override and which changes before the pool is rendered.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from .machineosbuild import POOL_LABEL, MachineOSBuild
 from .machineosconfig import MachineOSConfig
 from .pool import Pool
 from .resources import Object, labels_of
-from .verdict import Expected
+from .verdict import FORBIDDEN, Expected
 
 EXPECTED_OF_NOBODY = Expected("", "", "none", current=False)
 """Of a node that no pool drives, or that two custom pools select."""
 NOT_RENDERED = Expected("", "", "machineconfig", current=False)
 """Of a pool whose configuration is not rendered yet."""
+EXPECTATION_FORBIDDEN = Expected("", "", FORBIDDEN, current=False)
+"""Of a pool without a MachineOSConfig, where the account may not read MachineConfigs."""
 
 
 def expected_of_config(config: Object, builds: t.Iterable[Object], pool: Pool) -> Expected:

@@ -518,6 +518,13 @@ FINDINGS: t.Mapping[str, Definition] = {
         "The account may not read pods or PodDisruptionBudgets, so what keeps a node from being drained is not named.",
         "Grant list and watch on pods and poddisruptionbudgets.policy in all namespaces",
     ),
+    "cluster.expectation_forbidden": Definition(
+        Severity.ERROR,
+        "The pool has no MachineOSConfig, and the account may not read the MachineConfig that names the expected "
+        "image. Nothing can match an image that is not known.",
+        "Name expected_image, or grant the account the rights in docs/docsite/rbac/rendered-configs.yaml. With them it "
+        "can read every file that MachineConfigs write on nodes, including the global pull secret",
+    ),
     "cluster.expectation_not_current": Definition(
         Severity.ERROR,
         "The image that the MachineOSConfig names does not answer for its present spec, so nothing can match it.",

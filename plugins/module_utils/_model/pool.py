@@ -41,6 +41,7 @@ class Pool:
     name: str
     paused: bool
     paused_by_us: bool
+    """Whether it is this collection alone that pauses it."""
     created_by_us: bool
     max_unavailable: str
     node_selector: Object
@@ -54,7 +55,7 @@ class Pool:
         return cls(
             name=metadata_of(obj)["name"],
             paused=bool(spec.get("paused")),
-            paused_by_us=_is_our_pause(obj),
+            paused_by_us=not why_pause_stays(obj),
             created_by_us=is_ours(obj),
             max_unavailable=str(spec.get("maxUnavailable", "")),
             node_selector=spec.get("nodeSelector") or {},
@@ -188,6 +189,9 @@ def pool_patch(current: Object, wanted: WantedPool) -> dict[str, t.Any]:
     if wanted.paused is not None and wanted.paused != now.paused:
         spec["paused"] = wanted.paused
         patch["metadata"] = {"annotations": {PAUSED_BY: OURS if wanted.paused else None}}
+    if "paused" in spec and not wanted.paused and metadata_of(current).get("resourceVersion"):
+        # Somebody else may pause it, too, between our look and our write.
+        patch["metadata"]["resourceVersion"] = metadata_of(current)["resourceVersion"]
     if spec:
         patch["spec"] = spec
     return patch
@@ -224,7 +228,7 @@ def reduced(obj: Object) -> dict[str, t.Any]:
     )
     notes = annotations_of(obj)
     kept["metadata"]["annotations"] = {name: notes[name] for name in (CREATED_BY, PAUSED_BY) if name in notes}
-    if _is_our_pause(obj):
+    if not why_pause_stays(obj):
         kept["metadata"]["managedFields"] = [{"manager": FIELD_MANAGER, "fieldsV1": {"f:spec": {"f:paused": {}}}}]
     error = _render_error(obj)
     if error:
@@ -237,16 +241,40 @@ def _matches(selector: Object, node_labels: t.Mapping[str, str]) -> bool:
     return plain and matches(selector.get("matchExpressions") or [], node_labels)
 
 
-def _is_our_pause(obj: Object) -> bool:
-    """Whether the pause is ours: it carries our mark, and nobody has written ``paused`` since we did.
+def why_pause_stays(obj: Object) -> str:
+    """Return why a paused pool is not ours to release, or an empty text when we may release it.
 
-    The mark alone stays behind when somebody releases the pool by hand, and would then claim the next pause.
+    The pause is ours only while the pool has our mark and we are the only manager of ``spec.paused``. The mark alone
+    proves nothing: it remains when somebody releases the pool by hand, and would then claim the next pause. A manager
+    that states the same value by server-side apply shares the field with us, and relies on the pause as well.
     """
-    wrote = any(
-        entry.get("manager") == FIELD_MANAGER and "f:paused" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    managers = _managers_of_pause(obj)
+    others = ", ".join(sorted({name for name in managers if name}))
+    if annotations_of(obj).get(PAUSED_BY) != OURS or (others and "" not in managers):
+        return f"it was paused by somebody else{f' ({others})' if others else ''}"
+    if others:
+        return f"it was paused by this collection and also by somebody else ({others})"
+    return "" if managers else "metadata.managedFields do not show who paused it"
+
+
+def _managers_of_pause(obj: Object) -> list[str]:
+    """Return who manages ``spec.paused``, an empty text for us; we write by Update only, and no subresource."""
+    return [
+        "" if _is_our_entry(entry) else f"{entry.get('manager') or 'unnamed'} by {entry.get('operation') or 'Update'}"
         for entry in metadata_of(obj).get("managedFields") or []
-    )
-    return wrote and PAUSED_BY in annotations_of(obj)
+        if _holds_pause(entry.get("fieldsV1") or {})
+    ]
+
+
+def _is_our_entry(entry: Object) -> bool:
+    by_apply = entry.get("operation") == "Apply"
+    return entry.get("manager") == FIELD_MANAGER and not by_apply and not entry.get("subresource")
+
+
+def _holds_pause(fields: Object) -> bool:
+    """Whether the fields of one entry include ``spec.paused``; who manages ``spec`` as a whole manages it too."""
+    spec = fields.get("f:spec")
+    return spec is not None and (not spec or "f:paused" in spec)
 
 
 def _render_error(obj: Object) -> str:

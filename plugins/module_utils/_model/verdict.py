@@ -29,6 +29,9 @@ class Verdict(enum.Enum):
     UNKNOWN = "unknown"
 
 
+FORBIDDEN = "forbidden"
+"""The source of an expectation that the account may not read."""
+
 _GRAVEST_FIRST = list(Severity)
 _WORST_FIRST = (Verdict.UNKNOWN, Verdict.MISMATCH, Verdict.MATCH)
 
@@ -40,7 +43,8 @@ class Expected:
     pull_spec: str
     digest: str
     source: str
-    """``option``, ``machineosconfig``, ``machineconfig``, or ``none`` of a node that no pool drives."""
+    """``option``, ``machineosconfig``, ``machineconfig``, ``forbidden`` where the account may not read the
+    MachineConfig, or ``none`` of a node that no pool drives."""
     current: bool = True
     """Whether it answers for what the pool wants now; nothing matches an expectation that does not."""
 
@@ -219,6 +223,9 @@ def _compare(ref: ObjectRef, expected: Expected, status: Status) -> tuple[Verdic
 
 
 def _stale(ref: ObjectRef, expected: Expected) -> Finding:
+    if expected.source == FORBIDDEN:
+        message = f"The expected image of Node {ref.name} is not known: the account may not read MachineConfigs"
+        return Finding("cluster.expectation_forbidden", ref, message)
     return Finding("cluster.expectation_not_current", ref, f"{expected.pull_spec or 'no image'} is not current")
 
 

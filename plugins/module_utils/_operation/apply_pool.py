@@ -47,6 +47,7 @@ def _apply(session: Session, ask: Ask) -> dict[str, t.Any]:
     patch = model.pool_patch(current, ask.wanted)
     if not patch:
         return _result(session, current, current, changed=False)
+    _refuse_release(current, ask.wanted)
     _refuse_change(session, Pool.from_api(current), ask.wanted)
     changed = session.patch(MACHINE_CONFIG_POOL, ask.wanted.name, patch, dry_run=ask.check_mode)
     return _result(session, current, changed, changed=True)
@@ -71,10 +72,16 @@ def _refuse_stuck_nodes(session: Session, new: Pool) -> None:
         raise Refused(f"create MachineConfigPool {new.name}", reason, "Choose another node_selector")
 
 
+def _refuse_release(current: Object, wanted: WantedPool) -> None:
+    """Refuse to release a pool while anybody but us pauses it, or may do so."""
+    pool = Pool.from_api(current)
+    if wanted.paused is False and pool.paused and not pool.paused_by_us:
+        remedy = "Ask who paused it; oc can release it, once nobody else states spec.paused"
+        raise Refused(f"release MachineConfigPool {pool.name}", model.why_pause_stays(current), remedy)
+
+
 def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
     what = f"change MachineConfigPool {pool.name}"
-    if wanted.paused is False and pool.paused and not pool.paused_by_us:
-        raise Refused(what, "it was paused by somebody else", "Ask who paused it; oc can release it")
     if not model.selector_changes(pool, wanted):
         return
     if pool.name in BUILT_IN:

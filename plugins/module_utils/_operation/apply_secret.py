@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a pull or push secret into the wanted state, compared registry by registry; nothing secret leaves."""
+"""Bring a pull or push secret into the wanted state, compared registry by registry; nothing secret leaves.
+
+Whatever else a Secret holds stays as it is. Only in a Secret that this collection created, and only where the whole
+content is asked for, the rest is removed.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,15 @@ from dataclasses import dataclass
 from .._cluster.session import Session
 from .._errors import Refused
 from .._model import credentials as model
-from .._model.credentials import Credential
+from .._model.credentials import Content, Credential, Credentials
 from .._model.machineosconfig import MachineOSConfig
 from .._model.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
 from .._result import read_cluster, result
 from .planned_again import planned_again
+
+_NAMES_SHOWN = 10
+_NAME_SHOWN = 100
+"""How many names out of a Secret an error shows, and how many characters of each."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,10 @@ def wanted_credentials(
 ) -> dict[str, Credential]:
     """Return the credentials that the options give: a whole dockerconfigjson, or one registry's.
 
-    :raises Refused: the dockerconfigjson cannot be read
+    :raises Refused: the dockerconfigjson cannot be read, or part of a login is empty
     """
     if dockerconfigjson is None:
-        return {str(registry): Credential(str(username), str(password))} if registry else {}
+        return _of_one_registry(what, registry, username, password)
     try:
         credentials = model.read_dockerconfigjson(dockerconfigjson)
         empty = sorted(host for host, credential in credentials.items() if not credential.logs_in)
@@ -52,6 +60,17 @@ def wanted_credentials(
     except ValueError as error:
         reason = f"dockerconfigjson cannot be used: {error}"
     raise Refused(what, reason, 'Give the content of a pull secret: {"auths": {HOST: {"auth": ...}}}')
+
+
+def _of_one_registry(
+    what: str, registry: str | None, username: str | None, password: str | None
+) -> dict[str, Credential]:
+    if registry is None:
+        return {}
+    credential = Credential(str(username or ""), str(password or ""))
+    if registry and credential.logs_in:
+        return {registry: credential}
+    raise Refused(what, "registry, username or password is empty", "Give all three; see where the password comes from")
 
 
 def apply_secret(session: Session, ask: Ask) -> dict[str, t.Any]:
@@ -72,29 +91,54 @@ def _apply(session: Session, ask: Ask) -> dict[str, t.Any]:
         session.create(SECRET, secret, dry_run=ask.check_mode)
         return _result(session, ask, None, ask.credentials, changed=True)
     what = f"change {ask.label}"
-    held = _held(ask, current, what)
+    content = _content(ask, current, what)
+    held = content.credentials if content else None
     wanted = dict(ask.credentials) if ask.whole else {**(held or {}), **ask.credentials}
     if held == wanted:
         return _result(session, ask, held, held, changed=False)
-    lost = sorted(set(held or {}) - set(wanted))
+    lost = _lost(ask, content) if content else ""
     if lost and not is_ours(current):
-        reason = f"this collection did not create it, and the credentials for {', '.join(lost)} would be lost"
+        reason = f"this collection did not create it, and {lost} would be lost"
         raise Refused(what, reason, "Give registry, which leaves the others in place, or choose another name")
     if current.get("type") != model.DOCKERCONFIGJSON:
         raise Refused(what, f"it is of type {current.get('type')}, which cannot be changed", "Remove it first")
+    if content and not lost:
+        text = content.having(_changes(held or {}, ask.credentials)).text
+    else:
+        text = model.write_dockerconfigjson(wanted)
     seen = {"resourceVersion": metadata_of(current)["resourceVersion"]}
-    patch = {"metadata": seen, "data": model.data_of(wanted)}
+    patch = {"metadata": seen, "data": model.data_of(text)}
     session.patch(SECRET, ask.name, patch, ask.namespace, dry_run=ask.check_mode)
     return _result(session, ask, held, wanted, changed=True)
 
 
-def _held(ask: Ask, current: Object, what: str) -> dict[str, Credential] | None:
+def _changes(held: Credentials, asked: Credentials) -> dict[str, Credential]:
+    return {host: credential for host, credential in asked.items() if held.get(host) != credential}
+
+
+def _lost(ask: Ask, content: Content) -> str:
+    """Return what the Secret holds and would hold no more, by its names; empty where nothing is lost."""
+    if not ask.whole:
+        return ""
+    hosts, members = content.entries.keys() - ask.credentials.keys(), content.members.keys()
+    parts = [f"the credentials for {_listed(hosts)}" if hosts else "", _listed(members)]
+    return " and ".join(filter(None, parts))
+
+
+def _listed(names: t.Collection[str]) -> str:
+    """Return the first few names, for a Secret of somebody else can hold any number of any length."""
+    shown = [name[:_NAME_SHOWN] for name in sorted(names)[:_NAMES_SHOWN]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _content(ask: Ask, current: Object, what: str) -> Content | None:
     """Return what the Secret holds; None when its content is broken and ours, so that it may be written anew."""
     if current.get("type") not in model.KEYS:
         reason = f"it is of type {current.get('type')}, not one of registry credentials"
         raise Refused(what, reason, "Choose another name, or remove it first")
     try:
-        return model.of_secret(current)
+        return model.content_of(current)
     except ValueError as error:
         reason = str(error)
     if is_ours(current):
@@ -111,9 +155,9 @@ def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.A
     users = _users_of(session, ask)
     if users:
         raise Refused(what, f"MachineOSConfig {', '.join(users)} names it", "Let it name another Secret first")
-    held = _held(ask, current, what)
+    content = _content(ask, current, what)
     session.delete(SECRET, ask.name, ask.namespace, metadata_of(current).get("uid", ""), dry_run=ask.check_mode)
-    return _result(session, ask, held, None, changed=True)
+    return _result(session, ask, content.credentials if content else None, None, changed=True)
 
 
 def _users_of(session: Session, ask: Ask) -> list[str]:

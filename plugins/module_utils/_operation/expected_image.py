@@ -2,16 +2,22 @@
 """Which image should the nodes of a pool have booted?
 
 The caller's, or the one of the pool's MachineOSConfig while it answers for its present spec, or, in a pool that is not
-layered, the one of the rendered MachineConfig.
+layered, the one of the rendered MachineConfig. MachineConfigs contain the global pull secret, so not every account may
+read them. Without that right the image of such a pool is not known, and nothing matches it.
 """
 
 from __future__ import annotations
 
 import typing as t
 
-from .._cluster.session import Session
+from .._cluster.session import Forbidden, Session
 from .._errors import Refused
-from .._model.expectation import EXPECTED_OF_NOBODY, expected_of_config, image_of_rendered_config
+from .._model.expectation import (
+    EXPECTATION_FORBIDDEN,
+    EXPECTED_OF_NOBODY,
+    expected_of_config,
+    image_of_rendered_config,
+)
 from .._model.machineosbuild import POOL_LABEL
 from .._model.machineosconfig import that_serves
 from .._model.pool import Pool
@@ -64,9 +70,22 @@ def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
 def _of_rendered_config(session: Session, pool: Pool, what: str) -> Expected:
     if not pool.rendered_config:
         raise Refused(what, f"MachineConfigPool {pool.name} is not rendered yet", "Wait for it, or give expected_image")
-    image = image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
+    image = rendered_image(session, pool)
+    if image is None:
+        return EXPECTATION_FORBIDDEN
     try:
         return Expected.of_pull_spec(image, "machineconfig")
     except ValueError:
         reason = f"MachineConfig {pool.rendered_config} names no image with a digest"
         raise Refused(what, reason, "Give expected_image") from None
+
+
+def rendered_image(session: Session, pool: Pool) -> str | None:
+    """Return the image that a pool's rendered MachineConfig names, or None when the account may not read it.
+
+    :raises Refused: the MachineConfig cannot be read for another reason
+    """
+    try:
+        return image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
+    except Forbidden:
+        return None

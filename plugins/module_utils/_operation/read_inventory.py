@@ -13,12 +13,11 @@ from .._cluster.connection import connect
 from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
 from .._errors import Refused, attempt
-from .._model.expectation import EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config, image_of_rendered_config
+from .._model.expectation import EXPECTATION_FORBIDDEN, EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config
 from .._model.inventory import AskedCluster, Variables, environment_for, node_variables, own_name
 from .._model.machineosconfig import that_serves
 from .._model.pool import AmbiguousMembership, Pool, pool_of
 from .._model.resources import (
-    MACHINE_CONFIG,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
@@ -29,6 +28,7 @@ from .._model.resources import (
 from .._model.verdict import Expected
 from .._options import CONNECTION
 from .._result import read_cluster
+from .expected_image import rendered_image
 
 _AT_ONCE = 10
 _ALIASES = {name: t.cast("list[str]", option.get("aliases", [])) for name, option in CONNECTION.items()}
@@ -109,7 +109,9 @@ def _expected_of(session: Session, pool: Pool, config: Object | None, builds: t.
         return expected_of_config(config, builds, pool)
     if not pool.rendered_config:
         return NOT_RENDERED
-    image = image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
+    image = rendered_image(session, pool)
+    if image is None:
+        return EXPECTATION_FORBIDDEN
     try:
         return Expected.of_pull_spec(image, "machineconfig")
     except ValueError:

@@ -26,6 +26,7 @@ _SOURCES = {
     "option": "named by the caller",
     "machineosconfig": "named by the pool's MachineOSConfig",
     "machineconfig": "named by the pool's rendered MachineConfig",
+    "forbidden": "not known: the account may not read the pool's rendered MachineConfig",
     "none": "of no pool, so nobody names one",
 }
 _WAYS = {

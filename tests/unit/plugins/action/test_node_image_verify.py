@@ -239,6 +239,7 @@ def test_what_the_caller_says_goes_before_the_inventory(host):
         ({"image_mode_expected": expected(current="true")}, "cluster.expectation_not_current"),
         ({"image_mode_expected": expected(pull_spec=None)}, "cluster.expectation_not_current"),
         ({"image_mode_expected": expected(source="none", pull_spec=None, current=False)}, "node.in_no_pool"),
+        ({"image_mode_expected": expected(source="forbidden", pull_spec=None)}, "cluster.expectation_forbidden"),
         ({"image_mode_cached": True}, "cluster.expectation_cached"),
     ],
 )

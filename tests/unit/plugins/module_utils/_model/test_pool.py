@@ -151,6 +151,75 @@ def test_a_pause_of_somebody_else_under_a_mark_that_stayed_behind_is_not_ours():
     assert not Pool.from_api(held).paused_by_us
 
 
+def entry(manager: str = "imagemode.openshift", operation: str = "Update", **more: t.Any) -> dict[str, t.Any]:
+    """An entry of managedFields as the API server writes it."""
+    fields = {"f:spec": {".": {}, "f:paused": {}}}
+    return {"manager": manager, "operation": operation, "fieldsType": "FieldsV1", "fieldsV1": fields, **more}
+
+
+def paused_by(*entries: dict[str, t.Any], mark: str = "imagemode.openshift") -> dict[str, t.Any]:
+    """A paused pool with our mark and these managers."""
+    pool = machine_config_pool(paused=True, annotations={OWN + "paused-by": mark})
+    return {**pool, "metadata": {**pool["metadata"], "managedFields": list(entries)}}
+
+
+OF_STATUS = {"manager": "machine-config-controller", "operation": "Update", "fieldsV1": {"f:status": {}}}
+OF_SELECTOR = entry("argocd", "Apply", fieldsV1={"f:spec": {"f:nodeSelector": {}}})
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry()],
+        [entry(), entry(apiVersion="machineconfiguration.openshift.io/v2")],
+        [OF_STATUS, OF_SELECTOR, entry(), {"manager": "nothing"}],
+    ],
+)
+def test_a_pause_is_ours_while_no_other_manager_owns_it(entries):
+    assert Pool.from_api(paused_by(*entries)).paused_by_us
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (entry("argocd-controller", "Apply"), "argocd-controller by Apply"),
+        (entry("kubectl-edit"), "kubectl-edit by Update"),
+        (entry(operation="Apply"), "imagemode.openshift by Apply"),
+        (entry(subresource="scale"), "imagemode.openshift by Update"),
+        (entry("whole", "Apply", fieldsV1={"f:spec": {}}), "whole by Apply"),
+        (entry(""), "unnamed by Update"),
+    ],
+)
+def test_a_pause_that_another_manager_states_too_is_not_ours(other, named):
+    for entries in ([entry(), other], [other, entry()]):
+        pool = paused_by(*entries)
+        assert not Pool.from_api(pool).paused_by_us
+        assert model.why_pause_stays(pool).endswith(f"also by somebody else ({named})")
+        assert not Pool.from_api(model.reduced(pool)).paused_by_us
+
+
+@pytest.mark.parametrize(
+    ("pool", "reason"),
+    [
+        (paused_by(), "metadata.managedFields do not show who paused it"),
+        (paused_by(OF_STATUS), "metadata.managedFields do not show who paused it"),
+        (paused_by(entry("oc")), "it was paused by somebody else (oc by Update)"),
+        (paused_by(entry(), mark="me"), "it was paused by somebody else"),
+        (paused_by(entry(), entry("oc"), mark="me"), "it was paused by somebody else (oc by Update)"),
+    ],
+)
+def test_a_pause_that_is_not_proven_to_be_ours_is_not_ours(pool, reason):
+    assert not Pool.from_api(pool).paused_by_us
+    assert model.why_pause_stays(pool) == reason
+
+
+def test_a_release_is_for_the_pool_that_was_read_only():
+    pool = paused_by(entry())
+    pool["metadata"]["resourceVersion"] = "7"
+    assert pool_patch(pool, WantedPool("layered", paused=False))["metadata"]["resourceVersion"] == "7"
+    assert "resourceVersion" not in pool_patch(machine_config_pool(), WantedPool("layered", paused=True))["metadata"]
+
+
 @pytest.mark.parametrize(("asked", "written"), [("2", 2), ("0", 0), ("25%", "25%")])
 def test_max_unavailable_is_written_as_the_api_wants_it(asked, written):
     assert new_object(WantedPool("layered", max_unavailable=asked))["spec"]["maxUnavailable"] == written

@@ -84,6 +84,50 @@ def test_a_pause_by_somebody_else_is_never_undone(api, session):
     assert api.writes == []
 
 
+STATES_IT_TOO = {"manager": "argocd", "operation": "Apply", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+
+
+def stated_by_another(pool: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The pool once somebody else states by server-side apply that it is paused."""
+    managers = [*pool["metadata"]["managedFields"], STATES_IT_TOO]
+    return {**pool, "metadata": {**pool["metadata"], "managedFields": managers}}
+
+
+def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released_and_he_is_named(api, session):
+    api.keep(MACHINE_CONFIG_POOL, stated_by_another(machine_config_pool(annotations=HELD, paused=True)))
+    with pytest.raises(Refused) as refused:
+        apply_pool(session, ask(paused=False))
+    assert str(refused.value) == (
+        "Could not release MachineConfigPool layered: it was paused by this collection and also by somebody else "
+        "(argocd by Apply). Ask who paused it; oc can release it, once nobody else states spec.paused."
+    )
+    assert api.writes == []
+    assert apply_pool(session, ask(max_unavailable="2"))["pool"]["paused_by_us"] is False
+
+
+def test_a_pause_that_somebody_else_states_between_our_look_and_our_write_is_not_released(api, session, monkeypatch):
+    pool = machine_config_pool(annotations=HELD, paused=True)
+    api.keep(MACHINE_CONFIG_POOL, pool)
+    patch = session.patch
+
+    def late(*arguments: t.Any, **more: t.Any) -> t.Any:
+        api.keep(MACHINE_CONFIG_POOL, stated_by_another(pool))
+        return patch(*arguments, **more)
+
+    monkeypatch.setattr(session, "patch", late)
+    with pytest.raises(Refused, match=r"also by somebody else \(argocd by Apply\)"):
+        apply_pool(session, ask(paused=False))
+    assert api.kept(MACHINE_CONFIG_POOL, "layered")["spec"]["paused"]
+
+
+def test_a_pause_is_not_released_once_the_proof_that_it_is_ours_was_removed(api, session):
+    pool = machine_config_pool(annotations=HELD, paused=True)
+    api.keep(MACHINE_CONFIG_POOL, {**pool, "metadata": {**pool["metadata"], "managedFields": []}})
+    with pytest.raises(Refused, match="managedFields do not show who paused it"):
+        apply_pool(session, ask(paused=False))
+    assert api.writes == []
+
+
 def test_a_pause_by_somebody_else_is_not_made_ours(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool(paused=True))
     done = apply_pool(session, ask(paused=True))

@@ -111,6 +111,148 @@ def test_one_registry_is_changed_among_those_of_somebody_else_and_nothing_of_the
     assert not apply_secret(session, ask(whole=False))["changed"]
 
 
+THEIRS = (
+    '{"HttpHeaders" : {"X-Meta": ["a",  1.10]}, "credHelpers":{"ecr.aws":"ecr-login"}, "auths": {'
+    '"quay.io": {"auth":"dTpw", "email" : "u\\u00e9@example.com", "weight": 1.0000000000000000001},'
+    '"empty.io": {}, "null.io": null, "odd.io": {"auth": "dTpw=="}, "broken.io": { "auth" : "%%%" },'
+    '"registry.example.com": {"auth":"b2xkOm9sZA==","email":"b@example.com","identitytoken":"old","x":{"y":[1e3]}}'
+    '}, "credsStore": null, "detachKeys": "ctrl-e"}'
+)
+
+
+def text_of(content: str, kind: str = "kubernetes.io/dockerconfigjson", **more: str) -> dict[str, t.Any]:
+    """A Secret of somebody else with this text for its content."""
+    made = secret("push", kind=kind)
+    (key,) = made["data"]
+    return {**made, "data": {**more, key: base64.b64encode(content.encode()).decode()}}
+
+
+def kept_text(api) -> str:
+    return base64.b64decode(api.kept(SECRET, "push", NAMESPACE)["data"][".dockerconfigjson"]).decode()
+
+
+def test_what_is_not_understood_in_a_secret_of_somebody_else_keeps_its_text(api, session):
+    api.keep(SECRET, text_of(THEIRS, another="a2V5"))
+    done = apply_secret(session, ask(whole=False))
+    assert done["changed"]
+    assert api.kept(SECRET, "push", NAMESPACE)["data"]["another"] == "a2V5"
+    text = kept_text(api)
+    for part in (
+        '"HttpHeaders":{"X-Meta": ["a",  1.10]}',
+        '"credHelpers":{"ecr.aws":"ecr-login"}',
+        '"quay.io":{"auth":"dTpw", "email" : "u\\u00e9@example.com", "weight": 1.0000000000000000001}',
+        '"empty.io":{}',
+        '"null.io":null',
+        '"odd.io":{"auth": "dTpw=="}',
+        '"broken.io":{ "auth" : "%%%" }',
+        '"credsStore":null',
+        '"detachKeys":"ctrl-e"',
+    ):
+        assert part in text
+    before, after = json.loads(THEIRS), json.loads(text)
+    entry = {"email": "b@example.com", "x": {"y": [1e3]}, "auth": auth("builder", "hunter2")}
+    assert after == {**before, "auths": {**before["auths"], HOST: entry}}
+    assert list(after["auths"]) == list(before["auths"])
+    assert not apply_secret(session, ask(whole=False))["changed"]
+    assert len(api.writes) == 1
+
+
+def test_a_secret_that_has_the_credential_is_not_written_whatever_else_it_holds(api, session):
+    api.keep(SECRET, text_of(THEIRS.replace("b2xkOm9sZA==", auth("builder", "hunter2")).replace('"old"', '""')))
+    assert not apply_secret(session, ask(whole=False))["changed"]
+    assert api.writes == []
+
+
+def test_the_whole_content_of_a_secret_of_somebody_else_is_not_replaced_and_what_would_be_lost_is_named(api, session):
+    api.keep(SECRET, text_of(THEIRS))
+    with pytest.raises(Refused) as refused:
+        apply_secret(session, ask())
+    assert str(refused.value) == (
+        f"Could not change Secret {NAMESPACE}/push: this collection did not create it, and the credentials for "
+        "broken.io, empty.io, null.io, odd.io, quay.io and HttpHeaders, credHelpers, credsStore, detachKeys would be "
+        "lost. Give registry, which leaves the others in place, or choose another name."
+    )
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("name", ["credHelpers", "HttpHeaders"])
+def test_what_is_no_credential_would_be_lost_as_well(name, api, session):
+    api.keep(SECRET, text_of(json.dumps({name: {"a": "b"}, "auths": {HOST: {"auth": auth("old", "old")}}})))
+    with pytest.raises(Refused, match=f"did not create it, and {name} would be lost"):
+        apply_secret(session, ask())
+    assert api.writes == []
+
+
+def test_the_unknown_part_of_an_entry_stays_also_where_the_whole_content_is_asked_for(api, session):
+    api.keep(SECRET, text_of(json.dumps({"auths": {HOST: {"auth": auth("old", "old"), "email": "b@example.com"}}})))
+    assert apply_secret(session, ask())["changed"]
+    entry = {"email": "b@example.com", "auth": auth("builder", "hunter2")}
+    assert json.loads(kept_text(api)) == {"auths": {HOST: entry}}
+
+
+def test_the_whole_content_of_a_secret_of_ours_is_what_is_asked_for(api, session):
+    api.keep(SECRET, {**text_of(THEIRS), "metadata": ours("push")["metadata"]})
+    assert apply_secret(session, ask())["changed"]
+    assert json.loads(kept_text(api)) == {"auths": {HOST: {"auth": auth("builder", "hunter2")}}}
+
+
+@pytest.mark.parametrize("content", ["{}", '{"auths": null}', '{"auths": {}}', '{"credsStore": "pass"}', " {\n} "])
+def test_a_registry_is_added_to_a_content_without_credentials(content, api, session):
+    api.keep(SECRET, text_of(content))
+    assert apply_secret(session, ask(whole=False))["changed"]
+    before = {k: v for k, v in json.loads(content).items() if k != "auths"}
+    assert json.loads(kept_text(api)) == {**before, "auths": {HOST: {"auth": auth("builder", "hunter2")}}}
+
+
+def test_the_entries_of_the_older_layout_stay_beside_the_one_that_is_added(api, session):
+    api.keep(SECRET, text_of('{"quay.io": {"auth":  "dTpw"}, "empty.io": {}}'))
+    assert apply_secret(session, ask(whole=False))["changed"]
+    assert kept_text(api).startswith('{"auths":{"quay.io":{"auth":  "dTpw"},"empty.io":{},"registry.example.com":{')
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"auths": {"hunter2.io": {}, "hunter2.io": {}}}', "it names a member of an object twice"),
+        ('{"auths": {}, "auths": {"hunter2": {}}}', "it names a member of an object twice"),
+        ('{"hunter2": [{"a": 1, "a": 2}], "auths": {}}', "it names a member of an object twice"),
+        ('{"hunter2": NaN, "auths": {}}', "it is not JSON"),
+        ('{"auths": {"hunter2.io": {"x": -Infinity}}}', "it is not JSON"),
+        ('{"auths": ' + '{"hunter2":' * 100_000 + "1" + "}" * 100_001, "it is nested too deeply"),
+        ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
+        ('["hunter2"]', "it is not JSON that describes an object"),
+        ('{"auths": {"hunter2.io": "hunter2"}}', "it has no object auths with an object a registry"),
+        ('{"auths": ["hunter2"]}', "it has no object auths with an object a registry"),
+        ("\ufeff{}", "it is not JSON"),
+    ],
+    ids=range(11),
+)
+@pytest.mark.parametrize("kind", ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"])
+def test_content_of_somebody_else_that_cannot_be_kept_exactly_is_refused_without_being_quoted(
+    kind, content, reason, api, session
+):
+    api.keep(SECRET, text_of(content, kind))
+    with pytest.raises(Refused) as refused:
+        apply_secret(session, ask(whole=False))
+    assert f"its content cannot be read: {reason}. " in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert api.writes == []
+
+
+def test_what_an_error_names_of_a_secret_is_limited(api, session):
+    api.keep(SECRET, text_of(json.dumps({"auths": {f"{'x' * 5000}{n}.io": {} for n in range(500)}})))
+    with pytest.raises(Refused, match="and 490 more would be lost") as refused:
+        apply_secret(session, ask())
+    assert len(str(refused.value)) < 2000
+
+
+def test_nothing_secret_of_an_entry_that_cannot_be_read_leaves(api, session):
+    api.keep(SECRET, text_of('{"auths": {"broken.io": {"auth": "top!secret", "note": "top!secret"}}}'))
+    done = apply_secret(session, ask(whole=False))
+    assert [r["host"] for r in done["secret"]["registries"]] == ["broken.io", HOST]
+    assert "top!secret" not in json.dumps(done)
+
+
 def test_credentials_of_somebody_else_are_not_thrown_away(api, session):
     api.keep(SECRET, secret("push", {"quay.io": {"auth": auth("u", "p")}}))
     with pytest.raises(Refused, match=r"the credentials for quay\.io would be lost\. Give registry"):
@@ -198,3 +340,25 @@ def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
         wanted_credentials("apply Secret ns/push", text, None, None, None)
     assert "hunter2" not in str(refused.value)
     assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"auths": {"r": {"auth": "dTpw"}, "r": {"auth": "dTpw"}}}', "it names a member of an object twice"),
+        ('{"auths": {"r": {"auth": "dTpw", "x": NaN}}}', "it is not JSON"),
+        ('{"auths": {"r": {"auth": "dTpw", "x": 1e999}}}', "it holds a number that is too large"),
+        ('{"auths":' * 100_000, "it is nested too deeply"),
+        ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
+    ],
+    ids=range(5),
+)
+def test_a_file_that_would_be_stored_differently_is_refused(text, reason):
+    with pytest.raises(Refused, match=f"^Could not apply Secret ns/push: dockerconfigjson cannot be used: {reason}"):
+        wanted_credentials("apply Secret ns/push", text, None, None, None)
+
+
+@pytest.mark.parametrize("options", [("", "u", "p"), (HOST, "", "p"), (HOST, "u", ""), (HOST, None, None)])
+def test_a_login_with_an_empty_part_is_refused(options):
+    with pytest.raises(Refused, match="registry, username or password is empty"):
+        wanted_credentials("apply Secret ns/push", None, *options)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import node_variables
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import Pool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
     MACHINE_CONFIG,
@@ -11,6 +12,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.resourc
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Expected
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.expected_image import (
+    expected_by_inventory,
     expected_by_option,
     expected_of_pool,
 )
@@ -22,7 +24,9 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_config_pool,
     machine_os_build,
     machine_os_config,
+    node,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden, refusal
 
 POOL = Pool.from_api(machine_config_pool())
 BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
@@ -75,6 +79,21 @@ def rendered(image: str) -> dict:
 def test_a_pool_that_is_not_layered_expects_its_rendered_configs_image(api, session):
     api.keep(MACHINE_CONFIG, rendered(image_of("a")))
     assert expected_of_pool(session, POOL, "try") == Expected(image_of("a"), digest_of("a"), "machineconfig", True)
+
+
+def test_without_the_right_on_machineconfigs_the_image_is_not_known_and_that_is_no_error(api, session):
+    api.always_fail("/machineconfigs/", forbidden("machineconfigs"))
+    expected = expected_of_pool(session, POOL, "try")
+    assert expected == Expected("", "", "forbidden", current=False)
+    said = node_variables(node(), "layered", expected, None)["image_mode_expected"]
+    assert expected_by_inventory(said, "try") == expected
+
+
+@pytest.mark.parametrize("status", [401, 404, 422])
+def test_a_machineconfig_that_cannot_be_read_for_another_reason_is_an_error(status, api, session):
+    api.always_fail("/machineconfigs/", refusal(status, "Other", "no", name=RENDERED))
+    with pytest.raises(Refused, match=f"^Could not get MachineConfig {RENDERED}: "):
+        expected_of_pool(session, POOL, "try")
 
 
 @pytest.mark.parametrize("image", ["", "quay.io/os:t"])

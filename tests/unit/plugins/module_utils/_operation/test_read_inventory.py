@@ -98,6 +98,13 @@ def test_only_pods_in_which_a_command_runs_are_named(cluster, session):
     assert (pods["worker-1"], pods["worker-2"]) == (None, None)
 
 
+def test_without_the_right_on_machineconfigs_the_other_pools_are_read_all_the_same(cluster, session):
+    cluster.always_fail("/machineconfigs/", forbidden("machineconfigs"))
+    expected = said(read_nodes(session, ASKED, Wanted()), "expected")
+    assert expected["worker-0"]["digest"] is not None
+    assert expected["worker-1"] == {"pull_spec": None, "digest": None, "source": "forbidden", "current": False}
+
+
 def test_without_expectations_nodes_and_pools_are_enough(cluster, session):
     for plural in ("machineosconfigs", "machineosbuilds", "machineconfigs/", "pods"):
         cluster.always_fail(plural, forbidden(plural))

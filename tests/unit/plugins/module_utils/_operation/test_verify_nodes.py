@@ -345,6 +345,20 @@ def test_nodes_of_several_pools_are_each_held_to_their_own(cluster, nodes, sessi
     assert [n["expected"]["source"] for n in done["nodes"]] == ["machineconfig", "machineosconfig"]
 
 
+@pytest.mark.parametrize("transport", ["pod_exec", "api"])
+def test_without_the_right_on_machineconfigs_the_nodes_of_that_pool_alone_are_unknown(
+    transport, cluster, nodes, session
+):
+    cluster.always_fail("/machineconfigs/", forbidden("machineconfigs"))
+    nodes.answers["plain-0"] = [Output(rpm_ostree_status(booted_image("c")), "", 0)]
+    done = verify_nodes(session, ask(pool="", names=["worker-0", "plain-0"], transport=transport, fail_on=frozenset()))
+    assert verdicts(done) == {"plain-0": "unknown", "worker-0": "match" if transport == "pod_exec" else "unknown"}
+    (finding,) = done["nodes"][0]["findings"]
+    assert finding["id"] == "cluster.expectation_forbidden"
+    assert "the account may not read MachineConfigs" in finding["message"]
+    assert "rendered-configs.yaml" in finding["remedy"]
+
+
 def test_nodes_are_chosen_by_label(cluster, nodes, session):
     done = verify_nodes(session, ask(pool="", selector="node-role.kubernetes.io/layered"))
     assert verdicts(done) == {"worker-0": "match", "worker-1": "match"}
