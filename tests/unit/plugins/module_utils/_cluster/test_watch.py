@@ -9,6 +9,7 @@ import tracemalloc
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import session as sessions
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import (
@@ -363,17 +364,18 @@ def test_objects_are_kept_as_the_caller_wants_them_listed_and_changed(api, sessi
     assert next(seen).item == {"name": "worker-1", "of": "Node"}
 
 
-def test_a_list_of_5000_objects_is_never_in_memory_as_a_whole(session):
+def test_a_list_of_5000_objects_is_never_in_memory_as_a_whole(session, monkeypatch):
     """50 MB of objects, of which a name is kept; a page is 5 MB."""
     pages = iter(range(10))
 
-    def ask(method: str, path: str, query: t.Mapping[str, str]) -> t.Any:
+    def read_page(*dummy: t.Any) -> t.Any:
         page = next(pages)
         items = [{"metadata": {"name": f"{page}-{number}"}, "status": "x" * 10_000} for number in range(500)]
-        return {"items": items, "metadata": {"resourceVersion": "7", "continue": "more" if page < 9 else ""}}
+        return sessions._Page(items, "7", "more" if page < 9 else "", 5_000_000)
 
+    monkeypatch.setattr(session, "_page", read_page)
     tracemalloc.start()
-    listing = session.pages("/api/v1/nodes", {}, ask, keep=lambda obj: {"name": obj["metadata"]["name"]})
+    listing = session.pages("/api/v1/nodes", {}, keep=lambda obj: {"name": obj["metadata"]["name"]})
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(listing.items) == 5000
