@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import session as sessions
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.response_body import ResponseLimits
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import (
     Changed,
@@ -499,3 +500,50 @@ def test_the_end_of_an_outage_is_told(api, session):
     assert [type(next(seen)) for dummy in range(2)] == [Listed, Interrupted]
     api.keep(NODE, node("worker-1"))
     assert [type(next(seen)) for dummy in range(2)] == [Open, Changed]
+
+
+def test_a_watch_that_is_ahead_of_its_caller_waits_and_leaves_with_him(session):
+    span = watches._Span(time.monotonic() + LONG)
+    events: queue.Queue[t.Any] = queue.Queue(1)
+    watcher = watches._Watcher(session, NODES, "100", span, events)
+    watcher._report(Reached("Node", "101"))
+    span.end()
+    with pytest.raises(watches._Left):
+        watcher._report(Reached("Node", "102"))
+    assert events.get_nowait() == Reached("Node", "101")
+
+
+def test_nobody_goes_on_watching_for_a_caller_that_has_gone_while_events_wait(api, session):
+    before = set(threading.enumerate())
+    seen = watch(session, [NODES], {"Node": "100"}, LONG)
+    next(seen)
+    api.keep(NODE, *(node(f"worker-{number}") for number in range(300)))
+    (watcher,) = (thread for thread in threading.enumerate() if thread not in before and thread.name == "watch Node")
+    seen.close()
+    watcher.join(LONG / 2)
+    assert not watcher.is_alive()
+
+
+def test_nothing_is_lost_when_the_caller_is_slow(api, session, monkeypatch):
+    monkeypatch.setattr(watches, "_QUEUED", 1)
+    api.keep(NODE, node("worker-0"))
+    seen = events(session)
+    next(seen)
+    api.await_requests("watch", 1)
+    api.keep(NODE, *(node(f"worker-{number}") for number in range(1, 50)))
+    assert [changed(next(seen))[0] for dummy in range(49)] == [f"worker-{number}" for number in range(1, 50)]
+
+
+def test_a_watch_that_reports_ever_more_objects_ends(api, session):
+    session.limits = ResponseLimits(list_size=50_000)
+    api.keep(NODE, *(node(f"worker-{number}") for number in range(300)))
+    with pytest.raises(Refused, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
+        list(events(session, Node="100"))
+
+
+def test_a_watch_may_report_the_same_object_for_ever(api, session):
+    session.limits = ResponseLimits(list_size=50_000)
+    seen = events(session, Node="100")
+    for dummy in range(300):
+        api.keep(NODE, node("worker-0"))
+    assert [changed(next(seen)) for dummy in range(300)] == [("worker-0", False)] * 300
