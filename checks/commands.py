@@ -90,13 +90,15 @@ class Setting:
             check=False,
         )
 
-    def pytest(self, *arguments: str | Path, folder: Path | None = None) -> Count:
+    def pytest(
+        self, *arguments: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
+    ) -> Count:
         """Run pytest and count its tests; a skipped test has shown nothing and counts as failed."""
         with tempfile.TemporaryDirectory() as scratch:
             report = Path(scratch) / "report.xml"
             ran = self.run(
                 "python", "-m", "pytest", "-o", f"cache_dir={CACHE / 'pytest'}", f"--junit-xml={report}", *arguments,
-                folder=folder,
+                folder=folder, variables=variables,
             )  # fmt: skip
             counted = _read_report(report) if report.exists() else Count()
         if not ran.ok and not counted.failed:

@@ -61,6 +61,8 @@ _UNDECIDED = frozenset((500, 502, 504))
 _MERGE_PATCH = "application/merge-patch+json"
 _LONGEST_MESSAGE = 8192
 """Characters of an error message."""
+_LONGEST_REASON = 200
+"""Characters of the reason for a connection's failure."""
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """An escape that may stand for half of a character. The API server writes none."""
 _CHECK_ADDRESS = "See whether the address is right and the cluster is up"
@@ -558,7 +560,8 @@ def _plain(error: BaseException) -> str:
     inner = error.__context__ or error.__cause__
     if isinstance(inner, OSError):
         return _plain(inner)
-    return str(error).rpartition(": ")[2] or type(error).__name__
+    text = str(error).rpartition(": ")[2]  # may quote a whole line of the response
+    return (text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} [...]") or type(error).__name__
 
 
 def _is_certificate(error: BaseException) -> bool:

@@ -435,3 +435,9 @@ def test_a_write_whose_answer_came_too_slowly_is_sent_again(serve):
 
 def test_names_from_a_cluster_stay_one_segment_of_a_path():
     assert POD.path("a/b", "c", "log") == "/api/v1/namespaces/c/pods/a%2Fb/log"
+
+
+def test_the_reason_of_a_failure_does_not_quote_a_whole_line(serve):
+    with pytest.raises(Unreachable) as error:
+        session_with(serve(says(b"x" * 60_000 + b"\r\n\r\n")).url).request_once("GET", PATH)
+    assert len(str(error.value)) < 400
