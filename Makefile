@@ -8,7 +8,10 @@ without_lab := lint typing unit clients checks-test tarball sanity
 with_lab := lab-test integration molecule
 
 .NOTPARALLEL:
-.PHONY: help env copy test $(without_lab) $(with_lab) matrix releases demo bench mutation findings clean root
+.PHONY: help env copy test $(without_lab) $(with_lab) matrix releases demo bench fuzz mutation findings clean root
+
+# Examples of each fuzz test: make fuzz FUZZ_EXAMPLES=100000
+FUZZ_EXAMPLES ?= 5000
 
 help:
 	@echo 'make demo         watch the collection do its whole job, on this machine (root)'
@@ -18,6 +21,7 @@ help:
 	@echo 'make matrix       oldest and newest ansible-core, kubernetes.core, client and Python'
 	@echo 'make releases     what the operator does from an edit to a rollout, case by case, on each release of the lab (root)'
 	@echo 'make bench        requests, seconds and memory beside kubectl and oc, over 1000 nodes, long outages, failed builds, and what peers answer (root)'
+	@echo 'make fuzz         give hostile input to what reads nodes and the API server; FUZZ_EXAMPLES=N examples of each test (5000)'
 	@echo 'make mutation     change the code of the verdict and see whether the tests notice'
 	@echo 'make env copy     only the Python environment; only the copy of the collection that tests run against'
 	@echo 'make findings     write the page of findings of the documentation from the table in the code'
@@ -54,6 +58,9 @@ demo: root env
 
 bench: root env
 	@$(python) -m checks bench
+
+fuzz: env
+	@$(python) -m checks fuzz --examples $(FUZZ_EXAMPLES)
 
 mutation: env
 	@$(python) -m checks mutation

@@ -18,6 +18,7 @@ from .findings_page import write_findings_page
 from .mutation import mutation as mutate
 from .outcome import Count, Outcome, table, total
 from .steps import STEPS
+from .steps import fuzz as run_fuzz
 from .tree import NEWEST_TREE
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -72,6 +73,13 @@ def releases() -> None:
     """Run what the operator does, case by case, on each release of the lab."""
     NEWEST_TREE.refresh()
     raise typer.Exit(code=0 if compare_releases(Setting(NEWEST_TREE)) else 1)
+
+
+@app.command()
+def fuzz(examples: t.Annotated[int, typer.Option(help="examples of each test", min=1)] = 5000) -> None:
+    """Give hostile input to what reads the answers of nodes and of the API server."""
+    NEWEST_TREE.refresh()
+    raise typer.Exit(code=0 if run_fuzz(Setting(NEWEST_TREE), examples).ok else 1)
 
 
 @app.command()

@@ -24,8 +24,16 @@ class Step:
 
 
 def unit(setting: Setting) -> Count:
-    """The unit tests, in the copied collection, so that they import it by its full name."""
-    return setting.pytest("tests/unit")
+    """The unit tests, in the copied collection, so that they import it by its full name.
+
+    A few examples of the fuzz tests run as well, the same ones every time.
+    """
+    return setting.pytest("tests/unit") + fuzz(setting)
+
+
+def fuzz(setting: Setting, examples: int = 0) -> Count:
+    """The fuzz tests, with so many new examples of each."""
+    return setting.pytest("tests/fuzz", variables={"FUZZ_EXAMPLES": str(examples)})
 
 
 def checks_test(setting: Setting) -> Count:

@@ -64,6 +64,8 @@ options:
         of the Containerfile print, credentials as well.
       - The folder is on the host where the module runs, which C(delegate_to) chooses, and is made when it is not there.
       - A log is gone on with where it ended, also by a run that is started again after another one was killed.
+      - A saved log has at most 256 MiB. Then a last line says that the rest is not saved. A line of more than
+        64 KiB is cut.
       - What cannot be read or written is told in RV(findings), and the wait goes on.
     type: path
   fail_on_findings:

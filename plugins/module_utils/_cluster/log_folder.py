@@ -9,11 +9,19 @@ many lines are passed over as the file has.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
 import typing as t
 from dataclasses import dataclass
+
+from .response_body import size_text
+
+LOG_LIMIT = 256 << 20
+"""Bytes of a saved log: a build that writes without end must not fill the disk."""
+FULL = f"[imagemode.openshift: the log is larger than {size_text(LOG_LIMIT)}, the rest is not saved]\n".encode()
+"""The last line of a saved log that reached the limit."""
 
 _SECOND = 19
 """Length of ``2026-03-01T12:00:00``: times are UTC with nanoseconds, so they sort as texts."""
@@ -52,6 +60,8 @@ class LogFile:
         # the log into another place.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self.path = path
+        self.is_full = False
+        """Whether the limit is reached, so that nothing more is saved."""
         self._fd = os.open(os.path.basename(path), flags, 0o600, dir_fd=folder)
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
@@ -63,7 +73,16 @@ class LogFile:
             raise
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines. Raises OSError; then the rest of them is missing."""
+        """Write whole lines. Raises OSError; then the rest of them is missing, as it is when the log is full."""
+        if not self.is_full and os.fstat(self._fd).st_size + len(lines) > LOG_LIMIT:
+            self._append(FULL)
+            self.is_full = True
+        if self.is_full:
+            reason = f"the log is larger than {size_text(LOG_LIMIT)}, the rest is not saved"
+            raise OSError(errno.EFBIG, reason)
+        self._append(lines)
+
+    def _append(self, lines: bytes) -> None:
         rest = memoryview(lines)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
@@ -82,6 +101,7 @@ class LogFile:
                 if not line.endswith(b"\n"):
                     break
                 place, end = place.after(line), end + len(line)
+                self.is_full = line == FULL
         os.ftruncate(self._fd, end)
         return place
 

@@ -13,11 +13,13 @@ import time
 import typing as t
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 
 from .._errors import Refused
 from .._model.build_attempts import Attempt, Container, attempts
 from .._model.resources import OPERATOR_NAMESPACE, POD, Object, metadata_of
 from .build_pods import pods_subject
+from .lines import LineSplitter
 from .log_folder import LogFile, LogFolder, Place, without_times
 from .session import ApiError, Session, Unreachable, reaching
 from .watch import Changed, Listed, watch
@@ -25,7 +27,13 @@ from .watch import Changed, Listed, watch
 TAIL_LINES = 20000
 """Lines of a log that are read to explain a failure; the builder's debugging makes most of them."""
 
+LONGEST_LINE = 1 << 16
+"""Bytes of a line that are kept; the rest is cut. buildah's own lines are far shorter."""
+FOLLOWED = 3600.0
+"""Seconds until a followed log is opened again: a builder may be silent for long."""
 _MAX_TEXT = 4 << 20
+_MOST_LOGS = 40
+"""Logs of one build that are followed. The Job makes four pods at most, each with a few containers."""
 _GONE = 404
 _DENIED = (401, 403)
 
@@ -82,6 +90,9 @@ class Follower:
                     break
             except Unreachable:
                 pass
+            except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
+                self.denied = f"an unexpected {type(error).__name__}"
+                break
             (self.stop if is_last else self.ended).wait(delay)
             delay = min(delay * 2, 8.0)
         if not self.stop.is_set():  # a window that is over ends a stream, and no log
@@ -95,16 +106,18 @@ class Follower:
             query["tailLines"] = "1"
         known = self.place.lines if self.place.since else 0
         path = POD.path(self.pod, OPERATOR_NAMESPACE, "log")
-        response = self.session.open("GET", path, query, read_timeout=3600.0)
+        response = self.session.open("GET", path, query, read_timeout=FOLLOWED)
+        response.expire_in(FOLLOWED)
+        splitter = LineSplitter(LONGEST_LINE)
         with contextlib.closing(response), reaching(self.session.api_url):
-            rest = b""
-            for chunk in response.stream(65536):
-                *lines, rest = (rest + chunk).split(b"\n")
+            for piece in response.pieces():
+                lines = splitter.take(piece)
                 passed = min(known, len(lines))
                 known -= passed
                 self._take([line + b"\n" for line in lines[passed:]])
                 if self.stop.is_set():
                     return
+            rest = splitter.rest()
             if rest and not known:
                 self._take([rest + b"\n"])
 
@@ -234,7 +247,7 @@ class BuildLogs:
         try:
             response = self._session.open("GET", path, query)
             with contextlib.closing(response), reaching(self._session.api_url):
-                return _gathered(_lines(response.stream(65536)))
+                return _gathered(_lines(response.pieces()))
         except (ApiError, Unreachable) as error:
             if isinstance(error, ApiError) and error.status in _DENIED:
                 self._denied = error.message
@@ -242,7 +255,7 @@ class BuildLogs:
             return ""
         try:
             with open(self._path(attempt, container), "rb") as file:
-                return _gathered(without_times(file))
+                return _gathered(without_times(_lines(iter(partial(file.read, LONGEST_LINE), b""))))
         except OSError:
             return ""
 
@@ -297,6 +310,8 @@ class BuildLogs:
                     self._look()
         except Refused as refused:
             self._denied = refused.reason
+        except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
+            self._denied = f"an unexpected {type(error).__name__} while its pods were read"
         finally:
             self._settled.set()
 
@@ -327,8 +342,13 @@ class BuildLogs:
             return
         follower = self._followers.get(key)
         if follower is None and not self._stop.is_set():
+            if len(self._followers) + len(self._done) >= _MOST_LOGS:
+                self._denied = self._denied or f"the build has more than {_MOST_LOGS} containers"
+                return
             file = self._file(attempt, container)
-            place = file.place if file else self._places.get(key, Place())
+            place = self._places.get(key, Place())
+            if file and not file.is_full:
+                place = file.place
             follower = Follower(self._session, attempt.pod, container.name, file, place, threading.Event())
             self._followers[key] = follower
             follower.start()
@@ -364,7 +384,7 @@ def _reduced(pod: Object) -> Object:
         "status": {
             **{key: status[key] for key in ("reason", "message", "startTime") if status.get(key)},
             **{
-                kind: [{"name": s.get("name"), "state": _without_message(s.get("state") or {})} for s in status[kind]]
+                kind: [{"name": s.get("name"), "state": _without_message(s.get("state"))} for s in status[kind]]
                 for kind in ("initContainerStatuses", "containerStatuses")
                 if status.get(kind)
             },
@@ -372,18 +392,23 @@ def _reduced(pod: Object) -> Object:
     }
 
 
-def _without_message(state: Object) -> Object:
-    return {
-        name: {key: value for key, value in (fields or {}).items() if key not in ("message", "containerID")}
-        for name, fields in state.items()
-    }
+def _without_message(state: t.Any) -> Object:
+    """Return the state of a container without its message and ID, and without fields of a wrong type."""
+    if not isinstance(state, dict):
+        return {}
+    return {name: _state_fields(fields) for name, fields in state.items() if isinstance(fields, dict)}
 
 
-def _lines(chunks: t.Iterable[bytes]) -> t.Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line + b"\n" for line in whole)
+def _state_fields(fields: Object) -> Object:
+    types = {"exitCode": int, "reason": str, "startedAt": str, "finishedAt": str}
+    return {name: fields[name] for name, kind in types.items() if isinstance(fields.get(name), kind)}
+
+
+def _lines(pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    splitter = LineSplitter(LONGEST_LINE)
+    for piece in pieces:
+        yield from (line + b"\n" for line in splitter.take(piece))
+    rest = splitter.rest()
     if rest:
         yield rest
 
@@ -396,6 +421,6 @@ def _gathered(lines: t.Iterable[bytes]) -> str:
             continue
         kept.append(line)
         size += len(line)
-        while size > _MAX_TEXT:
+        while size > _MAX_TEXT or len(kept) > TAIL_LINES:
             size -= len(kept.popleft())
     return b"".join(kept).decode("utf-8", "replace")

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import time
@@ -20,8 +21,11 @@ from functools import partial
 from urllib.parse import urlencode
 
 from .._errors import Refused
+from .._model.json_text import read_json
 from .._model.resources import FIELD_MANAGER, Kind, Object
+from .._model.served_object import checked_items, checked_object, text_of
 from .connection import Connection, connect
+from .response_body import ApiResponse, ResponseLimits, ResponseTooLarge, meter_connections
 
 try:
     import kubernetes
@@ -50,12 +54,20 @@ EXPIRED = 410
 """The status with which the API server says that it has forgotten a place in a list or a watch."""
 
 T = t.TypeVar("T")
-Ask = t.Callable[[str, str, t.Mapping[str, str]], Object]
 
 _TRANSIENT = frozenset((429, 500, 502, 503, 504))
 _UNDECIDED = frozenset((500, 502, 504))
 """The statuses of a write that may have been done all the same."""
 _MERGE_PATCH = "application/merge-patch+json"
+_LONGEST_MESSAGE = 8192
+"""Characters of an error message."""
+_LONGEST_REASON = 200
+"""Characters of the reason for a connection's failure."""
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that may stand for half of a character. The API server writes none."""
+_CHECK_ADDRESS = "See whether the address is right and the cluster is up"
+_CHECK_TRUST = "Check ca_cert and validate_certs"
+_OTHER_SERVER = "Check that host, or the kubeconfig's server, is the address of the API server itself"
 
 
 class Conflict(Refused):
@@ -72,19 +84,20 @@ class Forbidden(Refused):
 class ApiError(Exception):
     """The API server answered with an error."""
 
-    def __init__(self, status: int, body: bytes, retry_after: float = 0.0) -> None:
+    def __init__(self, status: int, body: bytes | Object, retry_after: float = 0.0) -> None:
+        """
+        :param body: the body of the response, or the Status object that was read from it
+        """
         self.status = status
         self.retry_after = retry_after
         """Seconds that the API server asks to wait before it is asked again."""
         self.after_loss = False
         """Whether the answer to the same request was lost before."""
-        self.details: t.Mapping[str, t.Any] = {}
-        self.message = body.decode("utf-8", "replace").strip()
-        with contextlib.suppress(ValueError):
-            answer = json.loads(body)
-            if isinstance(answer, dict):
-                self.message = str(answer.get("message", ""))
-                self.details = answer.get("details") or {}
+        answer = _status_in(body) if isinstance(body, bytes) else body
+        details = answer.get("details")
+        self.details: t.Mapping[str, t.Any] = details if isinstance(details, dict) else {}
+        message = _text_in(answer, "message")
+        self.message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} [...]"
         super().__init__(self.message)
 
     @property
@@ -95,15 +108,19 @@ class ApiError(Exception):
     @property
     def causes(self) -> list[str]:
         """What the API server refused, field by field."""
-        causes = self.details.get("causes") or []
-        return [f"{c.get('field', '')}: {c.get('message', '')}".lstrip(": ") for c in causes if c.get("message")]
+        causes = self.details.get("causes")
+        found = [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+        told = [(_text_in(cause, "field"), _text_in(cause, "message")) for cause in found]
+        return [f"{field}: {message}".lstrip(": ") for field, message in told if message]
 
 
 class Unreachable(Exception):
     """The API server could not be reached or went away in the middle."""
 
-    def __init__(self, reason: str, final: bool = False) -> None:
+    def __init__(self, reason: str, final: bool = False, remedy: str = _CHECK_ADDRESS) -> None:
         self.final = final
+        """Whether the same request would fail again."""
+        self.remedy = remedy
         super().__init__(reason)
 
 
@@ -115,17 +132,31 @@ class Listing:
     resource_version: str
 
 
+@dataclass(frozen=True)
+class _Page:
+    """A part of a list."""
+
+    items: list[Object]
+    resource_version: str
+    next: str
+    """The token of the next page; empty on the last one."""
+    size: int
+    """Bytes of the response."""
+
+
 @dataclass
 class Session:
     """Talks to one API server.
 
     :param patience: seconds for which a request is repeated while the API server is away
+    :param limits: the time and size limits of responses
     """
 
     connection: Connection
     patience: float = PATIENCE
     sleep: t.Callable[[float], None] = time.sleep
     clock: t.Callable[[], float] = time.monotonic
+    limits: ResponseLimits = field(default_factory=ResponseLimits)
     _pool: t.Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -139,6 +170,7 @@ class Session:
         server_name = getattr(self.connection.configuration, "tls_server_name", None)
         if server_name:  # which the oldest release does not hand on either
             self._pool.connection_pool_kw["server_hostname"] = server_name
+        meter_connections(self._pool)
 
     @property
     def api_url(self) -> str:
@@ -188,40 +220,54 @@ class Session:
     def list(self, kind: Kind, namespace: str = "", label_selector: str = "", field_selector: str = "") -> Listing:
         """Return all objects, asked for in pages."""
         query = selectors(label_selector, field_selector)
-        read = partial(self.pages, kind.path(namespace=namespace), query, self.request)
+        read = partial(self.pages, kind.path(namespace=namespace), query, is_patient=True)
         return self._explained(f"list {kind.name}s", kind, read)
 
     def pages(
         self,
         path: str,
         query: t.Mapping[str, str],
-        ask: Ask | None = None,
         keep: t.Callable[[Object], Object] | None = None,
+        is_patient: bool = False,
     ) -> Listing:
         """Return a whole collection, page by page; from the beginning when the server has forgotten where it was.
 
         :param keep: what is kept of each object; a page is all that is held in memory whole
-        :param ask: sends one request; without it, each is sent once
+        :param is_patient: whether requests are repeated while the API server is away
         :raises ApiError: the API server refused
-        :raises Unreachable: it could not be reached
+        :raises Unreachable: it could not be reached, or the list exceeds its limits
         """
-        ask = ask or self.request_once
+        deadline = self.clock() + self.limits.list_seconds
         items: list[Object] = []
         place: dict[str, str] = {}
-        while True:
+        size = 0
+        for dummy in range(self.limits.list_pages):
             try:
-                page = ask("GET", path, {"limit": str(PAGE), **query, **place})
+                page = self._page(path, {"limit": str(PAGE), **query, **place}, is_patient)
             except ApiError as error:
                 if error.status != EXPIRED or not place:
                     raise
                 items, place = [], {}
                 continue
-            found = page.get("items") or []
-            items += map(keep, found) if keep else found
-            meta = page.get("metadata") or {}
-            if not meta.get("continue"):
-                return Listing(items, str(meta.get("resourceVersion", "")))
-            place = {"continue": meta["continue"]}
+            size += page.size
+            items += map(keep, page.items) if keep else page.items
+            if not page.next:
+                return Listing(items, page.resource_version)
+            if size > self.limits.list_size or self.clock() > deadline:
+                break
+            place = {"continue": page.next}
+        raise Unreachable(f"{self.api_url} sends a list that does not end", final=True, remedy=_OTHER_SERVER)
+
+    def _page(self, path: str, query: t.Mapping[str, str], is_patient: bool) -> _Page:
+        def read() -> _Page:
+            answer, size = self._read(self.open("GET", path, query))
+            with self._as_kubernetes_api():
+                meta = checked_object({"metadata": answer.get("metadata")}).get("metadata") or {}
+                version = text_of(meta.get("resourceVersion"), "metadata.resourceVersion")
+                following = text_of(meta.get("continue"), "metadata.continue")
+                return _Page(checked_items(answer.get("items")), version, following, size)
+
+        return self._repeated(read) if is_patient else read()
 
     def create(self, kind: Kind, body: Object, dry_run: bool = False) -> Object:
         """Create an object and return it as served.
@@ -268,12 +314,16 @@ class Session:
         :raises ApiError: the API server refused
         :raises Unreachable: it stayed away
         """
+        return self._repeated(lambda: self.request_once(method, path, query, body))
+
+    def _repeated(self, send: t.Callable[[], T]) -> T:
+        """Send a request, again for a while if the API server is away."""
         deadline = self.clock() + self.patience
         delay = FIRST_PAUSE
         is_lost = False
         while True:
             try:
-                return self.request_once(method, path, query, body)
+                return send()
             except ApiError as error:
                 error.after_loss = is_lost
                 is_lost = is_lost or error.status in _UNDECIDED
@@ -295,17 +345,27 @@ class Session:
         :raises ApiError: the API server refused
         :raises Unreachable: it could not be reached
         """
-        return self._read(self.open(method, path, query, body))
+        answer, dummy = self._read(self.open(method, path, query, body))
+        if method == "DELETE":  # the object or a Status, and nobody reads it
+            return answer
+        with self._as_kubernetes_api():
+            return checked_object(answer)
 
-    def _read(self, response: t.Any) -> Object:
+    def _read(self, response: ApiResponse) -> tuple[Object, int]:
+        """Return the JSON object of a response, and its size in bytes."""
         with contextlib.closing(response), reaching(self.api_url):
-            content = response.data
-        answer: t.Any = None
-        with contextlib.suppress(ValueError):
-            answer = json.loads(content)
-        if not isinstance(answer, dict):
-            raise Unreachable(f"{self.api_url} answers, but not as a Kubernetes API", final=True)
-        return answer
+            content = response.whole(self.limits.size)
+        with self._as_kubernetes_api():
+            return read_object(content, self.limits.values), len(content)
+
+    @contextlib.contextmanager
+    def _as_kubernetes_api(self) -> t.Iterator[None]:
+        """Turn a ValueError about a response into Unreachable: another server answers at this address."""
+        try:
+            yield
+        except ValueError as error:
+            reason = f"{self.api_url} answers, but not as a Kubernetes API ({error})"
+            raise Unreachable(reason, final=True, remedy=_OTHER_SERVER) from None
 
     def open(
         self,
@@ -314,13 +374,14 @@ class Session:
         query: t.Mapping[str, str] | None = None,
         body: Object | None = None,
         read_timeout: float = REQUEST_TIMEOUT,
-    ) -> t.Any:
-        """Send one request and return the response with its body still to be read.
+    ) -> ApiResponse:
+        """Send one request and return the response with its body still to be read. No redirect is followed.
 
         :raises ApiError: the API server refused
         :raises Unreachable: it could not be reached
         """
-        headers = HTTPHeaderDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        accepted = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = HTTPHeaderDict({"User-Agent": USER_AGENT, **accepted})
         for name, value in self.connection.headers():
             headers.add(name, value)
         content = None
@@ -329,19 +390,35 @@ class Session:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
         url = self.api_url + path + ("?" + urlencode(query) if query else "")
         with reaching(self.api_url):
-            response = self._pool.request(
+            raw = self._pool.request(
                 method,
                 url,
                 body=content,
                 headers=headers,
                 preload_content=False,
+                decode_content=False,
+                enforce_content_length=True,
+                redirect=False,
                 retries=False,
                 timeout=urllib3.Timeout(connect=REQUEST_TIMEOUT, read=read_timeout),
             )
-            if 200 <= response.status < 300:
-                return response
-            refusal = response.data
-        raise ApiError(response.status, refusal, _seconds(response.headers.get("Retry-After")))
+        response = ApiResponse(raw, self.limits.seconds)
+        if 200 <= response.status < 300 and not response.is_compressed:
+            return response
+        raise self._error_of(response)
+
+    def _error_of(self, response: ApiResponse) -> ApiError | Unreachable:
+        """Read a response that is not a success, and return what it means."""
+        status = response.status
+        with contextlib.closing(response), reaching(self.api_url):
+            if 300 <= status < 400:
+                reason = f"{self.api_url} answers with a redirect (HTTP {status}), which is not followed"
+                return Unreachable(reason, final=True, remedy=_OTHER_SERVER)
+            if status < 300:
+                what = "a compressed response, which was not accepted" if response.is_compressed else f"HTTP {status}"
+                return Unreachable(f"{self.api_url} answers with {what}", final=True, remedy=_OTHER_SERVER)
+            body = b"" if response.is_compressed else response.beginning(self.limits.error_size)
+        return ApiError(status, body, _seconds(response.header("Retry-After")))
 
     def _explained(self, what: str, kind: Kind, work: t.Callable[[], T]) -> T:
         """Do the work and turn what the API server answers into a sentence about *what* was tried."""
@@ -350,7 +427,7 @@ class Session:
         except ApiError as error:
             refusal = explain(error, what, kind, self.api_url)
         except Unreachable as error:
-            refusal = Refused(what, str(error), "See whether the address is right and the cluster is up")
+            refusal = Refused(what, str(error), error.remedy)
         raise refusal
 
 
@@ -365,9 +442,10 @@ def reaching(api_url: str) -> t.Iterator[None]:
     try:
         yield
     except urllib3.exceptions.SSLError as error:
-        raise Unreachable(
-            f"no trusted connection to {api_url} ({_plain(error)})", final=_is_certificate(error)
-        ) from None
+        reason = f"no trusted connection to {api_url} ({_plain(error)})"
+        raise Unreachable(reason, final=_is_certificate(error), remedy=_CHECK_TRUST) from None
+    except ResponseTooLarge as error:
+        raise Unreachable(f"{api_url}: {error}", final=True, remedy=_OTHER_SERVER) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(f"no connection to {api_url} ({_plain(error)})") from None
 
@@ -412,9 +490,55 @@ def pause(delay: float, asked: float) -> float:
     return max(delay * random.uniform(0.5, 1.0), min(asked, LONGEST_ASKED))
 
 
-def _seconds(header: str | None) -> float:
+def _seconds(header: str) -> float:
     """Return the seconds of a Retry-After header; API servers send no dates in it."""
-    return float(header) if header and header.isascii() and header.isdigit() else 0.0
+    return float(header) if header.isascii() and header.isdigit() else 0.0
+
+
+def _status_in(body: bytes) -> Object:
+    """Return the Status object of an error's body; a body of another kind is its message."""
+    with contextlib.suppress(ValueError):
+        answer = read_json(body)
+        if isinstance(answer, dict):
+            return answer
+    return {"message": body.decode("utf-8", "replace").strip()}
+
+
+def _text_in(answer: t.Mapping[str, t.Any], name: str) -> str:
+    """Return a field that holds text, and an empty text for any other."""
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def read_object(content: bytes, most_values: int) -> Object:
+    """Return the JSON object of a response.
+
+    :raises ValueError: it is none, or would need far more memory than a real one
+    """
+    # Counts the characters within texts as well, so it is an upper bound of the number of values.
+    if sum(map(content.count, (b",", b"[", b"{"))) > most_values:
+        raise ValueError("it has too many values")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    answer = read_json(text)
+    if not isinstance(answer, dict):
+        raise ValueError("it is not a JSON object")
+    if _LONE_SURROGATE.search(text):
+        _require_unicode(answer)
+    return answer
+
+
+def _require_unicode(value: t.Any) -> None:
+    """Refuse texts that cannot be encoded, wherever they would be written later.
+
+    :raises ValueError: there is one
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise ValueError("it has text that is not Unicode") from None
 
 
 def selectors(label_selector: str, field_selector: str) -> dict[str, str]:
@@ -443,7 +567,8 @@ def _plain(error: BaseException) -> str:
     inner = error.__context__ or error.__cause__
     if isinstance(inner, OSError):
         return _plain(inner)
-    return str(error).rpartition(": ")[2] or type(error).__name__
+    text = str(error).rpartition(": ")[2]  # may quote a whole line of the response
+    return (text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} [...]") or type(error).__name__
 
 
 def _is_certificate(error: BaseException) -> bool:

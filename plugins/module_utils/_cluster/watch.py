@@ -8,7 +8,6 @@ has forgotten (410) begins with a list again. Callers see whole objects and do n
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import threading
 import time
@@ -18,6 +17,9 @@ from functools import partial
 
 from .._errors import Refused
 from .._model.resources import Kind, Object
+from .._model.served_object import checked_object, text_of
+from .lines import LineSplitter
+from .response_body import ApiResponse
 from .session import (
     EXPIRED,
     FIRST_PAUSE,
@@ -28,6 +30,7 @@ from .session import (
     explain,
     pause,
     reaching,
+    read_object,
     selectors,
 )
 
@@ -42,6 +45,8 @@ SILENCE = 330.0
 """Seconds after which a watch that says nothing is opened anew: longer than a window of the usual length, because one
 of a kind that does not change is silent for all that time. Bookmarks come only when something has changed since the
 place that the watch began from. A connection that is dead is noticed before, see ``session.KEEPALIVE``."""
+_QUEUED = 64
+"""Events that wait for the caller. A watch that is ahead of it stops reading, so that they cannot fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def watch(
     :param also: what is to be watched from now on as well, asked for whenever None was taken; nobody waits for its list
     :raises Refused: a subject may not be read, or not any more for a minute
     """
-    events: queue.Queue[Event | Exception] = queue.Queue()
+    events: queue.Queue[Event | Exception] = queue.Queue(_QUEUED)
     span = _Span(time.monotonic() + seconds)
     unknown = {subject.key for subject in subjects if not versions.get(subject.key)}
     if not unknown:
@@ -221,6 +226,10 @@ class _Span:
         return self.seen_enough.is_set() or self.left <= 0
 
 
+class _Left(Exception):
+    """The caller takes no more events."""
+
+
 class _Watcher:
     """Watches one subject in a thread of its own."""
 
@@ -240,8 +249,16 @@ class _Watcher:
         """Whether the subject has ever been watched: who may list it need not be allowed to watch it."""
         self.denied_at: float | None = None
         """When it was first refused since."""
+        self._sizes: dict[str, int] = {}
+        """Bytes of the newest event of each object that the watch has reported."""
+        self._size = 0
+        """The sum of these."""
 
     def run(self) -> None:
+        with contextlib.suppress(_Left):
+            self._run()
+
+    def _run(self) -> None:
         delay = FIRST_PAUSE
         while not self.span.over:
             asked = 0.0
@@ -256,11 +273,26 @@ class _Watcher:
                 if self.span.over or not self._goes_on_after(error):
                     return
                 asked = error.retry_after if isinstance(error, ApiError) else 0.0
+            except _Left:
+                raise
             except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
-                self.events.put(error)
+                self._report(error)
                 return
             self.session.sleep(pause(delay, asked))
             delay = min(delay * 2, LONGEST_PAUSE)
+
+    def _report(self, event: Event | Exception) -> None:
+        """Hand an event to the caller, and wait until there is room for it.
+
+        :raises _Left: the caller has gone; no later event may be reported, or this one would be lost
+        """
+        while True:
+            try:
+                self.events.put(event, timeout=0.2)
+                return
+            except queue.Full:
+                if self.span.over:
+                    raise _Left from None
 
     def _goes_on_after(self, error: ApiError | Unreachable) -> bool:
         """Tell the caller what he has to know of an error, and return whether the watch goes on."""
@@ -279,12 +311,12 @@ class _Watcher:
             self._has_worked(error) and self.session.clock() - self.denied_at < patience
         ):
             refusal = self._refusal(error)
-            self.events.put(Unreadable(self.kind, refusal.reason) if self.subject.optional else refusal)
+            self._report(Unreadable(self.kind, refusal.reason) if self.subject.optional else refusal)
             return False
         if is_refusal and is_dispensable:
             return True
         if began or not self.told:
-            self.events.put(Interrupted(self.kind, _reason(error), denied=is_refusal))
+            self._report(Interrupted(self.kind, _reason(error), denied=is_refusal))
             self.told = True
         return True
 
@@ -297,14 +329,15 @@ class _Watcher:
         what = f"{'watch' if self.version else 'list'} {self.subject.kind.name}s"
         if isinstance(error, ApiError):
             return explain(error, what, self.subject.kind, self.session.api_url)
-        return Refused(what, str(error), "Check ca_cert and validate_certs")
+        return Refused(what, str(error), error.remedy)
 
     def _list(self) -> None:
         subject = self.subject
         query = selectors(subject.label_selector, subject.field_selector)
         listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query, keep=self.keep)
         self.version = listing.resource_version
-        self.events.put(Listed(self.kind, listing.items, self.version))
+        self._sizes, self._size = {}, 0
+        self._report(Listed(self.kind, listing.items, self.version))
 
     def _follow(self) -> bool:
         """Hand on what a watch says until it ends, and tell whether it was more than a connection that closes.
@@ -323,31 +356,74 @@ class _Watcher:
         path = self.subject.kind.path(namespace=self.subject.namespace)
         response = self.session.open("GET", path, query, read_timeout=min(left + 10, SILENCE))
         if self.told or not self.has_watched:
-            self.events.put(Open(self.kind))
+            self._report(Open(self.kind))
         self.has_watched, self.denied_at, self.told = True, None, False
+        response.expire_in(left + 10)
         with contextlib.closing(response):
-            for line in _lines(self._read(response)):
-                self._take(line)
+            self._take_events(response)
         return self.version != before or time.monotonic() - began > 1.0
 
-    def _read(self, response: t.Any) -> t.Iterator[bytes]:
-        """Yield what comes until the stream ends or breaks."""
+    def _take_events(self, response: ApiResponse) -> None:
+        """Take the events of a stream until it ends or breaks; a last line without its end was cut off."""
+        splitter = LineSplitter(self.session.limits.line)
+        for piece in self._pieces(response):
+            lines = splitter.take(piece)
+            if splitter.has_cut:
+                raise self._is_no_watch("an event is too large")
+            for line in filter(bytes.strip, lines):
+                self._take(line)
+
+    def _pieces(self, response: ApiResponse) -> t.Iterator[bytes]:
         with contextlib.suppress(Unreachable), reaching(self.session.api_url):
-            yield from response.stream(65536)
+            yield from response.pieces()
 
     def _take(self, line: bytes) -> None:
         try:
-            event = json.loads(line)
-            what, item = event["type"], event["object"]
+            event = read_object(line, self.session.limits.values)
+            what = text_of(event.get("type"), "type")
             if what == "ERROR":
-                raise ApiError(int(item.get("code", 500)), json.dumps(item).encode())
-            self.version = item["metadata"]["resourceVersion"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise Unreachable(f"{self.session.api_url} sends what is no watch") from None
+                raise _error_in(event.get("object"))
+            item = checked_object(event.get("object"), is_named=what != "BOOKMARK")
+            version = text_of((item.get("metadata") or {}).get("resourceVersion"), "metadata.resourceVersion")
+            if not version:
+                raise ValueError("metadata.resourceVersion is missing")
+        except ValueError as error:
+            raise self._is_no_watch(str(error)) from None
+        self.version = version
         if what == "BOOKMARK":
-            self.events.put(Reached(self.kind, self.version))
-        else:
-            self.events.put(Changed(self.kind, self.keep(item), what == "DELETED", self.version))
+            self._report(Reached(self.kind, version))
+            return
+        self._weigh(item["metadata"], len(line), what == "DELETED")
+        self._report(Changed(self.kind, self.keep(item), what == "DELETED", version))
+
+    def _weigh(self, meta: Object, size: int, is_gone: bool) -> None:
+        """Limit the size of all objects that the watch has reported: the caller keeps the newest state of each.
+
+        :raises Refused: it is exceeded
+        """
+        key = f"{meta.get('namespace') or ''}/{meta['name']}"
+        self._size -= self._sizes.pop(key, 0)
+        if is_gone:
+            return
+        self._sizes[key] = size
+        self._size += size
+        if self._size > self.session.limits.list_size:
+            reason = f"{self.session.api_url} reports more objects than any cluster has"
+            raise Refused(f"watch {self.subject.kind.name}s", reason, "Check that this is the right cluster")
+
+    def _is_no_watch(self, reason: str) -> Unreachable:
+        return Unreachable(f"{self.session.api_url} sends what is no watch ({reason})")
+
+
+def _error_in(status: t.Any) -> ApiError:
+    """Return the error that an event of the type ERROR carries, a Status object.
+
+    :raises ValueError: it is not an object
+    """
+    if not isinstance(status, dict):
+        raise ValueError("the object of an error is not an object")
+    code = status.get("code")
+    return ApiError(code if isinstance(code, int) and 400 <= code < 600 else 500, status)
 
 
 def _reason(error: ApiError | Unreachable) -> str:
@@ -358,11 +434,3 @@ def _reason(error: ApiError | Unreachable) -> str:
 
 def _is_expired(error: ApiError | Unreachable) -> bool:
     return isinstance(error, ApiError) and error.status == EXPIRED
-
-
-def _lines(chunks: t.Iterable[bytes]) -> t.Iterator[bytes]:
-    """Cut a stream into lines; a last line without its end was cut off and is dropped."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line for line in whole if line.strip())

@@ -44,7 +44,7 @@ REFUSED = refusal(401, "Unauthorized", "Unauthorized")
 def _nothing_around(monkeypatch):
     for name in [n for n in os.environ if n.startswith(("K8S_AUTH_", "KUBE", "ANSIBLE_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(Session, "request", Session.request_once)  # an API server that is away stays away
+    monkeypatch.setattr(Session, "_repeated", lambda self, send: send())  # an API server that is away stays away
 
 
 def filled(server: ApiServer) -> ApiServer:

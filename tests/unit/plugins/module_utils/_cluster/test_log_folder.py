@@ -5,7 +5,10 @@ import os
 import stat
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import log_folder
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.lines import LINE_CUT
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import (
+    FULL,
     LogFolder,
     Place,
     without_times,
@@ -79,3 +82,36 @@ def test_the_parts_of_a_name_tell_logs_apart(tmp_path):
 
 def test_times_are_left_out():
     assert list(without_times([ONE, b"no time\n"])) == [b"one\n", b"no time\n"]
+
+
+@pytest.fixture
+def small_limit(monkeypatch):
+    monkeypatch.setattr(log_folder, "LOG_LIMIT", 2 * len(ONE))
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_a_log_that_reaches_the_limit_says_so_in_its_last_line_and_takes_no_more(tmp_path):
+    file = LogFolder(str(tmp_path)).open("a")
+    file.write(ONE + TWO)
+    for dummy in range(3):
+        with pytest.raises(OSError, match=r"the log is larger than .* the rest is not saved"):
+            file.write(THREE)
+    assert (tmp_path / "a.log").read_bytes() == ONE + TWO + FULL
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_a_log_that_is_full_stays_so_for_the_next_run(tmp_path):
+    (tmp_path / "a.log").write_bytes(ONE + TWO + FULL)
+    again = LogFolder(str(tmp_path)).open("a")
+    assert again.is_full
+    with pytest.raises(OSError, match="larger than"):
+        again.write(ONE)
+    assert (tmp_path / "a.log").read_bytes() == ONE + TWO + FULL
+
+
+def test_a_line_that_was_cut_is_one_line_of_its_second(tmp_path):
+    folder = LogFolder(str(tmp_path))
+    file = folder.open("a")
+    file.write(ONE + TWO.rstrip() + LINE_CUT + b"\n")
+    file.close()
+    assert folder.open("a").place == Place("2026-03-01T12:00:00", 2)

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
 import time
+import tracemalloc
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import LogFolder
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import log_folder, logs
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.lines import LINE_CUT
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import LogFolder, Place
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import BuildLogs
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import POD
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import NOON, build_pod, container_status
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, forbidden, refusal
+from ansible_collections.imagemode.openshift.tests.unit.plugins.raw_server import RawServer
 
 NAME, UID = "layered-a", "uid-1"
 CONTAINER = "build-layered-a-x7k2p/image-build"
@@ -263,3 +270,121 @@ def test_a_log_that_is_gone_is_read_from_its_file(api, session, tmp_path):
     (attempt,) = logs.attempts
     assert logs.text(attempt, attempt.containers[0]) == "line 1\n"
     logs.close()
+
+
+def test_a_line_without_an_end_is_cut_and_counts_as_one_when_the_log_is_gone_on_with(builder, wait):
+    long = said(1) + "x" * 300_000
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, long, said(2))
+    until(lambda: "line 2" in written(wait))
+    cut = long[: logs.LONGEST_LINE] + LINE_CUT.decode()
+    assert written(wait) == f"{cut}\n{said(2)}\n"
+    wait.end()
+    builder.says(CONTAINER, said(3))
+    wait.window()
+    until(lambda: "line 3" in written(wait))
+    assert written(wait) == f"{cut}\n{said(2)}\n{said(3)}\n"
+
+
+def test_a_line_of_many_mb_without_an_end_is_not_kept_in_memory(serve_log):
+    follower = serve_log(b"2026-03-01T12:00:00.0Z " + b"x" * 1000, 8000)
+    tracemalloc.start()
+    follower._read()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2e6
+    assert follower.place == Place("2026-03-01T12:00:00", 1)
+    assert follower.size < logs.LONGEST_LINE + 100
+
+
+@pytest.fixture
+def serve_log():
+    """Return a follower of a log of which one piece comes again and again."""
+    servers = []
+
+    def start(piece: bytes, count: int) -> logs.Follower:
+        def speak(connection) -> None:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            for dummy in range(count):
+                connection.sendall(piece)
+
+        servers.append(RawServer(speak))
+        session = Session(connect({"host": servers[-1].url, "api_key": "sha256~token"}))
+        return logs.Follower(session, "pod", "image-build", None, Place(), threading.Event())
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def test_a_log_without_end_does_not_fill_the_disk(builder, wait, monkeypatch):
+    monkeypatch.setattr(log_folder, "LOG_LIMIT", 100)
+    until(lambda: wait.logs.paths)
+    builder.says(CONTAINER, *(said(number) for number in range(50)))
+    until(lambda: wait.logs.unwritten)
+    assert "the log is larger than" in wait.logs.unwritten
+    mark = wait.logs.mark
+    builder.says(CONTAINER, said(51, 9))
+    until(lambda: wait.logs.mark != mark)
+    wait.end()
+    builder.says(CONTAINER, said(52, 9))
+    before = len(log_requests(builder))
+    wait.window()
+    until(lambda: wait.logs.unwritten)
+    assert log_requests(builder)[before]["sinceTime"] == "2026-03-01T12:00:09Z", "nothing is read again"
+    assert written(wait).endswith(log_folder.FULL.decode())
+    assert len(written(wait)) < 300
+
+
+def test_the_text_of_a_log_is_bounded(api, session, monkeypatch):
+    monkeypatch.setattr(logs, "TAIL_LINES", 3)
+    api.logs[CONTAINER] = [said(number) + "x" * 100_000 for number in range(9)]
+    found = BuildLogs(session, None, "", {}, 30)
+    found.take(NAME, UID, NOON)
+    found.read_out([ENDED], 20)
+    (attempt,) = found.attempts
+    text = found.text(attempt, attempt.containers[0])
+    assert [line.partition("x")[0] for line in text.splitlines()] == ["line 6", "line 7", "line 8"]
+    assert len(text) < 3 * 70_000
+    found.close()
+
+
+def test_a_build_with_very_many_containers_is_followed_in_part(api, session, tmp_path):
+    statuses = [container_status(f"c{number}", 7) for number in range(500)]
+    api.keep(POD, pod := build_pod("build-layered-a-x7k2p", *statuses))
+    found = BuildLogs(session, LogFolder(str(tmp_path)), "cluster-1", {}, 30)
+    found.take(NAME, UID, NOON)
+    found.read_out([pod], 5)
+    assert "more than 40 containers" in found.denied
+    found.close()
+    assert len(list(tmp_path.iterdir())) == 40
+
+
+STATES = [
+    5,
+    [],
+    {"running": 5},
+    {"terminated": []},
+    {"terminated": {"exitCode": "x"}},
+    {"terminated": {"exitCode": []}},
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_a_container_with_a_state_of_a_wrong_type_has_none(state, api, session):
+    pod = build_pod("build-layered-a-x7k2p", {"name": "image-build", "state": state})
+    api.keep(POD, pod)
+    wait = Wait(session, None)
+    until(lambda: wait.logs.attempts)
+    assert not wait.logs.denied
+    wait.logs.read_out([pod], 1)
+    assert wait.logs.attempts[0].containers[0].exit_code == 0
+    wait.end()
+
+
+def test_what_nobody_expected_of_pods_is_told_and_ends_no_wait(builder, session, monkeypatch):
+    monkeypatch.setattr(logs, "_reduced", lambda pod: pod["nothing"])
+    wait = Wait(session, None)
+    until(lambda: wait.logs.denied)
+    assert wait.logs.denied == "an unexpected KeyError while its pods were read"
+    wait.end()

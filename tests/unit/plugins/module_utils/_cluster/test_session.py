@@ -65,7 +65,7 @@ def test_a_request_is_repeated_while_the_api_server_is_away(reply, api, session)
 def test_the_kernel_looks_after_a_connection_that_is_silent(api, session):
     api.keep(NODE, node("worker-0"))
     with contextlib.closing(session.open("GET", PATH)) as response:
-        options = response.connection.sock
+        options = response.response.connection.sock
         assert options.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert options.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         unanswered = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT

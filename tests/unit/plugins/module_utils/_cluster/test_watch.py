@@ -9,7 +9,9 @@ import tracemalloc
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import session as sessions
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.response_body import ResponseLimits
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import (
     Changed,
@@ -363,17 +365,18 @@ def test_objects_are_kept_as_the_caller_wants_them_listed_and_changed(api, sessi
     assert next(seen).item == {"name": "worker-1", "of": "Node"}
 
 
-def test_a_list_of_5000_objects_is_never_in_memory_as_a_whole(session):
+def test_a_list_of_5000_objects_is_never_in_memory_as_a_whole(session, monkeypatch):
     """50 MB of objects, of which a name is kept; a page is 5 MB."""
     pages = iter(range(10))
 
-    def ask(method: str, path: str, query: t.Mapping[str, str]) -> t.Any:
+    def read_page(*dummy: t.Any) -> t.Any:
         page = next(pages)
         items = [{"metadata": {"name": f"{page}-{number}"}, "status": "x" * 10_000} for number in range(500)]
-        return {"items": items, "metadata": {"resourceVersion": "7", "continue": "more" if page < 9 else ""}}
+        return sessions._Page(items, "7", "more" if page < 9 else "", 5_000_000)
 
+    monkeypatch.setattr(session, "_page", read_page)
     tracemalloc.start()
-    listing = session.pages("/api/v1/nodes", {}, ask, keep=lambda obj: {"name": obj["metadata"]["name"]})
+    listing = session.pages("/api/v1/nodes", {}, keep=lambda obj: {"name": obj["metadata"]["name"]})
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(listing.items) == 5000
@@ -497,3 +500,50 @@ def test_the_end_of_an_outage_is_told(api, session):
     assert [type(next(seen)) for dummy in range(2)] == [Listed, Interrupted]
     api.keep(NODE, node("worker-1"))
     assert [type(next(seen)) for dummy in range(2)] == [Open, Changed]
+
+
+def test_a_watch_that_is_ahead_of_its_caller_waits_and_leaves_with_him(session):
+    span = watches._Span(time.monotonic() + LONG)
+    events: queue.Queue[t.Any] = queue.Queue(1)
+    watcher = watches._Watcher(session, NODES, "100", span, events)
+    watcher._report(Reached("Node", "101"))
+    span.end()
+    with pytest.raises(watches._Left):
+        watcher._report(Reached("Node", "102"))
+    assert events.get_nowait() == Reached("Node", "101")
+
+
+def test_nobody_goes_on_watching_for_a_caller_that_has_gone_while_events_wait(api, session):
+    before = set(threading.enumerate())
+    seen = watch(session, [NODES], {"Node": "100"}, LONG)
+    next(seen)
+    api.keep(NODE, *(node(f"worker-{number}") for number in range(300)))
+    (watcher,) = (thread for thread in threading.enumerate() if thread not in before and thread.name == "watch Node")
+    seen.close()
+    watcher.join(LONG / 2)
+    assert not watcher.is_alive()
+
+
+def test_nothing_is_lost_when_the_caller_is_slow(api, session, monkeypatch):
+    monkeypatch.setattr(watches, "_QUEUED", 1)
+    api.keep(NODE, node("worker-0"))
+    seen = events(session)
+    next(seen)
+    api.await_requests("watch", 1)
+    api.keep(NODE, *(node(f"worker-{number}") for number in range(1, 50)))
+    assert [changed(next(seen))[0] for dummy in range(49)] == [f"worker-{number}" for number in range(1, 50)]
+
+
+def test_a_watch_that_reports_ever_more_objects_ends(api, session):
+    session.limits = ResponseLimits(list_size=50_000)
+    api.keep(NODE, *(node(f"worker-{number}") for number in range(300)))
+    with pytest.raises(Refused, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
+        list(events(session, Node="100"))
+
+
+def test_a_watch_may_report_the_same_object_for_ever(api, session):
+    session.limits = ResponseLimits(list_size=50_000)
+    seen = events(session, Node="100")
+    for dummy in range(300):
+        api.keep(NODE, node("worker-0"))
+    assert [changed(next(seen)) for dummy in range(300)] == [("worker-0", False)] * 300
