@@ -65,14 +65,17 @@ def test_not_exactly_one_booted_deployment_proves_nothing(entries, finding, mess
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the answer is not JSON (Expecting value: line 1 column 1 (char 0))"),
-        ("State: idle\nDeployments:\n● ostree-unverified-registry:quay.io/os\n", "the answer is not JSON ("),
+        ("", "the answer cannot be read: it is not JSON"),
+        ("State: idle\nDeployments:\n● ostree-unverified-registry:quay.io/os\n", "the answer cannot be read: it is "),
         # a warning before the answer, and an answer that was cut off
-        ("warning: Failed to query journal\n" + rpm_ostree_status(booted_image("a")), "the answer is not JSON ("),
-        (rpm_ostree_status(booted_image("a")) + "warning", "the answer is not JSON ("),
-        (rpm_ostree_status(booted_image("a"))[:-1], "the answer is not JSON ("),
-        ("[" * 100_000, "the answer is not JSON ("),
-        ("1" * 10_000, "the answer is not JSON ("),
+        (
+            "warning: Failed to query journal\n" + rpm_ostree_status(booted_image("a")),
+            "the answer cannot be read: it is ",
+        ),
+        (rpm_ostree_status(booted_image("a")) + "warning", "the answer cannot be read: it is "),
+        (rpm_ostree_status(booted_image("a"))[:-1], "the answer cannot be read: it is "),
+        ("[" * 100_000, "the answer cannot be read: it is "),
+        ("1" * 10_000, "the answer cannot be read: it is "),
         ("null", "the answer is not an object of JSON"),
         ("[]", "the answer is not an object of JSON"),
         ('"deployments"', "the answer is not an object of JSON"),

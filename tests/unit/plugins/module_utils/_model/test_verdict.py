@@ -303,7 +303,7 @@ def test_a_failed_command_is_told_by_its_own_last_words():
 
 def test_an_answer_that_cannot_be_read_is_its_own_evidence():
     verdict = judge(NODE, EXPECTED, Answer(0, "State: idle"))
-    message = "the answer is not JSON (Expecting value: line 1 column 1 (char 0))"
+    message = "the answer cannot be read: it is not JSON"
     assert told(verdict) == (Verdict.UNKNOWN, [("node.answer_unreadable", message, "State: idle")])
 
 
