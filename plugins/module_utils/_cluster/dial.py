@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from .connection import Connection
 from .session import Unreachable
-from .stream import Stream, StreamTimedOut
+from .stream import Stream, StreamTimedOut, StreamTooLong
 
 try:
     from kubernetes.client import rest
@@ -54,7 +54,6 @@ def open_stream(connection: Connection, deadline: float) -> Stream:
     :raises Unreachable: the proxy refused or cannot be used
     :raises OSError: a server cannot be reached or is not trusted
     :raises StreamTimedOut: the deadline passed
-    :raises StreamTooLong: a proxy answered with too much
     """
     settings = connection.configuration
     server = _endpoint(urlsplit(connection.api_url))
@@ -174,7 +173,10 @@ def _login(settings: t.Any, proxy: SplitResult) -> str:
 def _head(stream: Stream) -> bytes:
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
-        received = stream.recv(1)  # out of the stream's buffer; what follows the head is not the proxy's
+        try:
+            received = stream.recv(1)  # out of the stream's buffer; what follows the head is not the proxy's
+        except StreamTooLong:
+            raise Unreachable(f"the proxy's answer has more than {_HEAD_LIMIT} bytes") from None
         if not received:
             raise Unreachable("the proxy closed the connection")
         head += received

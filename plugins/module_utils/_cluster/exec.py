@@ -38,7 +38,7 @@ _HANDSHAKE_LIMIT = 64 << 10
 """Bytes of the server's answer to the request, a refusal included."""
 _STREAM_LIMIT = MAX_STDOUT + (1 << 20)
 """Bytes of the whole stream."""
-_MOST_FRAMES = 1 << 16
+_MOST_FRAMES = 1 << 14
 """Each costs processor time, however small it is."""
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
@@ -126,7 +126,7 @@ def _opened(connection: Connection, url: str, stream: Stream) -> t.Any:
     except StreamTooLong:
         refusal = f"the API server's answer has more than {_HANDSHAKE_LIMIT} bytes"
     except websocket.WebSocketBadStatusException as error:
-        raise _refused(error.status_code, _refusal(error)) from None
+        raise _refused(error.status_code or 0, _refusal(error)) from None
     except (websocket.WebSocketException, OSError) as error:
         refusal = f"the connection broke ({_plain(error)})"
     except Exception:  # noqa: BLE001 - releases of the library differ in what a header that is none comes to
@@ -146,7 +146,7 @@ def _accepted(opened: t.Any, refusal: str) -> t.Any:
 def _refused(status: int, refusal: str) -> ExecRefused:
     if 300 <= status < 400:
         refusal = f"the API server answered with a redirect (HTTP {status}), which is not followed"
-    return ExecRefused(status, refusal)
+    return ExecRefused(status, legible(refusal))
 
 
 @contextlib.contextmanager
