@@ -112,8 +112,11 @@ class ActionModule(ActionBase):
 
 
 def _boot_id(ended: t.Mapping[str, t.Any]) -> str:
-    said = str(ended.get("stdout", "")).strip()
-    return said if ended.get("rc") == 0 and _BOOT_ID_SAID.fullmatch(said) else ""
+    said = ended.get("stdout")
+    if ended.get("rc") != 0 or not isinstance(said, str):
+        return ""
+    boot_id = said.strip()
+    return boot_id if _BOOT_ID_SAID.fullmatch(boot_id) else ""
 
 
 def _answer(ended: t.Mapping[str, t.Any], no_answer: str) -> Answer:

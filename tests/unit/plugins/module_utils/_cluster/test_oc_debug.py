@@ -253,6 +253,29 @@ def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api,
     assert left(api) == []
 
 
+@pytest.mark.parametrize("script", ["yes", "yes >&2", "yes | head -c 9000000; sleep 600"])
+def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_started_for_it(script, oc, api, session):
+    oc.acts(f'echo $$ > "$OC_NOTES/process"; {script}')
+    (answer,) = ask(session)
+    assert answer == Answer(failure="node.answer_unreadable", failure_message=answer.failure_message)
+    assert answer.failure_message == "oc debug wrote more than 2 MiB, or complained without end"
+    assert len(oc.calls) == 1
+    assert still_running(oc) == []
+    assert left(api) == []
+
+
+def test_an_exit_status_of_5000_digits_is_no_answer(oc, session):
+    oc.acts('/bin/sh -c "$script" 2>&1 | sed "s/ exit 0 / exit $(printf %05000d 0) /"')
+    assert {answer.failure for answer in ask(session, NODES)} == {"node.exec_failed"}
+
+
+def test_the_last_words_of_oc_are_bounded(oc, session):
+    oc.acts("printf 'error: \\033[2J%09999d' 0 >&2; exit 1")
+    (answer,) = ask(session)
+    assert (answer.failure, len(answer.failure_message)) == ("node.exec_failed", 300)
+    assert answer.failure_message.isprintable()
+
+
 def test_a_node_that_is_not_ready_gets_no_pod(oc, session):
     (answer,) = ask(session, [NodeState.from_api(node("worker-0", ready="Unknown"))])
     assert (answer.failure, oc.calls) == ("node.not_ready", [])

@@ -100,6 +100,35 @@ def test_what_is_not_the_json_of_rpm_ostree_is_unreadable(text, message):
     assert str(unreadable.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([booted_image("a")] + [deployment()] * 100, "the answer lists more than 100 deployments"),
+        (
+            [booted_image("a", packages=[f"p{n}" for n in range(5001)])],
+            "a deployment departs from its image in more than 5000 ways",
+        ),
+        (
+            [booted_image("a", **{"base-local-replacements": [[]] * 5001})],
+            "a deployment departs from its image in more than 5000 ways",
+        ),
+    ],
+)
+def test_an_answer_of_more_parts_than_a_node_has_is_unreadable_and_not_cut(entries, message):
+    with pytest.raises(UnreadableAnswer) as unreadable:
+        read_status(rpm_ostree_status(*entries))
+    assert (unreadable.value.finding, str(unreadable.value)) == ("node.answer_unreadable", message)
+
+
+@pytest.mark.parametrize("remote", ["r" * 3000, "\x1b[2J", "\ud800"])
+def test_a_reference_that_cannot_be_shown_is_none(remote):
+    reference = f"ostree-remote-image:{remote}:oci:/some/path"
+    booted = read_status(rpm_ostree_status(deployment(booted=True, **{"container-image-reference": reference}))).booted
+    assert (booted.origin, booted.reference) == (Origin.UNREADABLE, "")
+    assert len(booted.source) <= 300
+    assert booted.source.isprintable()
+
+
 def test_unknown_keys_do_not_matter():
     answer = rpm_ostree_status(booted_image("a", news=[1]), **{"update-driver": 1, "cached-update": {"x": 1}})
     assert read_status(answer).booted.digests == {digest_of("a")}
