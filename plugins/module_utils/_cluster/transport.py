@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from queue import SimpleQueue
 
+from .._errors import Refused
 from .._model.fault import name_of
 from .._model.node import NodeState
 from .._model.verdict import Answer
@@ -81,5 +82,7 @@ def side_by_side(
 def _answer_of(node: NodeState, ask_one: t.Callable[[NodeState], Answer]) -> Answer:
     try:
         return ask_one(node)
+    except Refused as refused:
+        return Answer(failure="node.exec_failed", failure_message=str(refused))
     except Exception as error:  # noqa: BLE001 - one node must not end the verification of all
         return Answer(failure="node.unexpected_error", failure_message=f"asking failed with {name_of(error)}")

@@ -12,6 +12,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.conne
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.pod_exec import PodExec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transport import side_by_side
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Answer
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -214,6 +215,15 @@ def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
     assert failed.failure_message.startswith(f"asking failed with {type(error).__name__} in ask_one, line ")
     assert "token" not in failed.failure_message
     assert set(answers.values()) == {Answer(0, "{}")}
+
+
+def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
+    def ask_one(one: NodeState) -> Answer:
+        raise Refused("renew the token", "the command failed", "Log in again")
+
+    ((dummy, answer),) = side_by_side(NODES[:1], 2, ask_one)
+    message = "Could not renew the token: the command failed. Log in again."
+    assert answer == Answer(failure="node.exec_failed", failure_message=message)
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
