@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import typing as t
 from datetime import datetime, timezone
@@ -10,9 +11,11 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._cluster.exec import MAX_STDOUT
 from ..module_utils._cluster.transport import STATUS
 from ..module_utils._errors import Refused
 from ..module_utils._model.deviation import Allowed
+from ..module_utils._model.findings import legible
 from ..module_utils._model.verdict import Answer, Expected, Verdict
 from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
 from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
@@ -27,6 +30,8 @@ _OF_THE_INVENTORY = (
     "image_mode_cached",
 )  # fmt: skip
 """Variables of a host that the inventory imagemode.openshift.nodes has read of the cluster."""
+_BOOT_ID_SAID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_HIGHEST_STATUS = 255
 _TIMED_OUT = (124, 143)
 """How the timeout of coreutils, and that of busybox, says that it ended the command."""
 
@@ -97,16 +102,37 @@ class ActionModule(ActionBase):
             boot = self._run(_BOOT_ID)
             ended = self._run(shlex.join(command))
         except AnsibleConnectionFailure as failure:
-            return "", Answer(failure="node.exec_failed", failure_message=f"no connection to Node {name} ({failure})")
-        boot_id = boot["stdout"].strip() if boot["rc"] == 0 else ""
-        if ended["rc"] in _TIMED_OUT:
-            message = f"Node {name} did not answer within {timeout} s"
-            return boot_id, Answer(failure="node.no_answer", failure_message=message, stderr=ended["stderr"])
-        return boot_id, Answer(ended["rc"], ended["stdout"], ended["stderr"])
+            message = legible(f"no connection to Node {name} ({failure})")
+            return "", Answer(failure="node.exec_failed", failure_message=message)
+        return _boot_id(boot), _answer(ended, f"Node {name} did not answer within {timeout} s")
 
     def _run(self, command: str) -> dict[str, t.Any]:
         # Only where a password may have to be typed is a terminal worth it: it mixes stderr into the answer.
         return self._low_level_execute_command(command, sudoable=self._connection.become is not None)
+
+
+def _boot_id(ended: t.Mapping[str, t.Any]) -> str:
+    said = ended.get("stdout")
+    if ended.get("rc") != 0 or not isinstance(said, str):
+        return ""
+    boot_id = said.strip()
+    return boot_id if _BOOT_ID_SAID.fullmatch(boot_id) else ""
+
+
+def _answer(ended: t.Mapping[str, t.Any], no_answer: str) -> Answer:
+    """Read what a connection plugin brought back: whatever the node made of it is an answer, and none is an error."""
+    exit_status, stdout, stderr = ended.get("rc"), ended.get("stdout"), ended.get("stderr")
+    stderr = stderr if isinstance(stderr, str) else ""
+    if isinstance(exit_status, bool) or not isinstance(exit_status, int) or not isinstance(stdout, str):
+        return Answer(failure="node.exec_failed", failure_message="the command's end cannot be read", stderr=stderr)
+    if exit_status in _TIMED_OUT:
+        return Answer(failure="node.no_answer", failure_message=no_answer, stderr=stderr)
+    if abs(exit_status) > _HIGHEST_STATUS:
+        return Answer(failure="node.exec_failed", failure_message="the command's exit status is none", stderr=stderr)
+    if len(stdout) > MAX_STDOUT:
+        message = f"the command wrote more than {MAX_STDOUT >> 20} MiB"
+        return Answer(failure="node.answer_unreadable", failure_message=message)
+    return Answer(exit_status, stdout, stderr)
 
 
 def _expected(options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any], what: str) -> tuple[Expected, str]:

@@ -30,6 +30,9 @@ description:
   - Annotations of the node and, where the cluster serves it, its MachineConfigNode are compared as a cross-check. They
     are warnings when they disagree with what is booted and change no verdict. So are other deployments that wait for a
     boot, and what C(rpm-ostree) was doing. A node that reboots while it is asked is asked once more.
+  - Whatever goes wrong with one node makes the verdict on that node V(unknown), and no other. An answer of more than
+    2 MiB is not read. O(node_timeout) holds for everything that is needed for the answer of a node. No redirect is
+    followed.
   - B(It needs a right that is as good as root on the nodes.) The command runs in the pod of the machine-config-daemon
     of the node, which is privileged and sees the whole file system of the host. Whoever may start commands there can do
     anything on the node, although this module only ever starts this one. Give the right to an account that is meant for

@@ -36,4 +36,6 @@ class Claims:
 
     def _image_of(self, config: str) -> str:
         rendered = self.session.peek(MACHINE_CONFIG, config) or {}
-        return str((rendered.get("spec") or {}).get("osImageURL") or "")
+        spec = rendered.get("spec")
+        image = spec.get("osImageURL") if isinstance(spec, dict) else None
+        return image if isinstance(image, str) else ""

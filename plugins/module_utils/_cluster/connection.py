@@ -9,8 +9,10 @@ other. The settings are fixed when the connection is made; only a token is renew
 from __future__ import annotations
 
 import os
+import threading
 import typing as t
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .._errors import Refused
 from .connection_settings import Settings, has_own_credentials, read_settings, refuse_unusable, same_server
@@ -28,6 +30,8 @@ _OF_THE_CLUSTER = ("host", "verify_ssl", "ssl_ca_cert", "tls_server_name", "prox
 """What a source says of the API server and of the way to it."""
 _OF_THE_ACCOUNT = ("cert_file", "key_file")
 """What a source says of the account besides its token."""
+_BYPASS = threading.Lock()
+"""Held while the client decides about no_proxy: its older releases change the environment for a moment."""
 _NOT_OF_THE_CLIENT = frozenset(("kubeconfig", "context", "api_key", "proxy_headers", "persist_config"))
 
 
@@ -52,11 +56,8 @@ class Connection:
     @property
     def proxy(self) -> str:
         """The URL of the proxy through which the API server is reached, empty if there is none."""
-        proxy = self.configuration.proxy
-        if not proxy:
-            return ""
-        no_proxy = self.configuration.no_proxy or ""
-        return "" if kubernetes.client.rest.should_bypass_proxies(self.api_url, no_proxy=no_proxy) else str(proxy)
+        proxy = str(self.configuration.proxy or "")
+        return "" if not proxy or _is_bypassed(self.api_url, self.configuration.no_proxy or "") else proxy
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that say who asks; a group a header.
@@ -148,6 +149,17 @@ class _Fixed:
 
     def __call__(self) -> str:
         return self.value
+
+
+def _is_bypassed(host: str, no_proxy: str) -> bool:
+    """Whether a host is reached without the proxy, by the rules of the client's own requests."""
+    with _BYPASS:
+        return _is_bypassed_once(host, no_proxy)
+
+
+@lru_cache(maxsize=8)
+def _is_bypassed_once(host: str, no_proxy: str) -> bool:
+    return bool(kubernetes.client.rest.should_bypass_proxies(host, no_proxy))
 
 
 def _impersonated_user(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> str:

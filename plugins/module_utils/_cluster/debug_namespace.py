@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A namespace of our own for one run's debug pods, and the sweep of those that dead runs left.
 
-One is swept when it is ours (label and annotation) and its run is over for certain: its process is one of this machine
-and gone, or its lifetime is over, by the clock of the API server, which stamped both it and the namespace of the run
-that looks. So a run that goes on elsewhere is never disturbed, whatever the clocks of the controllers say.
+One is swept when it is ours (label, annotation and the name that a run generates) and its run is over for certain: its
+process is one of this machine and gone, or its lifetime is over, by the clock of the API server, which stamped both it
+and the namespace of the run that looks. So a run that goes on elsewhere is never disturbed, whatever the clocks of the
+controllers say.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 import secrets
 import time
 import typing as t
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from .._errors import Refused
 from .._model.resources import (
@@ -28,15 +28,16 @@ from .._model.resources import (
     is_ours,
     metadata_of,
 )
+from .process_identity import is_gone, this_process
 from .session import Session
 
+_NAME = "imagemode-debug-"
+_GENERATED = re.compile(rf"{_NAME}[0-9a-f]{{10}}")
 LABEL = OWN_PREFIX + "debug-run"
 _LIFETIME = OWN_PREFIX + "lifetime"
 _PROCESS = OWN_PREFIX + "process"
 _POD_SECURITY = "pod-security.kubernetes.io/"
 _READY_WITHIN = 30.0
-_ENDED = ("Z", "X")
-"""How the kernel marks a process that is over and has not been reaped."""
 
 
 @contextlib.contextmanager
@@ -65,7 +66,7 @@ def _namespace(lifetime: float) -> Object:
         "apiVersion": NAMESPACE.api_version,
         "kind": NAMESPACE.name,
         "metadata": {
-            "name": f"imagemode-debug-{secrets.token_hex(5)}",
+            "name": f"{_NAME}{secrets.token_hex(5)}",
             "labels": {LABEL: "true", **privileged, "security.openshift.io/scc.podSecurityLabelSync": "false"},
             "annotations": {
                 CREATED_BY: OURS,
@@ -88,8 +89,13 @@ def _sweep(session: Session, own: Object) -> None:
 
 
 def is_dead(other: Object, own: Object) -> bool:
-    """Whether a namespace is of a run of ours that is over for certain."""
-    return is_ours(other) and (_process_is_gone(annotations_of(other).get(_PROCESS, "")) or _is_over(other, own))
+    """Whether a namespace is of a run of ours that is over for certain.
+
+    Labels and annotations can be copied to any namespace; its name is fixed when it is created.
+    """
+    if not (is_ours(other) and _GENERATED.fullmatch(str(metadata_of(other).get("name", "")))):
+        return False
+    return is_gone(annotations_of(other).get(_PROCESS, "")) or _is_over(other, own)
 
 
 def _is_over(other: Object, own: Object) -> bool:
@@ -102,39 +108,6 @@ def _is_over(other: Object, own: Object) -> bool:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def this_process() -> str:
-    """Return what tells this process from all others: the boot, the process namespace, its number and its start."""
-    return "/".join((*_machine(), str(os.getpid()), _started(os.getpid())))
-
-
-def _process_is_gone(process: str) -> bool:
-    boot, dummy, rest = process.partition("/")
-    space, dummy, rest = rest.partition("/")
-    number, dummy, started = rest.partition("/")
-    if not (number.isascii() and number.isdigit() and started) or (boot, space) != _machine():
-        return False
-    return _started(int(number)) != started
-
-
-def _machine() -> tuple[str, str]:
-    """The boot and the process namespace that we are in; where the system does not say, one that nobody else is in."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return boot, os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return "", secrets.token_hex(8)
-
-
-def _started(process: int) -> str:
-    """When a process started, in the kernel's ticks; empty where there is none."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    state, *rest = stat.rpartition(")")[2].split()
-    return "" if state in _ENDED else rest[18]
 
 
 def _await_account(session: Session, namespace: str) -> None:

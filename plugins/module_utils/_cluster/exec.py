@@ -3,31 +3,47 @@
 
 A websocket of our own for each command, because the client's loses exit statuses, mixes stdout with stderr and sends no
 impersonation headers (node.md 5.2). Without a status frame the outcome is unknown, however complete the output looks.
+
+No redirect is followed, for the request carries the token. Output and time are limited.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
-import ssl
 import time
 import typing as t
 from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import SplitResult, unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from .._model.findings import legible
+from .._model.json_text import read_json
 from .._model.resources import POD
 from .connection import Connection
-from .session import USER_AGENT
+from .dial import open_stream
+from .exit_status import read_exit_status
+from .session import USER_AGENT, Unreachable
+from .stream import Stream, StreamTimedOut, StreamTooLong
 
 try:
     import websocket
 except ImportError:  # connect() says so
     pass
 
-_STDOUT, _STDERR, _STATUS, _CLOSE = 1, 2, 3, 255
-_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
+MAX_STDOUT = 2 << 20
+"""Bytes of a command's output; what rpm-ostree says of a node has some ten thousand."""
+MAX_STDERR = 64 << 10
+"""Bytes of a command's complaints that are kept. What comes beyond them proves nothing and is dropped."""
+
+_HANDSHAKE_LIMIT = 64 << 10
+"""Bytes of the server's answer to the request, a refusal included."""
+_STREAM_LIMIT = MAX_STDOUT + (1 << 20)
+"""Bytes of the whole stream."""
+_MOST_FRAMES = 1 << 14
+"""Each costs processor time, however small it is."""
+
+_STDOUT, _STDERR, _STATUS = 1, 2, 3
+_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_SWITCHING_PROTOCOLS = 101
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,10 @@ class ExecTimedOut(Exception):
     """The command did not end in time."""
 
 
+class ExecTooLong(Exception):
+    """The command wrote more than is read. It is not worth a second attempt."""
+
+
 def run_in_container(
     connection: Connection, namespace: str, pod: str, container: str, command: t.Sequence[str], timeout: float
 ) -> Output:
@@ -63,119 +83,136 @@ def run_in_container(
     :param timeout: seconds for the whole of it
     :raises ExecRefused: it was not started, or the connection broke before it ended
     :raises ExecTimedOut: it did not end in time
+    :raises ExecTooLong: it wrote too much
     """
     deadline = time.monotonic() + timeout
     query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
     url = connection.api_url + POD.path(pod, namespace, "exec") + "?" + urlencode(query)
     refused: ExecRefused | None = None
     try:
-        with _opened(connection, url, timeout) as socket:
-            return _collect(socket, deadline)
-    except websocket.WebSocketTimeoutException:
+        with contextlib.closing(open_stream(connection, deadline)) as stream:
+            opened = _opened(connection, url, stream)
+            stream.allow(_STREAM_LIMIT)
+            with _closed_politely(opened):
+                return _collect(opened)
+    except StreamTimedOut:
         raise ExecTimedOut(f"no answer within {timeout:g} s") from None
-    except websocket.WebSocketBadStatusException as error:
-        refused = ExecRefused(error.status_code, _refusal(error))
+    except StreamTooLong:
+        raise _too_long() from None
+    except Unreachable as error:
+        refused = ExecRefused(0, str(error))
     except (websocket.WebSocketException, OSError) as error:
         refused = ExecRefused(0, f"the connection broke ({_plain(error)})")
     raise refused
 
 
-@contextlib.contextmanager
-def _opened(connection: Connection, url: str, timeout: float) -> t.Iterator[t.Any]:
-    socket = _open(connection, url, timeout)
-    try:
-        yield socket
-    finally:
-        socket.close(timeout=0)  # by default it waits three seconds more for a node that hangs
-
-
-def _open(connection: Connection, url: str, timeout: float) -> t.Any:
-    configuration = connection.configuration
+def _opened(connection: Connection, url: str, stream: Stream) -> t.Any:
+    """Return the websocket once the server has accepted it, on this very stream."""
     said = [("User-Agent", USER_AGENT), *connection.headers()]
-    return websocket.create_connection(
-        "ws" + url[len("http") :],
-        timeout=timeout,
-        sslopt=_tls(configuration) if url.startswith("https:") else {},
-        header=[f"{name}: {value}" for name, value in said],
-        subprotocols=_PROTOCOLS,
-        suppress_origin=True,
-        enable_multithread=False,
-        **_proxy(configuration),
-    )
+    opened = websocket.WebSocket(enable_multithread=False)
+    stream.allow(_HANDSHAKE_LIMIT)
+    refusal = ""
+    try:
+        opened.connect(
+            "ws" + url[len("http") :],
+            socket=stream,
+            redirect_limit=0,  # else it would connect by itself to where the server points, with the token
+            header=[f"{name}: {value}" for name, value in said],
+            subprotocols=list(_PROTOCOLS),
+            suppress_origin=True,
+        )
+    except StreamTimedOut:
+        raise
+    except StreamTooLong:
+        refusal = f"the API server's answer has more than {_HANDSHAKE_LIMIT} bytes"
+    except websocket.WebSocketBadStatusException as error:
+        raise _refused(error.status_code or 0, _refusal(error)) from None
+    except (websocket.WebSocketException, OSError) as error:
+        refusal = f"the connection broke ({_plain(error)})"
+    except Exception:  # noqa: BLE001 - releases of the library differ in what a header that is none comes to
+        refusal = "the API server's answer is not HTTP"
+    return _accepted(opened, refusal)
 
 
-def _tls(configuration: t.Any) -> dict[str, t.Any]:
-    """Return how the server is trusted, and by which name where that is not the one of its address."""
-    verified = bool(configuration.verify_ssl)
-    named = verified if configuration.assert_hostname is None else verified and bool(configuration.assert_hostname)
-    files = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
-    options: dict[str, t.Any] = {"context": _trust(verified, named, *(file or None for file in files))}
-    if getattr(configuration, "tls_server_name", None):
-        options["server_hostname"] = configuration.tls_server_name
-    return options
+def _accepted(opened: t.Any, refusal: str) -> t.Any:
+    status = opened.status or 0
+    if refusal:
+        raise _refused(status, refusal)
+    if status != _SWITCHING_PROTOCOLS or opened.subprotocol not in _PROTOCOLS:
+        raise _refused(status, "the API server did not open a websocket for the command")
+    return opened
 
 
-@lru_cache(maxsize=8)
-def _trust(verified: bool, named: bool, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
-    """Return the certificates to trust and to show. They are read once, not for each of a thousand commands."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = named
-    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
-    if verified and ca:
-        context.load_verify_locations(ca)
-    elif verified:
-        context.load_default_certs()
-    if certificate:
-        context.load_cert_chain(certificate, key)
-    return context
+def _refused(status: int, refusal: str) -> ExecRefused:
+    if 300 <= status < 400:
+        refusal = f"the API server answered with a redirect (HTTP {status}), which is not followed"
+    return ExecRefused(status, legible(refusal))
 
 
-def _proxy(configuration: t.Any) -> dict[str, t.Any]:
-    if not configuration.proxy:
-        return {}
-    proxy = urlsplit(configuration.proxy)
-    options: dict[str, t.Any] = {
-        "http_proxy_host": proxy.hostname,
-        "http_proxy_port": proxy.port or (443 if proxy.scheme == "https" else 80),
-        "proxy_type": "http",
-    }
-    if configuration.no_proxy:
-        options["http_no_proxy"] = [h.strip() for h in configuration.no_proxy.split(",") if h.strip()]
-    account = _proxy_account(configuration, proxy)
-    if account:
-        options["http_proxy_auth"] = account
-    return options
+@contextlib.contextmanager
+def _closed_politely(opened: t.Any) -> t.Iterator[None]:
+    """Say that nothing more is expected. Its answer is not waited for: a node that hangs gives none."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            opened.send_close()
 
 
-def _proxy_account(configuration: t.Any, proxy: SplitResult) -> tuple[str, str] | None:
-    """Return who logs in to the proxy: by the headers for it (proxy_basic_auth), else by its address."""
-    headers = {name.lower(): value for name, value in (configuration.proxy_headers or {}).items()}
-    scheme, dummy, encoded = str(headers.get("proxy-authorization", "")).partition(" ")
-    if scheme.lower() == "basic":
-        user, dummy, password = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")
-        return user, password
-    if proxy.username:
-        return unquote(proxy.username), unquote(proxy.password or "")
-    return None
+class _Collected:
+    """The command's streams, put together frame by frame."""
+
+    def __init__(self) -> None:
+        self._streams = {_STDOUT: bytearray(), _STDERR: bytearray(), _STATUS: bytearray()}
+        self._in_message = False
+        self._channel: int | None = None
+
+    def add(self, frame: t.Any) -> bool:
+        """Add a frame, and return whether it was the last one: that which ends the status."""
+        if self._in_message is not (frame.opcode == websocket.ABNF.OPCODE_CONT):
+            raise websocket.WebSocketProtocolException("a message is inside another")
+        content = frame.data
+        if self._channel is None and content:
+            self._channel, content = content[0], content[1:]
+        self._append(content)
+        self._in_message = not frame.fin
+        if self._in_message:
+            return False
+        self._channel = None
+        return bool(self._streams[_STATUS])
+
+    def _append(self, content: bytes) -> None:
+        stream = self._streams.get(self._channel or 0)
+        if stream is None:
+            return
+        if self._channel == _STDERR:
+            content = content[: MAX_STDERR - len(stream)]
+        elif len(stream) + len(content) > MAX_STDOUT:
+            raise _too_long()
+        stream += content
+
+    def output(self) -> Output:
+        """Return what was collected."""
+        exit_status, message = _outcome(bytes(self._streams[_STATUS]))
+        stdout, stderr = (self._streams[s].decode("utf-8", "replace") for s in (_STDOUT, _STDERR))
+        return Output(stdout, stderr, exit_status, message)
 
 
-def _collect(socket: t.Any, deadline: float) -> Output:
-    streams = {_STDOUT: bytearray(), _STDERR: bytearray(), _STATUS: bytearray()}
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise websocket.WebSocketTimeoutException
-        socket.settimeout(left)
-        opcode, frame = socket.recv_data()
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            break
-        if frame and frame[0] in streams:
-            streams[frame[0]] += frame[1:]
-        if streams[_STATUS]:
-            break
-    exit_status, message = _outcome(bytes(streams[_STATUS]))
-    stdout, stderr = (streams[s].decode("utf-8", "replace") for s in (_STDOUT, _STDERR))
-    return Output(stdout, stderr, exit_status, message)
+def _collect(opened: t.Any) -> Output:
+    collected = _Collected()
+    for dummy in range(_MOST_FRAMES):
+        frame = opened.recv_frame()
+        if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
+            return collected.output()
+        if frame.opcode == websocket.ABNF.OPCODE_PING:
+            opened.pong(frame.data[:125])
+        elif frame.opcode != websocket.ABNF.OPCODE_PONG and collected.add(frame):
+            return collected.output()
+    raise _too_long()
+
+
+def _too_long() -> ExecTooLong:
+    return ExecTooLong(f"the command wrote more than {MAX_STDOUT >> 20} MiB")
 
 
 def _outcome(status: bytes) -> tuple[int | None, str]:
@@ -183,24 +220,25 @@ def _outcome(status: bytes) -> tuple[int | None, str]:
     if not status:
         return None, "the connection ended before the command's exit status came"
     try:
-        answer = json.loads(status)
+        answer = read_json(status)
         if answer["status"] == "Success":
             return 0, ""
         causes = (answer.get("details") or {}).get("causes") or []
         codes = [str(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode" and "message" in cause]
-        message = str(answer.get("message") or "the command's exit status is missing")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        message = legible(str(answer.get("message") or "the command's exit status is missing"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, "the command's exit status cannot be read"
-    return (int(codes[0]), "") if codes and codes[0].isascii() and codes[0].isdigit() else (None, message)
+    exit_status = read_exit_status(codes[0]) if codes else None
+    return (exit_status, "") if exit_status else (None, message)  # a failure with the status of success is neither
 
 
 def _refusal(error: t.Any) -> str:
     body = getattr(error, "resp_body", None) or b""
     try:
-        return str(json.loads(body)["message"])
+        return legible(str(read_json(body)["message"]))
     except (ValueError, KeyError, TypeError):
-        return body.decode("utf-8", "replace").strip() or f"HTTP {error.status_code}"
+        return legible(body.decode("utf-8", "replace").strip()) or f"HTTP {error.status_code}"
 
 
 def _plain(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return legible(getattr(error, "strerror", None) or str(error) or type(error).__name__)

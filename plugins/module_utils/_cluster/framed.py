@@ -7,11 +7,15 @@ and nothing is known of how the command ended.
 
 from __future__ import annotations
 
-import re
 import secrets
 import shlex
 import typing as t
 from dataclasses import dataclass
+
+from .exit_status import read_exit_status
+
+_STOP = " ."
+"""Follows the exit status, so that one that was cut off is none."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ def framing_script(command: t.Sequence[str], mark: str) -> str:
 
 def read_framed(text: str, mark: str) -> Framed | None:
     """Return what stands in the frame, or None when it is not whole."""
-    frame = rf"^{mark} stdout\n(.*)\n{mark} stderr\n(.*)\n{mark} exit (\d+) \.$"
-    found = re.search(frame, text, re.DOTALL | re.MULTILINE)
-    return Framed(found[1], found[2], int(found[3])) if found else None
+    dummy, begun, rest = f"\n{text}".partition(f"\n{mark} stdout\n")
+    streams, ended, last = rest.rpartition(f"\n{mark} exit ")
+    stdout, parted, stderr = streams.rpartition(f"\n{mark} stderr\n")
+    exit_line = last.partition("\n")[0]
+    if not (begun and ended and parted and exit_line.endswith(_STOP)):
+        return None
+    exit_status = read_exit_status(exit_line[: -len(_STOP)])
+    return None if exit_status is None else Framed(stdout, stderr, exit_status)

@@ -1,22 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a connection down for a program that is not ours. It holds credentials: only for the user, and not for long."""
+"""Write a connection down for a program that is not ours. It holds credentials, so it is written to no disk."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import typing as t
-from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from .connection import Connection
 
 
-def write_kubeconfig(connection: Connection, path: Path) -> None:
+@contextlib.contextmanager
+def kubeconfig_in_memory(connection: Connection) -> t.Iterator[int]:
+    """Yield the number of an open file in memory with the kubeconfig: a process that is killed leaves no credentials.
+
+    Programs that inherit the file read it as ``/proc/self/fd/NUMBER``, each from its beginning.
+    """
+    with os.fdopen(os.memfd_create("kubeconfig"), "w", encoding="utf-8") as file:
+        write_kubeconfig(connection, file)
+        file.flush()
+        yield file.fileno()
+
+
+def write_kubeconfig(connection: Connection, file: t.TextIO) -> None:
     """Write a kubeconfig that reaches the same API server as the same account; a token that has expired is renewed."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(kubeconfig_of(connection), file)  # which is YAML as well
+    json.dump(kubeconfig_of(connection), file)  # which is YAML as well
 
 
 def kubeconfig_of(connection: Connection) -> dict[str, t.Any]:

@@ -12,7 +12,7 @@ from .._model.node import NodeState
 from .._model.resources import OPERATOR_NAMESPACE
 from .._model.verdict import Answer
 from .daemon_pods import CONTAINER, daemon_pods
-from .exec import ExecRefused, ExecTimedOut, run_in_container
+from .exec import ExecRefused, ExecTimedOut, ExecTooLong, run_in_container
 from .session import Session
 from .transport import STATUS, side_by_side
 
@@ -66,6 +66,8 @@ class PodExec:
         except ExecTimedOut:
             message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
             return Answer(failure="node.no_answer", failure_message=message)
+        except ExecTooLong as error:
+            return Answer(failure="node.answer_unreadable", failure_message=str(error))
         except ExecRefused as refused:
             finding = "node.exec_forbidden" if refused.status in _DENIED else "node.exec_failed"
             return Answer(failure=finding, failure_message=str(refused))

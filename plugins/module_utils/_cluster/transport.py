@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from queue import SimpleQueue
 
+from .._errors import Refused
+from .._model.fault import name_of
 from .._model.node import NodeState
 from .._model.verdict import Answer
 
@@ -47,14 +51,38 @@ class Transport(t.Protocol):
 def side_by_side(
     nodes: t.Sequence[NodeState], concurrency: int, ask_one: t.Callable[[NodeState], Answer]
 ) -> t.Generator[tuple[NodeState, Answer], None, None]:
-    """Ask so many nodes at once; an answer that was handed on is kept no longer, for a thousand of them are large.
+    """Ask so many nodes at once; there are never more answers than that which nobody has taken, for they can be large.
 
-    Nobody else is asked once the caller has seen enough; those who are being asked are not waited for.
+    Whatever goes wrong with one node is that node's answer. No other node is asked once the caller has seen enough;
+    those that are being asked are not waited for.
     """
-    workers = ThreadPoolExecutor(max(1, min(concurrency, len(nodes))), thread_name_prefix="ask")
+    at_once = max(1, min(concurrency, len(nodes)))
+    workers = ThreadPoolExecutor(at_once, thread_name_prefix="ask")
+    left = iter(nodes)
+    answered: SimpleQueue[Future[Answer]] = SimpleQueue()
+    asked: dict[Future[Answer], NodeState] = {}
+
+    def ask_next(count: int) -> None:
+        for node in islice(left, count):
+            asking = workers.submit(_answer_of, node, ask_one)
+            asked[asking] = node
+            asking.add_done_callback(answered.put)
+
     try:
-        waiting = {workers.submit(ask_one, node): node for node in nodes}
-        for done in as_completed(list(waiting)):
-            yield waiting.pop(done), done.result()
+        ask_next(at_once)
+        while asked:
+            done = answered.get()
+            node = asked.pop(done)
+            ask_next(1)
+            yield node, done.result()
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _answer_of(node: NodeState, ask_one: t.Callable[[NodeState], Answer]) -> Answer:
+    try:
+        return ask_one(node)
+    except Refused as refused:
+        return Answer(failure="node.exec_failed", failure_message=str(refused))
+    except Exception as error:  # noqa: BLE001 - one node must not end the verification of all
+        return Answer(failure="node.unexpected_error", failure_message=f"asking failed with {name_of(error)}")

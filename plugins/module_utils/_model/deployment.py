@@ -8,7 +8,6 @@ is booted (node.md 1.2 and 1.3).
 from __future__ import annotations
 
 import enum
-import json
 import re
 import typing as t
 from dataclasses import dataclass
@@ -16,9 +15,14 @@ from dataclasses import dataclass
 from .deviation import Deviation, deviations_of
 from .findings import legible
 from .image_reference import ImageReference, is_digest, parse_deployed
+from .json_text import read_json
 
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _PIVOT = "pivot://"
+_MOST_DEPLOYMENTS = 100
+"""Entries of a boot menu; rpm-ostree keeps a handful."""
+_LONGEST_REFERENCE = 2048
+"""Characters of a container reference."""
 
 
 class UnreadableAnswer(Exception):
@@ -95,6 +99,9 @@ def read_status(text: str) -> Status:
         raise UnreadableAnswer("node.answer_unreadable", "the answer has no list of deployments")
     if not entries:
         raise UnreadableAnswer("node.no_deployments", "rpm-ostree lists no deployment at all")
+    if len(entries) > _MOST_DEPLOYMENTS:
+        message = f"the answer lists more than {_MOST_DEPLOYMENTS} deployments"
+        raise UnreadableAnswer("node.answer_unreadable", message)
     deployments = [_read(e) for e in entries]
     places = [place for place, d in enumerate(deployments) if d.booted]
     if not places:
@@ -110,9 +117,9 @@ def read_status(text: str) -> Status:
 
 def _parse(text: str) -> dict[str, t.Any]:
     try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableAnswer("node.answer_unreadable", f"the answer is not JSON ({error})") from error
+        answer = read_json(text)
+    except ValueError as error:
+        raise UnreadableAnswer("node.answer_unreadable", f"the answer cannot be read: {error}") from error
     if not isinstance(answer, dict):
         raise UnreadableAnswer("node.answer_unreadable", "the answer is not an object of JSON")
     return answer
@@ -123,6 +130,10 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
     resolved = _text(entry.get("container-image-reference-digest"))
     resolved = resolved if is_digest(resolved) else ""
     named = (image.digest if image else "", resolved) if origin is Origin.CONTAINER else ()
+    try:
+        deviations = deviations_of(entry)
+    except ValueError as error:
+        raise UnreadableAnswer("node.answer_unreadable", str(error)) from error
     return Deployment(
         booted=_flag(entry, "booted"),
         staged=_flag(entry, "staged"),
@@ -134,7 +145,7 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
         digests=frozenset(digest for digest in named if digest),
         version=_text(entry.get("version")),
         end_of_life=_text(entry.get("endoflife")),
-        deviations=deviations_of(entry),
+        deviations=deviations,
     )
 
 
@@ -155,6 +166,8 @@ def _origin(entry: t.Mapping[str, t.Any]) -> tuple[Origin, str, ImageReference |
 def _origin_of_reference(reference: str) -> tuple[Origin, str, ImageReference | None]:
     # Read before it is made legible: making it so must not make a reference out of what is none.
     try:
+        if len(reference) > _LONGEST_REFERENCE or not reference.isprintable():
+            raise ValueError("it is not a reference")
         return Origin.CONTAINER, reference, parse_deployed(reference).image
     except ValueError:
         return (Origin.PIVOT if reference.startswith(_PIVOT) else Origin.UNREADABLE), _text(reference), None

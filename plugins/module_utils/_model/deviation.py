@@ -12,9 +12,16 @@ import re
 import typing as t
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain, islice
+
+from .findings import legible
 
 _NEVRA = re.compile(r"(?P<name>.+)-[^-]+-[^-]+\.[^-.]+")
 """A package with its version, release and architecture."""
+_MOST = 5000
+"""Deviations of one deployment; more than that no node has, and each costs time and memory."""
+_LONGEST = 2048
+"""Characters of a package with its version."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +145,13 @@ _STATES: t.Mapping[str, str] = {
 
 
 def deviations_of(entry: t.Mapping[str, t.Any]) -> tuple[Deviation, ...]:
-    """Return how a deployment, as rpm-ostree describes it, departs from its image; each package once."""
-    found = [*_package_deviations(entry), *_state_deviations(entry)]
+    """Return how a deployment, as rpm-ostree describes it, departs from its image; each package once.
+
+    :raises ValueError: in more ways than are read; to leave some out would hide them
+    """
+    found = list(islice(chain(_package_deviations(entry), _state_deviations(entry)), _MOST + 1))
+    if len(found) > _MOST:
+        raise ValueError(f"a deployment departs from its image in more than {_MOST} ways")
     if entry.get("base-checksum") and all(d.finding in (_LIVE_CHANGES, _UNLOCKED) for d in found):
         # It was put together on the node, for a reason that none of the keys we know gives.
         found.append(Deviation(_ASSEMBLED, None, f"base-checksum: {_scalar(entry['base-checksum'])}"))
@@ -151,7 +163,7 @@ def _package_deviations(entry: t.Mapping[str, t.Any]) -> t.Iterator[Deviation]:
     for key, (finding, read) in _PACKAGES.items():
         for item in _items(entry.get(key)):
             package = read(item)
-            if package is None:
+            if package is None or max(map(len, package)) > _LONGEST:
                 # Whatever it is, it is not nothing; no pattern of names can allow it.
                 yield Deviation(finding, None, f"{key}: {_scalar(item)}")
             elif (finding, package.name) not in seen:
@@ -179,5 +191,7 @@ def _items(value: t.Any) -> list[t.Any]:
 def _scalar(value: t.Any) -> str:
     """Return a value's own words; of one with parts only the kind, for it may be nested without end."""
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return " ".join(value)
-    return str(value) if isinstance(value, (str, int, float)) else f"({type(value).__name__})"
+        return legible(" ".join(value), _LONGEST)
+    if isinstance(value, str):
+        return legible(value, _LONGEST)
+    return legible(str(value), _LONGEST) if isinstance(value, (int, float)) else f"({type(value).__name__})"

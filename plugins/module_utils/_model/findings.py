@@ -378,6 +378,11 @@ FINDINGS: t.Mapping[str, Definition] = {
         "What the node answered is not the JSON of rpm-ostree status.",
         "Run the command on the node by hand",
     ),
+    "node.unexpected_error": Definition(
+        Severity.ERROR,
+        "An error that the collection does not expect ended the check of this node.",
+        "Check the node again; if the error stays, report it with the message",
+    ),
     "node.command_failed": Definition(
         Severity.ERROR,
         "rpm-ostree status failed on the node.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from .deployment import Deployment, Origin, Status, UnreadableAnswer, read_status
 from .deviation import NOTHING_ALLOWED, Allowed, Deviation
+from .fault import name_of
 from .findings import Finding, Severity, legible, sharing
 from .image_reference import comparable, is_digest, parse_image
 from .machineconfignode import MachineConfigNode
@@ -97,11 +98,22 @@ def judge(
     allowed: Allowed = NOTHING_ALLOWED,
     claim: MachineConfigNode | None = None,
 ) -> NodeVerdict:
-    """Decide about one node.
+    """Decide about one node. Whatever is wrong with its answer is a verdict on this node, and never an error.
 
     :param allowed: what the node may change of its image
     :param claim: its MachineConfigNode, where the cluster has one
     """
+    try:
+        return _judge(node, expected, answer, allowed, claim)
+    except Exception as error:  # noqa: BLE001 - one node must not end the verification of all
+        message = f"reading the answer failed with {name_of(error)}"
+        finding = Finding("node.unexpected_error", ObjectRef("Node", node.name), message, answer.stdout)
+        return _verdict(node, Verdict.UNKNOWN, [finding])
+
+
+def _judge(
+    node: NodeState, expected: Expected, answer: Answer, allowed: Allowed, claim: MachineConfigNode | None
+) -> NodeVerdict:
     ref = ObjectRef("Node", node.name)
     failed = _failed(ref, answer)
     if failed:
@@ -172,6 +184,8 @@ def _verdict(
     node: NodeState, verdict: Verdict, findings: t.Iterable[Finding], booted: Deployment | None = None
 ) -> NodeVerdict:
     gravest_first = sorted(findings, key=lambda f: _GRAVEST_FIRST.index(f.severity))
+    if booted:
+        booted = replace(booted, deviations=())  # the findings say them; of a thousand nodes they would be large
     return NodeVerdict(node.name, verdict, sharing(gravest_first), booted)
 
 
@@ -181,7 +195,7 @@ _NOT_OSTREE = "not booted via libostree"
 
 def _failed(ref: ObjectRef, answer: Answer) -> Finding | None:
     if answer.failure:
-        return Finding(answer.failure, ref, answer.failure_message, answer.stderr)
+        return Finding(answer.failure, ref, legible(answer.failure_message), answer.stderr)
     if answer.exit_status is None:
         return Finding("node.exec_failed", ref, "the answer ended without an exit status", answer.stderr)
     if answer.exit_status != 0:

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import socketserver
+import ssl
 import struct
 import threading
+import time
 import typing as t
 
 STDOUT, STDERR, STATUS, RESIZE, CLOSE = 1, 2, 3, 4, 255
@@ -56,6 +59,13 @@ class Connection:
             causes = [{"reason": "ExitCode", "message": str(code)}]
             self.status(status="Failure", reason="NonZeroExitCode", details={"causes": causes})
 
+    def raw(self, *contents: bytes, pause: float = 0.0) -> None:
+        """Send bytes as they are, with a pause after each piece."""
+        for content in contents:
+            self._handler.wfile.write(content)
+            self._handler.wfile.flush()
+            time.sleep(pause)
+
     def close(self) -> None:
         """End the websocket in good order."""
         self._send(0x88, struct.pack("!H", 1000))
@@ -81,14 +91,22 @@ class Connection:
 class ExecServer(socketserver.ThreadingTCPServer):
     """Answers every request by its script, or refuses it, or says nothing at all; as a proxy it leads to itself.
 
+    :param tls: how it is encrypted, if it is
     :ivar asked: first line and headers of each request
+    :ivar headers: what a refusal has beside its status
+    :ivar protocol: the subprotocol that it takes in place of the first one offered
+    :ivar upgrade: what it does with a request in place of opening a websocket
     """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._tls = tls
+        self.headers: tuple[str, ...] = ()
+        self.protocol: str | None = None
+        self.upgrade: Script | None = None
         self.script: Script = lambda connection: connection.exited(0)
         self.refusal: tuple[int, str] | None = None
         self.silent = False
@@ -98,7 +116,14 @@ class ExecServer(socketserver.ThreadingTCPServer):
     @property
     def url(self) -> str:
         """The address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}"
+
+    def finish_request(self, request: t.Any, client_address: t.Any) -> None:
+        """Serve a connection, in a thread of its own."""
+        with contextlib.suppress(OSError):
+            if self._tls:
+                request = self._tls.wrap_socket(request, server_side=True)
+            super().finish_request(request, client_address)
 
     def stop(self) -> None:
         """Refuse connections."""
@@ -126,18 +151,23 @@ class _Handler(socketserver.StreamRequestHandler):
             return
         if self.server.refusal:
             status, body = self.server.refusal
-            self._reply(f"{status} No", f"Content-Length: {len(body.encode())}", body=body)
+            self._reply(f"{status} No", f"Content-Length: {len(body.encode())}", *self.server.headers, body=body)
+            return
+        if self.server.upgrade:
+            self.server.upgrade(Connection(self))
             return
         headers = dict(line.split(": ", 1) for line in lines[1:])
         key = headers["Sec-WebSocket-Key"] + _GUID
         accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
-        chosen = headers["Sec-WebSocket-Protocol"].split(",")[0].strip()
+        chosen = self.server.protocol
+        if chosen is None:
+            chosen = headers["Sec-WebSocket-Protocol"].split(",")[0].strip()
         self._reply(
             "101 Switching Protocols",
             "Upgrade: websocket",
             "Connection: Upgrade",
             f"Sec-WebSocket-Accept: {accept}",
-            f"Sec-WebSocket-Protocol: {chosen}",
+            *([f"Sec-WebSocket-Protocol: {chosen}"] if chosen else []),
         )
         try:
             self.server.script(Connection(self))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An API server with TLS and a proxy, both on loopback, that record who sent what to whom."""
+"""An API server with TLS on loopback that records who sent what."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ import struct
 import threading
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _EXIT_STATUS = b"\x03" + json.dumps({"kind": "Status", "status": "Success"}).encode()
@@ -109,91 +104,3 @@ def _head(connection: socket.socket) -> list[str]:
             return []
         head += piece
     return head.decode("latin-1").strip().split("\r\n")
-
-
-class ForwardingProxy(socketserver.ThreadingTCPServer):
-    """Opens tunnels to loopback, and records for which address and with which credentials."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Forwarder)
-        self.tunnels: list[tuple[str, str]] = []
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """The address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Forwarder(socketserver.BaseRequestHandler):
-    server: ForwardingProxy
-
-    def handle(self) -> None:
-        lines = _head(self.request)
-        if not lines:
-            return
-        target = lines[0].split()[1]
-        account = next((line for line in lines if line.lower().startswith("proxy-authorization: ")), "")
-        self.server.tunnels.append((target, account.partition(": ")[2]))
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(target.split(":")[1]))) as other:
-            self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            back = threading.Thread(target=_pipe, args=(other, self.request), daemon=True)
-            back.start()
-            _pipe(self.request, other)
-            back.join(10)
-
-
-def _pipe(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            piece = source.recv(65536)
-            if not piece:
-                break
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-
-
-class Authority:
-    """A certificate authority of a test.
-
-    :param folder: where its certificates are written
-    :param name: its common name, and the name of the file of its own certificate
-    """
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._name = name
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = folder / f"{name}.crt"
-        content = self._certificate(name, self._key, x509.BasicConstraints(ca=True, path_length=None))
-        self.certificate.write_bytes(content)
-
-    def signed(self, name: str, *names: x509.GeneralName) -> Path:
-        """Return a file with a certificate for *name* and for the alternative *names*, and with its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        extension = x509.SubjectAlternativeName(names) if names else x509.BasicConstraints(ca=False, path_length=None)
-        file = self._folder / f"{name}.pem"
-        text = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        file.write_bytes(self._certificate(name, key, extension) + key.private_bytes(*text))
-        return file
-
-    def _certificate(self, name: str, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType) -> bytes:
-        now = datetime.now(timezone.utc)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_named(name))
-            .issuer_name(_named(self._name))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        )
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])

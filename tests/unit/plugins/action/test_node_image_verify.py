@@ -113,6 +113,13 @@ def test_what_the_caller_allows_the_node_may_change(host):
         ({"rc": 1, "stdout": rpm_ostree_status(booted_image("a")), "stderr": "no"}, "node.command_failed"),
         ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a"))[:-9], "stderr": ""}, "node.answer_unreadable"),
         ({"rc": 0, "stdout": "", "stderr": ""}, "node.answer_unreadable"),
+        ({"rc": "0", "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}, "node.exec_failed"),
+        ({"rc": False, "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}, "node.exec_failed"),
+        ({"rc": None, "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}, "node.exec_failed"),
+        ({"rc": 10**5000, "stdout": "", "stderr": ""}, "node.exec_failed"),
+        ({"rc": 0, "stdout": b"{}", "stderr": None}, "node.exec_failed"),
+        ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a")) + " " * (2 << 20)}, "node.answer_unreadable"),
+        ({}, "node.exec_failed"),
     ],
 )
 def test_an_answer_that_is_none_proves_nothing(answer, finding, host):
@@ -130,8 +137,18 @@ def test_a_host_that_is_not_reached_is_unknown_and_not_left_out(host):
     assert "no connection to Node worker-0 (no route)" in done["msg"]
 
 
-def test_a_host_that_does_not_tell_its_boot_is_judged_all_the_same(host):
-    host.boot = {"rc": 1, "stdout": "cat: no", "stderr": ""}
+@pytest.mark.parametrize(
+    "boot",
+    [
+        {"rc": 1, "stdout": "cat: no"},
+        {"rc": 0, "stdout": "x" * 65},
+        {"rc": 0, "stdout": "\x1b[2J"},
+        {"rc": 0, "stdout": None},
+        {},
+    ],
+)
+def test_a_host_that_does_not_tell_its_boot_is_judged_all_the_same(boot, host):
+    host.boot = boot
     done = run(host)
     assert (done["verdict"], done["nodes"][0]["boot_id"]) == ("match", "")
 

@@ -163,6 +163,13 @@ def test_of_a_node_without_a_config_that_can_be_read_nothing_is_said(notes, sess
     assert word == Claim("")
 
 
+@pytest.mark.parametrize("spec", [None, [], "x", 7, {"osImageURL": None}, {"osImageURL": {"a": 1}}, {}])
+def test_a_config_of_another_shape_says_nothing_and_is_no_error(spec, api, session):
+    api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": spec})
+    plain = [NodeState.from_api(node(f"plain-{number}")) for number in range(2)]
+    assert [word for dummy, word in Claims(session).ask(plain)] == [Claim(""), Claim("")]
+
+
 def test_nothing_is_ever_written(api, pods, auto):
     api.denied.add(EXEC)
     words(auto)

@@ -67,5 +67,17 @@ def test_without_its_mark_nothing_is_an_answer(text):
     assert read_framed(f"{MARK} stdout\n{text}", MARK) is None
 
 
+@pytest.mark.parametrize("status", ["256", "1000", "9" * 5000, "-1", "", "²", "0 ", " 0"])
+def test_an_exit_status_that_is_none_is_no_answer(status):
+    assert read_framed(f"{MARK} stdout\n{{}}\n{MARK} stderr\n\n{MARK} exit {status} .", MARK) is None
+
+
+@pytest.mark.parametrize("line", ["stdout", "stderr", "exit", "exit 0 .", "exit 0 .\n"])
+def test_a_text_full_of_its_mark_is_read_in_one_pass(line):
+    said = f"{MARK} {line}\n" * 50_000
+    framed = read_framed(f"{MARK} stdout\n{said}\n{MARK} stderr\n\n{MARK} exit 3 .\n", MARK)
+    assert framed == Framed(said, "", 3)
+
+
 def test_no_two_marks_are_the_same():
     assert new_mark() != new_mark()

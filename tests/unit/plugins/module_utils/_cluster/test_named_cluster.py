@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ipaddress
 import json
 import os
 import ssl
@@ -31,14 +30,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import cluster_of, environment_for
-from ansible_collections.imagemode.openshift.tests.unit.plugins.recording_server import (
-    Authority,
-    ForwardingProxy,
-    RecordingServer,
-)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.certificates import LOOPBACK, Authority
+from ansible_collections.imagemode.openshift.tests.unit.plugins.proxy_server import ProxyServer
+from ansible_collections.imagemode.openshift.tests.unit.plugins.recording_server import RecordingServer
 from cryptography import x509
 
-LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 VARIABLES = {
     "validate_certs": "VERIFY_SSL",
     "ca_cert": "SSL_CA_CERT",
@@ -56,7 +52,7 @@ class Clusters:
     other: RecordingServer
     called_otherwise: RecordingServer
     """Its certificate is for the name api.internal alone."""
-    proxy: ForwardingProxy
+    proxy: ProxyServer
     authority: Path
     strange_authority: Path
     client: Path
@@ -66,22 +62,32 @@ class Clusters:
         """Begin anew with what was heard."""
         for server in (self.known, self.other, self.called_otherwise):
             server.heard.clear()
-        self.proxy.tunnels.clear()
+        self.proxy.asked.clear()
+
+    @property
+    def proxy_url(self) -> str:
+        """The address of the proxy."""
+        return f"http://{self.proxy.address}"
+
+    @property
+    def tunnels(self) -> list[str]:
+        """The addresses to which the proxy connected."""
+        return [lines[0].split()[1] for lines in self.proxy.asked]
 
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Clusters]:
     folder = tmp_path_factory.mktemp("certificates")
-    authority, of_clients, strange = (Authority(folder, name) for name in ("servers", "clients", "strange"))
-    known, other = (RecordingServer(authority.signed(n, LOOPBACK), of_clients.certificate) for n in ("known", "other"))
+    authority, of_clients, strange = (Authority.new(folder / name) for name in ("servers", "clients", "strange"))
+    known, other = (RecordingServer(authority.signed(n, LOOPBACK), of_clients.file) for n in ("known", "other"))
     otherwise = authority.signed("otherwise", x509.DNSName("api.internal"))
     made = Clusters(
         known,
         other,
-        RecordingServer(otherwise, of_clients.certificate),
-        ForwardingProxy(),
-        authority.certificate,
-        strange.certificate,
+        RecordingServer(otherwise, of_clients.file),
+        ProxyServer(),
+        authority.file,
+        strange.file,
         of_clients.signed("given"),
         of_clients.signed("of-kubeconfig"),
     )
@@ -152,8 +158,8 @@ CASES = {
     "validate_certs off": Case({"validate_certs": False}, "known", cluster=STRANGE),
     "ca_cert": Case({"ca_cert": "{authority}"}, "known", cluster=STRANGE),
     "strange ca_cert": Case({"ca_cert": "{strange_authority}"}, ""),
-    "proxy": Case({"proxy": "{proxy.url}"}, "known", proxied=True),
-    "proxy, not for this one": Case({"proxy": "{proxy.url}", "no_proxy": "127.0.0.1"}, "known"),
+    "proxy": Case({"proxy": "{proxy_url}"}, "known", proxied=True),
+    "proxy, not for this one": Case({"proxy": "{proxy_url}", "no_proxy": "127.0.0.1"}, "known"),
     "tls_server_name": Case({"tls_server_name": "localhost"}, ""),
 }
 
@@ -186,7 +192,7 @@ class World:
     def filled(self, value: t.Any) -> t.Any:
         """Return a value with the names of the clusters' attributes replaced."""
         if isinstance(value, str) and "{" in value:
-            return value.format(**vars(self.clusters))
+            return value.format(**vars(self.clusters), proxy_url=self.clusters.proxy_url)
         return value
 
     def kubeconfig(self, case: Case) -> dict[str, t.Any]:
@@ -311,7 +317,7 @@ def check(case: Case, connection: Connection, transports: t.Iterable[str], clust
         ]
         assert everything == server.heard
         assert connection.api_url == server.url
-        assert [target for target, dummy in clusters.proxy.tunnels] == [urlsplit(server.url).netloc] * case.proxied
+        assert clusters.tunnels == [urlsplit(server.url).netloc] * case.proxied
     assert settings(connection) == before
 
 
@@ -378,11 +384,12 @@ def test_a_certificate_for_another_name_is_trusted_under_that_name_alone(cluster
 
 def test_the_account_for_the_proxy_goes_to_the_proxy_and_nowhere_else(world: World, clusters: Clusters) -> None:
     named = world.offer("file", CASES["proxy"])
-    options = {"proxy": clusters.proxy.url, "proxy_headers": {"proxy_basic_auth": "user:word"}}
+    options = {"proxy": clusters.proxy_url, "proxy_headers": {"proxy_basic_auth": "user:word"}}
     for transport in TRANSPORTS.values():
         clusters.forget()
         transport(connect({**named, **options}))
-        assert [account for dummy, account in clusters.proxy.tunnels] in ([BASIC], [BASIC.replace("Basic", "basic")])
+        headers = [line.lower() for lines in clusters.proxy.asked for line in lines]
+        assert headers.count(f"proxy-authorization: {BASIC}".lower()) == 1
         assert [h.authorization.lower() for h in clusters.known.heard] == ["bearer of-source"]
 
 
@@ -405,14 +412,14 @@ def exec_user(folder: Path) -> dict[str, t.Any]:
 def test_the_token_of_an_exec_plugin_is_renewed_and_nothing_else_changes(world: World, clusters: Clusters) -> None:
     case = Case({}, "known", user=exec_user(world.folder))
     named = world.offer("file", case)
-    connection = connect({**named, "validate_certs": False, "proxy": clusters.proxy.url})
+    connection = connect({**named, "validate_certs": False, "proxy": clusters.proxy_url})
     before = settings(connection)
     for transport in TRANSPORTS.values():
         transport(connection)
     tokens = [heard.authorization for heard in clusters.known.heard]
     assert len(set(tokens)) == len(tokens) == len(TRANSPORTS)
     assert all(token.startswith("Bearer of-run-") for token in tokens)
-    assert (settings(connection), len(clusters.proxy.tunnels)) == (before, len(TRANSPORTS))
+    assert (settings(connection), len(clusters.tunnels)) == (before, len(TRANSPORTS))
 
 
 def test_the_token_of_an_exec_plugin_is_not_sent_where_api_key_is_given(world: World, clusters: Clusters) -> None:

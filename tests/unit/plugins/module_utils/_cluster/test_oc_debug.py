@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -13,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import debug_namespace as namespaces
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import oc_debug
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import oc_debug, process_identity
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.kubeconfig import write_kubeconfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.oc_debug import OcDebug
@@ -31,7 +34,8 @@ NOTE = "imagemode.openshift/"
 # A program in the place of oc: notes how it was called, and does what the test says with the script that it was given.
 OC = """\
 #!/bin/sh
-echo "$KUBECONFIG" >> "$OC_NOTES/kubeconfigs"
+OC_NOTES={folder}
+export OC_NOTES
 printf '%s\\n' "$@" --- >> "$OC_NOTES/calls"
 for script in "$@"; do :; done
 rpm_ostree="$OC_NOTES/bin"
@@ -46,7 +50,7 @@ class Oc:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "bin").mkdir()
-        (folder / "bin/oc").write_text(OC, encoding="utf-8")
+        (folder / "bin/oc").write_text(OC.replace("{folder}", shlex.quote(str(folder))), encoding="utf-8")
         (folder / "bin/oc").chmod(0o755)
         self.acts('/bin/sh -c "$script" 2>&1')
         self.answers('echo "{}"')
@@ -70,10 +74,36 @@ class Oc:
 def oc(tmp_path, monkeypatch, api) -> Oc:
     stand_in = Oc(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("OC_NOTES", str(tmp_path))
     monkeypatch.setattr(oc_debug.random, "uniform", lambda low, high: 0.0)
     api.always_fail(ACCOUNTS, Reply(200, json.dumps({"metadata": {"name": "default"}})))
     return stand_in
+
+
+# Asks a node by oc debug in a process of its own, so that it can be killed.
+A_RUN = """
+import sys
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.oc_debug import OcDebug
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import node
+
+session = Session(connect({"host": sys.argv[1], "api_key": "sha256~token"}), patience=5)
+list(OcDebug(session, 1, 300).ask([NodeState.from_api(node("worker-0"))]))
+"""
+
+
+def kubeconfig_of(connection: t.Any) -> t.Any:
+    file = io.StringIO()
+    write_kubeconfig(connection, file)
+    return json.loads(file.getvalue())
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.read_text(encoding="utf-8")):
+        assert time.monotonic() < deadline, f"{file} is not written"
+        time.sleep(0.01)
 
 
 def ask(session: t.Any, nodes: t.Sequence[NodeState] = NODES[:1], timeout: float = 30, **more: t.Any) -> list[Answer]:
@@ -99,6 +129,15 @@ def still_running(oc: Oc) -> list[str]:
     return found
 
 
+def end_of_what_is_running(oc: Oc) -> None:
+    """Kill what a run that was killed could not: its oc."""
+    home = (oc.folder / "home").read_bytes().strip()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if b"HOME=" + home in environ.read_bytes():
+                os.kill(int(environ.parent.name), signal.SIGKILL)
+
+
 # What is asked -------------------------------------------------------------------------------------------------------
 
 
@@ -117,13 +156,42 @@ def test_each_node_is_asked_in_a_pod_of_the_runs_namespace(oc, api, session):
     assert left(api) == []
 
 
-def test_the_credentials_reach_oc_in_a_file_that_is_gone_afterwards(oc, session):
-    oc.acts('/bin/sh -c "$script" 2>&1; stat -c %a "$KUBECONFIG" >> "$OC_NOTES/modes"')
-    ask(session)
-    (kubeconfig,) = set((oc.folder / "kubeconfigs").read_text(encoding="utf-8").split())
-    assert (oc.folder / "modes").read_text(encoding="utf-8").split() == ["600"]
-    assert not Path(kubeconfig).parent.exists()
+def test_every_oc_reads_the_credentials_out_of_memory(oc, session):
+    oc.acts('/bin/sh -c "$script" 2>&1; cat "$KUBECONFIG" >> "$OC_NOTES/read"; echo >> "$OC_NOTES/read"')
+    ask(session, NODES)
+    read = (oc.folder / "read").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(one)["users"][0]["user"]["token"] for one in read] == ["sha256~token"] * 3
     assert "sha256~token" not in (oc.folder / "calls").read_text(encoding="utf-8")
+
+
+def test_a_run_that_is_killed_leaves_no_token_in_a_file(oc, api, tmp_path):
+    oc.acts('echo "$HOME" > "$OC_NOTES/home"; sleep 600')
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(oc_debug.__file__).parents[6])}
+    with subprocess.Popen([sys.executable, "-c", A_RUN, api.url], env=environment) as run:
+        wait_for(oc.folder / "home")
+        run.kill()
+        run.wait(30)
+    left_over = Path((oc.folder / "home").read_text(encoding="utf-8").strip())
+    assert left_over.parent == temporary  # it was killed in the middle
+    assert [file for file in temporary.rglob("*") if file.is_file() and b"token" in file.read_bytes()] == []
+    end_of_what_is_running(oc)
+    oc.acts('/bin/sh -c "$script" 2>&1')
+    subprocess.run([sys.executable, "-c", A_RUN, api.url], env=environment, check=True, timeout=60)
+    assert list(temporary.iterdir()) == []
+
+
+def test_oc_gets_only_what_it_needs_of_the_environment(oc, session, monkeypatch):
+    monkeypatch.setenv("K8S_AUTH_API_KEY", "sha256~another")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    oc.acts('env > "$OC_NOTES/environment"; /bin/sh -c "$script" 2>&1')
+    ask(session)
+    names = {line.partition("=")[0] for line in (oc.folder / "environment").read_text(encoding="utf-8").splitlines()}
+    assert {"PATH", "HOME", "KUBECONFIG"} <= names
+    # The kubeconfig names the proxy, if there is one.
+    assert {"K8S_AUTH_API_KEY", "AWS_SECRET_ACCESS_KEY", "https_proxy"}.isdisjoint(names)
 
 
 def test_a_kubeconfig_says_all_that_the_connection_does(tmp_path):
@@ -132,10 +200,7 @@ def test_a_kubeconfig_says_all_that_the_connection_does(tmp_path):
         file.touch()
     options = {"host": "https://api.example.com:6443", "api_key": "t", "ca_cert": str(authority)}
     more = {"client_cert": str(certificate), "client_key": str(key), "proxy": "http://proxy:3128"}
-    write_kubeconfig(
-        connect({**options, **more, "impersonate_user": "bob", "impersonate_groups": ["a"]}), tmp_path / "k"
-    )
-    written = json.loads((tmp_path / "k").read_text(encoding="utf-8"))
+    written = kubeconfig_of(connect({**options, **more, "impersonate_user": "bob", "impersonate_groups": ["a"]}))
     assert written["clusters"][0]["cluster"] == {
         "server": "https://api.example.com:6443",
         "certificate-authority": str(authority),
@@ -150,10 +215,9 @@ def test_a_kubeconfig_says_all_that_the_connection_does(tmp_path):
     }
 
 
-def test_a_connection_without_verification_stays_one(tmp_path):
+def test_a_connection_without_verification_stays_one():
     options = {"host": "https://api.example.com", "username": "u", "password": "p", "validate_certs": False}
-    write_kubeconfig(connect(options), tmp_path / "k")
-    written = json.loads((tmp_path / "k").read_text(encoding="utf-8"))
+    written = kubeconfig_of(connect(options))
     assert written["clusters"][0]["cluster"]["insecure-skip-tls-verify"] is True
     assert written["users"][0]["user"] == {"username": "u", "password": "p"}
 
@@ -188,6 +252,29 @@ def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api,
     assert answer.failure_message == "Node worker-0 did not answer within 1 s"
     assert still_running(oc) == []
     assert left(api) == []
+
+
+@pytest.mark.parametrize("script", ["yes", "yes >&2", "yes | head -c 9000000; sleep 600"])
+def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_started_for_it(script, oc, api, session):
+    oc.acts(f'echo $$ > "$OC_NOTES/process"; {script}')
+    (answer,) = ask(session)
+    assert answer == Answer(failure="node.answer_unreadable", failure_message=answer.failure_message)
+    assert answer.failure_message == "oc debug wrote more than 2 MiB, or complained without end"
+    assert len(oc.calls) == 1
+    assert still_running(oc) == []
+    assert left(api) == []
+
+
+def test_an_exit_status_of_5000_digits_is_no_answer(oc, session):
+    oc.acts('/bin/sh -c "$script" 2>&1 | sed "s/ exit 0 / exit $(printf %05000d 0) /"')
+    assert {answer.failure for answer in ask(session, NODES)} == {"node.exec_failed"}
+
+
+def test_the_last_words_of_oc_are_bounded(oc, session):
+    oc.acts("printf 'error: \\033[2J%09999d' 0 >&2; exit 1")
+    (answer,) = ask(session)
+    assert (answer.failure, len(answer.failure_message)) == ("node.exec_failed", 300)
+    assert answer.failure_message.isprintable()
 
 
 def test_a_node_that_is_not_ready_gets_no_pod(oc, session):
@@ -253,7 +340,13 @@ GONE = namespaces.this_process().rpartition("/")[0] + "/1"
 """This very process number, begun at another time: a process that is no more."""
 
 
-def of_a_run(created: str = NOON, lifetime: str | None = "60", process: str = "x/y/1/1", ours: bool = True) -> dict:
+def of_a_run(
+    created: str = NOON,
+    lifetime: str | None = "60",
+    process: str = "x/y/1/1",
+    ours: bool = True,
+    name: str = "imagemode-debug-0123456789",
+) -> dict:
     notes = {
         f"{NOTE}created-by": "imagemode.openshift" if ours else "somebody",
         f"{NOTE}lifetime": lifetime,
@@ -261,7 +354,7 @@ def of_a_run(created: str = NOON, lifetime: str | None = "60", process: str = "x
     }
     return {
         "metadata": {
-            "name": "imagemode-debug-old",
+            "name": name,
             "uid": "uid-of-old",
             "creationTimestamp": created,
             "labels": {f"{NOTE}debug-run": "true"},
@@ -283,6 +376,8 @@ def of_a_run(created: str = NOON, lifetime: str | None = "60", process: str = "x
         (of_a_run(lifetime="for ever"), MUCH_LATER, False),
         (of_a_run(ours=False), MUCH_LATER, False),
         (of_a_run(ours=False, process=GONE), MUCH_LATER, False),
+        (of_a_run(process=GONE, name="payments"), MUCH_LATER, False),
+        (of_a_run(process="/".join([*GONE.split("/")[:2], "9" * 5000, "1"])), LATER, False),
     ],
     ids=[
         "it may still go on",
@@ -295,6 +390,8 @@ def of_a_run(created: str = NOON, lifetime: str | None = "60", process: str = "x
         "its lifetime cannot be read",
         "it is somebody else's",
         "it is somebody else's and its process is gone",
+        "its name is none that a run generates",
+        "its process has a number that no process has",
     ],
 )
 def test_a_namespace_is_swept_only_when_it_is_ours_and_its_run_is_over_for_certain(other, now, dead):
@@ -304,7 +401,7 @@ def test_a_namespace_is_swept_only_when_it_is_ours_and_its_run_is_over_for_certa
 def test_a_process_that_is_over_and_not_yet_reaped_is_gone():
     with subprocess.Popen(["sleep", "600"]) as process:
         boot, space, *dummy = namespaces.this_process().split("/")
-        made = of_a_run(process=f"{boot}/{space}/{process.pid}/{namespaces._started(process.pid)}")
+        made = of_a_run(process=f"{boot}/{space}/{process.pid}/{process_identity._started(process.pid)}")
         assert not namespaces.is_dead(made, of_a_run(created=LATER))
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -313,20 +410,31 @@ def test_a_process_that_is_over_and_not_yet_reaped_is_gone():
 
 def test_a_run_sweeps_what_dead_runs_left_and_nothing_else(oc, api, session):
     dead, alive, foreign = of_a_run(process=GONE), of_a_run(), of_a_run(process=GONE, ours=False)
-    alive["metadata"].update(name="imagemode-debug-alive", uid="uid-of-alive")
+    alive["metadata"].update(name="imagemode-debug-aaaaaaaaaa", uid="uid-of-alive")
     alive["metadata"]["annotations"][f"{NOTE}lifetime"] = "99999999"
     foreign["metadata"].update(name="mine", uid="uid-of-mine")
     api.keep(NAMESPACE, dead, alive, foreign)
     ask(session)
     kept = [request.path.rpartition("/")[2] for request in api.writes if request.method == "DELETE"]
     assert len(kept) == 2
-    assert "imagemode-debug-old" in kept
-    assert {"imagemode-debug-alive", "mine"}.isdisjoint(kept)
+    assert "imagemode-debug-0123456789" in kept
+    assert {"imagemode-debug-aaaaaaaaaa", "mine"}.isdisjoint(kept)
+
+
+def test_the_sweep_spares_a_namespace_of_another_name_that_carries_our_label_and_annotations(oc, api, session):
+    copied = of_a_run(process=GONE, lifetime="1", name="payments")
+    also = of_a_run(process=GONE, lifetime="1", name="imagemode-debug-of-the-payments-team")
+    also["metadata"]["uid"] = "uid-of-also"
+    api.keep(NAMESPACE, copied, also)
+    ask(session)
+    gone = [request.path.rpartition("/")[2] for request in api.writes if request.method == "DELETE"]
+    assert len(gone) == 1
+    assert {"payments", "imagemode-debug-of-the-payments-team"}.isdisjoint(gone)
 
 
 def test_what_cannot_be_swept_stops_no_run(oc, api, session):
     api.keep(NAMESPACE, of_a_run(process=GONE))
-    api.always_fail("/namespaces/imagemode-debug-old", forbidden("namespaces"))
+    api.always_fail("/namespaces/imagemode-debug-0123456789", forbidden("namespaces"))
     assert ask(session) == [Answer(0, "{}\n", "")]
 
 

@@ -6,11 +6,13 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import pod_exec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.pod_exec import PodExec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transport import side_by_side
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Answer
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -188,6 +190,65 @@ def test_no_attempt_is_begun_when_the_pause_before_it_would_use_up_the_time(serv
     server.script = lambda connection: connection.close()
     assert ask(server, timeout=30).failure == "node.exec_failed"
     assert len(server.asked) == 1
+
+
+def test_more_output_than_is_read_is_definite(server, monkeypatch):
+    monkeypatch.setattr(execs, "MAX_STDOUT", 10)
+    server.script = lambda connection: connection.frame(STDOUT, b"x" * 11)
+    assert ask(server).failure == "node.answer_unreadable"
+    assert len(server.asked) == 1
+
+
+# Whatever goes wrong with one node makes that node unknown ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), ValueError("token"), KeyError("token")])
+def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
+    def ask_one(one: NodeState) -> Answer:
+        if one.name == "worker-1":
+            raise error
+        return Answer(0, "{}")
+
+    answers = {one.name: answer for one, answer in side_by_side(NODES, 2, ask_one)}
+    failed = answers.pop("worker-1")
+    assert failed.failure == "node.unexpected_error"
+    assert failed.failure_message.startswith(f"asking failed with {type(error).__name__} in ask_one, line ")
+    assert "token" not in failed.failure_message
+    assert set(answers.values()) == {Answer(0, "{}")}
+
+
+def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
+    def ask_one(one: NodeState) -> Answer:
+        raise Refused("renew the token", "the command failed", "Log in again")
+
+    ((dummy, answer),) = side_by_side(NODES[:1], 2, ask_one)
+    message = "Could not renew the token: the command failed. Log in again."
+    assert answer == Answer(failure="node.exec_failed", failure_message=message)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_run_is_no_nodes_answer(end):
+    def ask_one(one: NodeState) -> Answer:
+        raise end
+
+    with pytest.raises(end):
+        list(side_by_side(NODES, 2, ask_one))
+
+
+def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
+    asked = []
+
+    def ask_one(one: NodeState) -> Answer:
+        asked.append(one.name)
+        return Answer(0)
+
+    answers = side_by_side(NODES, 2, ask_one)
+    next(answers)
+    answers.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ask"):
+            thread.join(30)
+    assert len(asked) <= 3
 
 
 # Many at once --------------------------------------------------------------------------------------------------------

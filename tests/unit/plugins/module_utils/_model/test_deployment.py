@@ -65,14 +65,17 @@ def test_not_exactly_one_booted_deployment_proves_nothing(entries, finding, mess
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the answer is not JSON (Expecting value: line 1 column 1 (char 0))"),
-        ("State: idle\nDeployments:\n● ostree-unverified-registry:quay.io/os\n", "the answer is not JSON ("),
+        ("", "the answer cannot be read: it is not JSON"),
+        ("State: idle\nDeployments:\n● ostree-unverified-registry:quay.io/os\n", "the answer cannot be read: it is "),
         # a warning before the answer, and an answer that was cut off
-        ("warning: Failed to query journal\n" + rpm_ostree_status(booted_image("a")), "the answer is not JSON ("),
-        (rpm_ostree_status(booted_image("a")) + "warning", "the answer is not JSON ("),
-        (rpm_ostree_status(booted_image("a"))[:-1], "the answer is not JSON ("),
-        ("[" * 100_000, "the answer is not JSON ("),
-        ("1" * 10_000, "the answer is not JSON ("),
+        (
+            "warning: Failed to query journal\n" + rpm_ostree_status(booted_image("a")),
+            "the answer cannot be read: it is ",
+        ),
+        (rpm_ostree_status(booted_image("a")) + "warning", "the answer cannot be read: it is "),
+        (rpm_ostree_status(booted_image("a"))[:-1], "the answer cannot be read: it is "),
+        ("[" * 100_000, "the answer cannot be read: it is "),
+        ("1" * 10_000, "the answer cannot be read: it is "),
         ("null", "the answer is not an object of JSON"),
         ("[]", "the answer is not an object of JSON"),
         ('"deployments"', "the answer is not an object of JSON"),
@@ -95,6 +98,35 @@ def test_what_is_not_the_json_of_rpm_ostree_is_unreadable(text, message):
         read_status(text)
     assert unreadable.value.finding == "node.answer_unreadable"
     assert str(unreadable.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([booted_image("a")] + [deployment()] * 100, "the answer lists more than 100 deployments"),
+        (
+            [booted_image("a", packages=[f"p{n}" for n in range(5001)])],
+            "a deployment departs from its image in more than 5000 ways",
+        ),
+        (
+            [booted_image("a", **{"base-local-replacements": [[]] * 5001})],
+            "a deployment departs from its image in more than 5000 ways",
+        ),
+    ],
+)
+def test_an_answer_of_more_parts_than_a_node_has_is_unreadable_and_not_cut(entries, message):
+    with pytest.raises(UnreadableAnswer) as unreadable:
+        read_status(rpm_ostree_status(*entries))
+    assert (unreadable.value.finding, str(unreadable.value)) == ("node.answer_unreadable", message)
+
+
+@pytest.mark.parametrize("remote", ["r" * 3000, "\x1b[2J", "\ud800"])
+def test_a_reference_that_cannot_be_shown_is_none(remote):
+    reference = f"ostree-remote-image:{remote}:oci:/some/path"
+    booted = read_status(rpm_ostree_status(deployment(booted=True, **{"container-image-reference": reference}))).booted
+    assert (booted.origin, booted.reference) == (Origin.UNREADABLE, "")
+    assert len(booted.source) <= 300
+    assert booted.source.isprintable()
 
 
 def test_unknown_keys_do_not_matter():

@@ -137,6 +137,19 @@ def test_what_cannot_be_read_is_still_a_deviation_that_no_name_allows(key, odd, 
     assert not Allowed.of(["*"]).covers(deviation)
 
 
+def test_a_name_that_no_package_has_is_still_a_deviation_that_no_name_allows():
+    (deviation,) = deviations_of(booted_image("a", packages=["x" * 9999]))
+    assert (deviation.package, len(deviation.shown)) == (None, len("packages: ") + 2048)
+    assert not Allowed.of(["*"]).covers(deviation)
+
+
+def test_more_deviations_than_a_node_has_are_an_error_and_never_left_out():
+    allowed = [f"p{number}" for number in range(5000)]
+    assert len(deviations_of(booted_image("a", packages=allowed))) == 5000
+    with pytest.raises(ValueError, match="more than 5000 ways"):
+        deviations_of(booted_image("a", packages=[*allowed, "kernel"]))
+
+
 def test_a_package_is_named_once_for_a_request_and_its_fulfilment():
     found = of(requested_packages=["htop", "vim"], packages=["htop", "strace"], requested_base_removals=["htop"])
     assert [(d.finding, d.package) for d in found] == [

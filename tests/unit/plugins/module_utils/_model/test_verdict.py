@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model import verdict as verdicts
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.deviation import NOTHING_ALLOWED, Allowed
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import MAX_EVIDENCE
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineconfignode import MachineConfigNode
@@ -303,8 +304,33 @@ def test_a_failed_command_is_told_by_its_own_last_words():
 
 def test_an_answer_that_cannot_be_read_is_its_own_evidence():
     verdict = judge(NODE, EXPECTED, Answer(0, "State: idle"))
-    message = "the answer is not JSON (Expecting value: line 1 column 1 (char 0))"
+    message = "the answer cannot be read: it is not JSON"
     assert told(verdict) == (Verdict.UNKNOWN, [("node.answer_unreadable", message, "State: idle")])
+
+
+@pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), OverflowError("token")])
+def test_an_unexpected_error_in_one_answer_makes_that_node_unknown(error, monkeypatch):
+    def fail(text: str) -> t.NoReturn:
+        raise error
+
+    monkeypatch.setattr(verdicts, "read_status", fail)
+    verdict = judge(NODE, EXPECTED, Answer(0, "{}"))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.UNKNOWN, ["node.unexpected_error"])
+    message = verdict.findings[0].message
+    assert message.startswith(f"reading the answer failed with {type(error).__name__} in fail, line ")
+    assert "token" not in message
+
+
+def test_the_message_of_a_failure_is_bounded_and_printable():
+    (finding,) = judge(NODE, EXPECTED, Answer(failure="node.exec_failed", failure_message="\x1b" + "x" * 9999)).findings
+    assert (len(finding.message), finding.message.isprintable()) == (300, True)
+
+
+def test_the_verdict_on_a_node_keeps_no_list_of_its_deviations():
+    verdict = judged(booted_image("a", packages=["usbguard"]))
+    assert verdict.booted is not None
+    assert verdict.booted.deviations == ()
+    assert ids(verdict) == ["node.local_packages"]
 
 
 # An expectation that is none ----------------------------------------------------------------------------------------

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Open a stream to the API server the way the client's REST calls take: the same proxy, the same trust.
+
+To a proxy with an https:// address the connection is encrypted before the proxy's password is sent; the TLS of the API
+server is then inside that of the proxy.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from .connection import Connection
+from .session import Unreachable
+from .stream import Stream, StreamTimedOut, StreamTooLong
+
+_PORTS = {"http": 80, "https": 443}
+_HEAD_LIMIT = 65536
+"""Bytes of a proxy's answer."""
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    """A server to connect to."""
+
+    encrypted: bool
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """Host and port as HTTP writes them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def open_stream(connection: Connection, deadline: float) -> Stream:
+    """Return a stream to the API server, encrypted where its address says so.
+
+    :param deadline: by the monotonic clock, for the stream as well
+    :raises Unreachable: the proxy refused or cannot be used
+    :raises OSError: a server cannot be reached or is not trusted
+    :raises StreamTimedOut: the deadline passed
+    """
+    settings = connection.configuration
+    server = _endpoint(urlsplit(connection.api_url))
+    proxy = _proxy(connection.proxy)
+    stream = Stream(_connected(_endpoint(proxy) if proxy else server, deadline), deadline, _HEAD_LIMIT)
+    try:
+        if proxy:
+            stream = _through(stream, proxy, server, settings)
+        if server.encrypted:
+            stream = stream.secured(_server_trust(settings), _server_name(settings) or server.host)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _endpoint(address: SplitResult) -> _Endpoint:
+    return _Endpoint(address.scheme == "https", address.hostname or "", address.port or _PORTS[address.scheme])
+
+
+# TCP -----------------------------------------------------------------------------------------------------------------
+
+
+def _connected(server: _Endpoint, deadline: float) -> socket.socket:
+    """Return a socket to the first address that accepts. An address that does not answer leaves time for the others."""
+    addresses = _addresses(server, deadline)
+    failure: OSError = OSError(f"{server.host} has no address")
+    for number, (family, kind, protocol, dummy, address) in enumerate(addresses):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise StreamTimedOut
+        connecting = socket.socket(family, kind, protocol)
+        try:
+            connecting.settimeout(left / (len(addresses) - number))
+            connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connecting.connect(address)
+            return connecting
+        except OSError as error:
+            connecting.close()
+            failure = error
+    if isinstance(failure, socket.timeout):
+        raise StreamTimedOut
+    raise failure
+
+
+def _addresses(server: _Endpoint, deadline: float) -> list[t.Any]:
+    """Resolve a name. The system's resolver has no deadline, so it works in a thread that can be left behind."""
+    found: list[t.Any] = []
+    failures: list[Exception] = []
+
+    def resolve() -> None:
+        try:
+            found.extend(socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            failures.append(error)
+
+    resolving = threading.Thread(target=resolve, daemon=True, name="resolve")
+    resolving.start()
+    resolving.join(max(0.0, deadline - time.monotonic()))
+    if resolving.is_alive():
+        raise StreamTimedOut
+    if failures:
+        raise OSError(f"{server.host}: {getattr(failures[0], 'strerror', None) or 'it is not the name of a host'}")
+    return found
+
+
+# Proxy ---------------------------------------------------------------------------------------------------------------
+
+
+def _proxy(address: str) -> SplitResult | None:
+    """Return the parts of the proxy's address, or None if there is no proxy."""
+    if not address:
+        return None
+    proxy = urlsplit(address)
+    if proxy.scheme not in _PORTS or not proxy.hostname:
+        raise Unreachable("commands in pods need a proxy with an http:// or https:// address")
+    return proxy
+
+
+def _through(stream: Stream, proxy: SplitResult, server: _Endpoint, settings: t.Any) -> Stream:
+    """Return a stream through a proxy to the API server."""
+    if proxy.scheme == "https":
+        stream = stream.secured(_proxy_trust(settings), proxy.hostname or "")
+    lines = [f"CONNECT {server.authority} HTTP/1.1", f"Host: {server.authority}"]
+    login = _login(settings, proxy)
+    lines += [f"Proxy-Authorization: {login}"] if login else []
+    stream.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    status = _status(_head(stream))
+    if not 200 <= status < 300:
+        raise Unreachable(
+            f"the proxy refused to connect (HTTP {status})" if status else "the proxy does not speak HTTP"
+        )
+    return stream
+
+
+def _login(settings: t.Any, proxy: SplitResult) -> str:
+    """Return who logs in to the proxy: by the headers for it (proxy_basic_auth), else by its address."""
+    headers = {name.lower(): str(value) for name, value in (settings.proxy_headers or {}).items()}
+    if headers.get("proxy-authorization"):
+        return headers["proxy-authorization"]
+    if not proxy.username:
+        return ""
+    account = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return f"Basic {base64.b64encode(account.encode('utf-8')).decode('ascii')}"
+
+
+def _head(stream: Stream) -> bytes:
+    head = bytearray()
+    while not head.endswith(b"\r\n\r\n"):
+        try:
+            received = stream.recv(1)  # out of the stream's buffer; what follows the head is not the proxy's
+        except StreamTooLong:
+            raise Unreachable(f"the proxy's answer has more than {_HEAD_LIMIT} bytes") from None
+        if not received:
+            raise Unreachable("the proxy closed the connection")
+        head += received
+    return bytes(head)
+
+
+def _status(head: bytes) -> int:
+    """Return the status that an answer begins with, or 0 when it begins with none."""
+    version, dummy, rest_of_line = head.partition(b"\r\n")[0].partition(b" ")
+    status = rest_of_line[:3]
+    return int(status) if version.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit() else 0
+
+
+# Trust ---------------------------------------------------------------------------------------------------------------
+
+
+def _server_name(settings: t.Any) -> str:
+    """Return the name that the server's certificate is for, where that is not the one of its address."""
+    return str(getattr(settings, "tls_server_name", None) or "")
+
+
+def _server_trust(settings: t.Any) -> ssl.SSLContext:
+    verified = bool(settings.verify_ssl)
+    named = verified if settings.assert_hostname is None else verified and bool(settings.assert_hostname)
+    files = (settings.ssl_ca_cert, settings.cert_file, settings.key_file)
+    return _trust(verified, named, *(file or None for file in files))
+
+
+def _proxy_trust(settings: t.Any) -> ssl.SSLContext:
+    """Trust a proxy as urllib3 does: by the same authorities, and without showing it the client's certificate."""
+    verified = bool(settings.verify_ssl)
+    return _trust(verified, verified, settings.ssl_ca_cert or None, None, None)
+
+
+@lru_cache(maxsize=8)
+def _trust(verified: bool, named: bool, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+    """Return the certificates to trust and to show. They are read once, not for each of a thousand commands."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = named
+    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
+    if verified and ca:
+        context.load_verify_locations(ca)
+    elif verified:
+        context.load_default_certs()
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read an exit status that another program wrote."""
+
+from __future__ import annotations
+
+_HIGHEST = 255
+
+
+def read_exit_status(digits: str) -> int | None:
+    """Return the exit status that *digits* are, or None when they are none; a status has three digits at most."""
+    if not (0 < len(digits) <= 3 and digits.isascii() and digits.isdigit()):
+        return None
+    status = int(digits)
+    return status if status <= _HIGHEST else None
