@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from .._errors import Refused
 from .connection_settings import Settings
+from .scratch_folder import temporary_files_of_ours
 
 try:
     import kubernetes
@@ -85,12 +86,13 @@ def _kubeconfig(settings: Settings, asked: bool) -> CredentialSource:
     loaded = kubernetes.client.Configuration()
     into = {"context": context, "client_configuration": loaded}
     reason = ""
+    persist = bool(settings.get("persist_config"))
     try:
-        if isinstance(kubeconfig, dict):
-            kubernetes.config.load_kube_config_from_dict(kubeconfig, **into)
-        else:
-            persist = bool(settings.get("persist_config"))
-            kubernetes.config.load_kube_config(kubeconfig, persist_config=persist, **into)
+        with temporary_files_of_ours():  # the client writes keys and certificates of a kubeconfig into files
+            if isinstance(kubeconfig, dict):
+                kubernetes.config.load_kube_config_from_dict(kubeconfig, **into)
+            else:
+                kubernetes.config.load_kube_config(kubeconfig, persist_config=persist, **into)
     except kubernetes.config.ConfigException as error:
         reason = str(error)
     except OSError as error:

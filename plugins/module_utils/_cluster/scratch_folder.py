@@ -7,6 +7,7 @@ says that it is of a process that is gone.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
@@ -15,6 +16,7 @@ import shutil
 import stat
 import tempfile
 import typing as t
+from functools import lru_cache
 from pathlib import Path
 
 from .process_identity import is_gone, this_process
@@ -30,6 +32,29 @@ def scratch_folder() -> t.Iterator[Path]:
     _sweep(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{_digest(machine)}-{number}-{started}-") as folder:
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def temporary_files_of_ours() -> t.Iterator[None]:
+    """Let a library write its temporary files into a scratch folder that this process keeps until its end.
+
+    The library removes them when the process ends, and cannot when it is killed; then the next run removes the folder.
+    """
+    before = tempfile.tempdir
+    folder = _folder_of(os.getpid())
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@lru_cache(maxsize=1)
+def _folder_of(dummy_process: int) -> Path:
+    """Return the folder of a process; one that was forked does not share that of its parent."""
+    kept = contextlib.ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(scratch_folder())
 
 
 def _identity() -> tuple[str, str, str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import typing as t
 from pathlib import Path
@@ -110,3 +111,34 @@ def test_whatever_else_there_is_stays(kind, temporary):
     else:
         found.mkdir(mode=0o700)
     assert swept(temporary) == [found.name]
+
+
+A_RUN = """
+import sys, time
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+user = {"client-certificate-data": "Y2VydGlmaWNhdGU=", "client-key-data": "a2V5IG9mIGEgY2xpZW50"}
+made = connect({"kubeconfig": {
+    "current-context": "c",
+    "clusters": [{"name": "c", "cluster": {"server": "https://api.example.com"}}],
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    "users": [{"name": "u", "user": user}],
+}})
+print(open(made.configuration.key_file).read(), flush=True)
+if sys.argv[1:]:
+    time.sleep(600)
+"""
+
+
+def test_client_keys_that_a_killed_run_left_in_files_are_removed_by_the_next(tmp_path):
+    collections = Path(process_identity.__file__).parents[6]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(collections)}
+    run = [sys.executable, "-c", A_RUN]
+    with subprocess.Popen([*run, "and wait"], env=environment, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout
+        assert killed.stdout.readline() == b"key of a client\n"
+        killed.kill()
+        killed.wait(30)
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    subprocess.run(run, env=environment, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    assert list(tmp_path.iterdir()) == []
