@@ -8,8 +8,10 @@ covers status line, headers, chunk framing, and the response of a proxy to CONNE
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
+import math
 import socket
 import time
 import typing as t
@@ -132,7 +134,14 @@ def meter_connections(manager: t.Any) -> None:
 def _metered_pool(pool: t.Any) -> t.Any:
     """Return a subclass of a connection pool class whose connections read through a meter."""
     plain = pool.ConnectionCls
-    metered = type(f"Metered{plain.__name__}", (plain,), {"response_class": _MeteredResponse})
+
+    def connect_tls_proxy(self: t.Any, *arguments: t.Any, **named: t.Any) -> _TlsProxySocket:
+        return _TlsProxySocket(plain._connect_tls_proxy(self, *arguments, **named))  # noqa: SLF001
+
+    parts: dict[str, t.Any] = {"response_class": _MeteredResponse}
+    if hasattr(plain, "_connect_tls_proxy"):
+        parts["_connect_tls_proxy"] = connect_tls_proxy
+    metered = type(f"Metered{plain.__name__}", (plain,), parts)
     return type(f"Metered{pool.__name__}", (pool,), {"ConnectionCls": metered})
 
 
@@ -145,6 +154,48 @@ class _MeteredResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self.meter)
 
 
+@contextlib.contextmanager
+def _time_left(sock: t.Any, deadline: float) -> t.Iterator[None]:
+    """Limit what is done with a socket to its own timeout and to the time until a deadline."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise socket.timeout("the response takes too long")
+    usual = sock.gettimeout()
+    sock.settimeout(seconds if usual is None else min(seconds, usual))
+    try:
+        yield
+    finally:
+        sock.settimeout(usual)
+
+
+class _TlsProxySocket:
+    """The connection to an ``https://`` proxy, in which urllib3 itself speaks TLS with the API server.
+
+    One read of that inner TLS is many reads here, in a loop of urllib3. So the deadline is checked here as well. The
+    first one limits the handshake.
+    """
+
+    def __init__(self, sock: t.Any) -> None:
+        self._sock = sock
+        self.deadline = time.monotonic() + (sock.gettimeout() or ResponseLimits.seconds)
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._sock, name)
+
+    @property
+    def _io_refs(self) -> int:
+        return int(self._sock._io_refs)  # noqa: SLF001 - urllib3 counts the files of a socket there
+
+    @_io_refs.setter
+    def _io_refs(self, count: int) -> None:
+        self._sock._io_refs = count  # noqa: SLF001
+
+    def recv(self, *arguments: t.Any) -> bytes:
+        """Receive, before the deadline."""
+        with _time_left(self._sock, self.deadline):
+            return bytes(self._sock.recv(*arguments))
+
+
 class _Meter(io.RawIOBase):
     """Read from a connection until a deadline, and at most ``left`` bytes.
 
@@ -154,6 +205,8 @@ class _Meter(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: t.Any) -> None:
         self._raw = raw
         self._sock = sock
+        outer = getattr(sock, "socket", None)
+        self._outer = outer if isinstance(outer, _TlsProxySocket) else None
         self.deadline = time.monotonic() + (sock.gettimeout() or ResponseLimits.seconds)
         self.left = READ_AHEAD
 
@@ -164,17 +217,16 @@ class _Meter(io.RawIOBase):
         return self._raw.fileno()
 
     def readinto(self, buffer: t.Any) -> int | None:
-        seconds = self.deadline - time.monotonic()
-        if seconds <= 0:
-            raise socket.timeout("the response takes too long")
         if self.left <= 0:
             raise OSError("the response has too much data outside its body")
-        usual = self._sock.gettimeout()
-        self._sock.settimeout(seconds if usual is None else min(seconds, usual))
+        if self._outer:
+            self._outer.deadline = self.deadline
         try:
-            count: int | None = self._raw.readinto(buffer)
+            with _time_left(self._sock, self.deadline):
+                count: int | None = self._raw.readinto(buffer)
         finally:
-            self._sock.settimeout(usual)
+            if self._outer:
+                self._outer.deadline = math.inf
         self.left -= count or 0
         return count
 

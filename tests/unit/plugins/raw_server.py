@@ -18,12 +18,14 @@ LONGEST = 20.0
 class RawServer:
     """Answers each connection with *speak*, once its first request has come.
 
+    :param is_first: whether *speak* has the connection from its beginning
     :ivar heads: what was sent to it, up to the end of the headers
     """
 
-    def __init__(self, speak: Speak) -> None:
+    def __init__(self, speak: Speak, is_first: bool = False) -> None:
         self.heads: list[str] = []
         self._speak = speak
+        self._is_first = is_first
         self._socket = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -47,7 +49,7 @@ class RawServer:
     def _answer(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
             head = b""
-            while b"\r\n\r\n" not in head:
+            while not self._is_first and b"\r\n\r\n" not in head:
                 piece = connection.recv(65536)
                 if not piece:
                     return

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import ssl
 import threading
+import time
 import tracemalloc
 import typing as t
 from functools import partial
@@ -42,17 +45,18 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.raw_server impor
 PATH = NODE.path("worker-0")
 SHORT = ResponseLimits(seconds=0.4)
 SMALL = ResponseLimits(size=100_000, error_size=10_000, line=100_000)
+LATE = r"takes too long|timed out"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
 
 
 @pytest.fixture
-def serve() -> t.Iterator[t.Callable[[Speak], RawServer]]:
+def serve() -> t.Iterator[t.Callable[..., RawServer]]:
     """Start servers that speak as the test wants."""
     servers: list[RawServer] = []
 
-    def start(speak: Speak) -> RawServer:
-        servers.append(RawServer(speak))
+    def start(speak: Speak, is_first: bool = False) -> RawServer:
+        servers.append(RawServer(speak, is_first))
         return servers[-1]
 
     yield start
@@ -81,7 +85,7 @@ def session_with(url: str, limits: ResponseLimits = SHORT, **options: t.Any) -> 
     ids=["of a known length", "until the end", "chunk", "length of a chunk", "trailer", "error"],
 )
 def test_a_body_that_comes_byte_by_byte_reaches_its_deadline(speak, serve):
-    with pytest.raises(Unreachable, match=r"takes too long|timed out"):
+    with pytest.raises(Unreachable, match=LATE):
         session_with(serve(speak).url).request_once("GET", PATH)
 
 
@@ -96,16 +100,77 @@ def test_a_body_that_comes_byte_by_byte_reaches_its_deadline(speak, serve):
     ids=["status line", "header", "headers", "interim answers"],
 )
 def test_headers_that_come_byte_by_byte_reach_their_deadline(speak, serve):
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match=LATE):
         session_with(serve(speak).url).open("GET", PATH, read_timeout=0.4)
 
 
 def test_a_proxy_that_answers_byte_by_byte_reaches_a_deadline(serve, monkeypatch):
     monkeypatch.setattr(f"{Session.__module__}.REQUEST_TIMEOUT", 0.4)
     proxy = serve(drips(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"))
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match=LATE):
         session_with("https://api.example.com:6443", proxy=proxy.url).request_once("GET", PATH)
     assert proxy.heads[0].startswith("CONNECT api.example.com:6443")
+
+
+def through_proxy(certificate: str, speak: t.Callable[[ssl.SSLSocket, ssl.SSLContext], None]) -> Speak:
+    """Be an HTTPS proxy, whose connection to the API server *speak* stands in for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def proxy(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as outer:
+            assert outer.recv(65536).startswith(b"CONNECT ")
+            outer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            speak(outer, context)
+
+    return proxy
+
+
+def inner_tls(outer: ssl.SSLSocket, context: ssl.SSLContext, content: bytes) -> bytes:
+    """Shake hands within a connection to a proxy, take a request, and return *content* as the bytes to be sent."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    inner = context.wrap_bio(incoming, outgoing, server_side=True)
+    request = b""
+    while b"\r\n\r\n" not in request:
+        try:
+            request += inner.read(65536)
+        except ssl.SSLWantReadError:
+            outer.sendall(outgoing.read())
+            incoming.write(outer.recv(65536))
+    inner.write(content)
+    return outgoing.read()
+
+
+def drip_handshake(outer: ssl.SSLSocket, context: ssl.SSLContext) -> None:
+    drips(b"\x16\x03\x03\x40\x00", b"\x02")(outer)
+
+
+def drip_record(outer: ssl.SSLSocket, context: ssl.SSLContext) -> None:
+    for number in inner_tls(outer, context, answer(b" " * 16_000)):
+        outer.sendall(bytes([number]))
+        time.sleep(0.02)
+
+
+def answer_at_once(outer: ssl.SSLSocket, context: ssl.SSLContext) -> None:
+    outer.sendall(inner_tls(outer, context, answer(json.dumps(node("worker-0")).encode())))
+
+
+def session_through(proxy: RawServer, certificate: str) -> Session:
+    port = proxy.url.rpartition(":")[2]
+    return session_with("https://localhost:6443", proxy=f"https://localhost:{port}", ca_cert=certificate)
+
+
+@pytest.mark.parametrize("drip", [drip_handshake, drip_record], ids=["handshake", "answer"])
+def test_tls_within_tls_that_comes_byte_by_byte_reaches_a_deadline(drip, certificate, serve, monkeypatch):
+    monkeypatch.setattr(f"{Session.__module__}.REQUEST_TIMEOUT", 0.4)
+    proxy = serve(through_proxy(certificate, drip), is_first=True)
+    with pytest.raises(Unreachable, match=LATE):
+        session_through(proxy, certificate).open("GET", PATH, read_timeout=0.4).whole(100_000)
+
+
+def test_an_api_server_behind_an_https_proxy_is_read(certificate, serve):
+    proxy = serve(through_proxy(certificate, answer_at_once), is_first=True)
+    assert session_through(proxy, certificate).get(NODE, "worker-0")["kind"] == "Node"
 
 
 def test_the_time_of_a_whole_list_is_limited(api):
@@ -152,6 +217,12 @@ def test_an_answer_without_end_is_not_kept_in_memory(speak, serve):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6e6
+
+
+@pytest.mark.parametrize("before", [CHUNKED + b"0\r\n", CHUNKED + b"1\r\n{\r\n0\r\n"], ids=["empty", "begun"])
+def test_what_stands_outside_of_a_body_is_limited(before, serve):
+    with pytest.raises(Unreachable, match="too much data outside its body"):
+        session_with(serve(pours(before, b"X: y\r\n" * 1000)).url, SMALL).request_once("GET", PATH)
 
 
 def test_an_answer_that_is_too_large_is_not_asked_for_again(serve):
@@ -387,6 +458,15 @@ def test_an_event_with_parts_of_a_wrong_type_is_an_interruption(line, serve):
     session = session_with(serve(raw(line + "\n")).url, SMALL)
     seen = (event for event in watch(session, [Subject(NODE)], {"Node": "7"}, 20, opened=["Node"]) if event is not None)
     assert isinstance(next(seen), Interrupted)
+    seen.close()
+
+
+def test_an_event_without_end_is_not_waited_for(serve):
+    session = session_with(serve(pours(CHUNKED, b"2710\r\n" + b" " * 10_000 + b"\r\n")).url, SMALL)
+    seen = (event for event in watch(session, [Subject(NODE)], {"Node": "7"}, 20, opened=["Node"]) if event is not None)
+    away = next(seen)
+    assert isinstance(away, Interrupted)
+    assert "an event is too large" in away.reason
     seen.close()
 
 

@@ -7,7 +7,6 @@ import socket
 import ssl
 import threading
 import typing as t
-from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -41,10 +40,6 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server impor
     refusal,
     status_object,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 NAMESPACE = "openshift-machine-config-operator"
 PATH = NODE.path("worker-0")
@@ -352,28 +347,8 @@ def test_what_is_no_api_server_is_told_at_once(body, api, session):
 
 
 @pytest.fixture
-def self_signed(tmp_path):
+def self_signed(certificate):
     """An HTTPS server with a certificate that nobody has signed; its address, and the certificate's file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "tls.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
 
     class Empty(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -386,10 +361,10 @@ def self_signed(tmp_path):
 
     server = HTTPServer(("127.0.0.1", 0), Empty)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"https://localhost:{server.server_address[1]}", str(pem)
+    yield f"https://localhost:{server.server_address[1]}", certificate
     server.shutdown()
     server.server_close()
 
