@@ -109,6 +109,11 @@ def _attempt(number: int, pod: Object) -> Attempt:
     )
 
 
+def _exit_code(value: t.Any) -> int:
+    """Return an exit code; what is no number is that of a failure."""
+    return value if isinstance(value, int) else int(value is not None)
+
+
 def _container(status: Object) -> Container:
     state = status.get("state") or {}
     ended = state.get("terminated") or {}
@@ -116,7 +121,7 @@ def _container(status: Object) -> Container:
         name=str(status.get("name", "")),
         running="running" in state,
         ended=bool(ended),
-        exit_code=int(ended.get("exitCode") or 0),
+        exit_code=_exit_code(ended.get("exitCode")),
         reason=str(ended.get("reason") or ""),
         message=str(ended.get("message") or ""),
         started=str(ended.get("startedAt") or (state.get("running") or {}).get("startedAt") or ""),

@@ -4,6 +4,9 @@
 The builder runs buildah three times and traces itself (operator.md 2.4), so the same failure stands in its log up to
 three times, among the trace; the last try counts. The patterns are held to recordings of real failures
 (``tests/recordings``). What no pattern knows stays unknown: then the words themselves are all there is to show.
+
+A log may be hostile. So patterns are matched against single lines that were cut (``log_lines``), never against a whole
+log, and each takes time in proportion to the line. Words that name a cause are looked for in the last lines only.
 """
 
 from __future__ import annotations
@@ -13,12 +16,16 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .containerfile import Step, locate, plain
+from .containerfile import Instruction, Step, instructions, locate_in, plain
+from .log_lines import LONGEST_SHOWN, Line, cut, lines_of
 from .masking import masked
 
 EXCERPT_LINES = 12
 EXCERPT_BYTES = 1500
-LONGEST_LINE = 400
+SEARCHED_LINES = 2000
+"""Lines in which the words of a command that failed are looked for, the last ones."""
+SEARCHED_SIZE = 512 << 10
+"""Characters in which they are looked for."""
 CUT_OFF = 2000
 """Bytes from which on a text may be the end of a longer one: a status holds 2048 of a log."""
 
@@ -71,21 +78,23 @@ def diagnose(said: str, containerfile: str = "", exit_code: int = 0, reason: str
     """
     told = _told(said)
     error = _last(_ERROR, told)
-    blamed = _blamed(told, error, containerfile)
+    written = instructions(containerfile)
+    blamed = _blamed(told, error, written)
     step = blamed.step if blamed else _last_step(told)
     cause = _cause(told, error, blamed, exit_code, reason)
     telling = _telling(told, error, blamed, cause)
-    found = locate(containerfile, step) if step and not _PUSHES.search(error) and cause is not Cause.EVICTED else None
+    pushed = error is not None and _PUSHES.search(error.text)
+    found = locate_in(written, step) if step and not pushed and cause is not Cause.EVICTED else None
     place = (found.line, found.text) if found else None
     if place is None and cause is Cause.CONTAINERFILE_INVALID:
-        place = _line_of_invalid(containerfile, said)
-    excerpt = "\n".join(_short(line) for line in _excerpt(told, error))
+        place = _line_of_invalid(containerfile, lines_of(said, str.rstrip))
+    excerpt = "\n".join(line.shown() for line in _excerpt(told, error))
     return Diagnosis(
         cause=cause,
-        telling=masked(_short(telling)),
-        excerpt=_last_bytes(masked(excerpt), EXCERPT_BYTES),
+        telling=cut(telling, LONGEST_SHOWN),
+        excerpt=_last_bytes(excerpt, EXCERPT_BYTES),
         line=place[0] if place else None,
-        instruction=masked(_short(" ".join(place[1].split()))) if place else "",
+        instruction=cut(masked(" ".join(place[1].split())), LONGEST_SHOWN) if place else "",
     )
 
 
@@ -98,13 +107,13 @@ _NOISE = re.compile(
     r"|^--> [0-9a-f]+$"
     r"|^Error file found\. Exiting\.$"
 )
-_STEP = re.compile(r"^(?:\[(\d+)/(\d+)\] )?STEP (\d+)/(\d+): (.*)$")
+_NUMBER = r"(\d{1,9})"
+_STEP = re.compile(rf"^(?:\[{_NUMBER}/{_NUMBER}\] )?STEP {_NUMBER}/{_NUMBER}: (.*)$")
 _ERROR = re.compile(r"^(?:Error:|time=\"[^\"]*\" level=(?:error|fatal) msg=)")
 _AT_STEP = 'Error: building at STEP "'
-_STEP_OBJECT = re.compile(r" &imagebuilder\.Step\{.*\}$")
-_ORIGINAL = re.compile(r" &imagebuilder\.Step\{.*, Original:\"(.*)\"\}$", re.MULTILINE)
-_EXIT_STATUS = re.compile(r"exit status (\d+)\s*$")
-_LIKE_AN_ERROR = re.compile(r"^\W*(?:error|fatal|e:|failed)\b", re.IGNORECASE)
+_STEP_OBJECT = " &imagebuilder.Step{"
+_ORIGINAL = ', Original:"'
+_EXIT_STATUS = re.compile(rf"exit status {_NUMBER}$")
 
 _PULLS = re.compile(
     r"creating build container|initializing source|reading manifest|unable to pull|Error pulling|choosing image"
@@ -117,7 +126,7 @@ _Patterns = t.Sequence[tuple[Cause, t.Pattern[str]]]
 
 
 def _patterns(table: t.Mapping[Cause, t.Sequence[str]]) -> _Patterns:
-    return [(cause, re.compile("|".join(words), re.IGNORECASE | re.MULTILINE)) for cause, words in table.items()]
+    return [(cause, re.compile("|".join(words), re.IGNORECASE)) for cause, words in table.items()]
 
 
 # What tells the cause in the builder's own error, the first that fits.
@@ -181,7 +190,7 @@ _PUSH = _patterns(
         Cause.PUSH_REPOSITORY_UNKNOWN: [
             "name unknown",
             "name invalid",
-            "repository .*(?:not found|does not exist)",
+            "repository .{0,300}?(?:not found|does not exist)",
             ": not found",
         ],
         Cause.PUSH_REFUSED: [
@@ -226,10 +235,11 @@ _COMMAND = _patterns(
     }
 )
 _NOT_STARTED = re.compile(
-    "process failed to start.*no such file or directory|executable file .*not found", re.IGNORECASE
+    "process failed to start.{0,300}?no such file or directory|executable file .{0,300}?not found", re.IGNORECASE
 )
-_NOT_FOUND = re.compile(rf"not found\s*$|{_NOT_STARTED.pattern}", re.IGNORECASE)
-_KILLED_IN_RUN = re.compile(r"^subprocess exited on killed$", re.MULTILINE)
+_NOT_FOUND = re.compile(rf"not found$|{_NOT_STARTED.pattern}", re.IGNORECASE)
+_KILLED_IN_RUN = re.compile(r"^subprocess exited on killed$")
+_KILLED = re.compile(r"^Killed\b|exited 137")
 _UNKNOWN_WORD = re.compile(r"unknown instruction:? \\?\"?(\w+)", re.IGNORECASE)
 _SOURCE = re.compile("checking on sources|copier: stat|no such file or directory|no items matching glob", re.IGNORECASE)
 _INVALID = re.compile(
@@ -241,7 +251,7 @@ _INVALID = re.compile(
             "unknown flag",
             "only supports the",
             "unsupported mount",
-            "requires .*argument",
+            "requires .{0,100}?argument",
             "at least (?:one|two) argument",
             "resolving stage",
             "no FROM statement",
@@ -258,15 +268,20 @@ _EVICTED = frozenset(
 )
 
 
-def _told(said: str) -> list[str]:
+def _told(said: str) -> list[Line]:
     """Return the lines that mean something. Of a text that was cut off in front, the first is no whole line."""
-    lines = said.splitlines()
+    lines = lines_of(said, _without_object)
     whole = lines[1:] if len(said) >= CUT_OFF and len(lines) > 1 else lines
-    return [_STEP_OBJECT.sub("", line).rstrip() for line in whole if not _NOISE.match(line)]
+    return [line for line in whole if not _NOISE.match(line.text)]
 
 
-def _last(pattern: t.Pattern[str], lines: t.Sequence[str]) -> str:
-    return next((line for line in reversed(lines) if pattern.match(line)), "")
+def _without_object(line: str) -> str:
+    """Return a line without the builder's own picture of a step, which ends some of them."""
+    return (line.partition(_STEP_OBJECT)[0] if line.endswith("}") else line).rstrip()
+
+
+def _last(pattern: t.Pattern[str], lines: t.Sequence[Line]) -> Line | None:
+    return next((line for line in reversed(lines) if pattern.match(line.text)), None)
 
 
 @dataclass(frozen=True)
@@ -275,6 +290,8 @@ class _Blamed:
 
     step: Step
     why: str
+    why_at: int
+    """Where in the builder's word the reason begins."""
 
     @property
     def keyword(self) -> str:
@@ -282,29 +299,36 @@ class _Blamed:
         return (self.step.text.split(None, 1) or [""])[0].upper()
 
 
-def _blamed(told: t.Sequence[str], error: str, containerfile: str) -> _Blamed | None:
+def _blamed(told: t.Sequence[Line], error: Line | None, written: t.Sequence[Instruction]) -> _Blamed | None:
     """Take the builder's word on a step apart.
 
     It quotes the step without escaping it, so where the quotation ends is told by the steps that the log shows, or else
     by the Containerfile.
     """
-    if not error.startswith(_AT_STEP):
+    if error is None or not error.text.startswith(_AT_STEP):
         return None
-    quoted = error[len(_AT_STEP) :]
-    ends = [found.start() for found in re.finditer('": ', quoted)]
-    readings = [(quoted[:end], quoted[end + 3 :]) for end in ends]
-    shown = {plain(found.group(5)): _step(found) for found in map(_STEP.match, told) if found}
-    for text, why in readings:
-        if plain(text) in shown:
-            return _Blamed(shown[plain(text)], why)
-    for text, why in readings:
-        if locate(containerfile, Step(text)):
-            return _Blamed(Step(text), why)
-    return _Blamed(Step(readings[0][0]), readings[0][1]) if readings else None
+    quotes = error.text
+    ends = [found.start() for found in re.finditer('": ', quotes)]
+    shown = {plain(found[5]): _step(found) for found in _steps(told)}
+    known: t.Sequence[t.Callable[[str], Step | None]] = (
+        lambda text: shown.get(plain(text)),
+        lambda text: Step(text) if locate_in(written, Step(text)) else None,
+        Step,
+    )
+    for step_of in known:
+        for end in ends:
+            step = step_of(quotes[len(_AT_STEP) : end])
+            if step:
+                return _Blamed(step, quotes[end + 3 :], end + 3)
+    return None
 
 
-def _last_step(told: t.Sequence[str]) -> Step | None:
-    return next((_step(found) for found in map(_STEP.match, reversed(told)) if found), None)
+def _steps(told: t.Iterable[Line]) -> t.Iterator[t.Match[str]]:
+    return (found for found in (_STEP.match(line.text) for line in told) if found)
+
+
+def _last_step(told: t.Sequence[Line]) -> Step | None:
+    return next(map(_step, _steps(reversed(told))), None)
 
 
 def _step(found: t.Match[str]) -> Step:
@@ -313,23 +337,24 @@ def _step(found: t.Match[str]) -> Step:
     return Step(found.group(5), stage or 1, stages or 1, number, of)
 
 
-def _cause(told: t.Sequence[str], error: str, blamed: _Blamed | None, exit_code: int, reason: str) -> Cause:
+def _cause(told: t.Sequence[Line], error: Line | None, blamed: _Blamed | None, exit_code: int, reason: str) -> Cause:
     if reason == "OOMKilled":
         return Cause.KILLED
     if reason in _EVICTED:
         return Cause.EVICTED
-    words = "\n".join(_since_last_step(told))
+    words = _searched(_since_last_step(told))
     if blamed:
         return _cause_in_run(blamed, words) if blamed.keyword == "RUN" else _cause_in_step(blamed)
-    if _PUSHES.search(error):
-        return _first(_BUILDER, error) or _first(_PUSH, error) or Cause.UNKNOWN
-    if _PULLS.search(error):
-        return _first(_BUILDER, error) or _first(_PULL, error) or Cause.UNKNOWN
-    if _INVALID.search(error):
+    said = error.text if error else ""
+    if _PUSHES.search(said):
+        return _first(_BUILDER, said) or _first(_PUSH, said) or Cause.UNKNOWN
+    if _PULLS.search(said):
+        return _first(_BUILDER, said) or _first(_PULL, said) or Cause.UNKNOWN
+    if _INVALID.search(said):
         return Cause.CONTAINERFILE_INVALID
-    if exit_code == 137 or (not error and re.search(r"^Killed\b|exited 137", words, re.MULTILINE)):
+    if exit_code == 137 or (error is None and any(map(_KILLED.search, words))):
         return Cause.KILLED
-    return _first(_BUILDER, error) or Cause.UNKNOWN
+    return _first(_BUILDER, said) or Cause.UNKNOWN
 
 
 def _cause_in_step(blamed: _Blamed) -> Cause:
@@ -341,79 +366,99 @@ def _cause_in_step(blamed: _Blamed) -> Cause:
     return _first(_BUILDER, why) or (Cause.SOURCE_NOT_FOUND if _SOURCE.search(why) else Cause.UNKNOWN)
 
 
-def _cause_in_run(blamed: _Blamed, words: str) -> Cause:
+def _cause_in_run(blamed: _Blamed, words: t.Sequence[str]) -> Cause:
     why = blamed.why
     if _INVALID.search(why):
         return Cause.CONTAINERFILE_INVALID
-    known = _first(_COMMAND, words)
+    known = _first(_COMMAND, *words)
     if known:
         return known
     status = _EXIT_STATUS.search(why)
     code = int(status.group(1)) if status else 0
-    if code == 137 or "signal: killed" in why or _KILLED_IN_RUN.search(words):
+    if code == 137 or "signal: killed" in why or any(map(_KILLED_IN_RUN.search, words)):
         return Cause.KILLED
-    if code == 127 or _NOT_STARTED.search(words):
+    if code == 127 or any(map(_NOT_STARTED.search, words)):
         return Cause.COMMAND_NOT_FOUND
     return Cause.RUN_FAILED
 
 
-def _first(patterns: _Patterns, text: str) -> Cause | None:
-    return next((cause for cause, pattern in patterns if pattern.search(text)), None)
+def _first(patterns: _Patterns, *lines: str) -> Cause | None:
+    return next((cause for cause, pattern in patterns if any(map(pattern.search, lines))), None)
 
 
-def _since_last_step(told: t.Sequence[str]) -> t.Sequence[str]:
+def _searched(lines: t.Sequence[Line]) -> list[str]:
+    """Return the last lines, as many as are looked at."""
+    room = SEARCHED_SIZE
+    found: list[str] = []
+    for line in reversed(lines[-SEARCHED_LINES:]):
+        room -= len(line.text)
+        if room < 0:
+            break
+        found.append(line.text)
+    return found[::-1]
+
+
+def _since_last_step(told: t.Sequence[Line]) -> t.Sequence[Line]:
     """Return the lines behind the last step that was begun.
 
     The two streams of a container do not keep their order, so what the builder said of the step may stand before it.
     """
-    begun = max((n for n, line in enumerate(told) if _STEP.match(line)), default=-1)
+    begun = next((n for n in range(len(told) - 1, -1, -1) if _STEP.match(told[n].text)), -1)
     since = told[begun + 1 :]
     return since if len(since) > 1 else told[-EXCERPT_LINES:]
 
 
-def _excerpt(told: t.Sequence[str], error: str) -> t.Sequence[str]:
+def _excerpt(told: t.Sequence[Line], error: Line | None) -> t.Sequence[Line]:
     since = list(_since_last_step(told))[-EXCERPT_LINES:]
-    return since if not error or error in since else [*since[1:], error]
+    return since if error is None or error in since else [*since[1:], error]
 
 
-def _telling(told: t.Sequence[str], error: str, blamed: _Blamed | None, cause: Cause) -> str:
+def _telling(told: t.Sequence[Line], error: Line | None, blamed: _Blamed | None, cause: Cause) -> str:
     """Return what says most: of a command that failed its own words, with the status that the builder gives."""
-    since = [line for line in _since_last_step(told) if line != error and not _STEP.match(line)]
-    if blamed is None:
-        return _plainly(error) or (since[-1] if since else "")
-    if blamed.keyword != "RUN":
-        return blamed.why
-    if cause is Cause.CONTAINERFILE_INVALID:
-        return blamed.why
+    others = [line for line in _since_last_step(told) if line != error and not _STEP.match(line.text)]
+    since = others[-SEARCHED_LINES:]
+    if error is None or blamed is None:
+        return _plainly(error) or (since[-1].shown() if since else "")
+    why = error.shown(blamed.why_at)
+    if blamed.keyword != "RUN" or cause is Cause.CONTAINERFILE_INVALID:
+        return why
     patterns = [pattern for known, pattern in _COMMAND if known is cause]
     if cause is Cause.COMMAND_NOT_FOUND:
         patterns = [_NOT_FOUND]
-    telling = next((line for pattern in patterns for line in since if pattern.search(line)), since[-1] if since else "")
-    return f"{blamed.why}: {telling.strip()}" if telling else blamed.why
+    fitting = (line for pattern in patterns for line in since if pattern.search(line.text))
+    telling = next(fitting, since[-1] if since else None)
+    return f"{why}: {telling.shown().strip()}" if telling else why
 
 
-def _plainly(error: str) -> str:
+def _plainly(error: Line | None) -> str:
     """Return an error without the mark that it is one, and an image that it names twice only once."""
-    said = _ERROR.sub("", error).strip().strip('"')
+    mark = _ERROR.match(error.text) if error else None
+    if error is None or mark is None:
+        return ""
+    start = len(error.text) - len(error.text[mark.end() :].lstrip(' "'))
+    said = error.shown(start).rstrip(' "')
     return re.sub(r"initializing source docker://(\S+): (?=(?:reading manifest|pinging|\S+ error))", r"\1: ", said)
 
 
-def _line_of_invalid(containerfile: str, said: str) -> tuple[int, str] | None:
+def _line_of_invalid(containerfile: str, said: t.Sequence[Line]) -> tuple[int, str] | None:
     """Return the one line that the builder could not read, by the text or the first word that it quotes."""
     lines = [(n, line.strip()) for n, line in enumerate(containerfile.splitlines(), 1) if line.strip()]
-    originals = _ORIGINAL.findall(said)
-    word = _UNKNOWN_WORD.findall(said)
-    if originals:
-        alike = [place for place in lines if place[1] == originals[-1].replace('\\"', '"')]
+    original = next(filter(None, (_original(line.text) for line in reversed(said))), None)
+    word = next(filter(None, (_UNKNOWN_WORD.search(line.text) for line in reversed(said))), None)
+    if original is not None:
+        alike = [place for place in lines if place[1] == original.replace('\\"', '"')]
     elif word:
-        alike = [place for place in lines if place[1].split()[0].upper() == word[-1].upper()]
+        alike = [place for place in lines if place[1].split()[0].upper() == word.group(1).upper()]
     else:
         alike = []
     return alike[0] if len(alike) == 1 else None
 
 
-def _short(line: str) -> str:
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
+def _original(line: str) -> str:
+    """Return the instruction as it was written, which ends the builder's own picture of a step; else an empty text."""
+    if not line.endswith('"}') or _STEP_OBJECT not in line:
+        return ""
+    return line[:-2].rpartition(_ORIGINAL)[2]
 
 
 def _last_bytes(text: str, limit: int) -> str:

@@ -27,7 +27,7 @@ _NEEDS_SETTLED_POOL = (4, 20)
 
 def capabilities_of(version: str) -> Capabilities:
     """Return what the release does; one that cannot be read is taken for an old one."""
-    numbers = re.match(r"(\d+)\.(\d+)", version)
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     release = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
     return Capabilities(
         follows_annotation=release >= _FOLLOWS_ANNOTATION,

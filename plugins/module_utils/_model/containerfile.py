@@ -8,11 +8,16 @@ named.
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 
+from .json_text import read_json
+
+LONGEST = 64 << 10
+"""Characters of a Containerfile that is read; the API takes 4096 at most."""
 _DIRECTIVE = re.compile(r"^#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
 _DOCUMENT = re.compile(r"<<-?\s*[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?")
 _MAY_HOLD_DOCUMENT = frozenset(("RUN", "COPY", "ADD"))
@@ -36,6 +41,11 @@ class Instruction:
         """The instruction's name in capitals."""
         return self.text.split(None, 1)[0].upper()
 
+    @cached_property
+    def plain(self) -> str:
+        """The spelling in which it is compared."""
+        return plain(self.text)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -51,9 +61,10 @@ class Step:
 
 
 def instructions(content: str) -> list[Instruction]:
-    """Return the instructions in their order."""
+    """Return the instructions in their order; none of a text that is too long to be a Containerfile."""
     found: list[Instruction] = []
-    lines = content.splitlines()
+    lines = content.splitlines() if len(content) <= LONGEST else []
+    ends = _places_of(lines)
     escape = _escape(lines)
     place = 0
     while place < len(lines):
@@ -64,21 +75,26 @@ def instructions(content: str) -> list[Instruction]:
         began = place + 1
         whole, place = _joined(lines, place, escape)
         found.append(Instruction(began, whole))
-        place = _behind_documents(lines, place, found[-1])
+        place = _behind_documents(ends, place, found[-1])
     return found
 
 
 def locate(content: str, step: Step) -> Instruction | None:
     """Return the instruction of the user's Containerfile that a step is, or None where there is a doubt."""
-    written = instructions(content)
+    return locate_in(instructions(content), step)
+
+
+def locate_in(written: t.Sequence[Instruction], step: Step) -> Instruction | None:
+    """Return which of the user's instructions a step is, or None where there is a doubt."""
+    shown = plain(step.text)
     placed = _by_place(written, step)
     if placed is not None:
-        return placed if _may_be(placed, step.text) else None
+        return placed if _may_be(placed, shown) else None
     if step.stages:
         return None
-    if plain(step.text) in TEMPLATE_STEPS:
+    if shown in TEMPLATE_STEPS:
         return None
-    alike = [i for i in written if i.keyword not in _CHANGED_WHEN_SHOWN and _may_be(i, step.text)]
+    alike = [i for i in written if i.keyword not in _CHANGED_WHEN_SHOWN and _may_be(i, shown)]
     return alike[0] if len(alike) == 1 else None
 
 
@@ -103,16 +119,24 @@ def _joined(lines: t.Sequence[str], place: int, escape: str) -> tuple[str, int]:
     return "".join(parts).strip(), place
 
 
-def _behind_documents(lines: t.Sequence[str], place: int, instruction: Instruction) -> int:
+def _places_of(lines: t.Sequence[str]) -> t.Mapping[str, t.Sequence[int]]:
+    """Return on which lines each text stands."""
+    places: dict[str, list[int]] = {}
+    for n, line in enumerate(lines):
+        places.setdefault(line.strip(), []).append(n)
+    return places
+
+
+def _behind_documents(ends: t.Mapping[str, t.Sequence[int]], place: int, instruction: Instruction) -> int:
     """Return the line behind the here-documents of an instruction, which hold no instructions."""
     if instruction.keyword not in _MAY_HOLD_DOCUMENT:
         return place
     for word in _DOCUMENT.findall(instruction.text):
-        ends = (n for n in range(place, len(lines)) if lines[n].strip() == word)
-        end = next(ends, None)
-        if end is None:
+        places = ends.get(word, ())
+        following = bisect_left(places, place)
+        if following == len(places):
             return place
-        place = end + 1
+        place = places[following] + 1
     return place
 
 
@@ -145,9 +169,10 @@ def _stages(written: t.Sequence[Instruction]) -> list[list[Instruction]]:
 
 
 def _may_be(instruction: Instruction, shown: str) -> bool:
+    """Whether an instruction may be shown like that, in its plain spelling."""
     if instruction.keyword in _CHANGED_WHEN_SHOWN:
         return shown.split(None, 1)[:1] == [instruction.keyword]
-    return plain(instruction.text) == plain(shown)
+    return instruction.plain == shown
 
 
 def plain(text: str) -> str:
@@ -159,7 +184,7 @@ def plain(text: str) -> str:
 def _exec_form(arguments: str) -> str:
     """Return the words of ``["program", "argument"]`` as builders show them; anything else as it is."""
     try:
-        words = json.loads(arguments)
+        words = read_json(arguments)
     except ValueError:
         return arguments
     return " ".join(words) if isinstance(words, list) and all(isinstance(w, str) for w in words) else arguments

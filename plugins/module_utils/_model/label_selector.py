@@ -12,11 +12,14 @@ import typing as t
 from .resources import Object
 
 _KEY = r"(?P<key>(?:[a-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)"
-_VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?"
-_SET = re.compile(rf"^{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>\s*{_VALUE}\s*(?:,\s*{_VALUE}\s*)*)\)$")
+_WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_VALUE = rf"(?:{_WORD})?"
+_ITEM = rf"\s*(?:{_WORD}\s*)?"
+"""A value with blanks around it. Blanks alone match in one way only, so that no text takes exponential time."""
+_SET = re.compile(rf"^{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>{_ITEM}(?:,{_ITEM})*)\)$")
 _EQUALITY = re.compile(rf"^{_KEY}\s*(?P<operator>!=|==|=)\s*(?P<value>{_VALUE})$")
 _EXISTS = re.compile(rf"^(?P<no>!?)\s*{_KEY}$")
-_COMMA_OUTSIDE_PARENTHESES = re.compile(r",(?![^()]*\))")
+_PARENTHESIS_OR_COMMA = re.compile(r"[(),]")
 
 
 def parse_selector(text: str) -> list[Object]:
@@ -24,7 +27,19 @@ def parse_selector(text: str) -> list[Object]:
 
     :raises ValueError: the text is not a selector
     """
-    return [_parse(part.strip()) for part in _COMMA_OUTSIDE_PARENTHESES.split(text)]
+    return [_parse(part.strip()) for part in _parts(text)]
+
+
+def _parts(text: str) -> t.Iterator[str]:
+    """Return what commas outside parentheses separate."""
+    began, inside = 0, False
+    for found in _PARENTHESIS_OR_COMMA.finditer(text):
+        if found[0] != ",":
+            inside = found[0] == "("
+        elif not inside:
+            yield text[began : found.start()]
+            began = found.end()
+    yield text[began:]
 
 
 def matches(requirements: t.Iterable[Object], labels: t.Mapping[str, str]) -> bool:

@@ -1,46 +1,312 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a text that somebody else wrote may be a credential? It is replaced before the text is shown.
+"""Which parts of a text that somebody else wrote may be credentials? They are replaced before the text is shown.
 
-A log shows what a command printed, and commands print their own arguments.
+A log shows what a command printed, and commands print their own arguments. What a credential looks like is one table,
+RULES; each rule has its examples in the tests. A rule looks at one line; secrets of several lines (keys) are found by
+:func:`inside_keys`.
+
+The text may be hostile, so each rule takes time in proportion to the length of the line: every repetition that is
+followed by something is bounded, and only values, which end a rule, are not.
 """
 
 from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import dataclass
 
 MASK = "***"
 
-_NAMES = r"(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|activation[_-]?key|credentials?|creds)"
+WINDOW = 32 << 10
+"""Characters at each end of a line that rules look at. Half of it is longer than any credential with its context."""
 
-_MASKS: t.Sequence[tuple[t.Pattern[str], str]] = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), shown)
-    for pattern, shown in (
-        # https://user:password@host, and a token in place of both
-        (r"(\b[a-z][a-z0-9+.-]*://)[^\s\"'/@]+@", rf"\1{MASK}@"),
-        # Authorization: Bearer ..., also without the header's name
-        (r"\b(bearer|basic)(\s+)(?=\S*[0-9=])[a-z0-9._~+/=-]{8,}", rf"\1\2{MASK}"),
-        (r"\b((?:proxy-)?authorization\s*[:=]\s*[\"']?)(?!bearer|basic)\S+", rf"\1{MASK}"),
-        # "auth": "..." of a dockerconfigjson, and other JSON; the quotes may be escaped
-        (
-            rf"(\\?[\"'](?:auth|identitytoken|registrytoken|[\w.-]*{_NAMES})\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]*",
-            rf"\1{MASK}",
-        ),
-        # --password x, --password=x
-        (rf"(\s--?[\w-]*{_NAMES}(?:\s+|=)[\"']?)[^\s\"']+", rf"\1{MASK}"),
-        # -u user:password, --user user:password
-        (r"(\s(?:-u|--user|--proxy-user)(?:\s+|=)?[\"']?[^\s:\"']+:)[^\s\"']+", rf"\1{MASK}"),
-        # SOME_TOKEN=x
-        (rf"\b([\w.-]*{_NAMES}\s*=\s*[\"']?)[^\s\"'&,;]+", rf"\1{MASK}"),
-        # a JSON web token, wherever it stands
-        (r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?", MASK),
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", MASK),
-    )
+_NAME = (
+    r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|activation[_-]?key"
+    r"|credentials?|creds)"
 )
+_VALUE = r"""(?:
+    \\{0,3}\"[^\"\n]{1,1024}\"      # in quotes, which may be escaped
+    | \\{0,3}'[^'\n]{1,1024}'
+    # a word, perhaps behind a quote without an end
+    | (?:\\{0,3}[\"'])?(?:[^\s\"'\\]|\\[^\"'\s])(?:[^\s\"'\\]|\\[^\"'\n])*
+)"""
+_SEPARATOR = r"""(?:=|[ \t]{1,8}|\\{0,3}[\"'][ \t]{0,8},[ \t]{0,8}(?=\\{0,3}[\"']))"""
+"""Between an option and its value: as in a shell, or as in a list of quoted words."""
+_TO_END = r"[^\"'\s](?:[^\"'\n]{0,4096}[^\"'\s])?"
+"""What ends with the line or the quotation that it stands in."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One form in which credentials are written."""
+
+    name: str
+    pattern: t.Pattern[str]
+    """Its group is what has to be masked, the one of them that took part; without groups it is all that matches."""
+
+
+def _rule(name: str, pattern: str, ignore_case: bool = True) -> Rule:
+    return Rule(name, re.compile(pattern, re.VERBOSE | (re.IGNORECASE if ignore_case else 0)))
+
+
+def _option(name: str, command: str, option: str) -> Rule:
+    """Return the rule for a command whose short option takes a credential, behind other arguments perhaps."""
+    return _rule(
+        name, rf"\b(?:{command})\b[^|;&\n]{{0,256}}?[\s\"']{option}{_SEPARATOR}?(?P<secret>{_VALUE})", ignore_case=False
+    )
+
+
+_B64 = r"[A-Za-z0-9+/]"
+
+RULES: t.Sequence[Rule] = (
+    # https://user:password@host, and a token in place of both
+    _rule("url-user", r"://(?P<secret>[^\s\"'/]{1,1024})@"),
+    # ?token=x&sig=x
+    _rule(
+        "url-query",
+        rf"[?&](?:[\w.-]{{0,40}}?(?:{_NAME}|signature|credential)|sig|key|auth|jwt)=(?P<secret>[^\s\"'&\#]+)",
+    ),
+    # Authorization: Bearer x, also without the name of the header
+    _rule("bearer", r"\b(?:bearer|basic)[ \t]{1,8}(?=[^\s0-9=]*[0-9=])(?P<secret>[a-z0-9._~+/=-]{8,})"),
+    _rule(
+        "header",
+        rf"""\b(?:(?:proxy-)?authorization
+            | x-[\w-]{{0,40}}?(?:token|key|secret|auth|password)(?:-[\w-]{{1,40}})?
+            | (?:private|job|deploy|circle)-token
+            | ocp-apim-subscription-key
+            | api-?key
+            | (?:set-)?cookie
+            )[ \t]{{0,8}}[:=][ \t]{{0,8}}(?:\\{{0,3}}[\"'])?
+            (?:(?:bearer|basic|token|negotiate)[ \t]{{1,8}}(?=[^\s0-9=]*[0-9=]))?
+            (?!(?:bearer|basic)\b)(?P<secret>{_TO_END})""",
+    ),
+    # "auth": "x" in JSON, whose quotes may be escaped
+    _rule(
+        "json",
+        rf"""(?:(?:\b|_)(?:auth|pass|pwd)|{_NAME})\\{{0,3}}[\"'][ \t]{{0,8}}:[ \t]{{0,8}}
+            (?: \"(?P<secret>[^\"\\]+(?:\\.[^\"\\]*)*|(?:\\.[^\"\\]*)+)
+            | \\{{0,3}}[\"'](?P<escaped>[^\"'\\]+)
+            | (?!(?:true|false|null)\b)(?P<bare>[^\s\"'\\,{{}}\[\]]+))""",
+    ),
+    # password: x as a line of YAML
+    _rule(
+        "yaml",
+        r"""^[\s{-]{0,64}[\w.-]{0,64}?(?:_?auth|password|passwd|passphrase|pass(?!:\s{0,8}\d{1,6}\s{0,8}$)|pwd|token
+            | api_?key|access_?key|secret_?key|client_?secret|dockerconfigjson):[ \t]{1,8}
+            (?P<secret>\"[^\"\n]{1,4096}\"|'[^'\n]{1,4096}'|[^\s\"',]+)[\s,}]{0,8}$""",
+    ),
+    # --password x, --password=x
+    _rule("option", rf"(?<![^\s\"'(\[])--?[\w-]{{0,64}}?{_NAME}{_SEPARATOR}(?P<secret>{_VALUE})"),
+    # -u user:password
+    _rule(
+        "user-and-password",
+        rf"""(?<![^\s\"'(\[])(?:-u|-U|--user|--proxy-user){_SEPARATOR}?
+            (?: \\{{0,3}}\"[^\s:\"']{{1,256}}:(?P<secret>[^\"\n]{{1,1024}})
+            | \\{{0,3}}'[^\s:\"']{{1,256}}:(?P<quoted>[^'\n]{{1,1024}})
+            | [^\s:\"']{{1,256}}:(?!\d{{1,10}}(?![^\s\"']))(?P<bare>[^\s\"']+))""",  # 1000:1000 are numbers of a user
+        ignore_case=False,
+    ),
+    _option("login", "login|rhc[ \\t]{1,8}connect|az", "-p"),
+    _option("sshpass", "sshpass", "-p"),
+    _option("user-add", "useradd|usermod|groupadd", "-p"),
+    _option("ldap", "ldap(?:search|add|modify|delete|passwd|whoami)", "-w"),
+    _option("archive", "zip|unzip|ipmitool", "-P"),
+    _option("redis", "redis-cli", "-a"),
+    _option("rhc", "rhc[ \\t]{1,8}connect", "-a"),
+    # mysql -px: with a blank, what follows is the name of a database
+    _rule(
+        "attached",
+        rf"\b(?:mysql(?:dump|admin|import|check)?|mariadb(?:-dump|-admin)?|7za?)\b[^|;&\n]{{0,256}}?\s-p(?P<secret>{_VALUE})",
+        ignore_case=False,
+    ),
+    # openssl -passin pass:x
+    _rule("openssl", rf"-(?:pass|passin|passout)[ \t]{{1,8}}pass:(?P<secret>{_VALUE})"),
+    _rule("htpasswd", r"\bhtpasswd[ \t]{1,8}-\w{0,8}b\w{0,8}[ \t]{1,8}(?P<secret>[^|;&>\"'\n]+)"),
+    # echo user:x | chpasswd
+    _rule(
+        "chpasswd",
+        r"(?<![\w.-])[\w.-]{1,64}:(?P<secret>[^\s\"'|]{1,256})[\"']?[ \t]{0,8}\|[ \t]{0,8}(?:sudo[ \t]{1,8})?chpasswd",
+    ),
+    # echo x | podman login --password-stdin
+    _rule(
+        "piped",
+        r"\b(?:echo|printf)[ \t]{1,8}(?:-\w{1,4}[ \t]{1,8})?[\"']?(?P<secret>[^\s\"'|][^\"'|\n]{0,255})[\"']?[ \t]{0,8}"
+        r"\|[^|;&\n]{0,128}?(?:--password-stdin|passwd[ \t]{1,8}--stdin|--with-token|sudo[ \t]{1,8}-S)",
+    ),
+    _rule("here-string", rf"(?:-stdin|chpasswd|--with-token)[ \t]{{0,8}}<<<[ \t]{{0,8}}(?P<secret>{_VALUE})"),
+    # machine h login u password x, in one line or in several
+    _rule("netrc", r"\b(?:login|machine|account)[ \t]{1,20}\S{1,256}[ \t]{1,20}password[ \t]{1,20}(?P<secret>\S+)"),
+    _rule("netrc-line", r"^[ \t]{0,20}password[ \t]{1,20}(?P<secret>\S+)\s{0,20}$", ignore_case=False),
+    # aws configure set aws_secret_access_key x, npm config set //registry/:_authToken x
+    _rule("set", rf"\bset[ \t]{{1,8}}\S{{0,128}}?{_NAME}[ \t]{{1,8}}(?P<secret>{_VALUE})"),
+    # A line of an environment: its value ends with the line
+    _rule(
+        "environment",
+        r"^\s{0,20}(?:export[ \t]{1,8}|declare[ \t]-\w{1,4}[ \t]{1,8})?[A-Z_0-9]{0,64}?"
+        r"(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|_PW|_PSW|SECRET|TOKEN|_KEY|_CREDS|_CREDENTIALS)="
+        r"(?P<secret>\S(?:.*\S)?)",
+        ignore_case=False,
+    ),
+    # SOME_PASS=x, _KEY=x in capitals
+    _rule(
+        "variable",
+        rf"(?:_PASS|_PWD|_PW|_PSW|_KEY|(?<![A-Za-z0-9_])PASS(?!=\d+(?!\S)))=(?P<secret>{_VALUE})",
+        ignore_case=False,
+    ),
+    # some_token=x, token = x
+    _rule(
+        "assignment",
+        rf"""(?:{_NAME}|(?<![a-z0-9])_?auth(?=[ \t]{{0,8}}=[^\s0-9=]*[0-9=]))[ \t]{{0,8}}=[ \t]{{0,8}}
+            (?P<secret>\\{{0,3}}\"[^\"\n]{{1,1024}}\" | \\{{0,3}}'[^'\n]{{1,1024}}'
+            | (?:\\{{0,3}}[\"'])?(?:[^\s\"'&;\\]|\\[^\"'\n])+)""",
+    ),
+    # auth: x with the look of base64
+    _rule("auth", rf"\b_?auth[ \t]{{0,8}}:[ \t]{{0,8}}(?={_B64}{{0,64}}[0-9=])(?P<secret>{_B64}{{12,}}={{0,2}})"),
+    # What the common forges and clouds give out, wherever it stands
+    _rule(
+        "token",
+        r"""(?<![A-Za-z0-9])(?:
+            gh[pousr]_[A-Za-z0-9]{16,}
+            | github_pat_\w{16,}
+            | gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas|ffct|rtr)-[\w.-]{16,}
+            | (?:npm|hf|glsa|shpat|dop_v1|dckr_[po]at|lin_api)_[\w-]{16,}
+            | pypi-[\w-]{16,}
+            | sha256~[\w-]{16,}
+            | hv[sbr]\.[\w-]{16,}
+            | x(?:ox[a-z]|app)-[\w-]{10,}
+            | AIza[\w-]{30,}
+            | ya29\.[\w.-]{16,}
+            | [srp]k_(?:live|test)_\w{10,}
+            | sk-[\w-]{20,}
+            | SG\.[\w-]{16,}\.[\w-]{16,}
+            | AT(?:ATT3|BB)[\w=-]{16,}
+            | AGE-SECRET-KEY-1[A-Z0-9]{16,}
+        )""",
+        ignore_case=False,
+    ),
+    # The id of a key of AWS, and the key itself where it stands beside it
+    _rule(
+        "aws",
+        r"(?<![A-Za-z0-9])A[KSBC][IC]A[A-Z0-9]{16}(?:[\s,:]{1,4}[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/]))?(?![A-Za-z0-9])",
+        ignore_case=False,
+    ),
+    # namespace+robot:x of Quay
+    _rule("robot", r"\+[a-z0-9_.-]{1,128}:(?P<secret>[A-Za-z0-9]{20,})"),
+    # A JSON web token, and whatever JSON begins in base64
+    _rule("json-in-base64", r"\bey[JI][\w+/-]{5,}\.[\w-]+(?:\.[\w-]*)?|\bey[JI][\w+/-]{32,}={0,2}", ignore_case=False),
+    _rule(
+        "private-key",
+        r"-{4,5}[ ]?BEGIN[ ][A-Z0-9 ]{0,40}PRIVATE[ ]KEY[A-Z ]{0,10}-{4,5}"
+        r"(?:(?!-{4,5}[ ]?END[ ])[A-Za-z0-9+/=\s:,\\.-])*(?:-{4,5}[ ]?END[ ][A-Z0-9 ]{0,50}-{4,5})?",
+        ignore_case=False,
+    ),
+)
+
+Span = tuple[int, int]
 
 
 def masked(text: str) -> str:
     """Return the text with everything that looks like a credential replaced."""
-    for pattern, shown in _MASKS:
-        text = pattern.sub(shown, text)
-    return text
+    lines = text.split("\n")
+    hidden = inside_keys(lines)
+    return "\n".join(MASK if n in hidden else masked_part(line) for n, line in enumerate(lines))
+
+
+def masked_part(line: str, start: int = 0, end: int | None = None) -> str:
+    """Return a part of one line, with what looks like a credential in the whole line replaced.
+
+    The middle of a line that is longer than two windows is always replaced.
+    """
+    end = len(line) if end is None else end
+    shown: list[str] = []
+    place = start
+    for begins, ends in secrets_in(line):
+        if ends <= place or begins >= end:
+            continue
+        shown += (line[place : max(place, begins)], MASK)
+        place = min(ends, end)
+    return "".join((*shown, line[place:end]))
+
+
+def secrets_in(line: str) -> list[Span]:
+    """Return which parts of a line look like credentials, in their order, none of them touching another.
+
+    The middle of a very long line is one of them, since no rule looks at it.
+    """
+    if len(line) <= 2 * WINDOW:
+        return _merged(_found(line, 0))
+    rest = len(line) - WINDOW
+    # What the first words of a window mean may depend on what is before it.
+    unknown = (WINDOW, rest + WINDOW // 2)
+    return _merged([*_found(line[:WINDOW], 0), unknown, *_found(line[rest:], rest)])
+
+
+def _found(text: str, offset: int) -> list[Span]:
+    spans = []
+    for rule in RULES:
+        for match in rule.pattern.finditer(text):
+            begins, ends = _span(match)
+            spans.append((begins + offset, ends + offset))
+    return spans
+
+
+def _span(match: t.Match[str]) -> Span:
+    """Return where the group that took part is, or the whole match where the rule has no group."""
+    return next((match.span(name) for name in match.re.groupindex if match[name] is not None), match.span())
+
+
+def _merged(spans: t.Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for begins, ends in sorted(spans):
+        if merged and begins <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(ends, merged[-1][1]))
+        else:
+            merged.append((begins, ends))
+    return merged
+
+
+# Keys of several lines -----------------------------------------------------------------------------------------------
+
+LONGEST_KEY = 400
+"""Lines of a private key; one of 16384 bits has 200."""
+_BEGIN = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
+_END = re.compile(r"-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY")
+_BODY = re.compile(r"[\s\"'>|#*+$]{0,64}(?:[A-Za-z0-9+/=]{0,1024}|[A-Za-z-]{1,40}: [\w, -]{1,256})[\s\"',\\]{0,64}")
+_PREFIXED_BODY = re.compile(r"\s{0,20}(?:\S{1,64}\s{1,8}){1,3}[A-Za-z0-9+/=]{32,1024}[\s\"',\\]{0,64}")
+_BLOCK = re.compile(r"(?=[a-z0-9+/=]*[A-Z])(?=[A-Z0-9+/=]*[a-z])(?=[A-Za-z+/=]*[0-9])[A-Za-z0-9+/]{60,}={0,2}")
+"""A line of a key or of a file in base64. A digest has no capitals, a path other characters too."""
+
+
+def inside_keys(lines: t.Sequence[str]) -> set[int]:
+    """Return the numbers of the lines that belong to a private key, or are base64 as one is written.
+
+    A key may be cut off: one that only ends hides what comes before its end, and of one that neither begins nor ends
+    its full lines are seen to be base64. What is no line of a key ends it, so that a key without an end hides no more.
+    """
+    hidden: set[int] = set()
+    since: int | None = None
+    for n, line in enumerate(lines):
+        if "PRIVATE KEY" in line and _END.search(line):
+            # What stands in the line itself is for the rules.
+            hidden.update(_before(lines, n) if since is None and not _BEGIN.search(line) else ())
+            since = None
+        elif "PRIVATE KEY" in line and _BEGIN.search(line):
+            since = n
+        elif since is not None and n - since <= LONGEST_KEY and _is_body(line):
+            hidden.add(n)
+        else:
+            since = None
+            if len(line) >= 60 and _BLOCK.fullmatch(line.strip()):
+                hidden.add(n)
+    return hidden
+
+
+def _before(lines: t.Sequence[str], end: int) -> t.Iterator[int]:
+    for n in range(end - 1, max(-1, end - 1 - LONGEST_KEY), -1):
+        if not _is_body(lines[n]):
+            return
+        yield n
+
+
+def _is_body(line: str) -> bool:
+    return len(line) <= 1200 and bool(_BODY.fullmatch(line) or _PREFIXED_BODY.fullmatch(line))
