@@ -157,10 +157,10 @@ def test_each_node_is_asked_in_a_pod_of_the_runs_namespace(oc, api, session):
 
 
 def test_every_oc_reads_the_credentials_out_of_memory(oc, session):
-    oc.acts('/bin/sh -c "$script" 2>&1; cat "$KUBECONFIG" >> "$OC_NOTES/read"; echo >> "$OC_NOTES/read"')
+    oc.acts('/bin/sh -c "$script" 2>&1; cat "$KUBECONFIG" > "$OC_NOTES/read-$$"')
     ask(session, NODES)
-    read = (oc.folder / "read").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(one)["users"][0]["user"]["token"] for one in read] == ["sha256~token"] * 3
+    read = [json.loads(file.read_text(encoding="utf-8")) for file in oc.folder.glob("read-*")]
+    assert [one["users"][0]["user"]["token"] for one in read] == ["sha256~token"] * 3
     assert "sha256~token" not in (oc.folder / "calls").read_text(encoding="utf-8")
 
 
