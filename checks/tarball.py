@@ -26,6 +26,7 @@ _MAY_HOLD = (
     "changelogs/changelog.yaml",
     "changelogs/config.yaml",
     "docs/docsite/*",
+    "docs/security.md",
     "meta/*",
     "playbooks/*",
     "plugins/*",
