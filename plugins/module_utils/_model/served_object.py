@@ -32,7 +32,8 @@ def checked_object(value: t.Any, is_named: bool = False) -> Object:
         for name in _LISTS.get(field, ()):
             _list_of_mappings(part.get(name), f"{field}.{name}")
     for condition in (obj.get("status") or {}).get("conditions") or []:
-        text_of(condition.get("type"), "the type of a condition")
+        if not text_of(condition.get("type"), "the type of a condition"):
+            raise ValueError("a condition has no type")
     _check_metadata(obj.get("metadata") or {}, is_named)
     return obj
 

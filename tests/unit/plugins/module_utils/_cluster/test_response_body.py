@@ -401,6 +401,7 @@ OBJECTS = {
     "conditions are an object": '{"metadata": {"name": "a"}, "status": {"conditions": {}}}',
     "a condition is a number": '{"metadata": {"name": "a"}, "status": {"conditions": [5]}}',
     "a type is a number": '{"metadata": {"name": "a"}, "status": {"conditions": [{"type": 5}]}}',
+    "a condition has no type": '{"metadata": {"name": "a"}, "status": {"conditions": [{"status": "True"}]}}',
     "containers are numbers": '{"metadata": {"name": "a"}, "status": {"containerStatuses": [5]}}',
 }
 
