@@ -6,13 +6,24 @@ from __future__ import annotations
 import json
 import typing as t
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import yaml
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._evidence.document import Document, NotAResult, Occasion, as_json, document, file_name
-from ..plugin_utils._evidence.files import CouldNotWrite, absolute, write_files
+from ..module_utils._errors import Refused
+from ..plugin_utils._evidence.document import (
+    Document,
+    NotAResult,
+    Occasion,
+    as_json,
+    document,
+    file_name,
+    is_report_of,
+    owner_of,
+)
+from ..plugin_utils._evidence.files import AnothersReport, CouldNotWrite, absolute, refuse_to_replace, write_files
 from ..plugin_utils._evidence.junit import as_junit
 from ..plugin_utils._evidence.page import as_html
 
@@ -56,14 +67,14 @@ class ActionModule(ActionBase):
         try:
             doc = document(result, occasion)
             contents = {file_name(doc) + FORMATS[name][0]: FORMATS[name][1](doc) for name in formats}
-            paths = write_files(absolute(str(asked["dir"])), contents)
-        except CouldNotWrite as error:
+            folder = absolute(str(asked["dir"]))
+            refuse_to_replace(folder / (file_name(doc) + FORMATS["json"][0]), partial(is_report_of, owner_of(doc)))
+            paths = write_files(folder, contents)
+        except (CouldNotWrite, AnothersReport) as error:
             failure = str(error)
         except NotAResult as error:
-            failure = (
-                f"Could not write a report: result is not that of a verification, {error}. "
-                "Give what node_image_verify returned."
-            )
+            reason = f"result is not that of a verification, {error}"
+            failure = str(Refused("write a report", reason, "Give what node_image_verify returned"))
         if failure:
             return {"failed": True, "changed": False, "msg": failure}
         return {

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._model.printable import all_printable
 from ..module_utils._operation.summarize_hosts import HostAnswer, summarize_hosts
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
@@ -35,7 +36,8 @@ class ActionModule(ActionBase):
         if not hosts:
             raise AnsibleActionFail("Could not summarize verdicts: there is no host. Name hosts, or correct the play.")
         answers = [_answer(host, task_vars["hostvars"], asked["registered"]) for host in sorted(map(str, hosts))]
-        return summarize_hosts(answers, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        summary = summarize_hosts(answers, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return t.cast("dict[str, t.Any]", all_printable(summary))
 
 
 def _answer(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostAnswer:

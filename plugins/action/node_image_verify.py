@@ -16,6 +16,7 @@ from ..module_utils._cluster.transport import STATUS
 from ..module_utils._errors import Refused
 from ..module_utils._model.deviation import Allowed
 from ..module_utils._model.findings import legible
+from ..module_utils._model.printable import all_printable
 from ..module_utils._model.verdict import Answer, Expected, Verdict
 from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
 from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
@@ -54,10 +55,10 @@ class ActionModule(ActionBase):
         self._refuse_what_is_not_for_one_host(options, known)
         refusal: Refused | None = None
         try:
-            return self._verify(options, known, str(task_vars.get("inventory_hostname", "")))
+            return _printable(self._verify(options, known, str(task_vars.get("inventory_hostname", ""))))
         except Refused as refused:
             refusal = refused
-        return {"changed": False, **refusal.result, "failed": True, "msg": str(refusal)}
+        return {"changed": False, **_printable(refusal.result), "failed": True, "msg": str(refusal)}
 
     def _refuse_what_is_not_for_one_host(self, options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> None:
         if self._task.async_val:
@@ -133,6 +134,10 @@ def _answer(ended: t.Mapping[str, t.Any], no_answer: str) -> Answer:
         message = f"the command wrote more than {MAX_STDOUT >> 20} MiB"
         return Answer(failure="node.answer_unreadable", failure_message=message)
     return Answer(exit_status, stdout, stderr)
+
+
+def _printable(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", all_printable(result))
 
 
 def _expected(options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any], what: str) -> tuple[Expected, str]:

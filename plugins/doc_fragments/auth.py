@@ -42,6 +42,10 @@ options:
     description:
       - Path of a kubeconfig file on the host where the module runs, or several paths joined by V(:), or the content of
         a kubeconfig as a dictionary.
+      - The content as text is an error, because a text that is mistaken for a path would be shown and logged. Convert
+        it to a dictionary with the filter P(ansible.builtin.from_yaml#filter).
+      - Of a dictionary, logs and the output at C(-vvv) show names, addresses and paths. Everything else is hidden, such
+        as tokens, keys, and the arguments and environment of an exec plugin.
       - Without it the variable E(K8S_AUTH_KUBECONFIG) is used. Without either, and when the other options do not say
         who asks, it is the cluster that the module itself runs in, else the kubeconfig in its usual place, which is
         E(KUBECONFIG) or C(~/.kube/config).

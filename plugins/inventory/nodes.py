@@ -17,6 +17,15 @@ description:
     C(.imagemode.yaml). Values of the connection options may be templates.
   - A host is named after its node. Where there are many clusters, the name carries the cluster's as well, as in
     C(worker-0.prod). It is reached at the internal address of the node, which is set as C(ansible_host).
+  - Names of nodes, pools and pods have to be DNS-1123 subdomains, which is what the API server accepts. A cluster with
+    any other name counts as one that cannot be read, as does one with a node that has the name of a group, of a host of
+    an earlier inventory source, or a name that Ansible reserves, such as C(localhost). With O(cluster_in_names) such
+    names cannot collide.
+  - Everything else that a cluster states is marked as untrusted, so that Ansible never evaluates it as a template.
+    Characters that are not printable, such as escape sequences of a terminal, are replaced by their escapes, such as
+    C(\x1b). An address that is neither an IP address nor a host name is ignored.
+  - A cluster decides the labels and the address of its nodes. Give each entry of O(keyed_groups) a prefix, and connect
+    to the nodes with credentials that are for this cluster only.
   - A cluster that cannot be read is an error that names it. Ansible itself takes a file that cannot be read for a
     warning, unless E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) or C(any_unparsed_is_failed) in the section
     C(inventory) of C(ansible.cfg) is true.
@@ -44,6 +53,7 @@ options:
     description:
       - Whether names of hosts carry the cluster's. They do when O(clusters) has more than one entry, unless told
         otherwise.
+      - A node of a cluster that is not trusted cannot take the name of another host then.
     type: bool
   expected_images:
     description:
@@ -60,8 +70,9 @@ options:
   fail_on_errors:
     description:
       - Whether one cluster that cannot be read makes the whole file fail. With V(false) there is a warning that
-        names the cluster, the nodes of the others are still in the inventory, and what was read is not cached. It is
-        an error in any case when no cluster can be read.
+        names the cluster, and the nodes of the others are still in the inventory. What was read is not cached if a
+        cluster could not be read; names that cannot be used are refused from the cache as well. It is an error in any
+        case when no cluster can be read.
       - Leave it as it is where the inventory is used to prove something, because a node that is not in it is not
         asked.
     type: bool
@@ -166,18 +177,21 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
-from ..module_utils._errors import Refused, attempt
+from ..module_utils._errors import Refused, attempt, one_line
 from ..module_utils._model.inventory import (
     AskedCluster,
     NamedHost,
+    Taken,
     Variables,
+    bad_name,
     cluster_of,
     from_cache,
+    is_group_name,
     named_hosts,
     the_cluster,
     to_cache,
@@ -213,8 +227,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         with_cluster = self.get_option("cluster_in_names")
         if with_cluster is None:
             with_cluster = len(asked) > 1
-        for host in self._named(readings, with_cluster, cached, path):
-            self._add(host)
+        usable = self._with_good_names(readings, with_cluster)
+        self._add_all(self._named(usable, with_cluster, cached, path), path)
 
     def _refuse_strange_options(self, config: t.Mapping[str, t.Any], path: str) -> None:
         aliases = {alias for option in CONNECTION.values() for alias in option.get("aliases", [])}
@@ -246,13 +260,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         given = any(own in config for own in names)
         if not given and any(f"K8S_AUTH_{own.upper()}" in os.environ for own in names):
             return None
-        return self._plain(self.get_option(name))
+        return self._plain(self.get_option(name), f"option {name}")
 
     def _entry(self, number: int, entry: t.Any, shared: t.Mapping[str, t.Any], path: str) -> AskedCluster:
         where = f"entry {number} of clusters"
         if not isinstance(entry, dict):
             raise _unreadable(path, f"{where} is no dictionary", "Give it a name and connection options")
-        checked = ArgumentSpecValidator(_ENTRY).validate(self._plain(entry))
+        checked = ArgumentSpecValidator(_ENTRY).validate(self._plain(entry, where))
         if checked.unsupported_parameters:
             strange = ", ".join(sorted(map(str, checked.unsupported_parameters)))
             raise _unreadable(path, f"{where}: there is no option {strange}", "Give name and connection options")
@@ -265,9 +279,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             trouble = str(error)
         raise _unreadable(path, f"{where}: {trouble}", "Correct it")
 
-    def _plain(self, value: t.Any) -> t.Any:
-        """Return a value of the file without templates and tags, for other libraries take plain ones only."""
-        return None if value is None else json.loads(json.dumps(self.templar.template(value), default=str))
+    def _plain(self, value: t.Any, where: str) -> t.Any:
+        """Return a value of the file without templates and tags, for other libraries take plain ones only.
+
+        An error does not quote the value, because it may be a credential.
+        """
+        if value is None:
+            return None
+        try:
+            return json.loads(json.dumps(self.templar.template(value), default=str))
+        except AnsibleError as error:
+            kind = type(error).__name__
+        reason = f"the template in {where} cannot be evaluated ({kind})"
+        raise AnsibleParserError(str(Refused("read the inventory", reason, "Correct the template")))
 
     def _readings(self, asked: list[AskedCluster], key: str, may_read: bool) -> tuple[list[Variables], bool]:
         """Return what the clusters say, and whether that was in an earlier run."""
@@ -287,11 +311,29 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         outcomes = [outcome] if isinstance(outcome, Refused) else outcome
         failures = [read for read in outcomes if isinstance(read, Refused)]
         readings = [read for read in outcomes if not isinstance(read, Refused)]
+        self._tell(failures, readings)
+        return readings, failures
+
+    def _with_good_names(self, readings: list[Variables], with_cluster: bool) -> list[Variables]:
+        """Return the clusters whose names of nodes and pools can be used, also where they come from the cache."""
+        taken = Taken(frozenset(self.inventory.groups), _hosts_of(self.inventory))
+        failures, good = [], []
+        for reading in readings:
+            bad = bad_name(reading, with_cluster, taken)
+            if bad:
+                what = f"read cluster {reading['name']} ({reading['cluster']['api_url']})"
+                failures.append(Refused(what, bad.reason, bad.remedy))
+            else:
+                good.append(reading)
+        self._tell(failures, good)
+        return good
+
+    def _tell(self, failures: list[Refused], readings: list[Variables]) -> None:
+        """Fail if clusters could not be read and that is not wanted, else warn of each."""
         if failures and (self.get_option("fail_on_errors") or not readings):
             raise AnsibleParserError(" ".join(map(str, failures)))
         for failure in failures:
             self.display.warning(f"{failure} None of its nodes is in the inventory.")
-        return readings, failures
 
     def _named(self, readings: list[Variables], with_cluster: bool, cached: bool, path: str) -> list[NamedHost]:
         trouble = ""
@@ -302,11 +344,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         reason, dummy, remedy = trouble.partition(". ")
         raise _unreadable(path, reason, remedy)
 
+    def _add_all(self, hosts: list[NamedHost], path: str) -> None:
+        """Add the hosts, or none of them: Ansible goes on with what a file that fails has added."""
+        before = set(self.inventory.hosts)
+        trouble = ""
+        try:
+            for host in hosts:
+                self._add(host)
+            for host in hosts:  # only now, because groups may be called as hosts that are still to come
+                self._compose_groups(host)
+        except AnsibleError as error:
+            trouble = one_line(str(error))
+        if trouble:
+            for name in set(self.inventory.hosts) - before:
+                self.inventory.remove_host(self.inventory.hosts[name])
+            raise _unreadable(path, trouble, "Correct compose, groups or keyed_groups")
+
     def _add(self, host: NamedHost) -> None:
         self.inventory.add_host(host.name)
-        if host.pool:
-            group = self.inventory.add_group(self._sanitize_group_name(f"pool_{host.pool}"))
-            self.inventory.add_child(group, host.name)
         if host.address:
             self.inventory.set_variable(host.name, "ansible_host", wrap_var(host.address))
         for name, value in host.variables.items():
@@ -314,8 +369,33 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.inventory.set_variable(host.name, name, wrap_var(value))
         strict, variables = self.get_option("strict"), self.inventory.get_host(host.name).get_vars()
         self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
+
+    def _compose_groups(self, host: NamedHost) -> None:
+        if host.pool:
+            group = self.inventory.add_group(self._sanitize_group_name(f"pool_{host.pool}"))
+            self.inventory.add_child(group, host.name)
+        strict = self.get_option("strict")
         self._add_host_to_composed_groups(self.get_option("groups"), {}, host.name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), {}, host.name, strict=strict)
+
+    def _sanitize_group_name(self, name: t.Any) -> str:
+        """Return a group's name as Ansible wants it.
+
+        Labels of nodes can become groups. A group with the name of a host, or with a reserved name such as localhost,
+        would change on which hosts other plays run.
+
+        :raises AnsibleParserError: no group can be called so
+        """
+        group = str(super()._sanitize_group_name(str(name)))
+        if not is_group_name(group, self.inventory.hosts):
+            raise AnsibleParserError(f"no group can be called {group[:80]}, give the entry of keyed_groups a prefix")
+        return group
+
+
+def _hosts_of(inventory: t.Any) -> dict[str, str]:
+    """Return host -> address of the cluster that it is a node of, empty for a host of another source."""
+    clusters = {name: host.vars.get("image_mode_cluster") for name, host in inventory.hosts.items()}
+    return {name: str(c.get("api_url") or "") if isinstance(c, dict) else "" for name, c in clusters.items()}
 
 
 def _unreadable(path: str, reason: str, remedy: str) -> AnsibleParserError:

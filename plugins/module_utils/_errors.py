@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
+
+from ._model.fault import name_of
+from ._model.printable import all_printable, printable
 
 T = t.TypeVar("T")
+
+LONGEST = 2000
+"""Characters of a reason or a remedy: an API server, or a node, can send a message of any length."""
 
 
 class Refused(Exception):
@@ -18,11 +25,11 @@ class Refused(Exception):
     """
 
     def __init__(self, what: str, reason: str, remedy: str, result: t.Mapping[str, t.Any] | None = None) -> None:
-        self.what = what
-        self.reason = _one_line(reason)
-        self.remedy = _one_line(remedy)
+        self.what = one_line(what)
+        self.reason = one_line(reason)
+        self.remedy = one_line(remedy)
         self.result: t.Mapping[str, t.Any] = result or {}
-        super().__init__(f"Could not {what}: {self.reason}. {self.remedy}.")
+        super().__init__(f"Could not {self.what}: {self.reason}. {self.remedy}.")
 
     def having(self, result: t.Mapping[str, t.Any]) -> Refused:
         """Return the same refusal with *result* beside it; what it carried already stays."""
@@ -42,12 +49,16 @@ class Module(t.Protocol):
 def finish(module: Module, work: t.Callable[[], t.Mapping[str, t.Any]]) -> t.NoReturn:
     """Run *work* and leave the module with its result or its refusal.
 
+    All that leaves is printable here, because Ansible writes texts of results to the terminal as they are. Nothing is
+    written to the cluster after this.
+
     ``fail_json`` is called outside ``except``: ansible-core 2.16 appends a traceback at -vvv inside it.
     """
-    outcome = attempt(work)
+    outcome = attempt(lambda: t.cast("dict[str, t.Any]", all_printable(work())))
     if not isinstance(outcome, Refused):
         module.exit_json(**outcome)
-    module.fail_json(msg=str(outcome), **{"changed": False, **outcome.result})
+    result = attempt(partial(all_printable, outcome.result))
+    module.fail_json(msg=str(outcome), **{"changed": False, **({} if isinstance(result, Refused) else result)})
 
 
 def attempt(work: t.Callable[[], T]) -> T | Refused:
@@ -62,14 +73,17 @@ def attempt(work: t.Callable[[], T]) -> T | Refused:
 
 def _unexpected(error: Exception) -> Refused:
     """Return the refusal for a fault of ours: its type and place, never its text."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" in {place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else ""
-    return Refused(
-        "finish", f"an unexpected {type(error).__name__}{where}", "Report it; it is a fault of the collection"
-    )
+    return Refused("finish", f"an unexpected {name_of(error)}", "Report it; it is a fault of the collection")
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
+def one_line(text: str) -> str:
+    """Return *text* as one printable line without a full stop, cut where it is too long."""
+    return as_line(text).rstrip(".")
+
+
+def as_line(text: str) -> str:
+    """Return *text* as one printable line, cut where it is too long."""
+    line = printable(" ".join(text[: 4 * LONGEST].split()))
+    if len(line) <= LONGEST and len(text) <= 4 * LONGEST:
+        return line
+    return f"{line[:LONGEST]}... (cut; it has {len(text)} characters)"

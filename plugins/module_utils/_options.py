@@ -7,7 +7,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._errors import as_line
 from ._model.findings import unknown_ids
+from ._model.secret_options import secret_values, shown_options
 
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -50,22 +52,33 @@ WAIT: Options = {
 """What a wait takes besides its own; ``progress`` is read by the action plugin of the same name."""
 
 
-_SECRET_KEYS = frozenset(
-    ("token", "password", "client-key-data", "id-token", "access-token", "refresh-token", "client-secret")
-)
-"""Where a kubeconfig holds what must not be shown."""
-
-
 class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible carries no types
-    """A module that knows the secrets of a kubeconfig given as a dictionary before it logs or returns anything.
+    """A module whose options are shown without what is secret in them, and whose warnings are one printable line each.
 
-    AnsibleModule writes its options to the system's log when it is made, and up to ansible-core 2.20 into the result
-    at -vvv; only options that are secret as a whole are left out there.
+    AnsibleModule writes its options to the system's log when it is made, and up to ansible-core 2.20 into every result,
+    that of a failed validation too. It hides no more than options that are secret as a whole.
     """
 
+    params: dict[str, t.Any]
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.no_log_values.update(secret_values(self.params))
+
     def _log_invocation(self) -> None:
-        self.no_log_values.update(_secrets_of(self.params["kubeconfig"]))
-        super()._log_invocation()
+        given = self.params
+        self.params = shown_options(self.argument_spec, given)
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = given
+
+    def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
+        self.params = shown_options(self.argument_spec, self.params)
+        super()._return_formatted(kwargs)
+
+    def warn(self, warning: str, **more: t.Any) -> None:
+        super().warn(as_line(warning), **more)
 
 
 def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
@@ -95,15 +108,3 @@ def _trouble(spec: Options, given: t.Mapping[str, t.Any]) -> str:
         if unknown:
             return f"fail_on_findings names {', '.join(unknown)}, which is no finding. Give ids of findings, or fatal."
     return ""
-
-
-def _secrets_of(kubeconfig: t.Any) -> t.Iterator[str]:
-    if isinstance(kubeconfig, list):
-        for entry in kubeconfig:
-            yield from _secrets_of(entry)
-    if isinstance(kubeconfig, dict):
-        for key, value in kubeconfig.items():
-            if key in _SECRET_KEYS and value and isinstance(value, str):
-                yield value
-            else:
-                yield from _secrets_of(value)

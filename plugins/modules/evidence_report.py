@@ -18,9 +18,14 @@ description:
     and an unknown an error. The schema of the JSON is C(files/evidence-1.schema.json) of the role of the same name.
   - The verdict is counted from the nodes. Where no node was asked, it is V(unknown), or V(none) for a pool that has no
     nodes.
-  - The files are named after the cluster and the pool, as in C(image-mode-CLUSTER-POOL.html), so that reports of many
-    clusters can lie in one folder. The cluster is named by its id, or by the address of its API where the id is not
-    known. A report that is written again takes the place of the one before; to keep each, give each a folder.
+  - The files are named after the cluster and the pool, as in C(image-mode-CLUSTER-HASH-POOL.html), so that one folder
+    can hold the reports of many clusters. CLUSTER is the id of the cluster, or the address of its API where the id is
+    not known. HASH is 8 hexadecimal digits of the SHA-256 of that address, because a cluster states its id itself and
+    could state that of another cluster.
+  - A new report replaces the earlier one of the same name. A file of the same name that is not a report of the same
+    API is never replaced; this is an error. To keep each report, use a folder for each.
+  - Characters that are not printable, such as escape sequences of a terminal and characters that change the direction
+    of text, are shown as their escapes, such as C(\x1b).
   - It runs where Ansible runs, with the account that runs Ansible, whatever the host of the inventory is. Files appear
     only when all of them are written.
 options:
@@ -108,5 +113,5 @@ reports:
       description: The absolute path on the host that runs Ansible.
       returned: always
       type: str
-      sample: /home/auditor/reports/image-mode-0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21-layered.html
+      sample: /home/auditor/reports/image-mode-0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21-68666ed7-layered.html
 """

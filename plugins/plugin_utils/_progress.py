@@ -9,6 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils._errors import as_line
 from ..module_utils._model.sight import AWAY
 
 display = Display()
@@ -66,7 +67,7 @@ class Teller:
             display.display(progress_line(self._host, answer))
             self._line, self._told_at = line, now
         for detail in self._details(answer):
-            display.v(detail, host=self._host)
+            display.v(as_line(detail), host=self._host)
 
     def _is_due(self, line: str, now: float) -> bool:
         """Return whether to print a line: one that is new, or a sign of life; an outage is told once."""
@@ -89,7 +90,7 @@ def progress_line(host: str, answer: t.Mapping[str, t.Any]) -> str:
     """Return one line for people: who, for how long, where it stands, and what is left if that is known."""
     left = (answer.get("rollout") or {}).get("remaining_seconds")
     rest = f", about {_roughly(left)} left" if left else ""
-    return f"  [{host}] {duration(int(answer.get('elapsed', 0)))}  {answer['progress']}{rest}"
+    return f"  [{host}] {duration(int(answer.get('elapsed', 0)))}  {as_line(str(answer['progress']))}{rest}"
 
 
 def _roughly(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import typing as t
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -64,7 +65,8 @@ def test_a_report_is_named_after_its_cluster_and_says_who_asked(ansible: Ansible
     written = files(ansible)
     report = json.loads(written[".json"].read_text(encoding="utf-8"))
     assert report["cluster"]["id"]
-    assert written[".json"].name == f"image-mode-{report['cluster']['id']}-{rolled_out.name}.json"
+    pattern = rf"image-mode-{report['cluster']['id']}-[0-9a-f]{{8}}-{rolled_out.name}\.json"
+    assert re.fullmatch(pattern, written[".json"].name)
     assert report["asked_by"] == "admin"
 
 
@@ -121,7 +123,7 @@ def test_a_cluster_that_was_not_reached_is_reported_as_unknown_and_why(alone: An
 
     written = files(alone)
     report = json.loads(written[".json"].read_text(encoding="utf-8"))
-    assert written[".json"].name == "image-mode-host-localhost-layered.json"
+    assert re.fullmatch(r"image-mode-host-localhost-[0-9a-f]{8}-layered\.json", written[".json"].name)
     assert (report["verdict"], report["asked_by"], report["nodes"]) == ("unknown", None, [])
     assert report["failure"].startswith("Could not reach the cluster: kubeconfig /nowhere/kubeconfig")
     error = ET.parse(written[".xml"]).getroot().find(".//testcase/error")

@@ -11,6 +11,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from .._errors import Refused
+from .._model.secret_options import USE_PATH_OR_DICT, why_unusable
 
 # The client's name for a setting -> the option's.
 SETTINGS = {
@@ -79,6 +80,9 @@ def refuse_unusable(settings: Settings) -> None:
 
     :raises Refused: one of them cannot be used
     """
+    unusable = why_unusable(settings.get("kubeconfig"))
+    if unusable:
+        raise Refused(_WHAT, unusable, USE_PATH_OR_DICT)
     for setting in _ONE_LINE:
         if not str(settings.get(setting, "")).isprintable():
             reason = f"{SETTINGS[setting]} holds line ends or other control characters"

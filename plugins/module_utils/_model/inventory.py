@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .node import NodeState
 from .pool import ROLE_LABEL
+from .printable import all_printable
 from .resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, Object, labels_of
 from .verdict import Expected
 
@@ -22,7 +24,16 @@ _SAY_WHICH = ("kubeconfig", "context", "host")
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_FORMAT = 1
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MAX_NAME = 253
+"""Characters of a DNS-1123 subdomain, which is what the API server accepts as the name of a Node."""
+_MAX_CLUSTER_NAME = 63
+_SHOWN = 80
+"""Characters of a bad name that an error quotes."""
+RESERVED = frozenset(("all", "ungrouped", "localhost", "127.0.0.1", "::1"))
+"""Names that Ansible itself gives a meaning: a host or a group of such a name changes what other plays run on."""
+_FORMAT = 2
 """Of what is cached; what another release wrote is not read."""
 
 
@@ -48,6 +59,26 @@ class NamedHost:
     pool: str
     address: str
     variables: Variables
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Names that other sources of the inventory use already.
+
+    :ivar groups: names of groups; variables of a host with such a name would become variables of the group
+    :ivar hosts: host -> address of the cluster that it is a node of, empty for a host of another source
+    """
+
+    groups: t.Collection[str] = ()
+    hosts: t.Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadName:
+    """Why the names that a cluster supplies cannot be used, and what to do about it."""
+
+    reason: str
+    remedy: str
 
 
 def the_cluster(shared: t.Mapping[str, t.Any]) -> AskedCluster:
@@ -92,7 +123,8 @@ def environment_for(
 def own_name(asked: AskedCluster, cluster: t.Mapping[str, t.Any]) -> str:
     """Return how a cluster is called in names of hosts: as the user calls it, else as it calls itself."""
     address = str(cluster["api_url"]).partition("://")[2].partition(":")[0].partition("/")[0]
-    return asked.name or _as_name(str(cluster["name"] or "")) or _as_name(address)
+    itself = _as_name(str(cluster["name"] or "")[:_MAX_CLUSTER_NAME])
+    return asked.name or itself or _as_name(address)
 
 
 def twice(names: t.Iterable[str]) -> list[str]:
@@ -135,6 +167,54 @@ def node_variables(node: Object, pool: str, expected: Expected | None, daemon_po
             "namespace": OPERATOR_NAMESPACE, "name": daemon_pod, "container": DAEMON_CONTAINER
         }  # fmt: skip
     return found
+
+
+def bad_name(reading: t.Mapping[str, t.Any], with_cluster: bool, taken: Taken) -> BadName | None:
+    """Return which name that a cluster supplies cannot be used in an inventory, or None.
+
+    Up to ansible-core 2.18 a template in the name of a host is evaluated, and on every release the name is part of the
+    path of host_vars. Nothing marks a name as untrusted, so only names that the API server accepts are used.
+    """
+    if with_cluster and not (_NAME.fullmatch(str(reading["name"])) and len(str(reading["name"])) <= _MAX_NAME):
+        return BadName(f"its name {_quoted(reading['name'])} cannot be part of a host name", "Give the entry a name")
+    for node in reading["nodes"]:
+        name, pod = node["image_mode_node"], (node["image_mode_daemon_pod"] or {}).get("name")
+        for kind, given in (("Node", name), ("MachineConfigPool", node["image_mode_pool"] or None), ("Pod", pod)):
+            if given is not None and not is_dns_subdomain(given):
+                return BadName(f"{kind} {_quoted(given)} has a name that is no DNS-1123 subdomain", _HOSTILE)
+        bad = _taken_name(_host_name(node, reading, with_cluster), reading, taken)
+        if bad:
+            return bad
+    return None
+
+
+_HOSTILE = "Find out what runs at this address, because an API server of Kubernetes accepts no such name"
+
+
+def _taken_name(host: str, reading: t.Mapping[str, t.Any], taken: Taken) -> BadName | None:
+    """Return why a host must not be called so, or None."""
+    if host in RESERVED:
+        return BadName(f"host {host} has a name that is reserved by Ansible", "Set cluster_in_names to true")
+    if host in taken.groups:
+        return BadName(
+            f"host {host} has the name of a group of the inventory", "Set cluster_in_names to true, or rename the group"
+        )
+    if taken.hosts.get(host, reading["cluster"]["api_url"]) != reading["cluster"]["api_url"]:
+        return BadName(
+            f"host {host} is already defined by another inventory source",
+            "Set cluster_in_names to true, or list the other source after this one",
+        )
+    return None
+
+
+def is_dns_subdomain(name: t.Any) -> bool:
+    """Return whether *name* is a DNS-1123 subdomain, as names of most objects of Kubernetes are."""
+    return isinstance(name, str) and len(name) <= _MAX_NAME and bool(_DNS_SUBDOMAIN.fullmatch(name))
+
+
+def is_group_name(name: str, hosts: t.Collection[str]) -> bool:
+    """Return whether a group can be called *name*, which may be made from what a cluster supplies."""
+    return name not in RESERVED and name not in hosts and len(name) <= _MAX_NAME
 
 
 def named_hosts(readings: t.Sequence[t.Mapping[str, t.Any]], with_cluster: bool, cached: bool) -> list[NamedHost]:
@@ -180,7 +260,6 @@ def _fingerprint(asked: t.Sequence[AskedCluster], rest: t.Any) -> list[t.Any]:
 
 
 def _host(node: Variables, reading: t.Mapping[str, t.Any], with_cluster: bool, cached: bool) -> NamedHost:
-    name = str(node["image_mode_node"])
     own = {
         **node,
         "image_mode_cluster": reading["cluster"],
@@ -189,11 +268,16 @@ def _host(node: Variables, reading: t.Mapping[str, t.Any], with_cluster: bool, c
         "image_mode_cached": cached,
     }
     return NamedHost(
-        name=f"{name}.{reading['name']}" if with_cluster else name,
+        name=_host_name(node, reading, with_cluster),
         pool=str(node["image_mode_pool"]),
         address=str(node["image_mode_address"] or ""),
-        variables=own,
+        variables=all_printable(own),
     )
+
+
+def _host_name(node: Variables, reading: t.Mapping[str, t.Any], with_cluster: bool) -> str:
+    name = str(node["image_mode_node"])
+    return f"{name}.{reading['name']}" if with_cluster else name
 
 
 def _given(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -209,11 +293,31 @@ def _is_role(label: str) -> bool:
 
 
 def _address(status: Object) -> str | None:
-    """Return the address at which the node is reached from outside of its pods, None when it has none."""
+    """Return the address at which the node is reached from outside of its pods, None when it has none.
+
+    Connection plugins pass it to programs as an argument. So what is neither an IP address nor a host name is ignored:
+    ssh would take one that begins with a hyphen for an option, such as ProxyCommand.
+    """
     by_type: dict[str, str] = {}
     for address in status.get("addresses") or []:
-        by_type.setdefault(address.get("type", ""), address.get("address", ""))
+        if _is_address(address.get("address")):
+            by_type.setdefault(address.get("type", ""), address["address"])
     for wanted in ("InternalIP", "InternalDNS", "Hostname", "ExternalIP"):
         if by_type.get(wanted):
             return by_type[wanted]
     return None
+
+
+def _is_address(text: t.Any) -> bool:
+    if not isinstance(text, str) or "%" in text:  # a zone of IPv6 is any text
+        return False
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return is_dns_subdomain(text.lower()) and text.isascii()
+    return True
+
+
+def _quoted(name: t.Any) -> str:
+    text = str(name)
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

@@ -7,11 +7,15 @@ collection. Its shape is published as a JSON Schema, ``roles/evidence_report/fil
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from ...module_utils._model.json_text import read_json
+from ...module_utils._model.printable import all_printable
 from ...module_utils._model.verdict import Verdict, summarize, worst
 
 SCHEMA_VERSION = "1.0"
@@ -24,9 +28,11 @@ Document = t.Mapping[str, t.Any]
 NONE = "none"
 """The verdict on a pool that has no nodes."""
 
-_NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._]+")
 _MAX_NAME = 80
+_HASH = 8
+"""Hexadecimal digits of the hash in the names of files."""
+_PORTS = {"https": 443, "http": 80}
 
 # What readers can count on, where a result leaves something out.
 _CLUSTER: Document = {"api_url": None, "id": None, "name": None, "version": None}
@@ -98,12 +104,40 @@ def as_json(doc: Document) -> bytes:
 def file_name(doc: Document) -> str:
     """Return the name that the files of a report share, without an ending.
 
-    It carries the cluster's id, so that reports of many clusters can lie in one folder; where the id is not known, the
-    address of its API; where neither is known because nothing talked to it, the host of the inventory.
+    It has the cluster's id, else the address of its API, else the host of the inventory where nothing talked to a
+    cluster. A cluster states its id itself, so a hash of the address, which the user gave, follows: no cluster can
+    choose the name of another's report.
     """
     cluster = doc["cluster"]
     named = cluster["id"] or str(cluster["api_url"] or "").partition("://")[2] or f"host-{doc['host']}"
-    return "-".join(_for_a_name(part) for part in ("image-mode", named, doc["pool"] or "nodes"))
+    owner = hashlib.sha256(owner_of(doc).encode("utf-8", "backslashreplace")).hexdigest()[:_HASH]
+    return "-".join(("image-mode", _for_a_name(named), owner, _for_a_name(doc["pool"] or "nodes")))
+
+
+def owner_of(doc: Document) -> str:
+    """Return whose report a document is: the address of the API, as one text, else the host of the inventory."""
+    api_url = doc["cluster"].get("api_url")
+    return _normalized(str(api_url)) if api_url else f"host {doc.get('host')}"
+
+
+def is_report_of(owner: str, content: bytes) -> bool:
+    """Return whether *content* is the JSON of a report that is *owner*'s."""
+    try:
+        doc = read_json(content)
+    except ValueError:
+        return False
+    is_report = isinstance(doc, dict) and doc.get("$schema") == SCHEMA and isinstance(doc.get("cluster"), dict)
+    return is_report and owner_of(doc) == owner
+
+
+def _normalized(api_url: str) -> str:
+    """Return an address in one spelling: scheme and host in lower case, with a port, without a slash at its end."""
+    try:
+        parts = urlsplit(api_url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return api_url
+    return f"{parts.scheme}://{parts.hostname or ''}:{port}{parts.path.rstrip('/')}"
 
 
 def cluster_label(doc: Document) -> str:
@@ -112,14 +146,18 @@ def cluster_label(doc: Document) -> str:
     return str(cluster["name"] or cluster["id"] or cluster["api_url"] or doc["host"])
 
 
-def printable(value: t.Any) -> t.Any:
-    """Return the same with every character replaced that neither XML nor a page can hold, in all texts inside."""
+def for_readers(value: t.Any) -> t.Any:
+    """Return the same as a page and XML can hold it and a reader sees it: with what is not printable as its escape."""
+    return all_printable(_with_plain_line_ends(value))
+
+
+def _with_plain_line_ends(value: t.Any) -> t.Any:
     if isinstance(value, str):
-        return _NOT_IN_XML.sub("\ufffd", value.replace("\r\n", "\n").replace("\r", "\n"))
+        return value.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, t.Mapping):
-        return {printable(name): printable(entry) for name, entry in value.items()}
+        return {name: _with_plain_line_ends(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [printable(entry) for entry in value]
+        return [_with_plain_line_ends(entry) for entry in value]
     return value
 
 

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import typing as t
 from pathlib import Path
 
@@ -15,12 +16,49 @@ _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _NO_RIGHT = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 
 
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of a file that is read before it is replaced: more than the report of thousands of nodes has."""
+
+
 class CouldNotWrite(Exception):
     """``Could not write report <absolute path>: <reason>. <remedy>.``"""
 
     def __init__(self, path: Path, error: OSError) -> None:
         reason = (error.strerror or type(error).__name__).rstrip(".")
         super().__init__(f"Could not write report {path}: {reason}. {_remedy(error)}.")
+
+
+class AnothersReport(Exception):
+    """``Could not write report <absolute path>: <reason>. <remedy>.``"""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"Could not write report {path}: {reason}. Move that file away, or {_ANOTHER}.")
+
+
+def refuse_to_replace(path: Path, is_own: t.Callable[[bytes], bool]) -> None:
+    """Refuse if *path* is a file that is not a report of the same cluster. A link is not followed: it is replaced.
+
+    :param path: the JSON file of a report
+    :param is_own: whether a content is that of a report of the same cluster
+    :raises AnothersReport: it is another's
+    """
+    try:
+        content = _content(path)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return
+        raise AnothersReport(path, "a file of this name cannot be read, so it may be of another cluster") from None
+    if content is None or not is_own(content):
+        raise AnothersReport(path, "a file of this name is not a report of the same cluster")
+
+
+def _content(path: Path) -> bytes | None:
+    """Return what a regular file holds, or None when it is something else or larger than a report can be."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            return None
+        return file.read(_LARGEST)
 
 
 def absolute(folder: str) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from xml.etree import ElementTree as ET
 
-from .document import NONE, Document, cluster_label, printable
+from .document import NONE, Document, cluster_label, for_readers
 
 _ELEMENT_OF = {"mismatch": "failure", "unknown": "error"}
 
@@ -16,7 +16,7 @@ def as_junit(doc: Document) -> bytes:
 
     A run that asked nobody has one test case, the pool: no test at all would be shown as success.
     """
-    doc = printable(doc)
+    doc = for_readers(doc)
     name = f"{cluster_label(doc)}: {doc['pool'] or 'nodes'}"
     cases = [_node_case(doc, node) for node in doc["nodes"]]
     if not cases or doc["failure"] or doc["findings"]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from .document import NONE, Document, cluster_label, printable
+from .document import NONE, Document, cluster_label, for_readers
 
 _HERE = Path(__file__).parent
 _WORST_FIRST = ("mismatch", "unknown", "match")
@@ -72,7 +72,7 @@ class Piece:
 
 def as_html(doc: Document) -> bytes:
     """Return the document as an HTML page."""
-    doc = printable(doc)
+    doc = for_readers(doc)
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(_HERE),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import typing as t
 from unittest import mock
 
@@ -30,6 +31,13 @@ def test_every_host_that_the_play_began_with_is_counted():
 def test_only_the_hosts_that_are_named_are_counted():
     done = run({"registered": "answer", "hosts": ["a"]})
     assert done["summary"] == {"total": 1, "match": 1, "mismatch": 0, "unknown": 0}
+
+
+def test_a_summary_holds_nothing_that_a_terminal_would_obey(monkeypatch):
+    hostile = "a\x1b]0;x\x07\u202e"
+    nodes = [{"name": hostile, "verdict": "match", "pool": hostile}]
+    monkeypatch.setitem(HOSTVARS, "a", {"answer": {"nodes": nodes, "cluster": {"id": hostile}}})
+    assert json.dumps(run({"registered": "answer", "hosts": ["a"]}), ensure_ascii=False).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import typing as t
 from unittest import mock
 
@@ -127,6 +128,13 @@ def test_an_answer_that_is_none_proves_nothing(answer, finding, host):
     done = run(host)
     assert (done["failed"], done["verdict"]) == (True, "unknown")
     assert done["nodes"][0]["findings"][0]["id"] == finding
+
+
+@pytest.mark.parametrize("fail_on", [[], ["unknown"]])
+def test_nothing_that_a_node_writes_is_obeyed_by_a_terminal(fail_on, host):
+    host.status = {"rc": 1, "stdout": "", "stderr": "a\x1b]0;x\x07\u202e\r\nb"}
+    host.boot = {"rc": 0, "stdout": "boot\x1b[2J", "stderr": ""}
+    assert json.dumps(run(host, fail_on=fail_on), ensure_ascii=False).isprintable()
 
 
 def test_a_host_that_is_not_reached_is_unknown_and_not_left_out(host):

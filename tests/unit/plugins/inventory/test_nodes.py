@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_os_config,
     node,
 )
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import ApiServer, refusal
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import ApiServer, Reply, refusal
 
 NAME = "imagemode.openshift.nodes"
 TOKEN = "sha256~secret"
@@ -78,10 +79,15 @@ class Source:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "t.imagemode.yml"
         self.loader = DataLoader()
+        self.inventory: InventoryData | None = None
+        self.before: t.Callable[[InventoryData], t.Any] | None = None
 
     def read(self, from_cache: bool = True, **options: t.Any) -> InventoryData:
         self.path.write_text(yaml.safe_dump({"plugin": NAME, **options}), encoding="utf-8")
         plugin, inventory = inventory_loader.get(NAME), InventoryData()
+        if self.before:
+            self.before(inventory)
+        self.inventory = inventory
         assert plugin.verify_file(str(self.path))
         plugin.parse(inventory, self.loader, str(self.path), cache=from_cache)
         with contextlib.suppress(AttributeError):  # as Ansible does, for a plugin that has no cache
@@ -235,6 +241,120 @@ def test_a_cluster_without_image_mode_says_so(source, cluster):
 def test_files_are_known_by_their_names(name, ours, tmp_path):
     (tmp_path / name).write_text("{}", encoding="utf-8")
     assert inventory_loader.get(NAME).verify_file(str(tmp_path / name)) is ours
+
+
+# Names and texts that a cluster supplies -----------------------------------------------------------------------------
+
+
+def listing(*names: str) -> Reply:
+    """The answer of an API server that lists nodes with any names."""
+    nodes = [{**node(), "metadata": {**node()["metadata"], "name": name}} for name in names]
+    return Reply(200, json.dumps({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": nodes}))
+
+
+@pytest.mark.parametrize(
+    "name", ["x{{ lookup('pipe', 'id') }}", "../../x", "localhost", "all", "ungrouped", "127.0.0.1"]
+)
+def test_a_hostile_node_name_is_an_error_that_names_the_cluster(name, source, cluster):
+    cluster.always_fail("/nodes", listing("worker-0", name))
+    message = source.refuse(**login(cluster))
+    assert message.startswith(f"Could not read cluster 127.0.0.1 ({cluster.url}): ")
+    assert name in message
+
+
+def test_only_the_cluster_with_the_hostile_name_is_left_out_where_the_user_wants_that(
+    source, cluster, other, monkeypatch
+):
+    other.always_fail("/nodes", listing("x{{ 1 }}"))
+    warnings: list[str] = []
+    monkeypatch.setattr("ansible.utils.display.Display.warning", lambda self, text, **dummy: warnings.append(text))
+    clusters = [{"name": "prod", **login(cluster)}, {"name": "stage", **login(other)}]
+    read = source.read(clusters=clusters, fail_on_errors=False)
+    assert sorted(read.hosts) == ["worker-0.prod", "worker-1.prod"]
+    assert any("cluster stage" in text and "None of its nodes is in the inventory" in text for text in warnings)
+
+
+def test_a_hostile_name_in_the_cache_is_refused_as_well(source, cluster, cached, tmp_path):
+    source.read(**login(cluster), **cached)
+    for file in (tmp_path / "cache").iterdir():
+        file.write_text(file.read_text(encoding="utf-8").replace("worker-1", "{{ 1 }}"), encoding="utf-8")
+    cluster.requests.clear()
+    assert "no DNS-1123 subdomain" in source.refuse(**login(cluster), **cached)
+    assert cluster.requests == []
+
+
+def test_a_node_changes_no_group_and_no_host_of_another_source(source, cluster):
+    cluster.always_fail("/nodes", listing("webservers"))
+    source.before = lambda inventory: inventory.add_group("webservers")
+    assert "name of a group" in source.refuse(**login(cluster))
+    source.before = lambda inventory: inventory.add_host("webservers")
+    assert "another inventory source" in source.refuse(**login(cluster))
+    assert sorted(source.read(**login(cluster), cluster_in_names=True).hosts) == ["webservers", "webservers.127.0.0.1"]
+
+
+def test_a_source_that_is_given_twice_is_read_twice(source, cluster):
+    first = source.read(**login(cluster))
+    source.before = lambda inventory: inventory.hosts.update(first.hosts)
+    assert sorted(source.read(**login(cluster)).hosts) == ["worker-0", "worker-1"]
+
+
+@pytest.mark.parametrize("label", ["localhost", "all", "gpu1"])
+def test_a_label_makes_no_group_of_a_reserved_name_or_of_a_host(label, source, cluster):
+    cluster.keep(NODE, node("a", labels={"zone": label}), node("gpu1"))
+    entry = {"key": "image_mode_labels['zone'] | default('x')", "separator": ""}
+    message = source.refuse(**login(cluster), keyed_groups=[entry])
+    assert f"no group can be called {label}" in message
+    assert source.inventory.hosts == {}
+    assert source.read(**login(cluster), keyed_groups=[{**entry, "separator": "_", "prefix": "zone"}]).hosts
+
+
+def test_a_file_that_fails_on_the_way_leaves_no_host_behind(source, cluster):
+    source.refuse(**login(cluster), strict=True, groups={"x": "no.such"})
+    assert source.inventory.hosts == {}
+
+
+def test_a_hostile_label_is_a_harmless_group_name(source, cluster):
+    cluster.keep(NODE, node("a", labels={"zone": "../{{ 1 }}\u202e\x1b[2J"}))
+    read = source.read(
+        **login(cluster), keyed_groups=[{"key": "image_mode_labels['zone'] | default('x')", "prefix": "z"}]
+    )
+    assert len([name for name in read.groups if name.startswith("z_")]) == 2
+    assert re.fullmatch(r"[a-z0-9_J]+", "".join(read.groups))
+
+
+def test_variables_of_a_node_hold_nothing_that_a_terminal_would_obey(source, cluster):
+    hostile = node("a", labels={"zone": "\x1b]0;x\x07\u202e"})
+    cluster.keep(NODE, hostile)
+    labels = source.read(**login(cluster)).get_host("a").get_vars()["image_mode_labels"]
+    assert labels["zone"] == "\\x1b]0;x\\x07\\u202e"
+
+
+def test_an_error_of_a_cluster_is_one_printable_line_of_limited_length(source, cluster):
+    cluster.always_fail("", refusal(403, "Forbidden", "no\x1b[31m\u202e\n" + "x" * 1_000_000))
+    message = source.refuse(**login(cluster))
+    assert message.isprintable()
+    assert len(message) < 5000
+
+
+# Credentials ----------------------------------------------------------------------------------------------------------
+
+CONTENT = f"apiVersion: v1\nusers: [{{user: {{token: {TOKEN}}}}}]\n"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_content_of_a_kubeconfig_is_refused_and_not_quoted(several, source):
+    options = {"clusters": [{"name": "prod", "kubeconfig": CONTENT}]} if several else {"kubeconfig": CONTENT}
+    message = source.refuse(**options)
+    assert "from_yaml" in message
+    assert "apiVersion" not in message
+
+
+def test_a_template_that_cannot_be_evaluated_is_not_quoted(source, cluster):
+    template = TOKEN + "{{ lookup('ansible.builtin.env', 'X') | no_such_filter }}"
+    for options in ({"host": cluster.url, "api_key": template}, {"clusters": [{"name": "p", "api_key": template}]}):
+        message = source.refuse(**options)
+        assert "the template in " in message
+        assert "no_such_filter" not in message
 
 
 # The cache -----------------------------------------------------------------------------------------------------------

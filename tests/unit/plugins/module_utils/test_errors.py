@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import sys
 import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused, finish
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 class Left(BaseException):
@@ -81,6 +84,42 @@ def test_what_a_refusal_carries_already_goes_before_what_is_added():
 )
 def test_a_refusal_is_one_line_with_one_full_stop_a_sentence(reason, remedy):
     assert str(Refused("reach the cluster", reason, remedy)) == "Could not reach the cluster: it is away. Try again."
+
+
+HOSTILE = "a\x1b[31m\x9b2J\u202e\u200bb\r\nfatal: [c]"
+
+
+def test_a_refusal_holds_nothing_that_a_terminal_would_obey():
+    message = str(Refused(f"read Node {HOSTILE}", HOSTILE, HOSTILE))
+    assert message.isprintable()
+    assert message.startswith("Could not read Node a\\x1b[31m\\x9b2J\\u202e\\u200bb fatal: [c]: ")
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "\x1b" * 5000, " " * 10_000 + "x"])
+def test_a_reason_of_any_length_is_cut_and_the_remedy_stays(text):
+    message = str(Refused("reach the cluster", text, "Try again"))
+    assert len(message) < 2200
+    assert f"(cut; it has {len(text)} characters). Try again." in message
+
+
+@given(st.recursive(st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part), max_leaves=8))
+def test_no_result_and_no_failure_holds_what_cannot_be_printed(value):
+    done = left_after(lambda: {"value": value})
+    failed = left_after(refusing("x", json.dumps(value, ensure_ascii=False), "z", {"value": value}))
+    for module in (done, failed):
+        text = json.dumps(module.result, ensure_ascii=False)  # which escapes line ends and tabs
+        assert text.isprintable()
+
+
+def test_a_result_that_is_nested_too_deeply_is_one_error():
+    deep: list[t.Any] = []
+    for _dummy in range(100_000):
+        deep = [deep]
+    assert "unexpected RecursionError" in left_after(lambda: {"value": deep}).result["msg"]
+    assert left_after(refusing("x", "y", "z", {"value": deep})).result == {
+        "msg": "Could not x: y. z.",
+        "changed": False,
+    }
 
 
 def test_what_nobody_expected_is_told_by_type_and_place_and_quotes_nothing():

@@ -193,6 +193,21 @@ def test_more_is_said_with_v_and_each_of_it_once(detailed):
     ]
 
 
+HOSTILE = "a\x1b]0;owned\x07\r\x9b2J\u202eb\n  [west] 0s  done"
+
+
+def test_no_line_of_progress_holds_what_a_terminal_would_obey(detailed, printed):
+    nodes = [{"name": HOSTILE, "phase": HOSTILE, "state": HOSTILE}]
+    telling([(0, window(HOSTILE, nodes=nodes, findings=[{**FINDING, "message": HOSTILE, "remedy": HOSTILE}]))])
+    assert len(printed) == 1
+    assert len(detailed) == 2
+    assert all(line.isprintable() for line in printed + detailed)
+
+
+def test_a_line_of_progress_is_cut():
+    assert len(progress_line("east", {"progress": "x" * 1_000_000})) < 2100
+
+
 @pytest.mark.parametrize(
     ("left", "said"),
     [(None, ""), (0, ""), (20, ", about 1m left"), (840, ", about 14m left"), (4000, ", about 1h07m left")],

@@ -6,10 +6,15 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import (
+    RESERVED,
     AskedCluster,
+    Taken,
+    bad_name,
     cluster_of,
     environment_for,
     from_cache,
+    is_dns_subdomain,
+    is_group_name,
     named_hosts,
     node_variables,
     own_name,
@@ -18,6 +23,8 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.invento
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Expected
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import digest_of, image_of, node
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 EXPECTED = Expected.of_pull_spec(image_of("a"), "machineosconfig")
 
@@ -161,6 +168,123 @@ def test_the_name_of_a_host_carries_its_cluster_when_asked():
 def test_two_nodes_are_never_one_host(readings, with_cluster, reason):
     with pytest.raises(ValueError, match=reason):
         named_hosts(readings, with_cluster, cached=False)
+
+
+# Names and texts that a cluster supplies ----------------------------------------------------------------------------
+
+HOSTILE = [
+    "x{{ lookup('pipe', 'id') }}",
+    "../../x",
+    "a/b",
+    "-oProxyCommand=id",
+    "a\n",
+    "A",
+    "a_b",
+    ".",
+    "",
+    "a..b",
+    "\u202ea",
+]
+TOO_LONG = "a" * 254
+
+
+def problem(found: dict[str, t.Any], with_cluster: bool = False, taken: Taken | None = None) -> str:
+    bad = bad_name(found, with_cluster, taken or Taken())
+    return f"{bad.reason}. {bad.remedy}." if bad else ""
+
+
+@pytest.mark.parametrize("name", ["worker-0", "ip-10-0-1-7.eu-west-1.compute.internal", "10.0.0.7", "0", "a" * 253])
+def test_names_that_the_api_server_accepts_are_accepted(name):
+    assert problem(reading("prod", name)) == ""
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, TOO_LONG])
+def test_a_node_name_that_the_api_server_would_not_accept_is_refused(name):
+    found = problem(reading("prod", "worker-0", name))
+    assert "has a name that is no DNS-1123 subdomain" in found
+    assert found.isprintable()
+    assert len(found) < 300
+
+
+@pytest.mark.parametrize("name", HOSTILE[:-1])
+def test_the_names_of_pools_and_pods_are_held_to_the_same_rule(name):
+    pool, pod = reading(), reading()
+    pool["nodes"][0]["image_mode_pool"] = name
+    pod["nodes"][0]["image_mode_daemon_pod"] = {"name": name}
+    assert problem(pool).startswith("MachineConfigPool ") or not name
+    assert problem(pod).startswith("Pod ")
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED - {"::1"}))
+def test_a_node_does_not_take_a_name_that_ansible_reserves_unless_its_cluster_follows(name):
+    assert "reserved by Ansible. Set cluster_in_names" in problem(reading("prod", name))
+    assert problem(reading("prod", name), with_cluster=True) == ""
+
+
+def test_a_node_does_not_take_the_name_of_a_group():
+    taken = Taken(groups={"webservers"})
+    assert "name of a group" in problem(reading("prod", "webservers"), taken=taken)
+    assert problem(reading("prod", "webservers"), with_cluster=True, taken=taken) == ""
+
+
+def test_a_node_does_not_take_the_name_of_a_host_of_another_source():
+    assert "another inventory source" in problem(reading("prod", "db"), taken=Taken(hosts={"db": ""}))
+    assert "another inventory source" in problem(reading("prod", "db"), taken=Taken(hosts={"db": "https://api.b:6443"}))
+    assert problem(reading("prod", "db"), taken=Taken(hosts={"db": "https://api.prod:6443"})) == ""
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a/b", "a" * 254, "{{ 1 }}"])
+def test_a_cluster_with_a_name_that_no_host_can_carry_is_refused_where_hosts_carry_it(name):
+    assert "cannot be part of a host name" in problem(reading(name), with_cluster=True)
+
+
+def test_the_name_that_a_cluster_gives_itself_is_short_and_harmless():
+    name = own_name(the_cluster({}), {"api_url": "https://a", "name": "../../{{ x }}" + "y" * 1_000_000})
+    assert name.startswith("x-y")
+    assert len(name) <= 63
+
+
+@given(st.text())
+@example("localhost")
+@example("worker-0\n")
+def test_only_a_dns_subdomain_becomes_a_host(name):
+    accepted = not problem(reading("prod", name) | {"nodes": [{**reading()["nodes"][0], "image_mode_node": name}]})
+    assert accepted == (is_dns_subdomain(name) and name not in RESERVED)
+    if accepted:
+        assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-")
+
+
+@pytest.mark.parametrize("name", ["localhost", "all", "ungrouped", "worker", "a" * 254])
+def test_no_group_takes_a_reserved_name_or_that_of_a_host(name):
+    assert not is_group_name(name, {"worker"})
+    assert is_group_name("role_worker", {"worker"})
+
+
+@pytest.mark.parametrize(
+    "address", ["-oProxyCommand=id", "a b", "{{ 1 }}", "fe80::1%$(id)", "a/b", "\x1b[2J", 7, None, "x" * 254, "\u212a"]
+)
+def test_what_a_program_could_take_for_an_option_is_no_address(address):
+    seen = node()
+    seen["status"]["addresses"] = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": "h"}]
+    assert node_variables(seen, "", None, None)["image_mode_address"] == "h"
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "fd00::7", "worker-0.example.com", "Worker-0"])
+def test_ip_addresses_and_host_names_are_addresses(address):
+    seen = node()
+    seen["status"]["addresses"] = [{"type": "InternalIP", "address": address}]
+    assert node_variables(seen, "", None, None)["image_mode_address"] == address
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+@example("\x1b]0;owned\x07\u202e\u2066\x9b\ud800")
+def test_no_variable_of_a_host_has_a_character_that_cannot_be_printed(text):
+    hostile = reading()
+    hostile["cluster"].update(id=text, version=text)
+    hostile["nodes"][0].update(image_mode_os_image=text, image_mode_labels={text: text}, image_mode_roles=[text])
+    (host,) = named_hosts([hostile], with_cluster=False, cached=True)
+    shown = json.dumps(host.variables, ensure_ascii=False).replace("\\n", "").replace("\\t", "")
+    assert shown.isprintable()
 
 
 # What is remembered --------------------------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.docu
     as_json,
     document,
     file_name,
-    printable,
+    for_readers,
+    is_report_of,
+    owner_of,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
     ASKED_AT,
@@ -169,13 +171,16 @@ def test_what_is_no_result_of_a_verification_is_refused(result: dict[str, t.Any]
 @pytest.mark.parametrize(
     ("cluster", "name"),
     [
-        (CLUSTER, "image-mode-0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21-layered"),
-        ({**CLUSTER, "id": None}, "image-mode-api.blue.example.com-6443-layered"),
-        ({"api_url": "https://proxy.example.com/k8s/c-1"}, "image-mode-proxy.example.com-k8s-c-1-layered"),
-        ({"api_url": "https://[2001:db8::1]:6443"}, "image-mode-2001-db8-1-6443-layered"),
-        (None, "image-mode-host-blue-layered"),
-        ({"id": "../../etc/passwd"}, "image-mode-etc-passwd-layered"),
-        ({"id": "a\nb\0c" + "d" * 300}, "image-mode-a-b-c" + "d" * 75 + "-layered"),
+        (CLUSTER, "image-mode-0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21-284069c2-layered"),
+        ({**CLUSTER, "id": None}, "image-mode-api.blue.example.com-6443-284069c2-layered"),
+        (
+            {"api_url": "https://proxy.example.com/k8s/c-1"},
+            "image-mode-proxy.example.com-k8s-c-1-47258b66-layered",
+        ),
+        ({"api_url": "https://[2001:db8::1]:6443"}, "image-mode-2001-db8-1-6443-a26a55e7-layered"),
+        (None, "image-mode-host-blue-b37ff712-layered"),
+        ({"id": "../../etc/passwd"}, "image-mode-etc-passwd-b37ff712-layered"),
+        ({"id": "a\nb\0c" + "d" * 300}, "image-mode-a-b-c" + "d" * 75 + "-b37ff712-layered"),
     ],
 )
 def test_a_file_is_named_after_the_cluster_as_far_as_it_is_known(cluster: t.Any, name: str) -> None:
@@ -200,7 +205,48 @@ def test_json_holds_any_text_as_it_was() -> None:
     assert "\u2028".encode() not in as_json(document(result, OCCASION))
 
 
-def test_what_no_page_can_hold_is_replaced_and_not_dropped() -> None:
-    assert printable({"a": ["x\x00y", "\ud800", "a\r\nb\rc", "ö\u2028", 3, None]}) == {
-        "a": ["x\ufffdy", "\ufffd", "a\nb\nc", "ö\u2028", 3, None]
+def test_what_a_reader_would_not_see_is_shown_as_its_escape() -> None:
+    assert for_readers({"a": ["x\x00y", "\ud800", "a\r\nb\rc", "ö\u2028\u202e", 3, None]}) == {
+        "a": ["x\\x00y", "\\ud800", "a\nb\nc", "ö\\u2028\\u202e", 3, None]
     }
+
+
+# Whose report it is ---------------------------------------------------------------------------------------------------
+
+
+def report_of(**cluster: t.Any) -> dict[str, t.Any]:
+    return document({"cluster": {**CLUSTER, **cluster}, "pool": "layered", "verdict": "unknown"}, OCCASION)
+
+
+def test_a_cluster_that_states_the_id_of_another_does_not_get_the_name_of_its_report() -> None:
+    assert file_name(report_of()) != file_name(report_of(api_url="https://api.hostile.example.com:6443"))
+
+
+@given(st.text(), st.text())
+def test_no_id_and_no_pool_lead_to_the_report_of_another_api(identity: str, pool: str) -> None:
+    hostile = {"cluster": {"api_url": "https://hostile", "id": identity}, "pool": pool, "verdict": "unknown"}
+
+    assert file_name(document(hostile, OCCASION)) != file_name(report_of())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://API.example.com:6443/", "https://api.example.com:6443"),
+        ("https://api.example.com", "https://api.example.com:443/"),
+    ],
+)
+def test_an_address_in_another_spelling_is_the_same_cluster(one: str, other: str) -> None:
+    assert file_name(report_of(api_url=one)) == file_name(report_of(api_url=other))
+
+
+def test_a_report_is_of_the_api_that_was_asked_and_of_no_other() -> None:
+    owner, content = owner_of(report_of()), as_json(report_of())
+
+    assert is_report_of(owner, content)
+    assert not is_report_of(owner, as_json(report_of(api_url="https://hostile")))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"cluster": 1}'])
+def test_a_file_that_is_no_report_is_nobodys(content: bytes) -> None:
+    assert not is_report_of(owner_of(report_of()), content)

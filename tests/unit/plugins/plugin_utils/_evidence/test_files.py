@@ -11,8 +11,10 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence import files
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.files import (
+    AnothersReport,
     CouldNotWrite,
     absolute,
+    refuse_to_replace,
     write_files,
 )
 
@@ -101,6 +103,51 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
     assert (tmp_path / "elsewhere").read_bytes() == b"untouched"
     assert (tmp_path / "report.html").read_bytes() == b"new"
+
+
+def refusal_for(path: Path, is_own: bool = False) -> str:
+    with pytest.raises(AnothersReport) as caught:
+        refuse_to_replace(path, lambda content: is_own)
+    return str(caught.value)
+
+
+def test_a_report_of_another_cluster_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_bytes(b"{}")
+
+    assert refusal_for(tmp_path / "report.json") == (
+        f"Could not write report {tmp_path}/report.json: a file of this name is not a report of the same cluster. "
+        "Move that file away, or name another folder (image_mode_report_dir in the playbooks)."
+    )
+    refuse_to_replace(tmp_path / "report.json", lambda content: content == b"{}")
+
+
+def test_nothing_is_in_the_way_of_a_first_report(tmp_path: Path) -> None:
+    refuse_to_replace(tmp_path / "report.json", lambda content: False)
+    refuse_to_replace(tmp_path / "no/folder/report.json", lambda content: False)
+
+
+def test_what_lies_behind_a_planted_link_or_pipe_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.json")
+
+    refuse_to_replace(tmp_path / "link.json", lambda content: False)  # a link is replaced, see above
+    assert "not a report" in refusal_for(tmp_path / "pipe.json", is_own=True)
+
+
+def test_a_file_larger_than_any_report_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LARGEST", 3)
+    (tmp_path / "report.json").write_bytes(b"{  }")
+
+    assert "not a report" in refusal_for(tmp_path / "report.json", is_own=True)
+
+
+def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_(*_dummy: t.Any) -> int:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(files.os, "open", open_)
+
+    assert "cannot be read" in refusal_for(tmp_path / "report.json")
 
 
 def test_a_relative_folder_starts_where_the_user_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

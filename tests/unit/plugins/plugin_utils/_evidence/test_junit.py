@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
     Occasion,
     document,
-    printable,
+    for_readers,
 )
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.junit import as_junit
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
@@ -125,5 +125,6 @@ def test_any_text_leaves_xml_that_reads_back_the_same(text: str) -> None:
     case = suite_of(result).find("testcase")
 
     assert case is not None
-    assert case.attrib["name"] == printable(f"n{text}")
-    assert printable(f"m{text}") in (case.findtext("failure") or "")
+    assert all(c.isprintable() or c in "\n\t" for c in "".join(case.itertext()) + "".join(case.attrib.values()))
+    assert case.attrib["name"] == for_readers(f"n{text}")
+    assert for_readers(f"m{text}") in (case.findtext("failure") or "")

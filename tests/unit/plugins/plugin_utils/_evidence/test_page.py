@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
     Occasion,
     document,
-    printable,
+    for_readers,
 )
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.page import as_html
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
@@ -249,9 +249,11 @@ ANY_TEXT = st.text(st.characters(exclude_categories=[]), min_size=1)
 @example("{{ 7 * 7 }}{% raw %}")
 @example("--><!-- &lt;b&gt; &amp; \u2028 \u2029 \x00 \ud800 \x1b[31m ]]>")
 @example("a\r\nb")
+@example("tab\ttxt\u202eexe.\u2066x\u200b\x9b")
 def test_no_text_becomes_part_of_the_page(text: str) -> None:
     page = page_of(saying(text))
 
     assert page.structure == HARMLESS.structure
-    assert f"message {printable(text)}" in page.text
+    assert f"message {for_readers(text)}" in page.text
     assert page.style == HARMLESS.style
+    assert all(c.isprintable() or c in "\n\t" for c in page.text + "".join(v for *_dummy, v in page.attributes))
