@@ -252,14 +252,17 @@ def listing(*names: str) -> Reply:
     return Reply(200, json.dumps({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": nodes}))
 
 
-@pytest.mark.parametrize(
-    "name", ["x{{ lookup('pipe', 'id') }}", "../../x", "localhost", "all", "ungrouped", "127.0.0.1"]
-)
+@pytest.mark.parametrize("name", ["x{{ lookup('pipe', 'id') }}", "x_1", "localhost", "all", "ungrouped", "127.0.0.1"])
 def test_a_hostile_node_name_is_an_error_that_names_the_cluster(name, source, cluster):
     cluster.always_fail("/nodes", listing("worker-0", name))
     message = source.refuse(**login(cluster))
     assert message.startswith(f"Could not read cluster 127.0.0.1 ({cluster.url}): ")
     assert name in message
+
+
+def test_a_node_name_that_is_a_path_is_an_error_before_it_is_a_name(source, cluster):
+    cluster.always_fail("/nodes", listing("worker-0", "../../x"))
+    assert source.refuse(**login(cluster)).startswith(f"Could not list Nodes: {cluster.url} answers, but not as a Kube")
 
 
 def test_only_the_cluster_with_the_hostile_name_is_left_out_where_the_user_wants_that(
