@@ -223,7 +223,7 @@ EXAMPLES: t.Mapping[str, t.Sequence[Example]] = {
         Example("-----BEGIN RSA PRIVATE KEY----- {} -----END RSA PRIVATE KEY-----", BASE64),
         Example('echo "-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----" > k', BASE64),
         Example("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----", BASE64),
-        Example("-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n{}", BASE64),
+        Example("-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n{}\nand more words", BASE64),
     ],
 }
 
