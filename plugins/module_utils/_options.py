@@ -48,8 +48,9 @@ WAIT: Options = {
     "progress": {"type": "str", "choices": ["lines", "none"], "default": "lines"},
     "window": {"type": "int", "default": 300},
     "cursor": {"type": "str", "no_log": False},
+    "waited": {"type": "int", "default": 0},
 }
-"""What a wait takes besides its own; ``progress`` is read by the action plugin of the same name."""
+"""What a wait takes besides its own; the action plugin of the same name reads ``progress`` and sets the last two."""
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible carries no types
@@ -91,7 +92,15 @@ def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
     return module
 
 
-_LEAST = {"concurrency": 1, "node_timeout": 1, "replacement_grace": 0, "stall_timeout": 0, "timeout": 0, "window": 1}
+_LEAST = {
+    "concurrency": 1,
+    "node_timeout": 1,
+    "replacement_grace": 0,
+    "stall_timeout": 0,
+    "timeout": 0,
+    "waited": 0,
+    "window": 1,
+}
 """Option -> the smallest number that means something."""
 
 

@@ -96,11 +96,18 @@ options:
     default: 300
   cursor:
     description:
-      - Where the call before ended, as RV(cursor) says. It is opaque, and one that cannot be read means that everything
-        is read anew.
+      - Where the call before ended, as RV(cursor) says. It is opaque. One that cannot be read, or is of another cluster
+        or pool, means a warning, and that everything is read again.
       - Leave it out in a playbook. The action plugin of the same name, which calls the module again until
         RV(finished=true), sets it itself. It is for callers that run the module without that plugin.
     type: str
+  waited:
+    description:
+      - For how many seconds the whole wait has lasted before this call, so that O(timeout) holds also where O(cursor)
+        cannot be read. Where the cursor says more, that counts.
+      - Leave it out in a playbook. The action plugin of the same name sets it.
+    type: int
+    default: 0
 attributes:
   async:
     support: none
@@ -413,7 +420,7 @@ cursor:
   description: What the next call needs in O(cursor), if there is one. It is opaque.
   returned: when the module runs without its action plugin
   type: str
-  sample: c-qZ6MnrG*0000
+  sample: ⡸⣚⢫⠮⡊⠵⠲⠱
 """
 
 from ..module_utils._cluster.session import open_session
@@ -443,7 +450,7 @@ def main() -> None:
         log_dir=asked["log_dir"] or "",
         replacement_grace=asked["replacement_grace"],
     )
-    finish(module, lambda: await_build(open_session(asked), ask))
+    finish(module, lambda: await_build(open_session(asked), ask, warn=module.warn))
 
 
 if __name__ == "__main__":

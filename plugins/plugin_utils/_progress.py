@@ -36,14 +36,20 @@ class WaitAction(ActionBase):
         arguments = dict(self._task.args)
         speaks = arguments.get("progress", LINES) == LINES
         teller = Teller(str(task_vars.get("inventory_hostname", "")))
+        began = time.monotonic()
+        warnings: list[t.Any] = []
         while True:
             answer = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars)
+            # Of many calls one result is left, so it carries the warnings of all of them.
+            warnings += [warning for warning in answer.pop("warnings", None) or () if warning not in warnings]
             if speaks:
                 teller.tell(answer)
             cursor = answer.pop("cursor", None)
             if answer.get("failed") or answer.get("finished") or not cursor:
-                return answer
+                return {**answer, "warnings": warnings} if warnings else answer
             arguments["cursor"] = cursor
+            # Not from the answer: what Ansible masks in it must not make the wait longer.
+            arguments["waited"] = int(time.monotonic() - began)
 
 
 class Teller:
@@ -88,9 +94,14 @@ class Teller:
 
 def progress_line(host: str, answer: t.Mapping[str, t.Any]) -> str:
     """Return one line for people: who, for how long, where it stands, and what is left if that is known."""
-    left = (answer.get("rollout") or {}).get("remaining_seconds")
+    left = _number((answer.get("rollout") or {}).get("remaining_seconds"))
     rest = f", about {_roughly(left)} left" if left else ""
-    return f"  [{host}] {duration(int(answer.get('elapsed', 0)))}  {as_line(str(answer['progress']))}{rest}"
+    return f"  [{host}] {duration(_number(answer.get('elapsed')))}  {as_line(str(answer['progress']))}{rest}"
+
+
+def _number(value: t.Any) -> int:
+    """Return a number of an answer; 0 where Ansible has masked it, since it has the digits of a secret value."""
+    return int(value) if isinstance(value, (int, float)) else 0
 
 
 def _roughly(seconds: float) -> str:

@@ -26,6 +26,8 @@ SEARCHED_LINES = 2000
 """Lines in which the words of a command that failed are looked for, the last ones."""
 SEARCHED_SIZE = 512 << 10
 """Characters in which they are looked for."""
+MOST_READINGS = 100
+"""Places at which the quotation of a step may end that are tried, the last ones: what follows it is short."""
 CUT_OFF = 2000
 """Bytes from which on a text may be the end of a longer one: a status holds 2048 of a log."""
 
@@ -309,6 +311,7 @@ def _blamed(told: t.Sequence[Line], error: Line | None, written: t.Sequence[Inst
         return None
     quotes = error.text
     ends = [found.start() for found in re.finditer('": ', quotes)]
+    ends = [*ends[:1], *ends[1:][-MOST_READINGS:]]
     shown = {plain(found[5]): _step(found) for found in _steps(told)}
     known: t.Sequence[t.Callable[[str], Step | None]] = (
         lambda text: shown.get(plain(text)),

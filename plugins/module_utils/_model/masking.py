@@ -202,14 +202,23 @@ RULES: t.Sequence[Rule] = (
     ),
 )
 
+_ROUNDS = 4
+"""A mask can make what is beside it look like the rest of a credential, hardly ever twice."""
+_QUOTED = re.compile(r"(?s)(\\{0,3}[\"'])(.+)\1")
+
 Span = tuple[int, int]
 
 
 def masked(text: str) -> str:
-    """Return the text with everything that looks like a credential replaced."""
-    lines = text.split("\n")
-    hidden = inside_keys(lines)
-    return "\n".join(MASK if n in hidden else masked_part(line) for n, line in enumerate(lines))
+    """Return the text with everything that looks like a credential replaced, until nothing looks like one."""
+    for dummy in range(_ROUNDS):
+        lines = text.split("\n")
+        hidden = inside_keys(lines)
+        shown = "\n".join(MASK if n in hidden else masked_part(line) for n, line in enumerate(lines))
+        if shown == text:
+            break
+        text = shown
+    return text
 
 
 def masked_part(line: str, start: int = 0, end: int | None = None) -> str:
@@ -251,8 +260,10 @@ def _found(text: str, offset: int) -> list[Span]:
 
 
 def _span(match: t.Match[str]) -> Span:
-    """Return where the group that took part is, or the whole match where the rule has no group."""
-    return next((match.span(name) for name in match.re.groupindex if match[name] is not None), match.span())
+    """Return where the group that took part is, without quotes, or the whole match where the rule has no group."""
+    begins, ends = next((match.span(name) for name in match.re.groupindex if match[name] is not None), match.span())
+    quoted = _QUOTED.fullmatch(match.string, begins, ends)
+    return quoted.span(2) if quoted else (begins, ends)
 
 
 def _merged(spans: t.Iterable[Span]) -> list[Span]:
@@ -271,8 +282,11 @@ LONGEST_KEY = 400
 """Lines of a private key; one of 16384 bits has 200."""
 _BEGIN = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _END = re.compile(r"-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY")
-_BODY = re.compile(r"[\s\"'>|#*+$]{0,64}(?:[A-Za-z0-9+/=]{0,1024}|[A-Za-z-]{1,40}: [\w, -]{1,256})[\s\"',\\]{0,64}")
-_PREFIXED_BODY = re.compile(r"\s{0,20}(?:\S{1,64}\s{1,8}){1,3}[A-Za-z0-9+/=]{32,1024}[\s\"',\\]{0,64}")
+_HEADER = r"(?:Proc-Type|DEK-Info|Version|Comment): .{1,256}"
+_BODY = re.compile(rf"[\s\"'>|#*+$]{{0,64}}(?:[A-Za-z0-9+/]{{0,1024}}={{0,2}}|{_HEADER})[\s\"',\\]{{0,64}}")
+_PREFIXED_BODY = re.compile(r"\s{0,20}(?:\S{1,64}\s{1,8}){1,3}[A-Za-z0-9+/]{32,1024}={0,2}[\s\"',\\]{0,64}")
+_FULL = 48
+"""Characters of a line of a key, at least, but for its last one."""
 _BLOCK = re.compile(r"(?=[a-z0-9+/=]*[A-Z])(?=[A-Z0-9+/=]*[a-z])(?=[A-Za-z+/=]*[0-9])[A-Za-z0-9+/]{60,}={0,2}")
 """A line of a key or of a file in base64. A digest has no capitals, a path other characters too."""
 
@@ -303,7 +317,7 @@ def inside_keys(lines: t.Sequence[str]) -> set[int]:
 
 def _before(lines: t.Sequence[str], end: int) -> t.Iterator[int]:
     for n in range(end - 1, max(-1, end - 1 - LONGEST_KEY), -1):
-        if not _is_body(lines[n]):
+        if not _is_body(lines[n]) or (n < end - 1 and len(lines[n].strip()) < _FULL):
             return
         yield n
 

@@ -45,14 +45,22 @@ class Ask:
     """Seconds that another build has to appear in the place of one that is no answer."""
 
 
-def await_build(session: Session, ask: Ask, clock: t.Callable[[], float] = time.time) -> dict[str, t.Any]:
+def await_build(
+    session: Session,
+    ask: Ask,
+    clock: t.Callable[[], float] = time.time,
+    warn: t.Callable[[str], None] = lambda dummy: None,
+) -> dict[str, t.Any]:
     """Follow the build for one window and return how far it is; ``finished`` says whether the wait is over.
 
     :param clock: the time, in seconds since the epoch
+    :param warn: told what is wrong with the call and does not end it
     :raises Refused: the build failed, the time is over, or there is nothing to wait for
     """
     what = f"await the build of MachineConfigPool {ask.pool}"
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
+    if window.unread:
+        warn(window.unread)
     progress: BuildProgress | None = None
     logs = _logs(session, window, ask)
     lack = Lack(window)

@@ -61,14 +61,22 @@ class Ask:
     check_mode: bool
 
 
-def await_rollout(session: Session, ask: Ask, clock: t.Callable[[], float] = time.time) -> dict[str, t.Any]:
+def await_rollout(
+    session: Session,
+    ask: Ask,
+    clock: t.Callable[[], float] = time.time,
+    warn: t.Callable[[str], None] = lambda dummy: None,
+) -> dict[str, t.Any]:
     """Follow the rollout for one window and return how far it is; ``finished`` says whether the wait is over.
 
     :param clock: the time, in seconds since the epoch
+    :param warn: told what is wrong with the call and does not end it
     :raises Refused: something holds it that cannot clear by itself, the time is over, or nobody is in the pool
     """
     what = f"await the rollout of MachineConfigPool {ask.pool}"
     window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
+    if window.unread:
+        warn(window.unread)
     window.watch_also(_of_drains(window.memory.get("draining") or []))
     lack = Lack(window)
     rollout = Rollout({}, (), "")

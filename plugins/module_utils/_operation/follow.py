@@ -54,7 +54,7 @@ def follow(window: Window, judge: t.Callable[[], Look], pace: Pace, check_mode: 
     look: Look | None = None
     stale = True
     looked_at = 0.0
-    news_at = window.memory.get(_TOLD_AT, 0.0) + pace.news
+    news_at = min(window.memory.get(_TOLD_AT, 0.0), window.now()) + pace.news
     for changed in window.moments():
         stale = stale or changed
         differs = look is not None and window.line(look.line) != window.told
@@ -79,6 +79,10 @@ def _is_told(window: Window, look: Look, check_mode: bool, in_time: bool) -> boo
     line = window.line(look.line)
     if check_mode or _is_over(window, look):
         line = look.line
+    elif window.unread:
+        # To a call that knows of no call before, all is news: each would end at once, and the next begin at once.
+        window.told = line
+        return False
     elif not is_new and (line == window.told or not (window.outage or in_time)):
         return False
     window.told = line

@@ -15,7 +15,13 @@ from .._cluster.session import ApiError, Session, Unreachable, selectors
 from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Subject, Unreadable, watch
 from .._model import drain, machineconfignode, machineosbuild, machineosconfig, node, pool
 from .._model.cursor import Cursor, Stillness, read_cursor
+from .._model.drain import Budget, Pod
 from .._model.findings import FATAL, Finding, first_of
+from .._model.machineconfignode import MachineConfigNode
+from .._model.machineosbuild import MachineOSBuild
+from .._model.machineosconfig import MachineOSConfig
+from .._model.node import NodeState
+from .._model.pool import Pool
 from .._model.resources import (
     MACHINE_CONFIG_NODE,
     MACHINE_CONFIG_POOL,
@@ -39,6 +45,19 @@ _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     POD_DISRUPTION_BUDGET.name: drain.reduced_budget,
     MACHINE_CONFIG_NODE.name: machineconfignode.reduced,
 }
+_READ: t.Mapping[str, t.Callable[[Object], object]] = {
+    MACHINE_OS_CONFIG.name: MachineOSConfig.from_api,
+    MACHINE_OS_BUILD.name: MachineOSBuild.from_api,
+    MACHINE_CONFIG_POOL.name: Pool.from_api,
+    NODE.name: NodeState.from_api,
+    POD.name: Pod.from_api,
+    POD_DISRUPTION_BUDGET.name: Budget.from_api,
+    MACHINE_CONFIG_NODE.name: MachineConfigNode.from_api,
+}
+UNREAD = (
+    "Could not read the cursor: it was changed on its way, or is of another version, cluster or pool. The wait goes on "
+    "and reads everything again; until its cursor can be read, stall_timeout does not count from one call to the next."
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,8 @@ class Limits:
     """Seconds for which nothing moves, 0 for no end."""
     fail_on: t.Sequence[str] = (FATAL,)
     """The findings that end the wait, by their ids; FATAL stands for all that the public table calls fatal."""
+    waited: float = 0.0
+    """Seconds that the wait has lasted by the caller's clock, which counts where the cursor says less or nothing."""
 
 
 def limits_of(options: t.Mapping[str, t.Any]) -> Limits:
@@ -62,6 +83,7 @@ def limits_of(options: t.Mapping[str, t.Any]) -> Limits:
         window=options["window"],
         stall_timeout=options["stall_timeout"],
         fail_on=tuple(options["fail_on_findings"] or ()),
+        waited=options["waited"],
     )
 
 
@@ -79,13 +101,16 @@ class Window:
         cursor: str,
         clock: t.Callable[[], float] = time.time,
     ) -> None:
-        before = read_cursor(cursor) if cursor else None
         self._session = session
         self._subjects = tuple(subjects)
+        before = self._read(cursor)
+        self.unread = UNREAD if cursor and before is None else ""
+        """Why the wait does not go on from its cursor, or an empty text."""
         self._also: list[Subject] = []
         self.limits = limits
         self.now = clock
-        self.started = before.started if before else clock()
+        now = clock()
+        self.started = min(before.started if before else now, now - limits.waited)
         self.told = before.told if before else ""
         self.memory: dict[str, t.Any] = dict(before.memory) if before else {}
         self._stillness = before.stillness if before else Stillness()
@@ -97,6 +122,25 @@ class Window:
         self._opened = set(before.opened) if before else set()
         self._versions = dict(before.versions) if before else {}
         self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
+
+    def _read(self, cursor: str) -> Cursor | None:
+        """Return the cursor if it is one of this wait's, and its objects can be read as those of the API can."""
+        before = read_cursor(cursor) if cursor else None
+        if before is None or before.about not in ("", self._about):
+            return None
+        try:
+            for key, objects in before.objects.items():
+                for obj in objects.values():
+                    _READ[key.partition(" ")[0]](obj)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None
+        return before
+
+    @property
+    def _about(self) -> str:
+        """Return what tells this wait from one for another cluster or other objects."""
+        watched = (f"{s.key} {s.namespace} {s.label_selector} {s.field_selector}" for s in self._subjects)
+        return " ".join((self._session.api_url, *watched))
 
     def watch_also(self, subjects: t.Iterable[Subject]) -> None:
         """Watch these besides, from now on and in no window that does not ask for them again.
@@ -204,7 +248,8 @@ class Window:
             if not self.complete:
                 if self.outage and self.line("") != self.told:
                     self.told = self.line("")
-                    return
+                    if not self.unread:
+                        return
                 continue
             yield changed or not was_complete
             was_complete, changed = True, False
@@ -247,6 +292,7 @@ class Window:
                 self.memory,
                 self._sight,
                 tuple(sorted(self._opened & keys)),
+                self._about,
             )
         )
 

@@ -9,6 +9,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.credentials import Credential
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import WantedConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import WantedPool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Verdict
@@ -55,11 +56,12 @@ class Operation:
         self.options = options
         return "the session"
 
-    def __call__(self, session: str, ask: t.Any, *warn: t.Any) -> dict[str, t.Any]:
+    def __call__(self, session: str, ask: t.Any, *tell: t.Any, warn: t.Any = None) -> dict[str, t.Any]:
         assert session == "the session"
         self.ask = ask
-        for tell in warn:
-            tell("mind the gap")
+        for warns in (*tell, warn):
+            if warns:
+                warns("mind the gap")
         if self.refusal:
             raise self.refusal
         return self.result
@@ -151,9 +153,10 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
                 "fail_on_findings": [],
                 "window": 5,
                 "cursor": "c",
+                "waited": 7,
                 "progress": "none",
             },
-            await_build.Ask("layered", Limits(60, 5, 0, ()), "c", False),
+            await_build.Ask("layered", Limits(60, 5, 0, (), 7), "c", False),
         ),
         (
             "machineconfigpool_nodes",
@@ -254,8 +257,10 @@ def test_a_refusal_is_a_failure_of_one_line_with_what_is_known(module, operation
 def test_a_warning_is_the_modules(operation, monkeypatch):
     warnings: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda dummy, warning: warnings.append(warning))
-    run_module("machineosconfig", LEAST["machineosconfig"])
-    assert warnings == ["mind the gap"]
+    for module in ("machineosconfig", "machineosbuild_wait", "machineconfigpool_wait"):
+        run_module(module, LEAST[module])
+        assert warnings.pop() == "mind the gap"
+        assert not warnings
 
 
 @pytest.mark.parametrize(
@@ -307,6 +312,16 @@ def test_a_registrys_password_is_in_no_result(options, operation):
     text = json.dumps(run_module("registry_secret", {"name": "push", **options, **CLUSTER}))
     for hidden in ("hunter2", auth("builder", "hunter2"), CLUSTER["api_key"]):
         assert hidden not in text
+
+
+@pytest.mark.parametrize("secret", ["a", "1", "0", " ", "}", "-", "c", "\\", "\u00fc"])
+@pytest.mark.parametrize("module", ["machineosbuild_wait", "machineconfigpool_wait"])
+def test_a_secret_of_one_character_does_not_change_the_cursor(module, secret, operation):
+    """Ansible masks it wherever it is in a result, and the wait would begin again with each call."""
+    known = Cursor(1772366400.0, {"Node": "1000"}, told="build layered-a: building", memory={"cluster": "a-1"})
+    operation.result = {"changed": False, "note": "ab", "cursor": str(known)}
+    result = run_module(module, {"pool": "layered", "host": "https://api.example.com:6443", "api_key": secret})
+    assert read_cursor(result["cursor"]) == known
 
 
 def test_the_secrets_of_a_kubeconfig_are_in_no_result(operation):

@@ -74,6 +74,24 @@ def test_each_call_hands_back_the_cursor_of_the_one_before(monkeypatch, printed)
     assert "cursor" not in result
 
 
+def test_each_call_is_told_for_how_long_the_wait_has_lasted_by_the_plugins_own_clock(monkeypatch, printed):
+    """What Ansible masks in an answer cannot make the wait longer."""
+    times = iter([100.0, 160.5, 221.0])
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: next(times, 300.0))
+    module = Module(
+        window("one"), window("two", elapsed="VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), window("x", finished=True)
+    )
+    wait(monkeypatch, module, progress="none")
+    assert [asked.get("waited") for asked in module.asked] == [None, 60, 121]
+
+
+def test_a_warning_of_any_call_is_in_the_result_once(monkeypatch, printed):
+    first, second = {"warnings": ["mind the gap"]}, {"warnings": ["mind the gap", "and the step"]}
+    module = Module(window("one", **first), window("two", **second), window("three"), window("four", finished=True))
+    assert wait(monkeypatch, module)["warnings"] == ["mind the gap", "and the step"]
+    assert "warnings" not in wait(monkeypatch, Module(window("one", finished=True)))
+
+
 def test_a_cursor_that_the_user_gives_is_where_the_wait_begins(monkeypatch, printed):
     module = Module(window("done", finished=True))
     wait(monkeypatch, module, cursor="mine")
@@ -215,3 +233,9 @@ def test_a_line_of_progress_is_cut():
 def test_what_is_left_is_said_when_it_is_known(left, said):
     answer = {"progress": "rolling", "elapsed": 1, "rollout": {"remaining_seconds": left}}
     assert progress_line("east", answer) == f"  [east] 1s  rolling{said}"
+
+
+def test_a_number_that_ansible_masked_is_not_shown_and_stops_nothing():
+    hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    answer = {"progress": "rolling", "elapsed": hidden, "rollout": {"remaining_seconds": hidden}}
+    assert progress_line("east", answer) == "  [east] 0s  rolling"

@@ -50,3 +50,12 @@ def test_the_last_attempt_that_failed_tells_why():
     assert last_failed(attempts([failed, build_pod("b", container_status("image-build", None))])).pod == "a"
     assert last_failed(attempts([build_pod("b", container_status("image-build", 0))])) is None
     assert last_failed([]) is None
+
+
+def test_an_exit_code_that_is_no_number_is_that_of_a_failure():
+    for code in ("9" * 5000, [0], "0"):
+        status = container_status("image-build", 7)
+        status["state"]["terminated"]["exitCode"] = code
+        attempt = attempts([build_pod("x", status)])[0]
+        assert attempt.containers[0].exit_code == 1
+        assert not attempt.succeeded

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,85 @@ def test_every_cause_has_a_remedy_in_the_public_table(cause):
     definition = FINDINGS[cause.value]
     assert definition.severity.value == "fatal"
     assert definition.kind_of == ("" if cause is Cause.UNKNOWN else "build.failed")
+
+
+# What a hostile build may print --------------------------------------------------------------------------------------
+
+MUCH = 4 << 20
+AT_STEP = 'Error: building at STEP "RUN x": while running runtime: exit status 1'
+BEGUN = "[3/3] STEP 2/2: RUN x"
+
+
+def repeated(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+QUOTATION = 'a": '
+PICTURE = " &imagebuilder.Step{"
+HOSTILE: dict[str, t.Callable[[], str]] = {
+    "many quotations in one line": lambda: f'{AT_STEP[:30]}{repeated(QUOTATION, 58 << 10)}": exit status 1',
+    "quotations in a line of megabytes": lambda: f'{AT_STEP[:30]}{repeated(QUOTATION, MUCH - 99)}": exit status 1',
+    "pictures of steps": lambda: repeated(PICTURE, MUCH),
+    "pictures of steps on many lines": lambda: "\n".join([repeated(PICTURE, 4000)] * 1000),
+    "quoted originals": lambda: repeated(f'{PICTURE}, Original:"', MUCH - 99) + "\nError: unknown instruction: X",
+    "punctuation": lambda: "\n".join((BEGUN, *["-" * 4000] * 1000, AT_STEP)),
+    "short lines": lambda: "\n".join((BEGUN, *["--"] * (MUCH // 4), AT_STEP)),
+    "one word": lambda: "\n".join((BEGUN, "x" * (MUCH - 999), AT_STEP)),
+    "repositories": lambda: f"Error: pushing image {repeated('repository ', MUCH - 99)}",
+    "starts of a process": lambda: "\n".join((BEGUN, repeated("process failed to start ", MUCH - 999), AT_STEP)),
+    "steps": lambda: repeated('[1/2] STEP 1/2: RUN ["a",\n', MUCH),
+    "beginnings of keys": lambda: "\n".join((BEGUN, repeated("-----BEGIN PRIVATE KEY-----\n", MUCH - 999), AT_STEP)),
+    "digits of a step": lambda: f"STEP 1/{'1' * 5000}: RUN x",
+    "digits of a status": lambda: f'Error: building at STEP "RUN x": exit status {"1" * 5000}',
+    "brackets": lambda: f'Error: building at STEP "RUN {"[" * 200000}": exit status 1',
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("log", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_log_is_diagnosed_in_time_in_proportion_to_it(log):
+    """Most of them took more than a minute or a gigabyte, or were an unexpected error."""
+    seen = diagnose(log(), "FROM configs\n" + "RUN x y\n" * 500, 1, "Error")
+    assert len(seen.telling) <= 420
+    assert len(seen.excerpt.encode()) <= EXCERPT_BYTES
+
+
+def test_a_long_line_takes_no_more_memory_than_a_few_times_itself():
+    line = f'{AT_STEP[:30]}{repeated(QUOTATION, 16 << 10)}": exit status 1'
+    tracemalloc.start()
+    try:
+        diagnose(line, "FROM configs\nRUN x\n", 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20
+
+
+def test_of_a_long_line_both_ends_tell():
+    words = f'{"x" * 9000}\nError: building at STEP "RUN {"y" * 9000}": while running runtime: exit status 127'
+    seen = diagnose(f"{BEGUN}\n{words}", "FROM configs\nRUN x\n", 127)
+    assert seen.cause is Cause.COMMAND_NOT_FOUND
+    assert "exit status 127" in seen.telling
+
+
+def test_the_cause_is_found_before_thousands_of_other_lines():
+    lines = ["No match for argument: tcpdmp", *["words"] * 1900, 'Error: building at STEP "RUN x": exit status 1']
+    assert diagnose("\n".join((BEGUN, *lines)), "FROM configs\nRUN x\n", 1).cause is Cause.PACKAGE_NOT_FOUND
+
+
+def test_a_credential_is_masked_by_what_stands_before_the_part_that_is_shown():
+    """The builder's reason seems to begin at the first quotation mark, which is within the step."""
+    error = 'Error: building at STEP "RUN echo {"password": "hunter2 hunter3"} > /x": exit status 1'
+    seen = diagnose(f"words\n{error}\n", "FROM configs\nRUN other\n", 1)
+    for shown in (seen.telling, seen.excerpt):
+        assert "hunter" not in shown
+        assert "exit status 1" in shown
+
+
+@pytest.mark.parametrize("dropped", range(14))
+def test_no_line_of_a_private_key_is_shown_wherever_the_log_begins(dropped):
+    body = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"] * 12
+    key = ["-----BEGIN PRIVATE KEY-----", *body, "-----END PRIVATE KEY-----"][dropped:]
+    seen = diagnose("\n".join((*key, AT_STEP)), "FROM configs\nRUN x\n", 1)
+    assert "MIIE" not in seen.excerpt + seen.telling
+    assert "exit status 1" in seen.telling

@@ -22,6 +22,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
         ("5.0.0", True),
         ("", False),
         ("next", False),
+        ("9" * 5000 + ".20.0", False),
     ],
 )
 def test_a_rollout_follows_the_annotation_from_421_on_and_what_cannot_be_read_is_old(version, follows):

@@ -97,3 +97,24 @@ def test_a_step_is_found_by_its_place(step, line):
 def test_without_its_place_only_a_text_that_stands_once_is_found(content, text, line):
     found = locate(content, Step(text))
     assert (found.line if found else None) == line
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "content",
+    [
+        "RUN cat " + "<<A " * 8000 + "\n" + "B\n" * 16000,
+        "RUN " + "[" * 60000,
+        "RUN x \\\n" * 8000,
+        "#" + " " * 60000,
+        "RUN <<" + " " * 60000 + "<",
+        "R\n" * 32000,
+    ],
+    ids=["documents", "brackets", "continued", "directive", "blanks", "words"],
+)
+def test_a_hostile_containerfile_is_read_in_time_in_proportion_to_it(content):
+    assert locate(content, Step("RUN other")) is None
+
+
+def test_a_text_that_is_too_long_to_be_a_containerfile_has_no_instructions():
+    assert instructions("RUN x\n" * (1 << 20)) == []

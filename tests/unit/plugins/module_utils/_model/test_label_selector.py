@@ -79,3 +79,14 @@ def test_in_and_notin_are_opposites(key, values, labels):
     inside = parse_selector(f"{key} in ({','.join(values)})")
     outside = parse_selector(f"{key} notin ({','.join(values)})")
     assert matches(inside, labels) is not matches(outside, labels)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "selector",
+    ["a in (" + " ,  " * 40 + "x!", "," * 200000, "a in (" + " " * 100000 + "!", "a" * 100000 + "!", "(" * 100000],
+    ids=["blanks and commas", "commas", "blanks", "letters", "parentheses"],
+)
+def test_no_selector_takes_exponential_time(selector):
+    with pytest.raises(ValueError, match="is not a requirement"):
+        parse_selector(selector)

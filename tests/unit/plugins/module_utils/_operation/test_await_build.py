@@ -492,3 +492,48 @@ def test_image_mode_that_is_not_served_is_refused(api, session):
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
     with pytest.raises(Refused, match=r"does not serve machineosconfigs|does not serve machineosbuilds"):
         await_build(session, ask())
+
+
+# A cursor that Ansible masked ---------------------------------------------------------------------------------------
+
+
+def masked_ask(waited: float = 0, window: float = 0.5, timeout: float = 60) -> Ask:
+    return Ask("layered", Limits(timeout, window, waited=waited), "⡸⣚********", False)
+
+
+def test_a_masked_cursor_does_not_make_a_wait_endless(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    with pytest.raises(Refused, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
+        await_build(session, masked_ask(waited=59.8))
+    assert refused.value.result["elapsed"] >= 60
+
+
+def test_a_wait_that_cannot_read_its_cursor_says_so(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    warnings: list[str] = []
+    seen = await_build(session, masked_ask(), warn=warnings.append)
+    assert [w.partition(":")[0] for w in warnings] == ["Could not read the cursor"]
+    assert read_cursor(seen["cursor"])
+    await_build(session, ask(seen["cursor"], window=0.2), warn=warnings.append)
+    assert len(warnings) == 1
+
+
+def test_a_call_that_cannot_read_its_cursor_lasts_for_its_window(cluster, session):
+    """It knows of no news before, so it would end at once, and so would each of the calls that follow."""
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.always_fail("pods", forbidden("pods"))
+    moments: list[float] = []
+
+    def clock() -> float:
+        moments.append(time.time())
+        return moments[-1]
+
+    seen = await_build(session, masked_ask(window=1.5), clock)
+    assert moments[-1] - moments[0] >= 1.5
+    assert seen["progress"] == "build layered-a: building"
+    assert [f["id"] for f in seen["findings"]] == ["build.log_not_readable"]
+
+
+def test_a_call_that_cannot_read_its_cursor_ends_with_the_wait(cluster, session):
+    succeed(cluster)
+    assert await_build(session, masked_ask(window=30))["finished"]

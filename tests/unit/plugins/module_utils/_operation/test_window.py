@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Subject
@@ -249,3 +250,71 @@ def test_what_the_window_before_knew_is_looked_at_at_once_even_when_the_time_is_
     window = Window(session, SUBJECTS, Limits(timeout=60, window=30), began)
     assert list(window.moments()) == [True]
     assert names(window) == ["worker-0"]
+
+
+# A cursor that is not the one that was handed out -------------------------------------------------------------------
+
+
+def after_a_look(session, subjects: t.Sequence[Subject] = SUBJECTS) -> str:
+    window = Window(session, subjects, LONG, "")
+    next(window.moments())
+    return window.cursor()
+
+
+def test_a_cursor_of_the_same_wait_is_no_stranger(cluster, session):
+    assert Window(session, SUBJECTS, LONG, after_a_look(session)).unread == ""
+    assert Window(session, SUBJECTS, LONG, "").unread == ""
+
+
+def test_a_cursor_of_another_wait_is_not_read(cluster, session):
+    others = [Subject(NODE, label_selector="zone=b"), Subject(MACHINE_CONFIG_POOL)]
+    window = Window(session, SUBJECTS, LONG, after_a_look(session, others))
+    assert window.unread.startswith("Could not read the cursor: ")
+    assert not window.objects(NODE)
+
+
+def test_a_cursor_of_another_cluster_is_not_read(cluster, session):
+    foreign = replace(read_cursor(after_a_look(session)), about="https://other.example.com Node")
+    assert Window(session, SUBJECTS, LONG, str(foreign)).unread
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": []},
+        {"status": {"conditions": [{"type": []}]}},
+        {"metadata": {"name": "worker-0", "annotations": {"a": {}}}},
+    ],
+)
+def test_a_cursor_whose_objects_cannot_be_read_is_not_read(change, cluster, session):
+    known = read_cursor(after_a_look(session))
+    objects = {"Node": {"worker-0": {**known.objects["Node"]["worker-0"], **change}}}
+    window = Window(session, SUBJECTS, LONG, str(replace(known, objects=objects)))
+    assert window.unread
+    assert next(window.moments())
+    assert names(window) == ["worker-0", "worker-1"]
+
+
+def test_a_cursor_of_an_unknown_kind_is_not_read(cluster, session):
+    known = read_cursor(after_a_look(session))
+    assert Window(session, SUBJECTS, LONG, str(replace(known, objects={"Secret": known.objects["Node"]}))).unread
+
+
+@pytest.mark.parametrize(
+    ("cursor", "waited", "elapsed"),
+    [
+        ("", 0, 0),
+        ("********", 100, 100),
+        (Cursor(1000.0 - 40), 100, 100),
+        (Cursor(1000.0 - 400), 100, 400),
+        (Cursor(1000.0 + 5000), 0, 0),
+        (Cursor(-5000.0), 0, 6000),
+    ],
+    ids=["none", "masked", "less", "more", "future", "negative"],
+)
+def test_a_wait_has_lasted_for_what_the_caller_or_the_cursor_says_whichever_is_more(cursor, waited, elapsed, session):
+    limits = Limits(timeout=50, window=1, waited=waited)
+    window = Window(session, SUBJECTS, limits, str(cursor), lambda: 1000.0)
+    assert window.elapsed == elapsed
+    assert window.timed_out is (elapsed >= 50)
+    assert read_cursor(window.cursor()).started == 1000.0 - elapsed
