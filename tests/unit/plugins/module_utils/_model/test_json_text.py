@@ -16,4 +16,4 @@ def test_text_and_bytes_are_read(text):
 def test_what_cannot_be_read_is_one_kind_of_error_and_not_quoted(text):
     with pytest.raises(ValueError, match=r"^it is (not JSON|nested too deeply)$") as error:
         read_json(text)
-    assert type(error.value) is ValueError
+    assert error.type is ValueError

@@ -20,7 +20,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.win
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node, pod
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, bookmark
 
-SUBJECTS = [Subject(NODE), Subject(MACHINE_CONFIG_POOL)]
+SUBJECTS = (Subject(NODE), Subject(MACHINE_CONFIG_POOL))
 LONG = Limits(timeout=0, window=30)
 
 
