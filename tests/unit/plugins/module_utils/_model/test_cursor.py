@@ -32,7 +32,7 @@ _OBJECTS = st.builds(
     st.text(),
     st.dictionaries(st.text(), _JSON, max_size=3),
     st.dictionaries(st.text(), _JSON, max_size=3),
-).filter(lambda obj: "status" not in obj)
+).filter(lambda obj: "status" not in obj and not {"selector", "nodeSelector"} & set(obj["spec"]))
 _KINDS = st.sampled_from(["Node", "MachineConfigPool", "MachineOSBuild"])
 _CURSORS = st.builds(
     Cursor,
@@ -94,6 +94,9 @@ WHOLE = {
 }
 
 
+LOGS = {"build": "a/1", "version": "5", "pods": [], "done": [], "places": {}, "paths": []}
+
+
 def nested(levels: int) -> dict:
     inner: dict = {}
     for dummy in range(levels):
@@ -103,6 +106,8 @@ def nested(levels: int) -> dict:
 
 def test_what_the_tests_below_spoil_could_be_read():
     assert read_cursor(packed(WHOLE)) == Cursor(0.0)
+    for logs in ({}, LOGS):
+        assert read_cursor(packed({**WHOLE, "memory": {"logs": logs}})) == Cursor(0.0, memory={"logs": logs})
 
 
 @pytest.mark.parametrize(
@@ -153,8 +158,9 @@ def test_what_the_tests_below_spoil_could_be_read():
         packed({**WHOLE, "memory": {"reasons": [["no.finding", "a", "b", "c", "d"]]}}),
         packed({**WHOLE, "memory": {"job": [1]}}),
         packed({**WHOLE, "memory": {"history": [{}, ["long"], True]}}),
-        packed({**WHOLE, "memory": {"logs": {"build": "a", "pods": [{"metadata": {}}]}}}),
-        packed({**WHOLE, "memory": {"logs": {"places": {"a": ["b", "c"]}}}}),
+        packed({**WHOLE, "memory": {"logs": {"build": "a"}}}),
+        packed({**WHOLE, "memory": {"logs": {**LOGS, "pods": [{"metadata": {}}]}}}),
+        packed({**WHOLE, "memory": {"logs": {**LOGS, "places": {"a": ["b", "c"]}}}}),
         packed({**WHOLE, "sight": {**WHOLE["sight"], "denied": {"Node": None}}}),
         written(zlib.compress(b"[" * 100000 + b"]" * 100000)),
         packed({**WHOLE, "memory": nested(70)}),
