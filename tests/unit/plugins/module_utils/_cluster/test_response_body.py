@@ -277,6 +277,15 @@ def test_the_size_of_a_whole_list_is_limited(api):
     assert len(api.requests) < 6
 
 
+def test_a_list_of_many_small_values_weighs_what_it_takes_in_memory(api):
+    items = [{"metadata": {"name": f"{number}"}, "x": [0] * 1000} for number in range(3)]
+    body = json.dumps({"items": items, "metadata": {"continue": "more"}}, separators=(",", ":"))
+    api.always_fail("limit=", Reply(200, body))
+    with pytest.raises(Unreachable, match="does not end"):
+        session_with(api.url, ResponseLimits(list_size=10 * len(body))).pages(NODE.path(), {})
+    assert len(api.requests) == 1
+
+
 # Compression ---------------------------------------------------------------------------------------------------------
 
 BOMB = gzip.compress(b'{"x": "' + b"A" * 10_000_000 + b'"}')
