@@ -93,7 +93,10 @@ class ApiResponse:
         pieces = self.response.stream(PIECE, decode_content=False)
         while True:
             self._meter.left = READ_AHEAD
-            piece = next(pieces, None)
+            try:
+                piece = next(pieces, None)
+            except ValueError:  # http.client's for a chunk of a negative size
+                raise OSError("the response is not HTTP") from None
             if piece is None:
                 return
             yield piece

@@ -269,6 +269,12 @@ def test_a_list_without_end_ends(expires, api):
     assert len(api.requests) == 20
 
 
+def test_a_chunk_of_a_negative_size_is_no_unexpected_error(serve):
+    server = serve(says(CHUNKED + b"-5\r\nhello\r\n"))
+    with pytest.raises(Unreachable, match="the response is not HTTP"):
+        session_with(server.url).request_once("GET", "/x")
+
+
 def test_the_size_of_a_whole_list_is_limited(api):
     items = [{"metadata": {"name": f"worker-{number}"}} for number in range(100)]
     api.always_fail("limit=", Reply(200, json.dumps({"items": items, "metadata": {"continue": "more"}})))
