@@ -66,8 +66,9 @@ options:
         belong to this address. If they belong to another one, it is an error that names both, and nothing is sent.
         M(kubernetes.core.k8s) sends them, or writes to the cluster of the kubeconfig, depending on the release of the
         kubernetes client.
-      - Credentials in variables of the environment belong to E(K8S_AUTH_HOST), if that is set. They are not used for
-        another address.
+      - Credentials in variables of the environment belong to E(K8S_AUTH_HOST), if that is set, else to the cluster of
+        E(K8S_AUTH_KUBECONFIG) or E(K8S_AUTH_CONTEXT), if one of these is set. They are not used for another address.
+      - An empty O(host), O(kubeconfig) or O(context) is an error, for another cluster would be taken then.
     type: str
   api_key:
     description:

@@ -13,9 +13,19 @@ import threading
 import typing as t
 from dataclasses import dataclass, field
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from .._errors import Refused
-from .connection_settings import Settings, has_own_credentials, read_settings, refuse_unusable, same_server
+from .connection_settings import (
+    Settings,
+    are_of_named_kubeconfig,
+    has_own_credentials,
+    is_address,
+    read_settings,
+    refuse_empty_names,
+    refuse_unusable,
+    same_server,
+)
 from .credential_source import CredentialSource, find_source
 
 try:
@@ -26,6 +36,7 @@ try:
 except ImportError as error:
     MISSING_LIBRARY = str(error)
 
+_WHAT = "reach the cluster"
 _OF_THE_CLUSTER = ("host", "verify_ssl", "ssl_ca_cert", "tls_server_name", "proxy", "no_proxy")
 """What a source says of the API server and of the way to it."""
 _OF_THE_ACCOUNT = ("cert_file", "key_file")
@@ -62,13 +73,18 @@ class Connection:
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that say who asks; a group a header.
 
-        :raises Refused: the token has expired and cannot be renewed
+        :raises Refused: the token has expired and cannot be renewed, or a value cannot be sent
         """
-        authorization = self.authorization()
+        authorization = self.authorization().strip()  # files of tokens mostly end with a line end
         headers = [("Authorization", authorization)] if authorization else []
         if self.impersonate_user:
             headers.append(("Impersonate-User", self.impersonate_user))
-        return headers + [("Impersonate-Group", group) for group in self.impersonate_groups]
+        headers += [("Impersonate-Group", group) for group in self.impersonate_groups]
+        for name, value in headers:
+            if not (value.isascii() and value.isprintable()):
+                reason = f"what is to be sent as {name} holds line ends, or characters that are not ASCII"
+                raise Refused(_WHAT, reason, "Check the token, impersonate_user and impersonate_groups")
+        return headers
 
 
 def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | None = None) -> Connection:
@@ -81,31 +97,40 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
         environment = os.environ
     if MISSING_LIBRARY:
         raise Refused(
-            "reach the cluster",
+            _WHAT,
             f"a Python library is missing ({MISSING_LIBRARY})",
             "Install it: pip install kubernetes",
         )
+    refuse_empty_names(options)
     settings = read_settings(options, environment)
     refuse_unusable(settings)
-    source = None if settings.get("host") and has_own_credentials(settings) else find_source(settings)
-    if source is not None:
-        source = _for_host(source, settings)
+    needs_no_source = settings.get("host") and has_own_credentials(settings)
+    source = None
+    if not needs_no_source or are_of_named_kubeconfig(options, environment):
+        source = _for_host(find_source(settings), settings)
     configuration = _configuration(settings, source)
-    return Connection(
+    connection = Connection(
         configuration=configuration,
         authorization=_authorization(settings, source),
         impersonate_user=_impersonated_user(options, environment),
         impersonate_groups=_impersonated_groups(options, environment),
     )
+    if connection.proxy and not _is_proxy(connection.proxy):
+        reason = "the proxy is none with an http:// or https:// address"
+        raise Refused(_WHAT, reason, "Correct proxy, K8S_AUTH_PROXY, or the kubeconfig's proxy-url")
+    return connection
 
 
 def _for_host(source: CredentialSource, settings: Settings) -> CredentialSource:
     """Return the source, unless it belongs to another API server than the one that was named."""
+    if not is_address(source.host):
+        reason = f"the server in {source.name} is not an address such as https://api.cluster.example.com:6443"
+        raise Refused(_WHAT, reason, "Correct it: scheme, name and port alone, without a user name or a query")
     host = settings.get("host")
     if not host or same_server(str(host), source.host):
         return source
     raise Refused(
-        "reach the cluster",
+        _WHAT,
         f"host is {host}, but the credentials of {source.name} are for {source.host}",
         f"Give api_key, or client_cert and client_key, for {host}, or leave host out",
     )
@@ -149,6 +174,14 @@ class _Fixed:
 
     def __call__(self) -> str:
         return self.value
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_bypassed(host: str, no_proxy: str) -> bool:

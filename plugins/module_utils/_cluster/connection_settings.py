@@ -7,6 +7,7 @@ a cluster keeps away what the environment has of another cluster. A test lists t
 
 from __future__ import annotations
 
+import re
 import typing as t
 from urllib.parse import urlsplit
 
@@ -35,10 +36,15 @@ KINDS_OF_CREDENTIALS = (("api_key",), ("username", "password"), ("cert_file", "k
 """The ways to say who sends the requests, each with its settings."""
 CREDENTIALS = frozenset(setting for kind in KINDS_OF_CREDENTIALS for setting in kind)
 
+_NAMES_OF_CLUSTERS = ("kubeconfig", "context", "host")
+"""The settings that say which cluster is meant."""
 _ONE_LINE = ("api_key", "username", "password")
 _PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
 _FALSE = ("0", "false", "no")
 _PORTS = {"https": 443, "http": 80}
+_NETLOC = re.compile(r"[A-Za-z0-9._~%:\[\]-]+")
+"""Name and port. A name in other letters than these is encoded in two ways, by different libraries, and then is the
+name of two servers."""
 _WHAT = "reach the cluster"
 
 Settings = t.Mapping[str, t.Any]
@@ -75,6 +81,24 @@ def _of_another_account(given: Settings) -> set[str]:
     return {setting for kind in KINDS_OF_CREDENTIALS if used and kind not in used for setting in kind}
 
 
+def are_of_named_kubeconfig(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> bool:
+    """Whether the credentials are those of the environment, which names their cluster by a kubeconfig or a context."""
+    given = {setting: options.get(SETTINGS[setting]) for setting in CREDENTIALS}
+    around = {setting: _of_environment(setting, SETTINGS[setting], environment) for setting in _NAMES_OF_CLUSTERS}
+    is_named = bool(around["kubeconfig"] or around["context"]) and not around["host"]
+    return is_named and bool(options.get("host")) and not any(given.values())
+
+
+def refuse_empty_names(options: t.Mapping[str, t.Any]) -> None:
+    """Refuse options that are to name a cluster and are empty: another cluster would be taken without a word.
+
+    :raises Refused: one of them is
+    """
+    for name in _NAMES_OF_CLUSTERS:
+        if options.get(name) is not None and not options[name]:
+            raise Refused(_WHAT, f"{name} is empty", f"Give {name}, or leave it out")
+
+
 def refuse_unusable(settings: Settings) -> None:
     """Refuse settings that say half of something, or that the client could not send; nothing secret is quoted.
 
@@ -91,17 +115,19 @@ def refuse_unusable(settings: Settings) -> None:
         if settings.get(one) and not settings.get(other):
             reason = f"{SETTINGS[one]} is given without {SETTINGS[other]}"
             raise Refused(_WHAT, reason, f"Give {SETTINGS[other]} as well, or leave {SETTINGS[one]} out")
-    if settings.get("host") and not _is_address(str(settings["host"])):
+    if settings.get("host") and not is_address(str(settings["host"])):
         reason = "host is not an address such as https://api.cluster.example.com:6443"
         raise Refused(_WHAT, reason, "Give scheme, name and port alone, without a user name or a query")
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a text is the address of an API server, and nothing that two libraries read differently."""
+    if not (host.isascii() and host.isprintable()) or " " in host:
+        return False
     try:
         parts = urlsplit(host)
-        return bool(parts.scheme in _PORTS and parts.hostname and parts.port != 0) and not (
-            parts.username or parts.password or parts.query or parts.fragment
-        )
+        is_named = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        return is_named and not parts.query and not parts.fragment and bool(_NETLOC.fullmatch(parts.netloc))
     except ValueError:
         return False
 

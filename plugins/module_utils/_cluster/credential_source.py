@@ -84,6 +84,7 @@ def _surrounding_cluster() -> CredentialSource | None:
 def _kubeconfig(settings: Settings, asked: bool) -> CredentialSource:
     kubeconfig, context = settings.get("kubeconfig"), settings.get("context")
     loaded = kubernetes.client.Configuration()
+    loaded.host = ""  # else a kubeconfig without a server is one for http://localhost, on some releases of the client
     into = {"context": context, "client_configuration": loaded}
     reason = ""
     persist = bool(settings.get("persist_config"))

@@ -102,7 +102,7 @@ def _is_over(other: Object, own: Object) -> bool:
     try:
         began, now = (_moment(metadata_of(each)["creationTimestamp"]) for each in (other, own))
         return began + timedelta(seconds=int(annotations_of(other)[_LIFETIME])) < now
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return False
 
 

@@ -19,7 +19,7 @@ _LONGEST_NUMBER = 10
 
 def this_process() -> str:
     """Return what tells this process from all others."""
-    return "/".join((*_machine(), str(os.getpid()), _started(os.getpid())))
+    return "/".join((*_machine(), str(os.getpid()), _started(os.getpid()) or ""))
 
 
 def is_gone(process: str) -> bool:
@@ -29,7 +29,7 @@ def is_gone(process: str) -> bool:
     number, dummy, started = rest.partition("/")
     if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER and started):
         return False
-    return (boot, space) == _machine() and _started(int(number)) != started
+    return (boot, space) == _machine() and _started(int(number)) not in (None, started)
 
 
 def _machine() -> tuple[str, str]:
@@ -41,11 +41,22 @@ def _machine() -> tuple[str, str]:
         return "", secrets.token_hex(8)
 
 
-def _started(process: int) -> str:
-    """When a process started, in the kernel's ticks; empty where there is none."""
+def _started(process: int) -> str | None:
+    """When a process started, in the kernel's ticks; empty where there is none, None where it cannot be known."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        return None if _exists(process) else ""
     state, *rest = stat.rpartition(")")[2].split()
     return "" if state in _ENDED else rest[18]
+
+
+def _exists(process: int) -> bool:
+    """Whether there is a process, also one of another user that the system hides (the option hidepid of /proc)."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -40,7 +40,9 @@ class ResponseLimits:
     list_seconds: float = 600.0
     """Seconds for a whole list."""
     list_size: int = 128 << 20
-    """Bytes of a whole list, and of all objects that one watch reports: 64 KiB per object for 2000 objects."""
+    """What a whole list, and all objects that one watch reports, may weigh: 64 KiB per object for 2000 objects.
+
+    That is their bytes, and 26 bytes a JSON value at least, so that they have five million values at most."""
     list_pages: int = 400
     """Pages of a whole list, including those that are read again after the list has expired: 200,000 objects."""
 
@@ -91,7 +93,10 @@ class ApiResponse:
         pieces = self.response.stream(PIECE, decode_content=False)
         while True:
             self._meter.left = READ_AHEAD
-            piece = next(pieces, None)
+            try:
+                piece = next(pieces, None)
+            except ValueError:  # http.client's for a chunk of a negative size
+                raise OSError("the response is not HTTP") from None
             if piece is None:
                 return
             yield piece

@@ -59,6 +59,8 @@ _TRANSIENT = frozenset((429, 500, 502, 503, 504))
 _UNDECIDED = frozenset((500, 502, 504))
 """The statuses of a write that may have been done all the same."""
 _MERGE_PATCH = "application/merge-patch+json"
+_LEAST_WEIGHT = 26
+"""Bytes that each JSON value weighs at least. In memory it takes some hundred, in JSON it can take three."""
 _LONGEST_MESSAGE = 8192
 """Characters of an error message."""
 _LONGEST_REASON = 200
@@ -140,8 +142,8 @@ class _Page:
     resource_version: str
     next: str
     """The token of the next page; empty on the last one."""
-    size: int
-    """Bytes of the response."""
+    weight: int
+    """What the response weighs, see :func:`weight_of`."""
 
 
 @dataclass
@@ -240,7 +242,7 @@ class Session:
         deadline = self.clock() + self.limits.list_seconds
         items: list[Object] = []
         place: dict[str, str] = {}
-        size = 0
+        weight = 0
         for dummy in range(self.limits.list_pages):
             try:
                 page = self._page(path, {"limit": str(PAGE), **query, **place}, is_patient)
@@ -249,23 +251,23 @@ class Session:
                     raise
                 items, place = [], {}
                 continue
-            size += page.size
+            weight += page.weight
             items += map(keep, page.items) if keep else page.items
             if not page.next:
                 return Listing(items, page.resource_version)
-            if size > self.limits.list_size or self.clock() > deadline:
+            if weight > self.limits.list_size or self.clock() > deadline:
                 break
             place = {"continue": page.next}
         raise Unreachable(f"{self.api_url} sends a list that does not end", final=True, remedy=_OTHER_SERVER)
 
     def _page(self, path: str, query: t.Mapping[str, str], is_patient: bool) -> _Page:
         def read() -> _Page:
-            answer, size = self._read(self.open("GET", path, query))
+            answer, weight = self._read(self.open("GET", path, query))
             with self._as_kubernetes_api():
                 meta = checked_object({"metadata": answer.get("metadata")}).get("metadata") or {}
                 version = text_of(meta.get("resourceVersion"), "metadata.resourceVersion")
                 following = text_of(meta.get("continue"), "metadata.continue")
-                return _Page(checked_items(answer.get("items")), version, following, size)
+                return _Page(checked_items(answer.get("items")), version, following, weight)
 
         return self._repeated(read) if is_patient else read()
 
@@ -352,11 +354,11 @@ class Session:
             return checked_object(answer)
 
     def _read(self, response: ApiResponse) -> tuple[Object, int]:
-        """Return the JSON object of a response, and its size in bytes."""
+        """Return the JSON object of a response, and what it weighs."""
         with contextlib.closing(response), reaching(self.api_url):
             content = response.whole(self.limits.size)
         with self._as_kubernetes_api():
-            return read_object(content, self.limits.values), len(content)
+            return read_object(content, self.limits.values), weight_of(content)
 
     @contextlib.contextmanager
     def _as_kubernetes_api(self) -> t.Iterator[None]:
@@ -510,13 +512,22 @@ def _text_in(answer: t.Mapping[str, t.Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def weight_of(content: bytes) -> int:
+    """Return what JSON weighs where much of it is kept: its bytes, or more if it has many small values."""
+    return max(len(content), _LEAST_WEIGHT * _most_values(content))
+
+
+def _most_values(content: bytes) -> int:
+    """Return an upper bound of the number of JSON values: characters within texts are counted as well."""
+    return sum(map(content.count, (b",", b"[", b"{")))
+
+
 def read_object(content: bytes, most_values: int) -> Object:
     """Return the JSON object of a response.
 
     :raises ValueError: it is none, or would need far more memory than a real one
     """
-    # Counts the characters within texts as well, so it is an upper bound of the number of values.
-    if sum(map(content.count, (b",", b"[", b"{"))) > most_values:
+    if _most_values(content) > most_values:
         raise ValueError("it has too many values")
     try:
         text = content.decode()

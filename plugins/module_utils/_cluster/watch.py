@@ -32,6 +32,7 @@ from .session import (
     reaching,
     read_object,
     selectors,
+    weight_of,
 )
 
 _UNAUTHORIZED = 401
@@ -249,9 +250,9 @@ class _Watcher:
         """Whether the subject has ever been watched: who may list it need not be allowed to watch it."""
         self.denied_at: float | None = None
         """When it was first refused since."""
-        self._sizes: dict[str, int] = {}
-        """Bytes of the newest event of each object that the watch has reported."""
-        self._size = 0
+        self._weights: dict[str, int] = {}
+        """What the newest event of each object weighs that the watch has reported."""
+        self._weight = 0
         """The sum of these."""
 
     def run(self) -> None:
@@ -336,7 +337,7 @@ class _Watcher:
         query = selectors(subject.label_selector, subject.field_selector)
         listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query, keep=self.keep)
         self.version = listing.resource_version
-        self._sizes, self._size = {}, 0
+        self._weights, self._weight = {}, 0
         self._report(Listed(self.kind, listing.items, self.version))
 
     def _follow(self) -> bool:
@@ -393,21 +394,21 @@ class _Watcher:
         if what == "BOOKMARK":
             self._report(Reached(self.kind, version))
             return
-        self._weigh(item["metadata"], len(line), what == "DELETED")
+        self._weigh(item["metadata"], weight_of(line), what == "DELETED")
         self._report(Changed(self.kind, self.keep(item), what == "DELETED", version))
 
-    def _weigh(self, meta: Object, size: int, is_gone: bool) -> None:
-        """Limit the size of all objects that the watch has reported: the caller keeps the newest state of each.
+    def _weigh(self, meta: Object, weight: int, is_gone: bool) -> None:
+        """Limit the weight of all objects that the watch has reported: the caller keeps the newest state of each.
 
         :raises Refused: it is exceeded
         """
         key = f"{meta.get('namespace') or ''}/{meta['name']}"
-        self._size -= self._sizes.pop(key, 0)
+        self._weight -= self._weights.pop(key, 0)
         if is_gone:
             return
-        self._sizes[key] = size
-        self._size += size
-        if self._size > self.session.limits.list_size:
+        self._weights[key] = weight
+        self._weight += weight
+        if self._weight > self.session.limits.list_size:
             reason = f"{self.session.api_url} reports more objects than any cluster has"
             raise Refused(f"watch {self.subject.kind.name}s", reason, "Check that this is the right cluster")
 

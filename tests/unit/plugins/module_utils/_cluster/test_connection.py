@@ -360,13 +360,77 @@ def test_api_key_replaces_the_token_of_the_surrounding_cluster():
         ({"host": "https://api/?x=hunter2", "api_key": "k"}, "host is not an address"),
         ({"host": "https://api:port", "api_key": "k"}, "host is not an address"),
         ({"host": "ftp://api", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://@api", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://a\npi", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://api/a path", "api_key": "k"}, "host is not an address"),
+        # Of the two libraries that look it up, one reads strasse, the other one xn--strae-oqa.
+        ({"host": "https://stra\xdfe.example", "api_key": "k"}, "host is not an address"),
+        ({"host": "https://api", "api_key": "k", "proxy": "u:hunter2@proxy:3128"}, "the proxy is none with"),
+        ({"host": "https://api", "api_key": "k", "proxy": "socks5://u:hunter2@proxy"}, "the proxy is none with"),
     ],
-    ids=range(8),
 )
 def test_half_of_a_credential_and_what_is_no_address_are_refused_without_quoting_them(options, reason):
     with pytest.raises(Refused, match=f"^Could not reach the cluster: {reason}") as refused:
         connect(options)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["host", "kubeconfig", "context"])
+def test_an_option_that_is_to_name_a_cluster_and_is_empty_takes_no_other_cluster(name, kubeconfig_file, monkeypatch):
+    monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig_file)
+    monkeypatch.setenv("K8S_AUTH_HOST", "https://env.example.com")
+    monkeypatch.setenv("K8S_AUTH_API_KEY", "of-env")
+    with pytest.raises(Refused, match=f"^Could not reach the cluster: {name} is empty"):
+        connect({name: ""})
+
+
+@pytest.mark.parametrize("name", ["KUBECONFIG", "CONTEXT"])
+def test_credentials_of_the_environment_are_for_its_kubeconfig_where_it_names_one(name, kubeconfig_file, monkeypatch):
+    monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig_file)
+    monkeypatch.setenv(f"K8S_AUTH_{name}", kubeconfig_file if name == "KUBECONFIG" else "token")
+    monkeypatch.setenv("K8S_AUTH_API_KEY", "of-env")
+    with pytest.raises(
+        Refused, match=r"host is https://other.example.com, but .* are for https://one.example.com:6443"
+    ):
+        connect({"host": "https://other.example.com"})
+    made = connect({"host": "https://ONE.example.com:6443"})
+    assert (made.headers(), made.configuration.tls_server_name) == ([("Authorization", "Bearer of-env")], "api")
+    assert connect({"host": "https://other.example.com", "api_key": "k"}).headers() == [("Authorization", "Bearer k")]
+
+
+@pytest.mark.parametrize(
+    "server", [None, "", "api.example.com:6443", "https://u:hunter2@api", "ftp://api", "https://api/?x=hunter2"]
+)
+def test_a_server_in_a_kubeconfig_that_is_no_address_is_refused_and_nothing_is_sent_anywhere_else(server):
+    content = kubeconfig()
+    content["clusters"][0]["cluster"] = {} if server is None else {"server": server}
+    with pytest.raises(
+        Refused, match="the server in the kubeconfig given as a dictionary is not an address"
+    ) as refused:
+        connect({"kubeconfig": content})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["hunter2\nX-Header: x", "hunter2\r\n x", "\u20achunter2", "hunter2\x00x"])
+def test_a_token_that_is_no_value_of_a_header_is_refused_without_quoting_it(token):
+    content = kubeconfig()
+    content["users"][0]["user"]["token"] = token
+    with pytest.raises(Refused, match="what is to be sent as Authorization holds") as refused:
+        connect({"kubeconfig": content}).headers()
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("option", [{"impersonate_user": "a\r\nX: y"}, {"impersonate_groups": ["a", "b\nX: y"]}])
+def test_who_is_impersonated_cannot_add_a_header(option):
+    with pytest.raises(Refused, match="what is to be sent as Impersonate-"):
+        connect({**HOST, **option}).headers()
+
+
+def test_the_line_end_of_a_file_with_a_token_is_not_sent(tmp_path):
+    content = kubeconfig()
+    (tmp_path / "token").write_text("of-file\n", encoding="utf-8")
+    content["users"][0]["user"] = {"tokenFile": str(tmp_path / "token")}
+    assert connect({"kubeconfig": content}).headers() == [("Authorization", "Bearer of-file")]
 
 
 @pytest.mark.parametrize(
@@ -399,6 +463,8 @@ def test_a_renewed_token_is_written_back_only_when_kubernetes_core_would(persist
 
     def load(*dummy: t.Any, **options: t.Any) -> None:
         asked.append(bool(options.get("persist_config")))
+        if "client_configuration" in options:
+            options["client_configuration"].host = "https://one.example.com:6443"
 
     monkeypatch.setattr(kubernetes.config, "load_kube_config", load)
     options = {"kubeconfig": kubeconfig_file, "persist_config": persist}

@@ -408,6 +408,31 @@ def test_a_process_that_is_over_and_not_yet_reaped_is_gone():
         assert namespaces.is_dead(made, of_a_run(created=LATER))
 
 
+def test_a_process_of_another_user_that_the_system_hides_is_not_gone(monkeypatch):
+    boot, space, *dummy = namespaces.this_process().split("/")
+    made = of_a_run(process=f"{boot}/{space}/{os.getppid()}/12345")
+
+    def read(path: Path, **dummy: t.Any) -> str:
+        if path.name == "stat":
+            raise FileNotFoundError  # as with the option hidepid of /proc
+        return boot
+
+    def kill(dummy: int, number: int) -> None:
+        assert number == 0
+        raise PermissionError
+
+    assert namespaces.is_dead(made, of_a_run(created=LATER))
+    monkeypatch.setattr(process_identity.Path, "read_text", read)
+    monkeypatch.setattr(process_identity.os, "kill", kill)
+    assert not namespaces.is_dead(made, of_a_run(created=LATER))
+
+
+def test_a_time_without_a_zone_is_no_time_at_which_a_run_is_over():
+    made = of_a_run(process="", lifetime="1")
+    made["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00"
+    assert not namespaces.is_dead(made, of_a_run(created=LATER))
+
+
 def test_a_run_sweeps_what_dead_runs_left_and_nothing_else(oc, api, session):
     dead, alive, foreign = of_a_run(process=GONE), of_a_run(), of_a_run(process=GONE, ours=False)
     alive["metadata"].update(name="imagemode-debug-aaaaaaaaaa", uid="uid-of-alive")

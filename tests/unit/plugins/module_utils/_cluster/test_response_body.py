@@ -269,12 +269,27 @@ def test_a_list_without_end_ends(expires, api):
     assert len(api.requests) == 20
 
 
+def test_a_chunk_of_a_negative_size_is_no_unexpected_error(serve):
+    server = serve(says(CHUNKED + b"-5\r\nhello\r\n"))
+    with pytest.raises(Unreachable, match="the response is not HTTP"):
+        session_with(server.url).request_once("GET", "/x")
+
+
 def test_the_size_of_a_whole_list_is_limited(api):
     items = [{"metadata": {"name": f"worker-{number}"}} for number in range(100)]
     api.always_fail("limit=", Reply(200, json.dumps({"items": items, "metadata": {"continue": "more"}})))
     with pytest.raises(Unreachable, match="does not end"):
         session_with(api.url, ResponseLimits(list_size=10_000)).pages(NODE.path(), {})
     assert len(api.requests) < 6
+
+
+def test_a_list_of_many_small_values_weighs_what_it_takes_in_memory(api):
+    items = [{"metadata": {"name": f"{number}"}, "x": [0] * 1000} for number in range(3)]
+    body = json.dumps({"items": items, "metadata": {"continue": "more"}}, separators=(",", ":"))
+    api.always_fail("limit=", Reply(200, body))
+    with pytest.raises(Unreachable, match="does not end"):
+        session_with(api.url, ResponseLimits(list_size=10 * len(body))).pages(NODE.path(), {})
+    assert len(api.requests) == 1
 
 
 # Compression ---------------------------------------------------------------------------------------------------------

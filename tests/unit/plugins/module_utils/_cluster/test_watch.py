@@ -541,6 +541,13 @@ def test_a_watch_that_reports_ever_more_objects_ends(api, session):
         list(events(session, Node="100"))
 
 
+def test_an_object_of_many_small_values_weighs_what_it_takes_in_memory(api, session):
+    session.limits = ResponseLimits(list_size=50_000)
+    api.keep(NODE, {**node("worker-0"), "x": [0] * 3000})
+    with pytest.raises(Refused, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
+        list(events(session, Node="100"))
+
+
 def test_a_watch_may_report_the_same_object_for_ever(api, session):
     session.limits = ResponseLimits(list_size=50_000)
     seen = events(session, Node="100")
