@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import cached_property
 
-from .masking import MASK, inside_keys, masked_part
+from .masking import MASK, Span, inside_keys, masked_part, secrets_in
 
 LONGEST_LOG = 4 << 20
 """Characters of a log that are looked at, the last ones."""
@@ -42,9 +43,17 @@ class Line:
         size = len(self.whole)
         begin = start if start <= LONGEST_LINE // 2 else size - (len(self.text) - start)
         if size - begin <= LONGEST_SHOWN:
-            return masked_part(self.whole, begin)
+            return self._part(begin, size)
         half = LONGEST_SHOWN // 2
-        return f"{masked_part(self.whole, begin, begin + half)}{GAP}{masked_part(self.whole, size - half)}"
+        return f"{self._part(begin, begin + half)}{GAP}{self._part(size - half, size)}"
+
+    def _part(self, begin: int, end: int) -> str:
+        return masked_part(self.whole, begin, end, self._secrets)
+
+    @cached_property
+    def _secrets(self) -> t.Sequence[Span]:
+        """Where the line looks like a credential: looking takes long, and a line is shown in several parts."""
+        return secrets_in(self.whole)
 
 
 def lines_of(log: str, strip: t.Callable[[str], str] = str.rstrip) -> list[Line]:

@@ -22,6 +22,7 @@ WINDOW = 32 << 10
 
 _NAME = (
     r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|activation[_-]?key"
+    r"|account[_-]?key|auth[_-]?key|encryption[_-]?key|secret[_-]?id"
     r"|credentials?|creds)"
 )
 _VALUE = r"""(?:
@@ -72,6 +73,7 @@ RULES: t.Sequence[Rule] = (
         "header",
         rf"""\b(?:(?:proxy-)?authorization
             | x-[\w-]{{0,40}}?(?:token|key|secret|auth|password)(?:-[\w-]{{1,40}})?
+            | x-jfrog-art-api
             | (?:private|job|deploy|circle)-token
             | ocp-apim-subscription-key
             | api-?key
@@ -92,11 +94,25 @@ RULES: t.Sequence[Rule] = (
     _rule(
         "yaml",
         r"""^[\s{-]{0,64}[\w.-]{0,64}?(?:_?auth|password|passwd|passphrase|pass(?!:\s{0,8}\d{1,6}\s{0,8}$)|pwd|token
-            | api_?key|access_?key|secret_?key|client_?secret|dockerconfigjson):[ \t]{1,8}
+            | (?:api|access|secret|private|account|activation|encryption)_?key|client_?secret|bindpw
+            | dockerconfigjson):[ \t]{1,8}
             (?P<secret>\"[^\"\n]{1,4096}\"|'[^'\n]{1,4096}'|[^\s\"',]+)[\s,}]{0,8}$""",
     ),
-    # --password x, --password=x
-    _rule("option", rf"(?<![^\s\"'(\[])--?[\w-]{{0,64}}?{_NAME}{_SEPARATOR}(?P<secret>{_VALUE})"),
+    # --password x, --password=x, curl --pass x, keytool -storepass x
+    _rule("option", rf"(?<![^\s\"'(\[])--?[\w-]{{0,64}}?(?:{_NAME}|pass){_SEPARATOR}(?P<secret>{_VALUE})"),
+    # password: "x", password => "x", password "x" and password is "x" in a sentence
+    _rule(
+        "sentence",
+        r"""\b(?:password|passwd|passphrase)(?:\\{0,3}[\"'])?
+            (?:[ \t]{0,8}(?:=>|->|:)[ \t]{0,8}|[ \t]{1,8}is[ \t]{1,8}|[ \t]{1,8}|\()
+            (?: \\{0,3}\"(?P<secret>[^\"\\\s]+) | \\{0,3}'(?P<quoted>[^'\\\s]+))""",
+    ),
+    # The same without quotes: only words with a digit, since other words say what is wrong with it
+    _rule(
+        "sentence-word",
+        r"""(?<!/)\b(?:password|passwd|passphrase)(?:[ \t]{0,8}(?:=>|->|:)[ \t]{0,8}|[ \t]{1,8}is[ \t]{1,8})
+            (?=[^\s0-9\"'(:]*[0-9])(?P<secret>[^\s\"'(:]{6,})""",
+    ),
     # -u user:password
     _rule(
         "user-and-password",
@@ -106,34 +122,46 @@ RULES: t.Sequence[Rule] = (
             | [^\s:\"']{{1,256}}:(?!\d{{1,10}}(?![^\s\"']))(?P<bare>[^\s\"']+))""",  # 1000:1000 are numbers of a user
         ignore_case=False,
     ),
-    _option("login", "login|rhc[ \\t]{1,8}connect|az", "-p"),
+    _option("login", "login|rhc[ \\t]{1,8}connect|az|twine|mongo", "-p"),
     _option("sshpass", "sshpass", "-p"),
     _option("user-add", "useradd|usermod|groupadd", "-p"),
-    _option("ldap", "ldap(?:search|add|modify|delete|passwd|whoami)", "-w"),
+    _option("ldap", "ldap(?:search|add|modify|delete|passwd|whoami)|ipa-client-install", "-w"),
+    _option("ssh-keygen", "ssh-keygen", "-N"),
     _option("archive", "zip|unzip|ipmitool", "-P"),
     _option("redis", "redis-cli", "-a"),
     _option("rhc", "rhc[ \\t]{1,8}connect", "-a"),
     # mysql -px: with a blank, what follows is the name of a database
     _rule(
         "attached",
-        rf"\b(?:mysql(?:dump|admin|import|check)?|mariadb(?:-dump|-admin)?|7za?)\b[^|;&\n]{{0,256}}?\s-p(?P<secret>{_VALUE})",
+        rf"\b(?:mysql(?:dump|admin|import|check)?|mariadb(?:-dump|-admin)?)\b[^|;&\n]{{0,256}}?\s-p(?P<secret>{_VALUE})",
         ignore_case=False,
     ),
+    _rule("7z", rf"\b7za?[ \t]{{1,8}}[a-z][^|;&\n]{{0,256}}?\s-p(?P<secret>{_VALUE})", ignore_case=False),
     # openssl -passin pass:x
     _rule("openssl", rf"-(?:pass|passin|passout)[ \t]{{1,8}}pass:(?P<secret>{_VALUE})"),
-    _rule("htpasswd", r"\bhtpasswd[ \t]{1,8}-\w{0,8}b\w{0,8}[ \t]{1,8}(?P<secret>[^|;&>\"'\n]+)"),
-    # echo user:x | chpasswd
+    _rule("htpasswd", r"\bhtpasswd[ \t]{1,8}-\w{0,8}b\w{0,8}[ \t]{1,8}(?P<secret>[^|;&>\n]+)"),
+    # usermod -p $(openssl passwd -6 x)
+    _rule("crypt", r"\b(?:openssl[ \t]{1,8}passwd|mkpasswd)[ \t]{1,8}(?!-stdin)(?P<secret>[^|;&>)`\n]+)"),
+    # rootpw x, rootpw --plaintext x in a kickstart file
+    _rule("kickstart", r"\brootpw[ \t]{1,8}(?:--\w{1,20}[ \t]{1,8}){0,4}(?P<secret>(?!--)\S+)"),
+    # echo user:x | chpasswd; the name begins a word, so that each word is read once
     _rule(
         "chpasswd",
-        r"(?<![\w.-])[\w.-]{1,64}:(?P<secret>[^\s\"'|]{1,256})[\"']?[ \t]{0,8}\|[ \t]{0,8}(?:sudo[ \t]{1,8})?chpasswd",
+        r"(?<![^\s\"'])[\w.-]{1,64}:(?P<secret>[^\s\"'|]{1,256})[\"']?[ \t]{0,8}"
+        r"\|[ \t]{0,8}(?:sudo[ \t]{1,8})?chpasswd",
     ),
     # echo x | podman login --password-stdin
     _rule(
         "piped",
-        r"\b(?:echo|printf)[ \t]{1,8}(?:-\w{1,4}[ \t]{1,8})?[\"']?(?P<secret>[^\s\"'|][^\"'|\n]{0,255})[\"']?[ \t]{0,8}"
-        r"\|[^|;&\n]{0,128}?(?:--password-stdin|passwd[ \t]{1,8}--stdin|--with-token|sudo[ \t]{1,8}-S)",
+        r"\b(?:echo|printf)[ \t]{1,8}(?:-\w{1,4}[ \t]{1,8})?(?:[\"']?%s(?:\\n)?[\"']?[ \t]{1,8})?"
+        r"[\"']?(?P<secret>[^\s\"'|][^\"'|\n]{0,255})[\"']?[ \t]{0,8}\|[^|;&\n]{0,128}?"
+        r"(?:--password-stdin|passwd[ \t]{1,8}--stdin|--with-token|sudo[ \t]{1,8}-S|\bkinit\b|\bcryptsetup\b)",
     ),
-    _rule("here-string", rf"(?:-stdin|chpasswd|--with-token)[ \t]{{0,8}}<<<[ \t]{{0,8}}(?P<secret>{_VALUE})"),
+    _rule(
+        "here-string",
+        rf"(?:-stdin|chpasswd|--with-token|\bkinit[ \t]{{1,8}}\S{{1,128}})[ \t]{{0,8}}<<<"
+        rf"[ \t]{{0,8}}(?P<secret>{_VALUE})",
+    ),
     # machine h login u password x, in one line or in several
     _rule("netrc", r"\b(?:login|machine|account)[ \t]{1,20}\S{1,256}[ \t]{1,20}password[ \t]{1,20}(?P<secret>\S+)"),
     _rule("netrc-line", r"^[ \t]{0,20}password[ \t]{1,20}(?P<secret>\S+)\s{0,20}$", ignore_case=False),
@@ -147,21 +175,41 @@ RULES: t.Sequence[Rule] = (
         r"(?P<secret>\S(?:.*\S)?)",
         ignore_case=False,
     ),
+    # ENV API_TOKEN x: the form without an equals sign
+    _rule(
+        "env",
+        rf"\bENV[ \t]{{1,8}}\w{{0,64}}?(?:{_NAME}|_PASS|_PWD|_PW|_KEY)[ \t]{{1,8}}(?P<secret>{_TO_END})",
+    ),
     # SOME_PASS=x, _KEY=x in capitals
     _rule(
         "variable",
         rf"(?:_PASS|_PWD|_PW|_PSW|_KEY|(?<![A-Za-z0-9_])PASS(?!=\d+(?!\S)))=(?P<secret>{_VALUE})",
         ignore_case=False,
     ),
+    # pass=x, bindpw=x, dbpass=x in small letters: neither a number of tests nor a path
+    _rule(
+        "short-name",
+        rf"(?<![A-Za-z0-9])(?:(?:db|bind|root|user|admin|ssh)?_?(?:pass|pwd|pw)|psk)=(?!\d{{1,9}}(?!\S)|[/.$])(?P<secret>{_VALUE})",
+    ),
+    # PrivateKey = x of WireGuard
+    _rule(
+        "wireguard",
+        rf"\b(?:Private|Preshared)Key[ \t]{{0,8}}=[ \t]{{0,8}}(?P<secret>{_B64}{{16,}}={{0,2}})",
+        ignore_case=False,
+    ),
     # some_token=x, token = x
     _rule(
         "assignment",
-        rf"""(?:{_NAME}|(?<![a-z0-9])_?auth(?=[ \t]{{0,8}}=[^\s0-9=]*[0-9=]))[ \t]{{0,8}}=[ \t]{{0,8}}
+        rf"""(?:{_NAME}|(?<![a-z0-9])_?auth(?=[ \t]{{0,8}}=[ \t]{{0,8}}[^\s0-9=]*[0-9=]))[ \t]{{0,8}}=[ \t]{{0,8}}
             (?P<secret>\\{{0,3}}\"[^\"\n]{{1,1024}}\" | \\{{0,3}}'[^'\n]{{1,1024}}'
             | (?:\\{{0,3}}[\"'])?(?:[^\s\"'&;\\]|\\[^\"'\n])+)""",
     ),
     # auth: x with the look of base64
     _rule("auth", rf"\b_?auth[ \t]{{0,8}}:[ \t]{{0,8}}(?={_B64}{{0,64}}[0-9=])(?P<secret>{_B64}{{12,}}={{0,2}})"),
+    # <password>x</password> in the settings of Maven
+    _rule("xml", rf"<[\w.:-]{{0,64}}?{_NAME}>[ \t]{{0,8}}(?P<secret>[^<\n]{{1,1024}})</"),
+    # A hash of a password, as in /etc/shadow
+    _rule("hash", r"\$(?:1|5|6|7|y|gy|2[abxy])\$[./A-Za-z0-9$=,]{20,}", ignore_case=False),
     # What the common forges and clouds give out, wherever it stands
     _rule(
         "token",
@@ -180,6 +228,10 @@ RULES: t.Sequence[Rule] = (
             | sk-[\w-]{20,}
             | SG\.[\w-]{16,}\.[\w-]{16,}
             | AT(?:ATT3|BB)[\w=-]{16,}
+            | (?<=hooks\.slack\.com/services/)[\w/]{20,}
+            # the password that the installer gives to kubeadmin
+            | (?<![_-])(?=[\w-]{0,22}[A-Z])(?=[\w-]{0,22}[a-z])(?=[\w-]{0,22}[0-9])
+              [A-Za-z0-9]{5}(?:-[A-Za-z0-9]{5}){3}(?![\w-])
             | AGE-SECRET-KEY-1[A-Z0-9]{16,}
         )""",
         ignore_case=False,
@@ -221,15 +273,17 @@ def masked(text: str) -> str:
     return text
 
 
-def masked_part(line: str, start: int = 0, end: int | None = None) -> str:
+def masked_part(line: str, start: int = 0, end: int | None = None, secrets: t.Sequence[Span] | None = None) -> str:
     """Return a part of one line, with what looks like a credential in the whole line replaced.
 
     The middle of a line that is longer than two windows is always replaced.
+
+    :param secrets: what :func:`secrets_in` returned for the line, if that is known
     """
     end = len(line) if end is None else end
     shown: list[str] = []
     place = start
-    for begins, ends in secrets_in(line):
+    for begins, ends in secrets_in(line) if secrets is None else secrets:
         if ends <= place or begins >= end:
             continue
         shown += (line[place : max(place, begins)], MASK)

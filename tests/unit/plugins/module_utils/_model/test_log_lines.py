@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model import log_lines, masking
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.log_lines import (
     LONGEST_LINE,
     LONGEST_LOG,
@@ -9,6 +10,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.log_lin
     MOST_LINES,
     lines_of,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.masking import Span, secrets_in
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +72,18 @@ def test_a_part_is_the_part_of_the_line_as_it_was_written():
 def test_the_lines_of_a_private_key_are_not_shown():
     shown = [line.shown() for line in lines_of("\n".join(("words", *KEY, "more")))]
     assert shown == ["words", *["***"] * 10, "-----END PRIVATE KEY-----", "more"]
+
+
+def test_credentials_in_a_long_line_are_looked_for_once(monkeypatch):
+    """A hostile build can write lines in which looking takes long, and each is shown in several parts."""
+    looked: list[str] = []
+
+    def counted(line: str) -> list[Span]:
+        looked.append(line)
+        return secrets_in(line)
+
+    monkeypatch.setattr(log_lines, "secrets_in", counted)
+    monkeypatch.setattr(masking, "secrets_in", counted)
+    line = lines_of("a" * LONGEST_LINE * 2)[0]
+    assert line.shown() == line.shown(0)
+    assert len(looked) == 1

@@ -62,6 +62,12 @@ def test_a_credential_is_not_shown(text):
     assert "***" in shown
 
 
+def test_the_password_of_kubeadmin_is_not_shown():
+    assert masked("kubeadmin XaB3c-bCd4e-fGh5i-jKl6m") == "kubeadmin ***"
+    for other in ("alpha-bravo-delta-gamma", "XaB3c-bCd4e-fGh5i-jKl6m-nOp7q", "8c1f6-4d52d-54a3b-0c7f1"):
+        assert masked(other) == other
+
+
 def test_every_rule_of_the_table_has_examples():
     assert set(EXAMPLES) == {rule.name for rule in RULES}
 
@@ -192,6 +198,7 @@ def test_a_file_in_base64_is_hidden_and_a_list_of_digests_is_not():
 UNITS = [
     *("a-a.", "password ", " --a-password", "login ", "http://a", 'password="', "token ", " -u a", "x-a-token"),
     *("-----BEGIN PRIVATE KEY-----", '"auth": ', "a:", "echo ", "cookie: '", "A"),
+    *("+a:", "7z ", "7z x", "htpasswd -b ", "<token>", "password is ", "ENV a", "echo %s "),
 ]
 
 
