@@ -116,7 +116,7 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
         impersonate_groups=_impersonated_groups(options, environment),
     )
     if connection.proxy and not _is_proxy(connection.proxy):
-        reason = "the proxy is none with an http:// or https:// address"
+        reason = "the proxy has no http:// or https:// address"
         raise Refused(_WHAT, reason, "Correct proxy, K8S_AUTH_PROXY, or the kubeconfig's proxy-url")
     return connection
 

@@ -365,8 +365,8 @@ def test_api_key_replaces_the_token_of_the_surrounding_cluster():
         ({"host": "https://api/a path", "api_key": "k"}, "host is not an address"),
         # Of the two libraries that look it up, one reads strasse, the other one xn--strae-oqa.
         ({"host": "https://stra\xdfe.example", "api_key": "k"}, "host is not an address"),
-        ({"host": "https://api", "api_key": "k", "proxy": "u:hunter2@proxy:3128"}, "the proxy is none with"),
-        ({"host": "https://api", "api_key": "k", "proxy": "socks5://u:hunter2@proxy"}, "the proxy is none with"),
+        ({"host": "https://api", "api_key": "k", "proxy": "u:hunter2@proxy:3128"}, "the proxy has no http"),
+        ({"host": "https://api", "api_key": "k", "proxy": "socks5://u:hunter2@proxy"}, "the proxy has no http"),
     ],
 )
 def test_half_of_a_credential_and_what_is_no_address_are_refused_without_quoting_them(options, reason):
