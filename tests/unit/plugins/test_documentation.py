@@ -51,7 +51,7 @@ WITHOUT_A_CLUSTER = {"evidence_report", "node_image_summary"}
 MODULES = [module for module in ALL if module not in WITHOUT_A_CLUSTER]
 VARIABLE = re.compile(r"variable E\((K8S_AUTH_\w+)\)")
 EXAMPLES_OF_TYPE: dict[str, tuple[str, t.Any]] = {
-    "str": ("one", "one"),
+    "str": ("https://text.example.com", "https://text.example.com"),
     "raw": ("/one", "/one"),
     "path": ("/one", "/one"),
     "bool": ("no", False),
