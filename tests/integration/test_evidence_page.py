@@ -172,8 +172,9 @@ def test_nothing_but_the_file_is_loaded_and_nothing_is_complained_of(page: Brows
 def test_hostile_texts_are_read_and_not_run(page: Browser) -> None:
     assert page.evaluate("window.broken") is None
     assert page.evaluate("document.querySelectorAll('script, img').length") == 0
-    assert HOSTILE in page.evaluate("document.querySelector('h1').textContent")
-    assert page.evaluate("document.querySelector('tr.unknown .evidence').textContent").count(HOSTILE) == 12
+    shown = HOSTILE.replace("\u2028", r"\u2028")  # what is not printable is shown as its escape
+    assert shown in page.evaluate("document.querySelector('h1').textContent")
+    assert page.evaluate("document.querySelector('tr.unknown .evidence').textContent").count(shown) == 12
 
 
 def test_what_slipped_through_would_not_run_either(page: Browser) -> None:
