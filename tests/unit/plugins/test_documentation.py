@@ -50,6 +50,8 @@ ALL = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("[a-z]*
 WITHOUT_A_CLUSTER = {"evidence_report", "node_image_summary"}
 MODULES = [module for module in ALL if module not in WITHOUT_A_CLUSTER]
 VARIABLE = re.compile(r"variable E\((K8S_AUTH_\w+)\)")
+EXAMPLES = {"proxy": ("http://proxy:3128", "http://proxy:3128")}
+"""Of options that have to be more than of their type."""
 EXAMPLES_OF_TYPE: dict[str, tuple[str, t.Any]] = {
     "str": ("https://text.example.com", "https://text.example.com"),
     "raw": ("/one", "/one"),
@@ -174,7 +176,7 @@ def test_a_documented_variable_takes_the_place_of_its_option(
 ) -> None:
     for name in [name for name in os.environ if name.startswith("K8S_AUTH_")]:
         monkeypatch.delenv(name)
-    text, value = EXAMPLES_OF_TYPE[CONNECTION[way[0]]["type"]]
+    text, value = EXAMPLES.get(way[0]) or EXAMPLES_OF_TYPE[CONNECTION[way[0]]["type"]]
     without = connection({})
 
     by_option = connection({way[0]: value if len(way) == 1 else {way[1]: value}})
