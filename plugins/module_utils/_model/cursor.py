@@ -24,6 +24,8 @@ from .sight import Sight
 VERSION = 5
 LONGEST = 32 << 20
 """Bytes of content that are unpacked; 2000 nodes have 3.5 MB."""
+MOST_VALUES = 2_000_000
+"""JSON values in it; those of 2000 nodes are a tenth of that."""
 DEEPEST = 60
 """Levels of nesting."""
 LATEST = 1e11
@@ -157,6 +159,8 @@ def _unpacked(text: str) -> bytes:
         content = unpacker.decompress(pairs[1::2], LONGEST)
     except zlib.error as error:
         raise ValueError(str(error)) from None
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > MOST_VALUES:
+        raise ValueError("it has too many values")
     if not unpacker.eof or unpacker.unused_data:
         raise ValueError("it is too long, or has no end")
     return content

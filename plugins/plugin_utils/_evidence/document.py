@@ -110,8 +110,8 @@ def file_name(doc: Document) -> str:
     """
     cluster = doc["cluster"]
     named = cluster["id"] or str(cluster["api_url"] or "").partition("://")[2] or f"host-{doc['host']}"
-    owner = hashlib.sha256(owner_of(doc).encode("utf-8", "backslashreplace")).hexdigest()[:_HASH]
-    return "-".join(("image-mode", _for_a_name(named), owner, _for_a_name(doc["pool"] or "nodes")))
+    owner = _hash(owner_of(doc))
+    return "-".join(("image-mode", _for_a_name(named), owner, _for_a_pool(doc["pool"] or "nodes")))
 
 
 def owner_of(doc: Document) -> str:
@@ -202,6 +202,16 @@ def _verdict(result: t.Mapping[str, t.Any], verdicts: t.Sequence[Verdict]) -> st
         raise NotAResult("it has no verdict")
     # Nobody was asked, so nothing is proven, whatever it says.
     return NONE if given == NONE else Verdict.UNKNOWN.value
+
+
+def _for_a_pool(pool: str) -> str:
+    """Return a pool's name for a file. One that does not fit gets a hash, so that no two pools share a file."""
+    name = _for_a_name(pool)
+    return name if name == pool else f"{name}-{_hash(str(pool))}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:_HASH]
 
 
 def _for_a_name(text: str) -> str:

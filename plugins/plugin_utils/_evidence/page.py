@@ -35,7 +35,7 @@ _WAYS = {
     "connection": "each node, over its own connection",
     "api": "only the operator's objects: a claim about the nodes, no proof",
 }
-_NUMBER = re.compile(r"(\d+)")
+_NUMBER = re.compile(r"([0-9]+)")
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
 _SHORT = len("sha256:") + 12
 
@@ -139,7 +139,9 @@ def _expectations(doc: Document) -> list[Expectation]:
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
     """Return what sorts worker-2 before worker-10."""
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in _NUMBER.split(name)]
+    parts = ((_NUMBER.fullmatch(part), part) for part in _NUMBER.split(name))
+    # By the number of digits first: Python refuses to convert very long numbers.
+    return [(bool(number), len(part.lstrip("0")) if number else 0, part) for number, part in parts]
 
 
 def _moment(time: str | None) -> str:

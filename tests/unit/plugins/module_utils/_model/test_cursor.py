@@ -7,9 +7,11 @@ import zlib
 
 import pytest
 from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.imagemode.openshift.plugins.module_utils._model import cursor as cursor_module
 from ansible_collections.imagemode.openshift.plugins.module_utils._model import node as node_model
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import (
     LONGEST,
+    MOST_VALUES,
     Cursor,
     Stillness,
     read_cursor,
@@ -169,6 +171,13 @@ def test_what_the_tests_below_spoil_could_be_read():
 )
 def test_what_cannot_be_read_means_listing_again(text):
     assert read_cursor(text) is None
+
+
+@pytest.mark.parametrize("value", [b"1,", b"[],", b"{},"])
+def test_a_cursor_of_many_values_is_not_read(value, monkeypatch):
+    """Some megabytes of small values would take ten seconds and a gigabyte."""
+    monkeypatch.setattr(cursor_module, "read_json", lambda dummy: pytest.fail("it was read"))
+    assert read_cursor(cursor_module._written(zlib.compress(b"[" + value * (MOST_VALUES + 1) + b"1]", 1))) is None
 
 
 def test_what_unpacks_to_more_than_fits_is_none():

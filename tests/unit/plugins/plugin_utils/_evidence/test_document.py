@@ -250,3 +250,9 @@ def test_a_report_is_of_the_api_that_was_asked_and_of_no_other() -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"cluster": 1}'])
 def test_a_file_that_is_no_report_is_nobodys(content: bytes) -> None:
     assert not is_report_of(owner_of(report_of()), content)
+
+
+def test_two_pools_whose_long_names_begin_alike_have_two_reports() -> None:
+    one, other = (file_name({**report_of(api_url="https://a"), "pool": "p" * 100 + end}) for end in "ab")
+    assert one != other
+    assert len(one) < 250

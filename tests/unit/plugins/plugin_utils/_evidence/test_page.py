@@ -257,3 +257,13 @@ def test_no_text_becomes_part_of_the_page(text: str) -> None:
     assert f"message {for_readers(text)}" in page.text
     assert page.style == HARMLESS.style
     assert all(c.isprintable() or c in "\n\t" for c in page.text + "".join(v for *_dummy, v in page.attributes))
+
+
+@pytest.mark.parametrize("name", ["9" * 6000, "worker-\u00b2", "\u00b2", "\u0663", "007"])
+def test_no_name_of_a_node_prevents_the_report(name: str) -> None:
+    """Python refuses to convert long numbers, and some digits are no decimal digits."""
+    result = saying("x")
+    result["nodes"][0]["name"] = name
+    result["nodes"][1]["name"] = f"{name}9"
+
+    assert name in page_of(result).text
