@@ -42,6 +42,9 @@ DENIAL = 60.0
 """Seconds for which a subject that was read before may be refused: what decides about it restarts, too."""
 BLIP = 5.0
 """The same for an optional subject: the wait goes on without it, so it is given up sooner, and is no outage."""
+_OVERRUN = 1.0
+"""Seconds beyond the deadline in which waiting events are still taken, so that a server that never pauses ends nothing
+late."""
 SILENCE = 330.0
 """Seconds after which a watch that says nothing is opened anew: longer than a window of the usual length, because one
 of a kind that does not change is silent for all that time. Bookmarks come only when something has changed since the
@@ -202,6 +205,9 @@ def _heard(events: queue.Queue[Event | Exception], span: _Span) -> t.Iterator[Ev
         yield event
         if events.empty():
             yield None
+        elif span.left < -_OVERRUN:
+            yield None  # what was taken is one moment; the next window begins behind it
+            return
 
 
 @dataclass(frozen=True)

@@ -554,3 +554,11 @@ def test_a_watch_may_report_the_same_object_for_ever(api, session):
     for dummy in range(300):
         api.keep(NODE, node("worker-0"))
     assert [changed(next(seen)) for dummy in range(300)] == [("worker-0", False)] * 300
+
+
+def test_a_server_that_never_pauses_does_not_prolong_a_window():
+    events: queue.Queue[t.Any] = queue.Queue()
+    for dummy in range(3):
+        events.put(watches.Reached("Node", "1"))
+    heard = watches._heard(events, watches._Span(time.monotonic() - 5))
+    assert list(heard) == [watches.Reached("Node", "1"), None]
