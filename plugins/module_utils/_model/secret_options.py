@@ -26,6 +26,8 @@ _HARMLESS = frozenset(
     )
 )  # fmt: skip
 """Fields of a kubeconfig that are shown. What is not among them is hidden: arguments, environment, extensions."""
+_STRUCTURES = frozenset(("clusters", "contexts", "exec", "users"))
+"""Fields that hold no text. Where they do all the same, it may be anything."""
 _URLS = frozenset(("proxy-url", "server"))
 _SECRET = frozenset(
     ("token", "password", "client-key-data", "id-token", "access-token", "refresh-token", "client-secret")
@@ -127,6 +129,9 @@ def _shown_part(part: t.Any) -> t.Any:
 def _shown_field(name: t.Any, value: t.Any) -> t.Any:
     if name in _URLS:
         return shown_url(value)
+    entries = value if isinstance(value, list) else [value]
+    if name in _STRUCTURES and not all(isinstance(entry, dict) for entry in entries):
+        return HIDDEN
     return _shown_part(value) if name in _HARMLESS else HIDDEN
 
 

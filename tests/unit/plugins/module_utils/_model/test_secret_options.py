@@ -78,3 +78,9 @@ def test_a_field_that_is_not_known_to_be_harmless_is_hidden_at_any_place(outer, 
 )
 def test_credentials_of_some_length_are_secret_wherever_they_are_quoted(given_: dict[str, t.Any], secrets: set[str]):
     assert secret_values(given_) == secrets
+
+
+@pytest.mark.parametrize("field", ["clusters", "contexts", "exec", "users"])
+@pytest.mark.parametrize("value", ["hunter2hunter2", ["hunter2hunter2"]])
+def test_a_text_in_the_place_of_a_structure_is_hidden(field, value):
+    assert "hunter2" not in str(shown_kubeconfig({field: value}))
