@@ -14,6 +14,8 @@ from .resources import ObjectRef
 
 FATAL = "fatal"
 """Stands for all findings that the public table calls fatal, where findings are named by their ids."""
+MAX_MESSAGE = 2000
+"""Bytes of a message in a result: it can quote a condition or a command of any length."""
 MAX_EVIDENCE = 2048
 """Bytes of evidence that one finding carries at most, and all findings of a node together."""
 
@@ -572,7 +574,7 @@ class Finding:
             "id": self.id,
             "severity": self.severity.value,
             "object": {"kind": self.object.kind, "namespace": self.object.namespace, "name": self.object.name},
-            "message": self.message,
+            "message": cut(self.message, MAX_MESSAGE),
             "evidence": cut(self.evidence, MAX_EVIDENCE),
             "remedy": self.remedy,
         }

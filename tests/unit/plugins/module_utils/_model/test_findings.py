@@ -107,3 +107,8 @@ def test_a_cut_text_has_no_half_characters(text, limit, shown):
 )
 def test_what_a_node_said_is_shown_without_control_characters_and_not_at_any_length(text, shown):
     assert legible(text) == shown
+
+
+def test_a_message_that_quotes_a_text_of_any_length_is_cut_in_a_result():
+    finding = Finding("node.image_staged", ObjectRef("Node", "worker-0"), "x" * 10_000_000)
+    assert len(finding.as_result()["message"].encode()) <= 2000 + len("...")
