@@ -21,7 +21,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from .._errors import Refused
-from .._model.json_text import read_json
+from .._model.json_text import most_values, read_json
 from .._model.resources import FIELD_MANAGER, Kind, Object
 from .._model.served_object import checked_items, checked_object, text_of
 from .connection import Connection, connect
@@ -514,20 +514,16 @@ def _text_in(answer: t.Mapping[str, t.Any], name: str) -> str:
 
 def weight_of(content: bytes) -> int:
     """Return what JSON weighs where much of it is kept: its bytes, or more if it has many small values."""
-    return max(len(content), _LEAST_WEIGHT * _most_values(content))
+    return max(len(content), _LEAST_WEIGHT * most_values(content))
 
 
-def _most_values(content: bytes) -> int:
-    """Return an upper bound of the number of JSON values: characters within texts are counted as well."""
-    return sum(map(content.count, (b",", b"[", b"{")))
-
-
-def read_object(content: bytes, most_values: int) -> Object:
+def read_object(content: bytes, limit: int) -> Object:
     """Return the JSON object of a response.
 
+    :param limit: JSON values that it may have
     :raises ValueError: it is none, or would need far more memory than a real one
     """
-    if _most_values(content) > most_values:
+    if most_values(content) > limit:
         raise ValueError("it has too many values")
     try:
         text = content.decode()

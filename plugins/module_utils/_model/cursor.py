@@ -18,7 +18,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from .findings import FINDINGS
-from .json_text import read_json
+from .json_text import most_values, read_json
 from .sight import Sight
 
 VERSION = 5
@@ -159,7 +159,7 @@ def _unpacked(text: str) -> bytes:
         content = unpacker.decompress(pairs[1::2], LONGEST)
     except zlib.error as error:
         raise ValueError(str(error)) from None
-    if content.count(b",") + content.count(b"[") + content.count(b"{") > MOST_VALUES:
+    if most_values(content) > MOST_VALUES:
         raise ValueError("it has too many values")
     if not unpacker.eof or unpacker.unused_data:
         raise ValueError("it is too long, or has no end")
