@@ -20,7 +20,7 @@ LEAST_KILLED = 90
 
 _MODEL = Path("plugins/module_utils/_model")
 _TESTS = Path("tests/unit/plugins/module_utils/_model")
-_CHANGED = ("verdict", "deployment", "image_reference", "deviation")
+_CHANGED = ("proof/verdict", "proof/deployment", "registry/image_reference", "proof/deviation")
 _NEEDED = (_MODEL, _TESTS, Path("tests/unit/plugins/api_objects.py"))
 
 # Without the conftest, which brings all of Ansible along: the model is standard library, and a change costs a process.
@@ -77,6 +77,11 @@ def _lay_out(tree: Tree, folder: Path) -> None:
         collection=tree.collection.relative_to(tree.root),
         model=_MODEL,
         changed="\n".join(f"    */{_MODEL.name}/{name}.py" for name in _CHANGED),
-        tests="\n".join(f"    {tree.collection.relative_to(tree.root)}/{_TESTS}/test_{name}.py" for name in _CHANGED),
+        tests="\n".join(f"    {tree.collection.relative_to(tree.root)}/{_test_of(name)}" for name in _CHANGED),
     )
     (folder / "setup.cfg").write_text(settings, encoding="utf-8")
+
+
+def _test_of(name: str) -> Path:
+    folder, file = name.split("/")
+    return _TESTS / folder / f"test_{file}.py"

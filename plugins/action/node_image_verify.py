@@ -12,12 +12,12 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._cluster.exec import MAX_STDOUT
-from ..module_utils._cluster.transport import STATUS
+from ..module_utils._cluster.transports.transport import STATUS
 from ..module_utils._errors import Refused
-from ..module_utils._model.deviation import Allowed
 from ..module_utils._model.findings import legible
 from ..module_utils._model.printable import all_printable
-from ..module_utils._model.verdict import Answer, Expected, Verdict
+from ..module_utils._model.proof.deviation import Allowed
+from ..module_utils._model.proof.verdict import Answer, Expected, Verdict
 from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
 from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
 from ..module_utils._options import CONNECTION

@@ -6,16 +6,16 @@ from __future__ import annotations
 import typing as t
 
 from ._cluster.session import Session
-from ._model.build_attempts import Attempt
-from ._model.build_diagnosis import Diagnosis
-from ._model.capabilities import desired_version
-from ._model.deployment import Deployment
+from ._model.build.attempts import Attempt
+from ._model.build.diagnosis import Diagnosis
 from ._model.findings import Finding, Severity
-from ._model.machineosbuild import MachineOSBuild
-from ._model.machineosconfig import MachineOSConfig
-from ._model.node import NodeState
-from ._model.resources import CLUSTER_VERSION, INFRASTRUCTURE, SELF_SUBJECT_REVIEW, Object
-from ._model.verdict import Expected, NodeVerdict
+from ._model.objects.machineosbuild import MachineOSBuild
+from ._model.objects.machineosconfig import MachineOSConfig
+from ._model.objects.node import NodeState
+from ._model.objects.release import desired_version
+from ._model.objects.resources import CLUSTER_VERSION, INFRASTRUCTURE, SELF_SUBJECT_REVIEW, Object
+from ._model.proof.deployment import Deployment
+from ._model.proof.verdict import Expected, NodeVerdict
 
 SCHEMA_VERSION = "1.0"
 

@@ -206,7 +206,7 @@ diff:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._model.pool import WantedPool
+from ..module_utils._model.objects.machineconfigpool import WantedPool
 from ..module_utils._operation.apply_pool import Ask, apply_pool
 from ..module_utils._options import POOL, STATE, new_module
 

@@ -363,9 +363,9 @@ cursor:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._operation.await_rollout import Ask, await_rollout
-from ..module_utils._operation.window import limits_of
+from ..module_utils._operation.wait_for_rollout import Ask, await_rollout
 from ..module_utils._options import POOL, WAIT, new_module
+from ..module_utils._wait.window import limits_of
 
 
 def main() -> None:

@@ -254,7 +254,7 @@ diff:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._model.machineosconfig import WantedConfig
+from ..module_utils._model.objects.machineosconfig import WantedConfig
 from ..module_utils._operation.apply_machineosconfig import Ask, apply_machineosconfig
 from ..module_utils._options import POOL, STATE, new_module
 

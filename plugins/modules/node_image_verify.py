@@ -450,7 +450,7 @@ nodes:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._model.verdict import Verdict
+from ..module_utils._model.proof.verdict import Verdict
 from ..module_utils._operation.select_nodes import Selection
 from ..module_utils._operation.verify_nodes import Ask, verify_nodes
 from ..module_utils._options import Options, new_module

@@ -200,7 +200,7 @@ diff:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._model.resources import OPERATOR_NAMESPACE
+from ..module_utils._model.objects.resources import OPERATOR_NAMESPACE
 from ..module_utils._operation.apply_secret import Ask, apply_secret, wanted_credentials
 from ..module_utils._options import STATE, new_module
 

@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import as_line
-from ..module_utils._model.sight import AWAY
+from ..module_utils._wait.outage import AWAY
 
 display = Display()
 

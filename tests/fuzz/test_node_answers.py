@@ -17,9 +17,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     Output,
     run_in_container,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.framed import read_framed
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug_frame import read_framed
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
     Answer,
     Expected,
     NodeVerdict,

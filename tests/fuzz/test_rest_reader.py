@@ -30,9 +30,12 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     read_object,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_attempts import Attempt, Container
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import NODE, SELF_SUBJECT_REVIEW
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.served_object import checked_object
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import Attempt, Container
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
+    NODE,
+    SELF_SUBJECT_REVIEW,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.served_object import checked_object
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     build_pod,
     container_status,

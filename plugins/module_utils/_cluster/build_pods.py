@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .._errors import Refused
-from .._model.resources import OPERATOR_NAMESPACE, POD, Object
+from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object
 from .session import Session
 from .watch import Subject
 

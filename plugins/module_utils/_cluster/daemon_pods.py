@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .._model.resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, POD, Object, metadata_of
+from .._model.objects.resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, POD, Object, metadata_of
 from .session import Session
 
 CONTAINER = DAEMON_CONTAINER

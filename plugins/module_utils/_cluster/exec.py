@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from .._model.findings import legible
 from .._model.json_text import read_json
-from .._model.resources import POD
+from .._model.objects.resources import POD
 from .connection import Connection
 from .dial import open_stream
 from .exit_status import read_exit_status

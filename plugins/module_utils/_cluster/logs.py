@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from .._errors import Refused
-from .._model.build_attempts import Attempt, Container, attempts
-from .._model.resources import OPERATOR_NAMESPACE, POD, Object, metadata_of
+from .._model.build.attempts import Attempt, Container, attempts
+from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object, metadata_of
 from .build_pods import pods_subject
 from .lines import LineSplitter
 from .log_folder import LogFile, LogFolder, Place, without_times

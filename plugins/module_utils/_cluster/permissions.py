@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._model.resources import SELF_SUBJECT_ACCESS_REVIEW
+from .._model.objects.resources import SELF_SUBJECT_ACCESS_REVIEW
 from .session import ApiError, Session, Unreachable
 
 

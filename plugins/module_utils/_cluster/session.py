@@ -22,8 +22,8 @@ from urllib.parse import urlencode
 
 from .._errors import Refused
 from .._model.json_text import most_values, read_json
-from .._model.resources import FIELD_MANAGER, Kind, Object
-from .._model.served_object import checked_items, checked_object, text_of
+from .._model.objects.resources import FIELD_MANAGER, Kind, Object
+from .._model.objects.served_object import checked_items, checked_object, text_of
 from .connection import Connection, connect
 from .response_body import ApiResponse, ResponseLimits, ResponseTooLarge, meter_connections
 

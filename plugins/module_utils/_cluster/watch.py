@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from .._errors import Refused
-from .._model.resources import Kind, Object
-from .._model.served_object import checked_object, text_of
+from .._model.objects.resources import Kind, Object
+from .._model.objects.served_object import checked_object, text_of
 from .lines import LineSplitter
 from .response_body import ApiResponse
 from .session import (

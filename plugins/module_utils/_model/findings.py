@@ -10,7 +10,7 @@ import enum
 import typing as t
 from dataclasses import dataclass, replace
 
-from .resources import ObjectRef
+from .objects.resources import ObjectRef
 
 FATAL = "fatal"
 """Stands for all findings that the public table calls fatal, where findings are named by their ids."""

@@ -8,11 +8,11 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from .node import NodeState
-from .pool import ROLE_LABEL
+from .objects.machineconfigpool import ROLE_LABEL
+from .objects.node import NodeState
+from .objects.resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, Object, labels_of
 from .printable import all_printable
-from .resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, Object, labels_of
-from .verdict import Expected
+from .proof.verdict import Expected
 
 Variables = dict[str, t.Any]
 

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model import machineosconfig as model
-from .._model.credentials import KEYS
-from .._model.machineosbuild import CONFIG_LABEL, MachineOSBuild, build_before_mark
-from .._model.machineosconfig import MachineOSConfig, WantedConfig
-from .._model.push_spec import why_pool_would_hang, why_push_would_hang
-from .._model.resources import BUILD_BEFORE, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object
+from .._model.objects import machineosconfig as model
+from .._model.objects.machineosbuild import CONFIG_LABEL, MachineOSBuild, build_before_mark
+from .._model.objects.machineosconfig import MachineOSConfig, WantedConfig
+from .._model.objects.resources import (
+    BUILD_BEFORE,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    OPERATOR_NAMESPACE,
+    SECRET,
+    Object,
+)
+from .._model.registry.credentials import KEYS
+from .._model.registry.push_spec import why_pool_would_hang, why_push_would_hang
 from .._result import config_result, read_cluster, result, served
 from .need_consent import need_consent
 from .planned_again import planned_again

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model import machineosconfig
-from .._model import pool as model
-from .._model.pool import BUILT_IN, Pool, WantedPool, in_two_pools, who_moves
-from .._model.push_spec import why_pool_would_hang
-from .._model.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
+from .._model.objects import machineconfigpool as model
+from .._model.objects import machineosconfig
+from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, in_two_pools, who_moves
+from .._model.objects.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
+from .._model.registry.push_spec import why_pool_would_hang
 from .._result import read_cluster, result, served
 from .planned_again import planned_again
 from .read_members import find_pool_members

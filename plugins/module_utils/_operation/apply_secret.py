@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model import credentials as model
-from .._model.credentials import Content, Credential, Credentials
-from .._model.machineosconfig import MachineOSConfig
-from .._model.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
+from .._model.objects.machineosconfig import MachineOSConfig
+from .._model.objects.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
+from .._model.registry import credentials as model
+from .._model.registry.credentials import Content, Credential, Credentials
 from .._result import read_cluster, result
 from .planned_again import planned_again
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import Refused
-from .._model.verdict import NodeVerdict, Verdict, summarize, worst
+from .._model.proof.verdict import NodeVerdict, Verdict, summarize, worst
 
 
 def concluded(judged: t.Sequence[NodeVerdict]) -> dict[str, t.Any]:

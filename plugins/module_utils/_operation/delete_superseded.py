@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model import machineosconfig
-from .._model.capabilities import capabilities_of, desired_version
-from .._model.machineosbuild import POOL_LABEL, MachineOSBuild
-from .._model.machineosconfig import MachineOSConfig
-from .._model.node import NodeState, Phase, Target
-from .._model.pool import Pool, members
-from .._model.resources import (
+from .._model.build.superseded import mark_patch, marked, taken_instead
+from .._model.objects import machineosconfig
+from .._model.objects.machineconfigpool import Pool, members
+from .._model.objects.machineosbuild import POOL_LABEL, MachineOSBuild
+from .._model.objects.machineosconfig import MachineOSConfig
+from .._model.objects.node import NodeState, Phase, Target
+from .._model.objects.release import capabilities_of, desired_version
+from .._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
@@ -27,8 +28,7 @@ from .._model.resources import (
     Object,
     metadata_of,
 )
-from .._model.rollout import pool_image
-from .._model.superseded import mark_patch, marked, taken_instead
+from .._model.rollout.progress import pool_image
 from .._result import read_cluster, result
 from .need_consent import need_consent
 from .planned_again import planned_again

@@ -12,17 +12,17 @@ import typing as t
 
 from .._cluster.session import Forbidden, Session
 from .._errors import Refused
-from .._model.expectation import (
+from .._model.objects.machineconfigpool import Pool
+from .._model.objects.machineosbuild import POOL_LABEL
+from .._model.objects.machineosconfig import that_serves
+from .._model.objects.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
+from .._model.proof.expectation import (
     EXPECTATION_FORBIDDEN,
     EXPECTED_OF_NOBODY,
     expected_of_config,
     image_of_rendered_config,
 )
-from .._model.machineosbuild import POOL_LABEL
-from .._model.machineosconfig import that_serves
-from .._model.pool import Pool
-from .._model.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
-from .._model.verdict import Expected
+from .._model.proof.verdict import Expected
 
 
 def expected_by_option(expected_image: str, what: str) -> Expected:

@@ -13,17 +13,17 @@ from .._cluster.build_pods import pods_of_build
 from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model import machineosconfig as config_model
-from .._model.build_attempts import Attempt, last_failed
-from .._model.build_attempts import attempts as attempts_of
-from .._model.build_diagnosis import Diagnosis, diagnose
-from .._model.build_progress import BuildProgress, Outcome
-from .._model.capabilities import capabilities_of, desired_version
+from .._model.build.attempts import Attempt, last_failed
+from .._model.build.attempts import attempts as attempts_of
+from .._model.build.diagnosis import Diagnosis, diagnose
+from .._model.build.not_started import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
+from .._model.build.progress import BuildProgress, Outcome
 from .._model.findings import Finding
-from .._model.machineosbuild import BuildState, MachineOSBuild, last_words
-from .._model.machineosconfig import MachineOSConfig
-from .._model.missing_build import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
-from .._model.resources import (
+from .._model.objects import machineosconfig as config_model
+from .._model.objects.machineosbuild import BuildState, MachineOSBuild, last_words
+from .._model.objects.machineosconfig import MachineOSConfig
+from .._model.objects.release import capabilities_of, desired_version
+from .._model.objects.resources import (
     CLUSTER_OPERATOR,
     CLUSTER_VERSION,
     JOB,
@@ -37,9 +37,9 @@ from .._model.resources import (
     ObjectRef,
 )
 from .._result import failure_result
-from .confirm_build import is_unchanged
-from .follow import Look
-from .window import Window
+from .._wait.confirm_build import is_unchanged
+from .._wait.loop import Look
+from .._wait.window import Window
 
 READ_OUT = 1.0
 """Seconds that logs are given to come to their end when a build has ended while it was followed."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model.membership import CannotMove, Move, plan_moves
-from .._model.pool import BUILT_IN, Pool, WantedPool, new_object
-from .._model.resources import MACHINE_CONFIG_POOL, NODE
+from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, new_object
+from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE
+from .._model.rollout.membership import CannotMove, Move, plan_moves
 from .._result import read_cluster, result
 from .read_members import PoolMembers, find_pool_members, no_such_pool
 from .select_nodes import Selection, select_nodes

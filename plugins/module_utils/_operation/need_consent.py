@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .._errors import Refused
-from .._model.pool import Pool
+from .._model.objects.machineconfigpool import Pool
 
 
 def need_consent(what: str, pool: Pool, names: list[str], allowed: bool) -> list[str]:

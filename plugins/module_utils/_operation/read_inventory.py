@@ -13,11 +13,10 @@ from .._cluster.connection import connect
 from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
 from .._errors import Refused, attempt
-from .._model.expectation import EXPECTATION_FORBIDDEN, EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config
 from .._model.inventory import AskedCluster, Variables, environment_for, node_variables, own_name
-from .._model.machineosconfig import that_serves
-from .._model.pool import AmbiguousMembership, Pool, pool_of
-from .._model.resources import (
+from .._model.objects.machineconfigpool import AmbiguousMembership, Pool, pool_of
+from .._model.objects.machineosconfig import that_serves
+from .._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
@@ -25,7 +24,8 @@ from .._model.resources import (
     Object,
     labels_of,
 )
-from .._model.verdict import Expected
+from .._model.proof.expectation import EXPECTATION_FORBIDDEN, EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config
+from .._model.proof.verdict import Expected
 from .._options import CONNECTION
 from .._result import read_cluster
 from .expected_image import rendered_image

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from .._cluster.session import ApiError, Session, Unreachable
-from .._model.machineconfignode import MachineConfigNode
-from .._model.resources import MACHINE_CONFIG_NODE
+from .._model.objects.machineconfignode import MachineConfigNode
+from .._model.objects.resources import MACHINE_CONFIG_NODE
 
 
 def read_machine_config_nodes(session: Session) -> dict[str, MachineConfigNode]:

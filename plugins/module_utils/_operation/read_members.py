@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._errors import Refused
-from .._model.pool import Pool, members
-from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object
+from .._model.objects.machineconfigpool import Pool, members
+from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object
 
 
 @dataclass(frozen=True)

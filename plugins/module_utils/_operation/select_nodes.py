@@ -7,8 +7,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import Refused
-from .._model.label_selector import matches, parse_selector
-from .._model.resources import Object, labels_of, metadata_of
+from .._model.objects.label_selector import matches, parse_selector
+from .._model.objects.resources import Object, labels_of, metadata_of
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import Refused
-from .._model.expectation import EXPECTED_OF_NOBODY
 from .._model.findings import Finding, legible
-from .._model.resources import NODE, ObjectRef
-from .._model.verdict import Expected, NodeVerdict, Verdict, summarize, worst
+from .._model.objects.resources import NODE, ObjectRef
+from .._model.proof.expectation import EXPECTED_OF_NOBODY
+from .._model.proof.verdict import Expected, NodeVerdict, Verdict, summarize, worst
 from .._result import node_result, result_of
 from .expected_image import expected_by_inventory
 from .verify_answer import TRANSPORT, unread

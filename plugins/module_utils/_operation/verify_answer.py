@@ -9,10 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._model.deviation import Allowed
-from .._model.expectation import EXPECTED_OF_NOBODY
-from .._model.node import NodeState
-from .._model.verdict import Answer, Expected, NodeVerdict, Verdict, expected_from_a_cache, in_no_pool, judge
+from .._model.objects.node import NodeState
+from .._model.proof.deviation import Allowed
+from .._model.proof.expectation import EXPECTED_OF_NOBODY
+from .._model.proof.verdict import Answer, Expected, NodeVerdict, Verdict, expected_from_a_cache, in_no_pool, judge
 from .._result import node_result, result_of
 from .conclude import concluded, refusal
 

@@ -8,21 +8,21 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from .._cluster.auto import Auto
-from .._cluster.claims import Claims
-from .._cluster.oc_debug import OcDebug
-from .._cluster.pod_exec import PodExec
 from .._cluster.session import Session
-from .._cluster.transport import Claim, Transport, Word
+from .._cluster.transports.oc_debug import OcDebug
+from .._cluster.transports.pod_exec import PodExec
+from .._cluster.transports.reported_state import Claims
+from .._cluster.transports.selection import Auto
+from .._cluster.transports.transport import Claim, Transport, Word
 from .._errors import Refused
-from .._model.deviation import Allowed
-from .._model.expectation import EXPECTED_OF_NOBODY
 from .._model.findings import Finding
-from .._model.machineconfignode import MachineConfigNode
-from .._model.node import NodeState
-from .._model.pool import AmbiguousMembership, Pool, in_two_pools, members, pool_of
-from .._model.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
-from .._model.verdict import Expected, NodeVerdict, Verdict, in_no_pool, judge, judge_claim
+from .._model.objects.machineconfignode import MachineConfigNode
+from .._model.objects.machineconfigpool import AmbiguousMembership, Pool, in_two_pools, members, pool_of
+from .._model.objects.node import NodeState
+from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
+from .._model.proof.deviation import Allowed
+from .._model.proof.expectation import EXPECTED_OF_NOBODY
+from .._model.proof.verdict import Expected, NodeVerdict, Verdict, in_no_pool, judge, judge_claim
 from .._result import node_result, read_account, read_cluster, result
 from .conclude import concluded, refusal
 from .expected_image import expected_by_option, expected_of_pool

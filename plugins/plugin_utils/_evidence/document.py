@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ...module_utils._model.json_text import read_json
 from ...module_utils._model.printable import all_printable
-from ...module_utils._model.verdict import Verdict, summarize, worst
+from ...module_utils._model.proof.verdict import Verdict, summarize, worst
 
 SCHEMA_VERSION = "1.0"
 """That of the results that a report repeats. The first number changes when a reader would have to."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import Kind
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import Kind
 from ansible_collections.imagemode.openshift.tests.unit.plugins.merge_patch import merged
 
 OLDEST_VERSION = 50

@@ -17,21 +17,21 @@ import pytest
 import yaml
 from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import ModuleDocFragment
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_attempts import attempts
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build_diagnosis import diagnose
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.deployment import read_status
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.diagnosis import diagnose
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import Rollout
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deployment import read_status
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
     Expected,
     NodeVerdict,
     Verdict,
     summarize,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.await_rollout import rollout_result
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress import Rollout
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_rollout import rollout_result
 from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import (
     build_result,

@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.deviation import Allowed
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import NodeState
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import Allowed
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
     Answer,
     Expected,
     Verdict,

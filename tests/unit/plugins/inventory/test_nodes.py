@@ -18,7 +18,7 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import inventory_loader
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,

@@ -8,23 +8,23 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.credentials import Credential
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.cursor import Cursor, read_cursor
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import WantedConfig
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import WantedPool
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Verdict
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import WantedPool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Verdict
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.registry.credentials import Credential
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation import (
     apply_machineosconfig,
     apply_pool,
     apply_secret,
-    await_build,
-    await_rollout,
     delete_superseded,
     label_nodes,
     verify_nodes,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation import wait_for_build as await_build
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation import wait_for_rollout as await_rollout
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.window import Limits
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import auth
 from ansible_collections.imagemode.openshift.tests.unit.plugins.module_run import MODULES, run_module
 

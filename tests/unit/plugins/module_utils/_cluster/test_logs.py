@@ -13,7 +13,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.lines
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import LogFolder, Place
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import BuildLogs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import POD
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import POD
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import NOON, build_pod, container_status
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, Reply, forbidden, refusal
 from ansible_collections.imagemode.openshift.tests.unit.plugins.raw_server import RawServer

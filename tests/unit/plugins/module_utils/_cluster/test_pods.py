@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.build_pods import pods_of_build
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.daemon_pods import daemon_pods
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import POD
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import POD
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import daemon_pod
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden
 

@@ -26,7 +26,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, Subject, watch
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     NODE,
     POD,
     SELF_SUBJECT_REVIEW,

@@ -20,7 +20,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     open_session,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_CONFIG,
     NODE,

@@ -25,7 +25,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch
     watch,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,

@@ -15,7 +15,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.finding
     legible,
     sharing,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
 
 NODE = ObjectRef("Node", "worker-0")
 TABLE = Path(findings.__file__)

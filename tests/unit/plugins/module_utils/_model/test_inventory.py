@@ -21,7 +21,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.invento
     the_cluster,
     to_cache,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Expected
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Expected
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import digest_of, image_of, node
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -5,8 +5,8 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosconfig import WantedConfig
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,

@@ -5,8 +5,8 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import WantedPool
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import WantedPool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_CONFIG,
     NODE,

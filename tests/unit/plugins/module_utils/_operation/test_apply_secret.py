@@ -7,12 +7,15 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.credentials import Credential, of_secret
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CREATED_BY,
     MACHINE_OS_CONFIG,
     OURS,
     SECRET,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.registry.credentials import (
+    Credential,
+    of_secret,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_secret import (
     Ask,

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,

@@ -4,13 +4,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import node_variables
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.pool import Pool
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Expected
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Expected
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.expected_image import (
     expected_by_inventory,
     expected_by_option,

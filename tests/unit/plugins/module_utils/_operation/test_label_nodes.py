@@ -5,7 +5,10 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import MACHINE_CONFIG_POOL, NODE
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
+    MACHINE_CONFIG_POOL,
+    NODE,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.label_nodes import Ask, label_nodes
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (

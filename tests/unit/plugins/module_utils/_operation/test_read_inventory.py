@@ -6,7 +6,7 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import AskedCluster
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG,
     MACHINE_CONFIG_POOL,

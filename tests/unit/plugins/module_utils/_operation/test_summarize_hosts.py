@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.deviation import NOTHING_ALLOWED
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Answer, Expected
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import NOTHING_ALLOWED
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer, Expected
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.summarize_hosts import (
     HostAnswer,
     summarize_hosts,

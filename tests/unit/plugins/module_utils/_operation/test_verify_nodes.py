@@ -5,14 +5,14 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import pod_exec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
     ExecRefused,
     ExecTimedOut,
     Output,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG,
     MACHINE_CONFIG_NODE,
@@ -22,7 +22,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.resourc
     NODE,
     POD,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.verdict import Verdict
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Verdict
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation import verify_nodes as operation
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import Ask

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils import _result
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.machineosbuild import MachineOSBuild
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.node import count_phases
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import count_phases
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import config_result
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
     SCHEMA,

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A namespace of our own for one run's debug pods, and the sweep of those that dead runs left.
+
+One is swept when it is ours (label, annotation and the name that a run generates) and its run is over for certain: its
+process is one of this machine and gone, or its lifetime is over, by the clock of the API server, which stamped both it
+and the namespace of the run that looks. So a run that goes on elsewhere is never disturbed, whatever the clocks of the
+controllers say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import time
+import typing as t
+from datetime import datetime, timedelta
+
+from ..._errors import Refused
+from ..._model.objects.resources import (
+    CREATED_BY,
+    NAMESPACE,
+    OURS,
+    OWN_PREFIX,
+    SERVICE_ACCOUNT,
+    Object,
+    annotations_of,
+    is_ours,
+    metadata_of,
+)
+from ..process_identity import is_gone, this_process
+from ..session import Session
+
+_NAME = "imagemode-debug-"
+_GENERATED = re.compile(rf"{_NAME}[0-9a-f]{{10}}")
+LABEL = OWN_PREFIX + "debug-run"
+_LIFETIME = OWN_PREFIX + "lifetime"
+_PROCESS = OWN_PREFIX + "process"
+_POD_SECURITY = "pod-security.kubernetes.io/"
+_READY_WITHIN = 30.0
+
+
+@contextlib.contextmanager
+def debug_namespace(session: Session, lifetime: float) -> t.Iterator[str]:
+    """Yield the name of a new namespace in which privileged pods may run, and remove it whatever happens.
+
+    Before that, the namespaces of dead runs are removed.
+
+    :param lifetime: seconds after which the run is over for certain
+    :raises Refused: it cannot be created
+    """
+    created = session.create(NAMESPACE, _namespace(lifetime))
+    meta = metadata_of(created)
+    name = str(meta["name"])
+    try:
+        _sweep(session, created)
+        _await_account(session, name)
+        yield name
+    finally:
+        session.delete(NAMESPACE, name, uid=str(meta["uid"]))
+
+
+def _namespace(lifetime: float) -> Object:
+    privileged = {_POD_SECURITY + mode: "privileged" for mode in ("enforce", "audit", "warn")}
+    return {
+        "apiVersion": NAMESPACE.api_version,
+        "kind": NAMESPACE.name,
+        "metadata": {
+            "name": f"{_NAME}{secrets.token_hex(5)}",
+            "labels": {LABEL: "true", **privileged, "security.openshift.io/scc.podSecurityLabelSync": "false"},
+            "annotations": {
+                CREATED_BY: OURS,
+                _LIFETIME: str(int(lifetime) + 1),
+                _PROCESS: this_process(),
+                # Without it the cluster's default node selector would keep pods off some nodes.
+                "openshift.io/node-selector": "",
+            },
+        },
+    }
+
+
+def _sweep(session: Session, own: Object) -> None:
+    """Remove what dead runs left; what cannot be removed now is left to the next run."""
+    with contextlib.suppress(Refused):
+        for other in session.list(NAMESPACE, label_selector=f"{LABEL}=true").items:
+            meta = metadata_of(other)
+            if meta["uid"] != metadata_of(own)["uid"] and not meta.get("deletionTimestamp") and is_dead(other, own):
+                session.delete(NAMESPACE, str(meta["name"]), uid=str(meta["uid"]))
+
+
+def is_dead(other: Object, own: Object) -> bool:
+    """Whether a namespace is of a run of ours that is over for certain.
+
+    Labels and annotations can be copied to any namespace; its name is fixed when it is created.
+    """
+    if not (is_ours(other) and _GENERATED.fullmatch(str(metadata_of(other).get("name", "")))):
+        return False
+    return is_gone(annotations_of(other).get(_PROCESS, "")) or _is_over(other, own)
+
+
+def _is_over(other: Object, own: Object) -> bool:
+    try:
+        began, now = (_moment(metadata_of(each)["creationTimestamp"]) for each in (other, own))
+        return began + timedelta(seconds=int(annotations_of(other)[_LIFETIME])) < now
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return False
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _await_account(session: Session, namespace: str) -> None:
+    """Wait until pods can be created: the account that they run as is made after the namespace."""
+    deadline = time.monotonic() + _READY_WITHIN
+    while session.find(SERVICE_ACCOUNT, "default", namespace) is None:
+        if time.monotonic() > deadline:
+            raise Refused(
+                f"use Namespace {namespace}",
+                "its ServiceAccount default is not made",
+                "See whether kube-controller-manager works",
+            )
+        session.sleep(0.2)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which attempts did a build make, and which of their containers says why it failed?
+
+The Job starts a pod an attempt, four at most, and keeps those that failed; the builder runs in container image-build
+(operator.md 2.4).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..objects.resources import Object, metadata_of
+
+BUILDER = "image-build"
+"""The container that runs buildah; what the others say of a failure is only that it failed."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of an attempt."""
+
+    name: str
+    running: bool
+    ended: bool
+    exit_code: int
+    reason: str
+    message: str
+    started: str
+    finished: str
+
+    @property
+    def has_log(self) -> bool:
+        """Whether there is a log to read."""
+        return self.running or (self.ended and bool(self.started))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One pod of a build's Job."""
+
+    number: int
+    pod: str
+    uid: str
+    reason: str
+    """Why the pod itself was ended, as in ``Evicted``; empty in most cases."""
+    message: str
+    started: str
+    containers: tuple[Container, ...]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return bool(self.reason) or (bool(self.containers) and all(c.ended for c in self.containers))
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether everything in it has ended well."""
+        return self.ended and not self.reason and not any(c.exit_code for c in self.containers)
+
+    @property
+    def telling(self) -> Container | None:
+        """The container that tells how the attempt went: the builder, unless only another one failed."""
+        failed = [c for c in self.containers if c.ended and c.exit_code]
+        candidates = failed or list(self.containers)
+        return next((c for c in candidates if c.name == BUILDER), candidates[0] if candidates else None)
+
+    def as_result(self) -> dict[str, t.Any]:
+        """Return the shape that results show; what has not happened yet is None."""
+        container = self.telling
+        over = container is not None and container.ended
+        return {
+            "pod": self.pod,
+            "started": self.started or None,
+            "finished": (container.finished or None) if container and over else None,
+            "exit_code": container.exit_code if container and over else None,
+            "reason": self.reason or ((container.reason or None) if container and over else None),
+        }
+
+
+def attempts(pods: t.Iterable[Object], since: str = "") -> list[Attempt]:
+    """Return the attempts in their order.
+
+    :param since: when the build was created; a pod that is older is another build's of the same name
+    """
+    in_order = sorted(
+        pods, key=lambda pod: (str(metadata_of(pod).get("creationTimestamp", "")), metadata_of(pod)["name"])
+    )
+    own = [pod for pod in in_order if str(metadata_of(pod).get("creationTimestamp", "")) >= since]
+    return [_attempt(number, pod) for number, pod in enumerate(own, 1)]
+
+
+def last_failed(made: t.Sequence[Attempt]) -> Attempt | None:
+    """Return the newest attempt that failed."""
+    return next((a for a in reversed(made) if a.reason or (a.telling and a.telling.exit_code)), None)
+
+
+def _attempt(number: int, pod: Object) -> Attempt:
+    status, meta = pod.get("status") or {}, metadata_of(pod)
+    states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    return Attempt(
+        number=number,
+        pod=meta["name"],
+        uid=meta.get("uid", ""),
+        reason=str(status.get("reason") or ""),
+        message=str(status.get("message") or ""),
+        started=str(status.get("startTime") or meta.get("creationTimestamp") or ""),
+        containers=tuple(_container(state) for state in states),
+    )
+
+
+def _exit_code(value: t.Any) -> int:
+    """Return an exit code; what is no number is that of a failure."""
+    return value if isinstance(value, int) else int(value is not None)
+
+
+def _container(status: Object) -> Container:
+    state = status.get("state") or {}
+    ended = state.get("terminated") or {}
+    return Container(
+        name=str(status.get("name", "")),
+        running="running" in state,
+        ended=bool(ended),
+        exit_code=_exit_code(ended.get("exitCode")),
+        reason=str(ended.get("reason") or ""),
+        message=str(ended.get("message") or ""),
+        started=str(ended.get("startedAt") or (state.get("running") or {}).get("startedAt") or ""),
+        finished=str(ended.get("finishedAt") or ""),
+    )

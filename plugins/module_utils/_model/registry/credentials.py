@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which registries does a pull secret open, and what is to be written so that it opens those that are wanted?
+
+A Secret can hold more than is understood here, and more than we were asked to change. All of that keeps its text.
+Nothing here ever shows a password: what leaves is a host and, where the credential tells it, when it expires.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ..json_text import read_json
+from ..objects.resources import CREATED_BY, OURS, Object
+from .json_members import read_members, write_members
+
+DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
+DOCKERCFG = "kubernetes.io/dockercfg"
+KEYS = {DOCKERCONFIGJSON: ".dockerconfigjson", DOCKERCFG: ".dockercfg"}
+"""Type of Secret -> the key that holds the credentials; the operator accepts these two (operator.md 4.2)."""
+_AUTHS = "auths"
+_LOGIN = frozenset(("auth", "username", "password", "identitytoken", "registrytoken"))
+"""The members of an entry that are its credential."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What one registry is told."""
+
+    username: str
+    password: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    """An identity or registry token, which some registries use instead."""
+    entry: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
+    """The entry as it was given, so that nothing of it is lost when another one is changed."""
+
+    @property
+    def expires(self) -> str:
+        """When the password expires, RFC 3339, if it is a token that says so; else empty."""
+        parts = self.password.split(".")
+        if len(parts) != 3:
+            return ""
+        try:
+            padded = parts[1] + "=" * (-len(parts[1]) % 4)
+            claims = read_json(base64.urlsafe_b64decode(padded))
+            return datetime.fromtimestamp(claims["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        except (ValueError, KeyError, TypeError, OverflowError, OSError):
+            return ""
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether there is something to log in with."""
+        return bool(self.token or (self.username and self.password))
+
+
+Credentials = t.Mapping[str, Credential]
+"""Registry host -> credential."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of a pull secret: what is understood of it, and the text of everything."""
+
+    members: t.Mapping[str, str] = field(repr=False)
+    """Name -> text of the value, of everything beside the entries: ``credHelpers``, ``HttpHeaders``, ..."""
+    entries: t.Mapping[str, str] = field(repr=False)
+    """Registry host -> text of its entry."""
+
+    @classmethod
+    def read(cls, text: str) -> Content:
+        """Read the layout with ``auths`` or the older one, which consists of entries only.
+
+        :raises ValueError: it is not such a content; the message never quotes it
+        """
+        members = read_members(text)
+        if _AUTHS in members:
+            auths = members.pop(_AUTHS)
+            content = cls(members, {} if auths == "null" else _entries(auths))
+        elif any(_is_login(value) for value in members.values()):
+            content = cls({}, members)
+        else:
+            content = cls(members, {})
+        if not all(entry == "null" or entry.startswith("{") for entry in content.entries.values()):
+            raise ValueError(_NO_ENTRIES)
+        return content
+
+    @property
+    def credentials(self) -> dict[str, Credential]:
+        """The credential of each registry, without a login where its entry is empty or cannot be read."""
+        return {host: _read_leniently(entry) for host, entry in self.entries.items()}
+
+    def having(self, credentials: Credentials) -> Content:
+        """Return the content with other logins for some registries; whatever else it holds stays as it is."""
+        changed = {host: _changed_entry(self.entries.get(host, "{}"), c) for host, c in credentials.items()}
+        return Content(self.members, {**self.entries, **changed})
+
+    @property
+    def text(self) -> str:
+        """The content as a Secret of type kubernetes.io/dockerconfigjson holds it."""
+        return write_members({**self.members, _AUTHS: write_members(self.entries)})
+
+
+_NO_ENTRIES = "it has no object auths with an object a registry"
+
+
+def read_dockerconfigjson(text: str) -> dict[str, Credential]:
+    """Read a pull secret that is to be written, in the layout with ``auths`` or in the older one without.
+
+    :raises ValueError: it is not such a content, or a credential in it cannot be read; the message never quotes it
+    """
+    members = read_members(text)
+    if _AUTHS not in members and {"credHelpers", "credsStore"} & members.keys():
+        raise ValueError("it only names helpers that hold the credentials, which the cluster does not have")
+    content = read_json(text)
+    try:
+        json.dumps(content, allow_nan=False)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError:
+        raise ValueError("it holds a number that is too large") from None
+    auths = content.get(_AUTHS, content)
+    if not isinstance(auths, dict) or not all(isinstance(entry, dict) for entry in auths.values()):
+        raise ValueError(_NO_ENTRIES)
+    return {host: _read_entry(host, entry) for host, entry in auths.items()}
+
+
+def write_dockerconfigjson(credentials: Credentials) -> str:
+    """Return the content of a Secret of type kubernetes.io/dockerconfigjson, the same text for the same credentials."""
+    auths = {host: _entry_of(c) for host, c in credentials.items()}
+    return json.dumps({"auths": auths}, sort_keys=True, separators=(",", ":"))
+
+
+def of_secret(secret: Object) -> dict[str, Credential]:
+    """Read the credentials of a v1 Secret of either type.
+
+    :raises ValueError: it is of another type, or its content cannot be read
+    """
+    return content_of(secret).credentials
+
+
+def content_of(secret: Object) -> Content:
+    """Read the content of a v1 Secret of either type.
+
+    :raises ValueError: it is of another type, or its content cannot be read
+    """
+    key = KEYS.get(secret.get("type", ""))
+    if key is None:
+        raise ValueError(f"it is of type {secret.get('type') or 'Opaque'}")
+    try:
+        text = base64.b64decode((secret.get("data") or {}).get(key, ""), validate=True).decode()
+    except (ValueError, TypeError):
+        raise ValueError(f"its key {key} cannot be decoded") from None
+    if not text:
+        raise ValueError(f"its key {key} is missing or empty")
+    return Content.read(text)
+
+
+def new_secret(name: str, namespace: str, credentials: Credentials) -> dict[str, t.Any]:
+    """Return the Secret to create."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": DOCKERCONFIGJSON,
+        "metadata": {"name": name, "namespace": namespace, "annotations": {CREATED_BY: OURS}},
+        "data": data_of(write_dockerconfigjson(credentials)),
+    }
+
+
+def data_of(text: str) -> dict[str, str]:
+    """Return the data of a Secret of type kubernetes.io/dockerconfigjson."""
+    return {KEYS[DOCKERCONFIGJSON]: base64.b64encode(text.encode()).decode()}
+
+
+def shown(credentials: Credentials | None, other: Credentials | None = None) -> dict[str, t.Any]:
+    """Return what a diff shows: hosts, expiry, and whether a host's credential differs from the *other* side."""
+    if credentials is None:
+        return {}
+    return {host: _shown_entry(c, (other or {}).get(host)) for host, c in sorted(credentials.items())}
+
+
+def _shown_entry(credential: Credential, other: Credential | None) -> dict[str, str]:
+    entry = {"expires": credential.expires or "never, or it does not say"}
+    if other is not None and other != credential:
+        entry["credential"] = "differs from the other side"
+    return entry
+
+
+def _entries(auths: str) -> dict[str, str]:
+    try:
+        return read_members(auths)
+    except ValueError:
+        raise ValueError(_NO_ENTRIES) from None
+
+
+def _is_login(entry: str) -> bool:
+    """Whether the text of a value is an entry that holds a credential."""
+    value = read_json(entry)
+    return isinstance(value, dict) and bool(_LOGIN & value.keys())
+
+
+def _read_leniently(entry: str) -> Credential:
+    """Read an entry; one that cannot be read has no login, and is nobody's fault but its owner's."""
+    value = read_json(entry) or {}
+    try:
+        return _read_entry("", value)
+    except ValueError:
+        return Credential("", "", "", value)
+
+
+def _changed_entry(entry: str, credential: Credential) -> str:
+    """Return the text of an entry with another login; what else it holds stays."""
+    members = {} if entry == "null" else read_members(entry)
+    kept = {name: value for name, value in members.items() if name not in _LOGIN}
+    given = {name: json.dumps(value) for name, value in _entry_of(credential).items()}
+    return write_members({**kept, **given})
+
+
+def _entry_of(credential: Credential) -> dict[str, t.Any]:
+    return dict(credential.entry) or {"auth": _auth(credential)}
+
+
+def _read_entry(host: str, entry: Object) -> Credential:
+    token = str(entry.get("identitytoken") or entry.get("registrytoken") or "")
+    if not entry.get("auth"):
+        if not (entry.get("username") and entry.get("password")) and not token:
+            return Credential("", "", "", entry)
+        return Credential(str(entry.get("username", "")), str(entry.get("password", "")), token, entry)
+    try:
+        username, dummy, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
+    except (ValueError, TypeError):
+        raise ValueError(f"the auth of {host} cannot be decoded") from None
+    return Credential(username, password, token, entry)
+
+
+def _auth(credential: Credential) -> str:
+    return base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wait for the build of a pool's image, one window at a time, and say why it failed."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._cluster.log_folder import LogFolder
+from .._cluster.logs import BuildLogs
+from .._cluster.session import Session
+from .._cluster.watch import Subject
+from .._errors import Refused
+from .._model.build.progress import REPLACEMENT_GRACE, BuildProgress, Outcome
+from .._model.objects import machineosconfig as config_model
+from .._model.objects.machineconfigpool import Pool
+from .._model.objects.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
+from .._model.objects.machineosconfig import MachineOSConfig
+from .._model.objects.resources import (
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+)
+from .._result import build_result, config_result, read_cluster
+from .._wait.confirm_build import is_unchanged
+from .._wait.loop import Look, Pace, conclude, follow
+from .._wait.pending_build import Lack
+from .._wait.window import Limits, Window
+from .explain_build import explained, log_troubles, lost_job, reasons_for_none
+from .read_members import no_such_pool
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the user asks for."""
+
+    pool: str
+    limits: Limits
+    cursor: str
+    check_mode: bool
+    log_dir: str = ""
+    """Folder where the builder's logs are saved; empty does not save them."""
+    replacement_grace: float = REPLACEMENT_GRACE
+    """Seconds that another build has to appear in the place of one that is no answer."""
+
+
+def await_build(
+    session: Session,
+    ask: Ask,
+    clock: t.Callable[[], float] = time.time,
+    warn: t.Callable[[str], None] = lambda dummy: None,
+) -> dict[str, t.Any]:
+    """Follow the build for one window and return how far it is; ``finished`` says whether the wait is over.
+
+    :param clock: the time, in seconds since the epoch
+    :param warn: told what is wrong with the call and does not end it
+    :raises Refused: the build failed, the time is over, or there is nothing to wait for
+    """
+    what = f"await the build of MachineConfigPool {ask.pool}"
+    window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
+    if window.unread:
+        warn(window.unread)
+    progress: BuildProgress | None = None
+    logs = _logs(session, window, ask)
+    lack = Lack(window)
+
+    def judge() -> Look:
+        nonlocal progress
+        progress = _confirmed(session, ask, _progress(window, ask, what, logs, lack))
+        build = progress.build
+        if build is not None and build.state in _TALKATIVE and not ask.check_mode:
+            logs.follow(build.name, build.uid, build.created)
+        mark = f"{_mark(progress)} {logs.mark}"
+        why = (*reasons_for_none(session, window, progress, ask.pool), *lost_job(session, window, progress, mark))
+        return Look(progress.outcome, progress.line, mark, (*why, *progress.findings, *log_troubles(logs)))
+
+    try:
+        look = follow(window, judge, Pace(), ask.check_mode)
+        if look and progress and progress.build and not ask.check_mode and look.outcome is not Outcome.WAITING:
+            look = explained(session, window, logs, look, progress.build, bool(ask.log_dir))
+    finally:
+        logs.close()
+    window.memory["logs"] = logs.memory()
+    failure = window.memory.get("failure")
+    parts = {
+        "build": progress and build_result(progress.build, progress.state.value, logs.attempts, logs.paths, failure),
+        "machineosconfig": config_result(config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))),
+    }
+    return conclude(session, window, what, look, ask.check_mode, parts)
+
+
+_TALKATIVE = (BuildState.PENDING, BuildState.PREPARING, BuildState.BUILDING)
+
+
+def _logs(session: Session, window: Window, ask: Ask) -> BuildLogs:
+    memory = window.memory.get("logs") or {}
+    folder = LogFolder(ask.log_dir) if ask.log_dir and not ask.check_mode else None
+    if folder is not None and "cluster" not in window.memory:
+        # A file's name tells clusters apart also for an account that may not read the cluster's own id.
+        window.memory["cluster"] = read_cluster(session)["id"] or session.api_url.partition("://")[2]
+    return BuildLogs(session, folder, window.memory.get("cluster", ""), memory, ask.limits.window)
+
+
+def _mark(progress: BuildProgress) -> str:
+    """Return what stands for where the build is: one that goes on in another state, or another build, has moved."""
+    return f"{progress.build.identity if progress.build else ''} {progress.state.value}"
+
+
+def _subjects(pool: str) -> list[Subject]:
+    return [
+        Subject(MACHINE_CONFIG_POOL, field_selector=f"metadata.name={pool}"),
+        Subject(MACHINE_OS_CONFIG),
+        Subject(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool}"),
+    ]
+
+
+def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: Lack) -> BuildProgress:
+    config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
+    pools = window.objects(MACHINE_CONFIG_POOL)
+    if not ask.check_mode:
+        if not pools:
+            raise no_such_pool(ask.pool, what)
+        if config is None:
+            raise Refused(what, "no MachineOSConfig serves it", "Create one first (machineosconfig)")
+    if not pools or config is None:
+        return _NOTHING_THERE
+    builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
+    rendered = Pool.from_api(pools[0]).rendered_config
+    pushed = _pushed(window, logs)
+    return lack.progress(MachineOSConfig.from_api(config), builds, rendered, pushed, ask.replacement_grace)
+
+
+def _confirmed(session: Session, ask: Ask, progress: BuildProgress) -> BuildProgress:
+    """Return a success only when its build is there still: otherwise the watch is about to say what is."""
+    build = progress.build
+    if progress.outcome is not Outcome.SUCCEEDED or build is None or ask.check_mode:
+        return progress
+    unchanged = is_unchanged(session, build)
+    if unchanged:
+        return progress
+    doubt = " is gone, waiting for another" if unchanged is False else ": succeeded, asking whether it is there still"
+    return replace(progress, outcome=Outcome.WAITING, line=f"build {build.name}{doubt}")
+
+
+def _pushed(window: Window, logs: BuildLogs) -> str:
+    """Return the identity of the build that was followed if its last attempt has ended well, else an empty text."""
+    made = logs.attempts
+    if made and made[-1].succeeded:
+        window.memory["pushed"] = logs.identity
+    return str(window.memory.get("pushed", ""))
+
+
+_NOTHING_THERE = BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (), "nothing is there yet")

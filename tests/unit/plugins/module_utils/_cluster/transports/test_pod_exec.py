@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import threading
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.pod_exec import PodExec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import side_by_side
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    booted_image,
+    node,
+    rpm_ostree_status,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.exec_server import (
+    STDERR,
+    STDOUT,
+    Connection,
+    ExecServer,
+)
+
+WORKER = NodeState.from_api(node("worker-0"))
+ANSWER = rpm_ostree_status(booted_image("a"))
+
+
+@pytest.fixture
+def server(monkeypatch) -> t.Iterator[ExecServer]:
+    monkeypatch.setattr(pod_exec, "daemon_pods", lambda session: {"worker-0": "machine-config-daemon-x"})
+    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 0.0)
+    running = ExecServer()
+    yield running
+    running.stop()
+
+
+def ask(server: ExecServer, timeout: float = 30) -> Answer:
+    session = Session(connect({"host": server.url, "api_key": "sha256~token"}))
+    ((asked, answer),) = PodExec(session, 50, timeout, "/rootfs").ask([WORKER])
+    assert asked is WORKER
+    return answer
+
+
+# What each of the known clients gets wrong ---------------------------------------------------------------------------
+
+
+def test_an_exit_status_is_kept(server):
+    server.script = lambda connection: connection.exited(3)
+    assert ask(server) == Answer(3, "", "")
+
+
+def test_a_failure_of_the_runtime_is_no_answer(server):
+    def script(connection: Connection) -> None:
+        connection.frame(STDOUT, ANSWER.encode())
+        connection.status(status="Failure", reason="InternalError", message="container not running (4f1c)")
+
+    server.script = script
+    answer = ask(server)
+    assert (answer.exit_status, answer.failure) == (None, "node.exec_failed")
+    assert answer.failure_message == "container not running (4f1c)"
+
+
+def test_an_answer_without_a_status_is_no_answer_however_complete_it_looks(server):
+    def script(connection: Connection) -> None:
+        connection.frame(STDOUT, ANSWER.encode())
+        connection.close()
+
+    server.script = script
+    answer = ask(server)
+    assert (answer.stdout, answer.exit_status, answer.failure) == ("", None, "node.exec_failed")
+
+
+def test_a_connection_that_breaks_off_is_no_answer(server):
+    server.script = lambda connection: connection.frame(STDOUT, ANSWER.encode())
+    answer = ask(server)
+    assert (answer.stdout, answer.failure) == ("", "node.exec_failed")
+    assert "the connection broke" in answer.failure_message
+
+
+def test_a_character_split_over_frames_is_whole(server):
+    sign = "●".encode()
+
+    def script(connection: Connection) -> None:
+        connection.frame(STDOUT, sign[:1])
+        connection.frame(STDOUT, sign[1:])
+        connection.exited(0)
+
+    server.script = script
+    assert ask(server) == Answer(0, "●", "")
+
+
+def test_noise_on_stderr_does_not_get_into_the_answer(server):
+    def script(connection: Connection) -> None:
+        connection.frame(STDOUT, ANSWER[:9].encode())
+        connection.frame(STDERR, b"warning: Failed to query journal\n")
+        connection.frame(STDOUT, ANSWER[9:].encode())
+        connection.exited(0)
+
+    server.script = script
+    assert ask(server) == Answer(0, ANSWER, "warning: Failed to query journal\n")
+
+
+def test_a_command_that_hangs_is_given_up_when_its_time_is_over_and_not_begun_again(server):
+    def script(connection: Connection) -> None:
+        connection.frame(STDOUT, ANSWER.encode())
+        connection.hang()
+
+    server.script = script
+    answer = ask(server, timeout=0.3)
+    assert (answer.stdout, answer.failure) == ("", "node.no_answer")
+    assert answer.failure_message == "Node worker-0 did not answer within 0.3 s"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "finding", "attempts"),
+    [
+        (401, "node.exec_forbidden", 1),
+        (403, "node.exec_forbidden", 1),
+        (404, "node.exec_failed", 3),
+        (500, "node.exec_failed", 3),
+        (502, "node.exec_failed", 3),
+        (504, "node.exec_failed", 3),
+    ],
+)
+def test_a_refused_upgrade_is_named_and_tried_again_unless_it_is_definite(status, finding, attempts, server):
+    server.refusal = (status, json.dumps({"kind": "Status", "message": "no"}))
+    assert ask(server).failure == finding
+    assert len(server.asked) == attempts
+
+
+def test_many_at_once_do_not_disturb_each_other(server, monkeypatch):
+    nodes = [NodeState.from_api(node(f"worker-{n}")) for n in range(40)]
+    monkeypatch.setattr(pod_exec, "daemon_pods", lambda session: {n.name: f"daemon-{n.name}" for n in nodes})
+
+    def script(connection: Connection) -> None:
+        connection.frame(STDOUT, b"{}")
+        connection.exited(0)
+
+    server.script = script
+    session = Session(connect({"host": server.url, "api_key": "sha256~token"}))
+    answers = list(PodExec(session, 16, 30, "/rootfs").ask(nodes))
+    assert sorted(n.name for n, dummy in answers) == sorted(n.name for n in nodes)
+    assert {answer for dummy, answer in answers} == {Answer(0, "{}", "")}
+    assert len({line.partition("?")[0] for line, *dummy in server.asked}) == 40
+
+
+# What is asked for again ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", ["cut", "no status", "runtime"])
+def test_an_answer_that_was_lost_is_asked_for_again(broken, server):
+    def script(connection: Connection) -> None:
+        if len(server.asked) < 3:
+            connection.frame(STDOUT, b"half of")
+            if broken == "no status":
+                connection.close()
+            if broken == "runtime":
+                connection.status(status="Failure", reason="InternalError", message="container not running")
+            return
+        connection.frame(STDOUT, ANSWER.encode())
+        connection.exited(0)
+
+    server.script = script
+    assert ask(server) == Answer(0, ANSWER, "")
+    assert len(server.asked) == 3
+
+
+def test_an_answer_that_is_lost_three_times_is_given_up(server):
+    server.script = lambda connection: connection.close()
+    assert ask(server).failure == "node.exec_failed"
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("code", [0, 1, 127])
+def test_an_exit_status_is_definite(code, server):
+    server.script = lambda connection: connection.exited(code)
+    assert ask(server).exit_status == code
+    assert len(server.asked) == 1
+
+
+def test_no_attempt_is_begun_when_the_pause_before_it_would_use_up_the_time(server, monkeypatch):
+    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 60.0)
+    server.script = lambda connection: connection.close()
+    assert ask(server, timeout=30).failure == "node.exec_failed"
+    assert len(server.asked) == 1
+
+
+def test_more_output_than_is_read_is_definite(server, monkeypatch):
+    monkeypatch.setattr(execs, "MAX_STDOUT", 10)
+    server.script = lambda connection: connection.frame(STDOUT, b"x" * 11)
+    assert ask(server).failure == "node.answer_unreadable"
+    assert len(server.asked) == 1
+
+
+# Whatever goes wrong with one node makes that node unknown ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), ValueError("token"), KeyError("token")])
+def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
+    def ask_one(one: NodeState) -> Answer:
+        if one.name == "worker-1":
+            raise error
+        return Answer(0, "{}")
+
+    answers = {one.name: answer for one, answer in side_by_side(NODES, 2, ask_one)}
+    failed = answers.pop("worker-1")
+    assert failed.failure == "node.unexpected_error"
+    assert failed.failure_message.startswith(f"asking failed with {type(error).__name__} in ask_one, line ")
+    assert "token" not in failed.failure_message
+    assert set(answers.values()) == {Answer(0, "{}")}
+
+
+def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
+    def ask_one(one: NodeState) -> Answer:
+        raise Refused("renew the token", "the command failed", "Log in again")
+
+    ((dummy, answer),) = side_by_side(NODES[:1], 2, ask_one)
+    message = "Could not renew the token: the command failed. Log in again."
+    assert answer == Answer(failure="node.exec_failed", failure_message=message)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_run_is_no_nodes_answer(end):
+    def ask_one(one: NodeState) -> Answer:
+        raise end
+
+    with pytest.raises(end):
+        list(side_by_side(NODES, 2, ask_one))
+
+
+def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
+    asked = []
+
+    def ask_one(one: NodeState) -> Answer:
+        asked.append(one.name)
+        return Answer(0)
+
+    answers = side_by_side(NODES, 2, ask_one)
+    next(answers)
+    answers.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ask"):
+            thread.join(30)
+    assert len(asked) <= 3
+
+
+# Many at once --------------------------------------------------------------------------------------------------------
+
+
+NODES = [NodeState.from_api(node(f"worker-{n}")) for n in range(6)]
+
+
+def test_no_more_are_asked_at_once_than_was_said():
+    asking, most = set(), []
+    lock = threading.Lock()
+    pair = threading.Barrier(2, timeout=30)
+
+    def ask_one(one: NodeState) -> Answer:
+        with lock:
+            asking.add(one.name)
+            most.append(len(asking))
+        pair.wait()
+        with lock:
+            asking.discard(one.name)
+        return Answer(0)
+
+    assert {n.name for n, dummy in side_by_side(NODES, 2, ask_one)} == {n.name for n in NODES}
+    assert max(most) == 2
+
+
+def test_an_answer_is_handed_on_while_another_node_still_thinks():
+    released = threading.Event()
+
+    def ask_one(one: NodeState) -> Answer:
+        if one.name == "worker-0":
+            assert released.wait(30)
+        return Answer(0)
+
+    names = []
+    for one, dummy in side_by_side(NODES[:2], 2, ask_one):
+        names.append(one.name)
+        released.set()
+    assert names == ["worker-1", "worker-0"]
+
+
+def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
+    asked, over = [], threading.Event()
+
+    def ask_one(one: NodeState) -> Answer:
+        asked.append(one.name)
+        if len(asked) > 1:
+            assert over.wait(30)
+        return Answer(0)
+
+    answers = side_by_side(NODES, 1, ask_one)
+    next(answers)
+    answers.close()
+    over.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ask"):
+            thread.join(30)
+    assert len(asked) <= 2
+
+
+def test_of_nobody_nobody_is_asked():
+    assert list(side_by_side([], 50, lambda one: Answer(0))) == []

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
+    ExecRefused,
+    ExecTimedOut,
+    Output,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.pod_exec import PodExec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.reported_state import Claims
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.selection import Auto
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import Claim, Word
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import MACHINE_CONFIG, POD
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    RENDERED,
+    daemon_pod,
+    image_of,
+    node,
+    node_with_image,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden
+
+NODES = [NodeState.from_api(node_with_image(letter, f"worker-{n}")) for n, letter in enumerate("abc")]
+EXEC = "get pods/exec"
+
+
+class Pods:
+    """Stands in for the commands in the daemons' pods: what each of the nodes' pods answers."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Output | Exception] = {}
+        self.asked: list[str] = []
+
+    def run(self, connection: t.Any, namespace: str, pod: str, *command: t.Any) -> Output:
+        name = pod.removeprefix("machine-config-daemon-")
+        self.asked.append(name)
+        answer = self.answers.get(name, Output(name, "", 0))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def pods(monkeypatch, api) -> Pods:
+    stand_in = Pods()
+    monkeypatch.setattr(pod_exec, "run_in_container", stand_in.run)
+    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 0.0)
+    api.keep(POD, *(daemon_pod(n.name) for n in NODES))
+    return stand_in
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def auto(session, warnings) -> Auto:
+    return Auto(PodExec(session, 1, 5.0, "/rootfs"), Claims(session), warnings.append)
+
+
+def words(auto: Auto) -> dict[str, Word]:
+    said = list(auto.ask(NODES))
+    assert len({n.name for n, dummy in said}) == len(said)
+    return {n.name: word for n, word in said}
+
+
+CLAIMED = {f"worker-{n}": Claim(image_of(letter)) for n, letter in enumerate("abc")}
+
+
+def test_the_nodes_are_asked_where_that_is_permitted(api, pods, auto, warnings):
+    assert words(auto) == {n.name: Answer(0, n.name, "") for n in NODES}
+    assert (auto.name, warnings) == ("pod_exec", [])
+    asked = [r.body["spec"]["resourceAttributes"] for r in api.requests if r.is_review]
+    assert [(a["verb"], a["resource"], a["subresource"], a["namespace"]) for a in asked] == [
+        ("list", "pods", "", "openshift-machine-config-operator"),
+        ("get", "pods", "exec", "openshift-machine-config-operator"),
+        ("create", "pods", "exec", "openshift-machine-config-operator"),
+    ]
+
+
+@pytest.mark.parametrize("right", ["list pods", "get pods/exec", "create pods/exec"])
+def test_where_a_right_is_missing_no_node_is_asked_and_a_warning_names_it(right, api, pods, auto, warnings):
+    api.denied.add(right)
+    assert words(auto) == CLAIMED
+    assert (auto.name, pods.asked) == ("api", [])
+    (warning,) = warnings
+    assert f"the account may not {right} in namespace openshift-machine-config-operator." in warning
+    assert "never prove a match" in warning
+
+
+def test_where_every_node_is_refused_what_is_said_of_them_is_read(pods, auto, warnings):
+    pods.answers = {n.name: ExecRefused(403, 'pods "x" is forbidden') for n in NODES}
+    assert words(auto) == CLAIMED
+    assert auto.name == "api"
+    assert 'pods "x" is forbidden' in warnings[0]
+
+
+def test_a_node_that_failed_beside_the_refusals_is_told_of_once(pods, auto):
+    refused = ExecRefused(403, "no")
+    pods.answers = {"worker-0": ExecTimedOut("no answer"), "worker-1": refused, "worker-2": refused}
+    assert words(auto) == CLAIMED
+
+
+@pytest.mark.parametrize("refused", ["worker-0", "worker-1", "worker-2"])
+def test_a_refusal_beside_an_answer_is_that_nodes_own_whichever_comes_first(refused, pods, auto, warnings):
+    pods.answers = {refused: ExecRefused(403, "no")}
+    said = words(auto)
+    assert {name for name, word in said.items() if word.failure == "node.exec_forbidden"} == {refused}
+    assert (auto.name, warnings) == ("pod_exec", [])
+
+
+def test_where_no_node_answers_but_none_is_refused_that_is_the_answer(pods, auto, warnings):
+    pods.answers = {n.name: ExecTimedOut("no answer") for n in NODES}
+    assert {word.failure for word in words(auto).values()} == {"node.no_answer"}
+    assert (auto.name, warnings) == ("pod_exec", [])
+
+
+@pytest.mark.parametrize(
+    "reply", [forbidden("selfsubjectaccessreviews"), Reply(404, "404 page not found"), Reply(201, "{}")]
+)
+def test_where_rights_cannot_be_asked_for_the_attempt_decides(reply, api, pods, auto):
+    api.always_fail("selfsubjectaccessreviews", reply)
+    assert words(auto) == {n.name: Answer(0, n.name, "") for n in NODES}
+    pods.answers = {n.name: ExecRefused(403, "no") for n in NODES}
+    assert words(auto) == CLAIMED
+
+
+def test_nodes_that_are_asked_a_second_time_are_asked_the_same_way(api, pods, auto, warnings):
+    api.denied.add(EXEC)
+    words(auto)
+    api.denied.clear()
+    assert words(auto) == CLAIMED
+    assert len(warnings) == 1
+
+
+# What is said of nodes -----------------------------------------------------------------------------------------------
+
+
+def test_a_node_in_image_mode_is_said_to_have_booted_its_annotated_image(api, session):
+    assert [word for dummy, word in Claims(session).ask(NODES)] == list(CLAIMED.values())
+    assert api.requests == []
+
+
+def test_another_node_is_said_to_have_booted_the_image_of_its_own_rendered_config(api, session):
+    old = {"metadata": {"name": "rendered-old"}, "spec": {"osImageURL": image_of("d")}}
+    api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}}, old)
+    plain = [node("plain-0"), node("plain-1"), node("plain-2", annotations={"currentConfig": "rendered-old"})]
+    said = Claims(session).ask([NodeState.from_api(n) for n in plain])
+    assert [word for dummy, word in said] == [Claim(image_of("c")), Claim(image_of("c")), Claim(image_of("d"))]
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("notes", [{"currentConfig": None}, {"currentConfig": "rendered-gone"}])
+def test_of_a_node_without_a_config_that_can_be_read_nothing_is_said(notes, session):
+    ((dummy, word),) = Claims(session).ask([NodeState.from_api(node("new-0", annotations=notes))])
+    assert word == Claim("")
+
+
+@pytest.mark.parametrize("spec", [None, [], "x", 7, {"osImageURL": None}, {"osImageURL": {"a": 1}}, {}])
+def test_a_config_of_another_shape_says_nothing_and_is_no_error(spec, api, session):
+    api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": spec})
+    plain = [NodeState.from_api(node(f"plain-{number}")) for number in range(2)]
+    assert [word for dummy, word in Claims(session).ask(plain)] == [Claim(""), Claim("")]
+
+
+def test_nothing_is_ever_written(api, pods, auto):
+    api.denied.add(EXEC)
+    words(auto)
+    assert api.writes == []

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts, last_failed
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import build_pod, container_status
+
+MORNING, NOON, EVENING = "2026-03-01T08:00:00Z", "2026-03-01T12:00:00Z", "2026-03-01T18:00:00Z"
+
+
+def results(*pods: dict[str, t.Any], since: str = "") -> list[dict[str, t.Any]]:
+    return [attempt.as_result() for attempt in attempts(pods, since)]
+
+
+def test_attempts_are_in_the_order_in_which_they_began():
+    made = attempts([build_pod("b", created=NOON), build_pod("a", created=EVENING), build_pod("c", created=MORNING)])
+    assert [(a.number, a.pod) for a in made] == [(1, "c"), (2, "b"), (3, "a")]
+
+
+def test_pods_of_an_earlier_build_of_the_same_name_are_no_attempts():
+    assert [a["pod"] for a in results(build_pod("old", created=MORNING), build_pod("new"), since=NOON)] == ["new"]
+
+
+def test_an_attempt_says_how_it_ended_by_the_builder():
+    pod = build_pod("x", container_status("wait-for-done", 1), container_status("image-build", 7))
+    assert results(pod) == [{"pod": "x", "started": NOON, "finished": EVENING, "exit_code": 7, "reason": "Error"}]
+
+
+def test_an_attempt_that_failed_after_the_builder_says_how_that_failed():
+    pod = build_pod("x", container_status("image-build", 0), container_status("create-digest-configmap", 2))
+    assert results(pod)[0]["exit_code"] == 2
+
+
+def test_an_attempt_under_way_has_no_end():
+    (running,) = results(build_pod("x", container_status("image-build", None)))
+    assert (running["finished"], running["exit_code"], running["reason"]) == (None, None, None)
+
+
+def test_a_pod_that_was_evicted_says_so():
+    pod = build_pod("x", container_status("image-build", 137), reason="Evicted")
+    assert results(pod)[0]["reason"] == "Evicted"
+    assert results(build_pod("x", reason="Evicted")) == [
+        {"pod": "x", "started": NOON, "finished": None, "exit_code": None, "reason": "Evicted"}
+    ]
+
+
+def test_the_last_attempt_that_failed_tells_why():
+    failed = build_pod("a", container_status("image-build", 1), created=MORNING)
+    assert last_failed(attempts([failed, build_pod("b", container_status("image-build", None))])).pod == "a"
+    assert last_failed(attempts([build_pod("b", container_status("image-build", 0))])) is None
+    assert last_failed([]) is None
+
+
+def test_an_exit_code_that_is_no_number_is_that_of_a_failure():
+    for code in ("9" * 5000, [0], "0"):
+        status = container_status("image-build", 7)
+        status["state"]["terminated"]["exitCode"] = code
+        attempt = attempts([build_pod("x", status)])[0]
+        assert attempt.containers[0].exit_code == 1
+        assert not attempt.succeeded

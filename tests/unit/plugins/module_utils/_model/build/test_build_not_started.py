@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.not_started import why_no_build
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import capabilities_of
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    machine_config_pool,
+    machine_os_config,
+)
+
+
+def having(**conditions: str) -> dict[str, t.Any]:
+    return {
+        "status": {"conditions": [{"type": name, "status": "True", "message": m} for name, m in conditions.items()]}
+    }
+
+
+def reasons(
+    pool: t.Any = None, operator: t.Any = None, missing: t.Collection[str] = (), release: str = "4.20.0"
+) -> tuple[Finding, ...]:
+    config = MachineOSConfig.from_api(machine_os_config())
+    return why_no_build(config, pool, operator, missing, capabilities_of(release))
+
+
+def test_a_secret_that_is_missing_is_the_proof_that_none_can_start():
+    (finding,) = reasons(missing=["push"])
+    assert (finding.id, finding.fatal) == ("build.secret_missing", True)
+    assert str(finding.object) == "Secret openshift-machine-config-operator/push"
+
+
+def test_the_operator_is_quoted_when_it_is_degraded():
+    message = "Failed to resync 4.20.4 because:\n could not validate renderedImagePushSecret"
+    (finding,) = reasons(operator=having(Degraded=message))
+    assert (finding.id, finding.fatal) == ("build.operator_degraded", False)
+    assert "because: could not validate renderedImagePushSecret" in finding.message
+
+
+def test_a_pool_that_is_degraded_keeps_builds_from_starting():
+    (finding,) = reasons(pool=having(NodeDegraded="Node worker-0 is reporting: ...", Updating=""))
+    assert finding.id == "build.pool_degraded"
+    assert "Node worker-0 is reporting" in finding.message
+
+
+def test_what_is_healthy_or_unknown_is_no_reason():
+    healthy = {"status": {"conditions": [{"type": "Degraded", "status": "False", "message": "old"}]}}
+    assert reasons(machine_config_pool(), healthy) == ()
+    assert reasons({"status": None}, {}) == ()
+
+
+UNSETTLED = {"status": {"machineCount": 1, "configuration": {}}}
+SETTLED = {"status": {"machineCount": 1, "configuration": {"name": "rendered-layered-1"}}}
+
+
+def test_nodes_that_came_in_before_the_pool_had_a_configuration_keep_its_build_from_starting():
+    (finding,) = reasons(pool=UNSETTLED)
+    assert (finding.id, finding.fatal) == ("build.pool_not_settled", True)
+    assert str(finding.object) == "MachineConfigPool layered"
+
+
+@pytest.mark.parametrize(
+    ("pool", "release"),
+    [
+        pytest.param(UNSETTLED, "4.19.9", id="a release that does not mind"),
+        pytest.param(UNSETTLED, "", id="an unknown release"),
+        pytest.param(SETTLED, "4.20.0", id="a pool that is settled"),
+        pytest.param({"status": {"machineCount": 0, "configuration": {}}}, "4.20.0", id="a pool without nodes"),
+        pytest.param(None, "4.20.0", id="a pool that is not known"),
+    ],
+)
+def test_a_pool_that_is_no_obstacle_is_not_blamed(pool, release):
+    assert reasons(pool=pool, release=release) == ()

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import (
+    BuildProgress,
+    Outcome,
+    build_progress,
+    remembered,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import (
+    BuildState,
+    MachineOSBuild,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import (
+    MachineOSConfig,
+    reduced,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    OLD_RENDERED,
+    RENDERED,
+    STATES,
+    image_of,
+    machine_os_build,
+    machine_os_config,
+)
+
+MORNING = "2026-03-01T08:00:00Z"
+
+
+def progress(
+    config: dict,
+    *builds: dict,
+    rendered: str = RENDERED,
+    waited: float = 0.0,
+    grace: float = 120.0,
+    pushed: str = "",
+    before_rebuild: str = "",
+) -> BuildProgress:
+    there = [MachineOSBuild.from_api(b) for b in builds]
+    return build_progress(MachineOSConfig.from_api(config), there, rendered, pushed, before_rebuild).after(
+        waited, grace
+    )
+
+
+def ids(seen: BuildProgress) -> list[str]:
+    return [finding.id for finding in seen.findings]
+
+
+NEW = machine_os_config(build="layered-a")
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("", "build layered-a: waiting for its Job"),
+        ("Prepared", "build layered-a: preparing"),
+        ("Building", "build layered-a: building"),
+        ("Succeeded", "build layered-a: succeeded, waiting for the MachineOSConfig to carry its digest"),
+    ],
+)
+def test_a_build_under_way_is_waited_for_and_says_where_it_is(state, line):
+    seen = progress(NEW, machine_os_build(state=state))
+    assert (seen.outcome, seen.line, seen.findings) == (Outcome.WAITING, line, ())
+
+
+def test_the_build_that_answers_ends_the_wait_when_it_fails():
+    seen = progress(NEW, machine_os_build(state="Failed"))
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.failed"])
+    assert seen.findings[0].fatal
+    assert seen.findings[0].object.name == "layered-a"
+
+
+def test_success_is_the_digest_on_the_config():
+    config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+    seen = progress(config, machine_os_build())
+    assert (seen.outcome, seen.state, seen.findings) == (Outcome.SUCCEEDED, BuildState.SUCCEEDED, ())
+    assert image_of("a") in seen.line
+
+
+def test_an_older_digest_on_the_config_is_no_success():
+    config = machine_os_config(build="layered-b", image=image_of("a"), generation=1)
+    assert progress(config, machine_os_build("layered-b")).outcome is Outcome.WAITING
+
+
+def test_before_the_first_build_the_operator_is_waited_for():
+    seen = progress(machine_os_config())
+    assert (seen.outcome, seen.state, seen.build) == (Outcome.WAITING, BuildState.PENDING, None)
+    assert ids(seen) == ["build.not_started"]
+    assert "MachineOSConfig layered" in seen.line
+
+
+def test_a_pool_that_is_not_rendered_is_said_to_be_the_reason():
+    assert "not rendered yet" in progress(machine_os_config(), rendered="").line
+
+
+EDITED = machine_os_config(
+    build="layered-a", generation=2, observed_generation=1, image=image_of("a"), edits=[("kubectl", MORNING)]
+)
+
+
+@pytest.mark.parametrize("state", ["", *STATES])
+def test_a_build_that_may_be_the_one_before_the_edit_ends_nothing(state):
+    seen = progress(EDITED, machine_os_build(state=state, created=MORNING), waited=119)
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
+    assert "waiting for the build of its present spec" in seen.line
+
+
+def test_a_build_that_stays_unproven_for_the_whole_grace_ends_the_wait():
+    seen = progress(EDITED, machine_os_build(created=MORNING), waited=120)
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.FAILED, None, ["build.identity_unproven"])
+    assert seen.findings[0].fatal
+
+
+def test_an_interrupted_build_has_a_while_to_be_replaced():
+    seen = progress(NEW, machine_os_build(state="Interrupted"), waited=119)
+    assert (seen.outcome, seen.state, ids(seen)) == (Outcome.WAITING, BuildState.INTERRUPTED, [])
+    late = progress(NEW, machine_os_build(state="Interrupted"), waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.interrupted"])
+
+
+def test_a_replacement_is_followed_and_makes_the_lack_a_thing_of_the_past():
+    before = progress(NEW, machine_os_build(state="Interrupted"))
+    after = progress(NEW, machine_os_build(state="Building", uid="another"), waited=500)
+    assert before.lack
+    assert (after.outcome, after.lack) == (Outcome.WAITING, "")
+
+
+def test_two_interrupted_builds_of_one_name_are_two_lacks():
+    one = progress(NEW, machine_os_build(state="Interrupted", uid="1"))
+    other = progress(NEW, machine_os_build(state="Interrupted", uid="2"))
+    assert one.lack != other.lack
+
+
+def test_a_build_that_is_gone_for_a_moment_is_being_replaced():
+    seen = progress(NEW, waited=119)
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
+    assert "build layered-a is gone" in seen.line
+    late = progress(NEW, waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.vanished"])
+
+
+def test_grace_can_be_none():
+    assert progress(NEW, machine_os_build(state="Interrupted"), grace=0).outcome is Outcome.FAILED
+
+
+def test_no_build_is_no_end_by_time_alone():
+    seen = progress(machine_os_config(), waited=10_000)
+    assert (seen.outcome, ids(seen), seen.has_none) == (Outcome.WAITING, ["build.not_started"], True)
+
+
+def test_a_pool_whose_name_is_too_long_can_have_no_build():
+    config = machine_os_config(pool="pool-with-22-characters")
+    seen = progress(config)
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.pool_name_too_long"])
+    assert "23 characters" in seen.findings[0].message
+
+
+BUILDING = machine_os_build(state="Building", uid="1")
+
+
+def test_a_build_that_hangs_after_its_push_is_named():
+    seen = progress(NEW, BUILDING, pushed="layered-a/1", waited=119)
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
+    assert "pushed, waiting for the operator to take the image" in seen.line
+    late = progress(NEW, BUILDING, pushed="layered-a/1", waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_taken"])
+
+
+def test_a_push_spec_that_the_operator_cannot_record_is_the_proof_that_it_hangs():
+    deep = machine_os_config(build="layered-a", renderedImagePushSpec="registry.example.com/a/b/os:latest")
+    assert progress(deep, BUILDING).outcome is Outcome.WAITING
+    seen = progress(deep, BUILDING, pushed="layered-a/1")
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.result_not_taken"])
+    assert "2 namespace segments" in seen.findings[0].message
+
+
+def test_the_push_of_another_run_of_that_name_says_nothing():
+    assert progress(NEW, BUILDING, pushed="layered-a/0", waited=500).outcome is Outcome.WAITING
+
+
+def test_the_build_of_another_rendered_config_is_not_waited_for_as_gone():
+    seen = progress(NEW, machine_os_build(state="Succeeded", rendered=OLD_RENDERED), waited=500)
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, ["build.not_started"])
+
+
+def rebuild_asked(config: dict) -> dict:
+    """Return a MachineOSConfig whose rebuild was asked for and has not begun."""
+    config["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
+    return config
+
+
+@pytest.mark.parametrize("state", ["Succeeded", "Failed"])
+def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
+    config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    seen = progress(config, machine_os_build(state=state, image=image_of("a")), waited=119)
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
+    assert "waiting for its rebuild to begin" in seen.line
+    late = progress(config, machine_os_build(state=state, image=image_of("a")), waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.rebuild_not_begun"])
+    assert "a rebuild was asked for and has not begun" in late.findings[0].message
+
+
+def test_a_request_is_forgotten_once_another_build_was_there():
+    waiting = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
+    other = progress(machine_os_config(build="layered-b"), machine_os_build("layered-b", state="Building"))
+    asked = remembered(waiting, "")
+    assert asked == "layered-a/uid-of-layered-a"
+    assert remembered(progress(machine_os_config(build="layered-a")), asked) == asked, "while there is none"
+    assert remembered(other, asked) == ""
+
+
+def test_an_interrupted_build_is_called_so_though_a_rebuild_is_asked_for_which_it_may_be():
+    config = rebuild_asked(machine_os_config(build="layered-a"))
+    assert progress(config, machine_os_build(state="Interrupted"), waited=119).outcome is Outcome.WAITING
+    assert ids(progress(config, machine_os_build(state="Interrupted"), waited=120)) == ["build.interrupted"]
+
+
+def test_a_request_that_is_taken_away_without_a_rebuild_is_not_forgotten():
+    config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+    asked = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
+    assert asked.awaits_rebuild_of == "layered-a/uid-of-layered-a"
+    seen = progress(config, machine_os_build(), before_rebuild=asked.awaits_rebuild_of, waited=120)
+    assert ids(seen) == ["build.rebuild_not_begun"]
+    again = progress(config, machine_os_build(uid="another"), before_rebuild=asked.awaits_rebuild_of)
+    assert (again.outcome, again.awaits_rebuild_of) == (Outcome.SUCCEEDED, "")
+
+
+def test_a_rebuild_that_has_begun_says_where_it_is():
+    config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    assert progress(config, machine_os_build(state="Building")).line == "build layered-a: building"
+
+
+def test_a_wait_remembers_that_a_rebuild_was_asked_for():
+    config = rebuild_asked(machine_os_config(build="layered-a"))
+    assert MachineOSConfig.from_api(reduced(config)).rebuild_asked

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import machineconfigpool as model
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import (
+    AmbiguousMembership,
+    Pool,
+    WantedPool,
+    members,
+    new_object,
+    pool_of,
+    pool_patch,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    OWN,
+    machine_config_pool,
+    node,
+    render_degraded,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.merge_patch import merged
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROLE = "node-role.kubernetes.io/"
+POOLS = [Pool.from_api(machine_config_pool(name)) for name in ("master", "worker", "layered", "gpu", "arbiter")]
+
+
+def roles(*names: str) -> dict[str, str]:
+    return {ROLE + name: "" for name in names}
+
+
+@pytest.mark.parametrize(
+    ("labels", "pool"),
+    [
+        (roles("worker"), "worker"),
+        (roles("worker", "layered"), "layered"),
+        (roles("master"), "master"),
+        (roles("master", "worker"), "master"),
+        (roles("master", "layered"), "master"),
+        (roles("master", "layered", "gpu"), "master"),
+        (roles("layered"), "layered"),
+        (roles("arbiter"), "arbiter"),
+        ({}, ""),
+        (roles("unknown"), ""),
+        ({**roles("worker", "layered"), "kubernetes.io/os": "windows"}, ""),
+        ({**roles("worker"), "kubernetes.io/os": "linux"}, "worker"),
+    ],
+)
+def test_the_pool_that_drives_a_node_is_the_operators_choice(labels, pool):
+    assert pool_of(labels, POOLS) == pool
+
+
+@pytest.mark.parametrize("labels", [roles("worker", "layered", "gpu"), roles("layered", "arbiter")])
+def test_a_node_of_two_custom_pools_is_in_neither(labels):
+    with pytest.raises(AmbiguousMembership, match="layered"):
+        pool_of(labels, POOLS)
+    lost = {"metadata": {"name": "lost", "labels": labels}}
+    assert not any(members(pool.name, [lost], POOLS) for pool in POOLS)
+
+
+@pytest.mark.parametrize(
+    ("pool", "labels", "selected"),
+    [
+        (machine_config_pool(match_labels={"zone": "a"}), {"zone": "a"}, True),
+        (machine_config_pool(match_labels={"zone": "a"}), {"zone": "b"}, False),
+        (machine_config_pool(match_labels={"zone": "a", "gpu": ""}), {"zone": "a"}, False),
+        (
+            machine_config_pool(match_expressions=[{"key": "zone", "operator": "In", "values": ["a"]}]),
+            {"zone": "a"},
+            True,
+        ),
+        (machine_config_pool(match_expressions=[{"key": "zone", "operator": "Exists"}]), {}, False),
+        (
+            machine_config_pool(match_labels={"gpu": ""}, match_expressions=[{"key": "zone", "operator": "Exists"}]),
+            {"gpu": "", "zone": "a"},
+            True,
+        ),
+        (
+            machine_config_pool(match_labels={"gpu": ""}, match_expressions=[{"key": "zone", "operator": "Exists"}]),
+            {"gpu": ""},
+            False,
+        ),
+    ],
+)
+def test_the_selector_decides_and_not_the_name_of_a_label(pool, labels, selected):
+    assert Pool.from_api(pool).selects(labels) is selected
+
+
+def test_an_empty_selector_selects_nobody():
+    everybody = {**machine_config_pool(), "spec": {"nodeSelector": {}}}
+    assert not Pool.from_api(everybody).selects({"zone": "a"})
+    assert not Pool.from_api({"metadata": {"name": "bare"}}).selects({"zone": "a"})
+
+
+def test_members_are_sorted_and_only_the_pools_own():
+    nodes = [node("b"), node("a"), node("plain", roles=["worker"]), node("master-0", roles=["master"])]
+    assert [n["metadata"]["name"] for n in members("layered", nodes, POOLS)] == ["a", "b"]
+    assert [n["metadata"]["name"] for n in members("worker", nodes, POOLS)] == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "labels"),
+    [
+        (machine_config_pool(), roles("layered")),
+        (machine_config_pool(match_labels={"zone": "a", "gpu": ""}), {"zone": "a", "gpu": ""}),
+        (machine_config_pool(match_expressions=[{"key": "zone", "operator": "Exists"}]), None),
+        (machine_config_pool(match_labels={"a": ""}, match_expressions=[{"key": "b", "operator": "Exists"}]), None),
+        (machine_config_pool(match_labels={}), None),
+    ],
+)
+def test_only_plain_labels_bring_a_node_into_a_pool(pool, labels):
+    assert Pool.from_api(pool).membership_labels() == labels
+
+
+def test_a_new_pool_takes_the_workers_configs_too_and_is_marked_ours():
+    created = new_object(WantedPool("layered"))
+    assert (created["apiVersion"], created["kind"]) == ("machineconfiguration.openshift.io/v1", "MachineConfigPool")
+    assert created["spec"] == {
+        "machineConfigSelector": {
+            "matchExpressions": [
+                {
+                    "key": "machineconfiguration.openshift.io/role",
+                    "operator": "In",
+                    "values": ["worker", "layered"],
+                }
+            ]
+        },
+        "nodeSelector": {"matchLabels": roles("layered")},
+    }
+    assert Pool.from_api(created).created_by_us
+    assert not Pool.from_api(created).paused
+
+
+def written_by_us(pool: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The pool as the API server keeps it when we wrote its pause."""
+    noted = [{"manager": "imagemode.openshift", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
+    return {**pool, "metadata": {**pool["metadata"], "managedFields": noted}}
+
+
+def test_a_pool_created_on_hold_is_ours_to_release():
+    created = Pool.from_api(written_by_us(new_object(WantedPool("layered", paused=True))))
+    assert (created.paused, created.paused_by_us) == (True, True)
+
+
+def test_a_pause_of_somebody_else_under_a_mark_that_stayed_behind_is_not_ours():
+    held = machine_config_pool(paused=True, annotations={OWN + "paused-by": "imagemode.openshift"})
+    held["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
+    assert not Pool.from_api(held).paused_by_us
+
+
+def entry(manager: str = "imagemode.openshift", operation: str = "Update", **more: t.Any) -> dict[str, t.Any]:
+    """An entry of managedFields as the API server writes it."""
+    fields = {"f:spec": {".": {}, "f:paused": {}}}
+    return {"manager": manager, "operation": operation, "fieldsType": "FieldsV1", "fieldsV1": fields, **more}
+
+
+def paused_by(*entries: dict[str, t.Any], mark: str = "imagemode.openshift") -> dict[str, t.Any]:
+    """A paused pool with our mark and these managers."""
+    pool = machine_config_pool(paused=True, annotations={OWN + "paused-by": mark})
+    return {**pool, "metadata": {**pool["metadata"], "managedFields": list(entries)}}
+
+
+OF_STATUS = {"manager": "machine-config-controller", "operation": "Update", "fieldsV1": {"f:status": {}}}
+OF_SELECTOR = entry("argocd", "Apply", fieldsV1={"f:spec": {"f:nodeSelector": {}}})
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry()],
+        [entry(), entry(apiVersion="machineconfiguration.openshift.io/v2")],
+        [OF_STATUS, OF_SELECTOR, entry(), {"manager": "nothing"}],
+    ],
+)
+def test_a_pause_is_ours_while_no_other_manager_owns_it(entries):
+    assert Pool.from_api(paused_by(*entries)).paused_by_us
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (entry("argocd-controller", "Apply"), "argocd-controller by Apply"),
+        (entry("kubectl-edit"), "kubectl-edit by Update"),
+        (entry(operation="Apply"), "imagemode.openshift by Apply"),
+        (entry(subresource="scale"), "imagemode.openshift by Update"),
+        (entry("whole", "Apply", fieldsV1={"f:spec": {}}), "whole by Apply"),
+        (entry(""), "unnamed by Update"),
+    ],
+)
+def test_a_pause_that_another_manager_states_too_is_not_ours(other, named):
+    for entries in ([entry(), other], [other, entry()]):
+        pool = paused_by(*entries)
+        assert not Pool.from_api(pool).paused_by_us
+        assert model.why_pause_stays(pool).endswith(f"also by somebody else ({named})")
+        assert not Pool.from_api(model.reduced(pool)).paused_by_us
+
+
+@pytest.mark.parametrize(
+    ("pool", "reason"),
+    [
+        (paused_by(), "metadata.managedFields do not show who paused it"),
+        (paused_by(OF_STATUS), "metadata.managedFields do not show who paused it"),
+        (paused_by(entry("oc")), "it was paused by somebody else (oc by Update)"),
+        (paused_by(entry(), mark="me"), "it was paused by somebody else"),
+        (paused_by(entry(), entry("oc"), mark="me"), "it was paused by somebody else (oc by Update)"),
+    ],
+)
+def test_a_pause_that_is_not_proven_to_be_ours_is_not_ours(pool, reason):
+    assert not Pool.from_api(pool).paused_by_us
+    assert model.why_pause_stays(pool) == reason
+
+
+def test_a_release_is_for_the_pool_that_was_read_only():
+    pool = paused_by(entry())
+    pool["metadata"]["resourceVersion"] = "7"
+    assert pool_patch(pool, WantedPool("layered", paused=False))["metadata"]["resourceVersion"] == "7"
+    assert "resourceVersion" not in pool_patch(machine_config_pool(), WantedPool("layered", paused=True))["metadata"]
+
+
+@pytest.mark.parametrize(("asked", "written"), [("2", 2), ("0", 0), ("25%", "25%")])
+def test_max_unavailable_is_written_as_the_api_wants_it(asked, written):
+    assert new_object(WantedPool("layered", max_unavailable=asked))["spec"]["maxUnavailable"] == written
+    assert pool_patch(machine_config_pool(), WantedPool("layered", max_unavailable=asked)) == {
+        "spec": {"maxUnavailable": written}
+    }
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted"),
+    [
+        (machine_config_pool(), WantedPool("layered")),
+        (machine_config_pool(), WantedPool("layered", node_selector=roles("layered"), paused=False)),
+        (machine_config_pool(maxUnavailable=2), WantedPool("layered", max_unavailable="2")),
+        (machine_config_pool(maxUnavailable="10%"), WantedPool("layered", max_unavailable="10%")),
+        (machine_config_pool(paused=True), WantedPool("layered", paused=True)),
+    ],
+)
+def test_a_pool_that_is_as_wanted_is_not_written(current, wanted):
+    assert pool_patch(current, wanted) == {}
+
+
+def test_a_pause_is_marked_and_its_mark_leaves_with_it():
+    patch = pool_patch(machine_config_pool(), WantedPool("layered", paused=True))
+    held = written_by_us(merged(machine_config_pool(), patch))
+    assert Pool.from_api(held).paused_by_us
+    released = merged(held, pool_patch(held, WantedPool("layered", paused=False)))
+    assert not Pool.from_api(released).paused
+    assert OWN + "paused-by" not in released["metadata"]["annotations"]
+
+
+_LABELS = st.dictionaries(st.sampled_from(["zone", "tier", "gpu"]), st.sampled_from(["", "a", "b"]), min_size=1)
+_EXPRESSIONS = st.lists(st.just({"key": "zone", "operator": "Exists"}), max_size=1)
+_PAUSED: st.SearchStrategy[t.Any] = st.none() | st.booleans()
+
+
+@given(_LABELS, _EXPRESSIONS, st.booleans(), _LABELS, _PAUSED, st.none() | st.sampled_from(["1", "5", "20%"]))
+def test_a_patched_pool_is_as_wanted(labels, expressions, paused, wanted_labels, wanted_paused, unavailable):
+    current = machine_config_pool(match_labels=labels, match_expressions=expressions, paused=paused)
+    wanted = WantedPool("layered", wanted_labels, wanted_paused, unavailable)
+    patched = merged(current, pool_patch(current, wanted))
+    pool = Pool.from_api(patched)
+    assert pool.node_selector == {"matchLabels": wanted_labels}
+    assert pool.paused is (paused if wanted_paused is None else wanted_paused)
+    assert pool.max_unavailable == (unavailable or "")
+    assert pool_patch(patched, wanted) == {}
+
+
+@given(
+    _LABELS,
+    _EXPRESSIONS,
+    st.booleans(),
+    st.dictionaries(
+        st.sampled_from([OWN + "paused-by", OWN + "created-by"]), st.sampled_from(["imagemode.openshift", "me"])
+    ),
+    st.sampled_from(["", "MachineConfig 99-x: unknown field"]),
+)
+def test_a_reduced_pool_reads_as_the_whole_one(labels, expressions, paused, annotations, error):
+    pool = machine_config_pool(
+        match_labels=labels, match_expressions=expressions, paused=paused, annotations=annotations, maxUnavailable=3
+    )
+    pool = render_degraded(pool, error) if error else pool
+    assert Pool.from_api(model.reduced(pool)) == Pool.from_api(pool)
+
+
+def test_a_pool_tells_why_it_cannot_be_rendered():
+    assert Pool.from_api(render_degraded(machine_config_pool(), "no such field")).render_error == "no such field"
+    assert Pool.from_api(machine_config_pool()).render_error == ""
+
+
+def test_the_message_of_a_condition_that_is_over_is_no_error():
+    condition = {"type": "RenderDegraded", "status": "False", "message": "no such field"}
+    over = {**machine_config_pool(), "status": {"conditions": [{"type": "Updated", "status": "True"}, condition]}}
+    assert Pool.from_api(over).render_error == ""
+
+
+def test_a_reduced_pool_leaves_foreign_annotations_behind():
+    pool = machine_config_pool(annotations={"kubectl.kubernetes.io/last-applied-configuration": "long" * 1000})
+    assert "long" not in str(model.reduced(pool))
+
+
+def test_a_diff_shows_what_a_user_sets():
+    pool = machine_config_pool(maxUnavailable=2)
+    assert model.shown(None) == {}
+    assert model.shown(pool) == {
+        "metadata": {"name": "layered"},
+        "spec": {"nodeSelector": {"matchLabels": roles("layered")}, "paused": False, "maxUnavailable": 2},
+    }

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FINDINGS
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import (
+    DEVIATIONS,
+    NOTHING_ALLOWED,
+    Allowed,
+    Deviation,
+    deviations_of,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import booted_image
+from hypothesis import given
+from hypothesis import strategies as st
+
+KERNEL = ["kernel-5.14.0-1.el9.x86_64", "kernel", 0, "5.14.0", "1.el9", "x86_64"]
+RT_KERNEL = ["kernel-rt-5.14.0-2.el9.x86_64", "kernel-rt", 0, "5.14.0", "2.el9", "x86_64"]
+
+
+def of(**keys) -> tuple[Deviation, ...]:
+    return deviations_of(booted_image("a", **{key.replace("_", "-"): value for key, value in keys.items()}))
+
+
+@pytest.mark.parametrize(
+    ("change", "deviation"),
+    [
+        (
+            {"requested-packages": ["usbguard"]},
+            Deviation("node.local_packages", "usbguard", "requested-packages: usbguard"),
+        ),
+        (
+            {"requested-local-packages": ["my-tool-1.0-2.el9.x86_64"]},
+            Deviation("node.local_packages", "my-tool", "requested-local-packages: my-tool-1.0-2.el9.x86_64"),
+        ),
+        (
+            {"requested-local-fileoverride-packages": ["x.rpm"]},
+            Deviation("node.local_packages", "x.rpm", "requested-local-fileoverride-packages: x.rpm"),
+        ),
+        ({"packages": ["htop"]}, Deviation("node.local_packages", "htop", "packages: htop")),
+        ({"modules": ["cri-o:1.2"]}, Deviation("node.local_packages", "cri-o:1.2", "modules: cri-o:1.2")),
+        (
+            {"requested-modules": ["cri-o"]},
+            Deviation("node.local_packages", "cri-o", "requested-modules: cri-o"),
+        ),
+        (
+            {"requested-modules-enabled": ["cri-o"]},
+            Deviation("node.local_packages", "cri-o", "requested-modules-enabled: cri-o"),
+        ),
+        (
+            {"requested-base-removals": ["kernel-core"]},
+            Deviation("node.package_removals", "kernel-core", "requested-base-removals: kernel-core"),
+        ),
+        (
+            {"base-removals": [KERNEL]},
+            Deviation("node.package_removals", "kernel", "base-removals: kernel-5.14.0-1.el9.x86_64"),
+        ),
+        (
+            {"requested-base-local-replacements": ["kernel-rt-5.14.0-2.el9.x86_64"]},
+            Deviation(
+                "node.package_overrides",
+                "kernel-rt",
+                "requested-base-local-replacements: kernel-rt-5.14.0-2.el9.x86_64",
+            ),
+        ),
+        (
+            {"base-local-replacements": [[RT_KERNEL, KERNEL]]},
+            Deviation("node.package_overrides", "kernel-rt", "base-local-replacements: kernel-rt-5.14.0-2.el9.x86_64"),
+        ),
+        (
+            {"requested-base-remote-replacements": {"repo=x": ["kernel"]}},
+            Deviation("node.package_overrides", "kernel", "requested-base-remote-replacements: kernel"),
+        ),
+        (
+            {"base-remote-replacements": {"repo=x": [[RT_KERNEL, KERNEL]]}},
+            Deviation("node.package_overrides", "kernel-rt", "base-remote-replacements: kernel-rt-5.14.0-2.el9.x86_64"),
+        ),
+        ({"regenerate-initramfs": True}, Deviation("node.initramfs_regenerated", None, "regenerate-initramfs: True")),
+        (
+            {"initramfs-args": ["--add", "x"]},
+            Deviation("node.initramfs_regenerated", None, "initramfs-args: --add x"),
+        ),
+        ({"initramfs-etc": ["/etc/x"]}, Deviation("node.initramfs_regenerated", None, "initramfs-etc: /etc/x")),
+        ({"live-inprogress": "4f1c"}, Deviation("node.live_changes", None, "live-inprogress: 4f1c")),
+        ({"live-replaced": "4f1c"}, Deviation("node.live_changes", None, "live-replaced: 4f1c")),
+        ({"unlocked": "development"}, Deviation("node.unlocked", None, "unlocked: development")),
+        ({"unlocked": "hotfix"}, Deviation("node.unlocked", None, "unlocked: hotfix")),
+        ({"unlocked": "transient"}, Deviation("node.unlocked", None, "unlocked: transient")),
+        ({"unlocked": ["x", 1]}, Deviation("node.unlocked", None, "unlocked: (list)")),
+        ({"unlocked": 0}, Deviation("node.unlocked", None, "unlocked: 0")),
+        ({"cliwrap": True}, Deviation("node.assembled_on_node", None, "cliwrap: True")),
+        ({"base-checksum": "4f1c"}, Deviation("node.assembled_on_node", None, "base-checksum: 4f1c")),
+    ],
+)
+def test_what_changes_the_image_on_the_node_is_named(change, deviation):
+    assert deviations_of(booted_image("a", **change)) == (deviation,)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {},
+        {"unlocked": None},
+        {"unlocked": ""},
+        {"requested-packages": None},
+        {"packages": []},
+        {"base-remote-replacements": {}},
+        {"requested-base-remote-replacements": {"repo=x": []}},
+        {"base-checksum": ""},
+        {"live-replaced": ""},
+        {"regenerate-initramfs": False},
+        {"initramfs-args": []},
+        {"cliwrap": False},
+    ],
+)
+def test_a_plain_image_has_no_deviations(nothing):
+    assert deviations_of({**booted_image("a"), **nothing}) == ()
+
+
+@pytest.mark.parametrize("key", ["requested-packages", "base-removals", "base-local-replacements"])
+@pytest.mark.parametrize(
+    ("odd", "shown"),
+    [
+        ([7], "7"),
+        (7, "7"),
+        ([None], "(NoneType)"),
+        ([{"a": 1}], "(dict)"),
+        ({"repo": 7}, "7"),
+        ([[]], "(list)"),
+        ([["nevra"]], "nevra"),
+        ([["nevra", 7]], "(list)"),
+    ],
+)
+def test_what_cannot_be_read_is_still_a_deviation_that_no_name_allows(key, odd, shown):
+    (deviation,) = deviations_of(booted_image("a", **{key: odd}))
+    assert (deviation.package, deviation.shown) == (None, f"{key}: {shown}")
+    assert not Allowed.of(["*"]).covers(deviation)
+
+
+def test_a_name_that_no_package_has_is_still_a_deviation_that_no_name_allows():
+    (deviation,) = deviations_of(booted_image("a", packages=["x" * 9999]))
+    assert (deviation.package, len(deviation.shown)) == (None, len("packages: ") + 2048)
+    assert not Allowed.of(["*"]).covers(deviation)
+
+
+def test_more_deviations_than_a_node_has_are_an_error_and_never_left_out():
+    allowed = [f"p{number}" for number in range(5000)]
+    assert len(deviations_of(booted_image("a", packages=allowed))) == 5000
+    with pytest.raises(ValueError, match="more than 5000 ways"):
+        deviations_of(booted_image("a", packages=[*allowed, "kernel"]))
+
+
+def test_a_package_is_named_once_for_a_request_and_its_fulfilment():
+    found = of(requested_packages=["htop", "vim"], packages=["htop", "strace"], requested_base_removals=["htop"])
+    assert [(d.finding, d.package) for d in found] == [
+        ("node.local_packages", "htop"),
+        ("node.local_packages", "vim"),
+        ("node.local_packages", "strace"),
+        ("node.package_removals", "htop"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "reason", [{"requested_packages": ["htop"]}, {"regenerate_initramfs": True}, {"cliwrap": True}]
+)
+def test_a_deployment_with_a_base_is_explained_by_what_was_changed(reason):
+    assert len(of(base_checksum="4f1c", **reason)) == 1
+
+
+@pytest.mark.parametrize("reason", [{"unlocked": "hotfix"}, {"live_replaced": "4f1c"}])
+def test_what_happened_to_a_running_system_does_not_explain_how_its_deployment_was_made(reason):
+    assert [d.finding for d in of(base_checksum="4f1c", **reason)][-1] == "node.assembled_on_node"
+    assert len(of(base_checksum="4f1c", **reason)) == 2
+
+
+# What is allowed ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "package", "covered"),
+    [
+        ([], "usbguard", False),
+        (["usbguard"], "usbguard", True),
+        (["usbguard"], "usbguard-tools", False),
+        (["kernel"], "kernel-rt-core", False),
+        (["kernel-rt*"], "kernel-rt-core", True),
+        (["a", "kernel-rt*"], "kernel-rt-core", True),
+        (["KERNEL*"], "kernel-rt-core", False),
+        (["node.local_packages"], "usbguard", True),
+        (["node.package_removals"], "usbguard", False),
+    ],
+)
+def test_packages_are_allowed_by_patterns_of_their_names_or_all_together(entries, package, covered):
+    assert Allowed.of(entries).covers(Deviation("node.local_packages", package, "x")) is covered
+
+
+@pytest.mark.parametrize(
+    ("entries", "covered"), [(["node.unlocked"], True), (["node.live_changes"], False), (["*"], False)]
+)
+def test_what_is_about_no_package_is_allowed_by_its_id(entries, covered):
+    assert Allowed.of(entries).covers(Deviation("node.unlocked", None, "unlocked: hotfix")) is covered
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        (["node.unlockd"], "node.unlockd is not the id of a deviation"),
+        (["node.image_differs", "node.unlocked"], "node.image_differs is not the id of a deviation"),
+        (["usbguard", ""], "an entry is empty"),
+        ([" "], "an entry is empty"),
+    ],
+)
+def test_an_entry_that_can_allow_nothing_is_refused(entries, reason):
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        Allowed.of(entries)
+
+
+def test_nothing_is_allowed_unless_it_is_said():
+    assert NOTHING_ALLOWED == Allowed.of([]) == Allowed((), frozenset())
+
+
+def test_every_kind_of_deviation_is_a_public_finding_that_is_no_mere_warning():
+    assert {FINDINGS[kind].severity.value for kind in DEVIATIONS} == {"error"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+_KEYS = st.sampled_from(
+    ["requested-packages", "requested-local-packages", "base-removals", "base-local-replacements", "live-replaced"]
+)
+
+
+@given(st.dictionaries(_KEYS, _JSON, min_size=1))
+def test_whatever_a_key_holds_that_is_not_nothing_is_a_deviation(entry):
+    found = deviations_of(entry)
+    holds_something = any(value for value in entry.values() if not isinstance(value, dict))
+    assert not holds_something or found
+    assert all(d.finding in DEVIATIONS for d in found)

@@ -1,0 +1,777 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import MAX_EVIDENCE
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfignode import (
+    MachineConfigNode,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof import verdict as verdicts
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import NOTHING_ALLOWED, Allowed
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
+    Answer,
+    Expected,
+    NodeVerdict,
+    Verdict,
+    judge,
+    judge_claim,
+    summarize,
+    worst,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    OLD_RENDERED,
+    RENDERED,
+    REPOSITORY,
+    booted_image,
+    deployment,
+    digest_of,
+    image_of,
+    machine_config_node,
+    node,
+    node_with_image,
+    rpm_ostree_status,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+EXPECTED = Expected.of_pull_spec(image_of("a"), "machineosconfig")
+NODE = NodeState.from_api(node_with_image("a"))
+
+
+PLAIN = NodeState.from_api(node())
+"""A node that claims nothing."""
+
+
+def judged(
+    *deployments: dict,
+    expected: Expected = EXPECTED,
+    node_state: NodeState = PLAIN,
+    allowed: Allowed = NOTHING_ALLOWED,
+    claim: MachineConfigNode | None = None,
+    **more: t.Any,
+) -> NodeVerdict:
+    return judge(node_state, expected, Answer(0, rpm_ostree_status(*deployments, **more)), allowed, claim)
+
+
+def ids(verdict: NodeVerdict) -> list[str]:
+    assert {finding.object for finding in verdict.findings} <= {ObjectRef("Node", "worker-0")}
+    return [finding.id for finding in verdict.findings]
+
+
+def told(verdict: NodeVerdict) -> tuple[Verdict, list[tuple[str, str, str]]]:
+    return verdict.verdict, [(f_id, f.message, f.evidence) for f_id, f in zip(ids(verdict), verdict.findings)]
+
+
+DEVIATING_KEYS = frozenset(
+    (
+        "requested-packages",
+        "requested-local-packages",
+        "requested-local-fileoverride-packages",
+        "packages",
+        "requested-base-removals",
+        "base-removals",
+        "requested-base-local-replacements",
+        "base-local-replacements",
+        "requested-base-remote-replacements",
+        "base-remote-replacements",
+        "live-inprogress",
+        "live-replaced",
+        "unlocked",
+        "regenerate-initramfs",
+        "initramfs-args",
+        "initramfs-etc",
+        "base-checksum",
+    )
+)
+ALL_KEYS = DEVIATING_KEYS | {
+    *booted_image("a"),
+    "custom-origin",
+    "origin",
+    "endoflife",
+    "version",
+    "finalization-locked",
+}
+STAGED_A = {**booted_image("a"), "booted": False, "staged": True}
+STAGED_C = {**booted_image("c"), "booted": False, "staged": True}
+LOCKED = {"finalization-locked": True}
+REFERENCE = "ostree-unverified-registry:"
+
+
+# The right image ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        booted_image("a"),
+        # what is asked for is a manifest list, what is booted its image for the node's architecture
+        deployment(f"ostree-unverified-registry:{image_of('a')}", digest_of("b")),
+        # and the other way round
+        deployment(f"ostree-unverified-registry:{image_of('b')}", digest_of("a")),
+        deployment(f"ostree-unverified-registry:{image_of('a')}"),
+        deployment(f"ostree-unverified-registry:{REPOSITORY}:4.20", digest_of("a")),
+        deployment(f"ostree-unverified-image:containers-storage:{image_of('a')}", digest_of("a")),
+        deployment(f"ostree-image-signed:docker://{image_of('a')}", digest_of("a")),
+        booted_image("a", news=[1], **{"cached-update": {"x": 1}}),
+    ],
+)
+def test_a_node_that_booted_the_digest_matches(entry):
+    verdict = judged(entry, deployment(f"ostree-unverified-registry:{image_of('c')}", booted=False))
+    assert (verdict.name, verdict.verdict, ids(verdict)) == ("worker-0", Verdict.MATCH, [])
+    assert verdict.booted is not None
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        (f"ostree-unverified-registry:mirror.example.com/os@{digest_of('a')}", "mirror.example.com/os"),
+        ("ostree-unverified-image:oci:/var/tmp/os", "ostree-unverified-image:oci:/var/tmp/os"),
+        (
+            f"ostree-unverified-image:containers-storage:{digest_of('c')}",
+            f"ostree-unverified-image:containers-storage:{digest_of('c')}",
+        ),
+    ],
+)
+def test_the_digest_counts_and_another_name_is_told(reference, name):
+    verdict = judged(deployment(reference, digest_of("a")))
+    message = f"the node has the image as {name}, not as {REPOSITORY}"
+    assert told(verdict) == (Verdict.MATCH, [("node.repository_differs", message, reference)])
+
+
+def test_an_expected_digest_alone_has_no_name_to_differ_from():
+    expected = Expected.of_pull_spec(digest_of("a"), "option")
+    assert judged(deployment("ostree-unverified-image:oci:/os", digest_of("a")), expected=expected).findings == ()
+
+
+def test_the_name_of_another_image_is_not_compared():
+    verdict = judged(deployment(f"ostree-unverified-registry:mirror.example.com/os@{digest_of('b')}"))
+    assert ids(verdict) == ["node.image_differs"]
+
+
+# Another image, or none ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "verdict", "finding", "message"),
+    [
+        (
+            [booted_image("b")],
+            Verdict.MISMATCH,
+            "node.image_differs",
+            f"the node booted {digest_of('b')} instead of {digest_of('a')}",
+        ),
+        (
+            [deployment(REFERENCE + image_of("c"), digest_of("b"))],
+            Verdict.MISMATCH,
+            "node.image_differs",
+            f"the node booted {digest_of('b')}, {digest_of('c')} instead of {digest_of('a')}",
+        ),
+        (
+            # what it could go back to does not matter
+            [booted_image("b"), {**booted_image("a"), "booted": False}],
+            Verdict.MISMATCH,
+            "node.image_differs",
+            f"the node booted {digest_of('b')} instead of {digest_of('a')}",
+        ),
+        (
+            [deployment(REFERENCE + "quay.io/os:4.20", digest_of("b"))],
+            Verdict.MISMATCH,
+            "node.image_differs",
+            f"the node booted {digest_of('b')} instead of {digest_of('a')}",
+        ),
+        (
+            [deployment(origin="fedora:fedora/x86_64/coreos")],
+            Verdict.MISMATCH,
+            "node.not_container",
+            "the node booted a branch of an ostree repository: fedora:fedora/x86_64/coreos",
+        ),
+        (
+            [deployment(origin="a" * 64)],
+            Verdict.MISMATCH,
+            "node.not_container",
+            f"the node booted a bare ostree commit: {'a' * 64}",
+        ),
+        (
+            [deployment(**{"custom-origin": ["pivot://" + image_of("a"), "x"]})],
+            Verdict.MISMATCH,
+            "node.pivot",
+            f"the node booted an image of which only a pivot's note tells: pivot://{image_of('a')}",
+        ),
+        (
+            [deployment(f"pivot://{image_of('a')}", digest_of("a"))],
+            Verdict.MISMATCH,
+            "node.pivot",
+            f"the node booted an image of which only a pivot's note tells: pivot://{image_of('a')}",
+        ),
+        (
+            [deployment(image_of("a"), digest_of("a"))],
+            Verdict.UNKNOWN,
+            "node.reference_unreadable",
+            f"the node booted a reference that cannot be read: {image_of('a')}",
+        ),
+        (
+            [deployment(None, digest_of("a"))],
+            Verdict.UNKNOWN,
+            "node.no_reference",
+            "the node booted nothing that it names",
+        ),
+        (
+            [deployment(REFERENCE + "quay.io/os:4.20")],
+            Verdict.UNKNOWN,
+            "node.no_digest",
+            f"{REFERENCE}quay.io/os:4.20 names no digest to compare with {digest_of('a')}",
+        ),
+        (
+            [deployment(REFERENCE + "quay.io/os@sha512:" + "a" * 128)],
+            Verdict.UNKNOWN,
+            "node.no_digest",
+            f"{REFERENCE}quay.io/os@sha512:{'a' * 128} names no digest to compare with {digest_of('a')}",
+        ),
+    ],
+    ids=range(12),
+)
+def test_a_node_that_booted_something_else_does_not_match(entries, verdict, finding, message):
+    found = judged(*entries)
+    (booted,) = (e for e in entries if e["booted"])
+    assert found.booted is not None
+    assert told(found) == (verdict, [(finding, message, found.booted.source)])
+    assert booted.get("container-image-reference") in (None, found.booted.source)
+
+
+# An answer that is none ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding"),
+    [
+        (Answer(failure="node.no_daemon_pod", failure_message="no pod"), "node.no_daemon_pod"),
+        (Answer(failure="node.no_answer", stdout=rpm_ostree_status(booted_image("a"))), "node.no_answer"),
+        (Answer(0, rpm_ostree_status(booted_image("a")), failure="node.exec_failed"), "node.exec_failed"),
+        # complete output without an exit status is still not proof
+        (Answer(None, rpm_ostree_status(booted_image("a"))), "node.exec_failed"),
+        (Answer(1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
+        (Answer(-1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
+        (Answer(1, "", "error: Timeout was reached"), "node.command_failed"),
+        (Answer(1, "", "error: This system was not booted via libostree; cannot operate"), "node.not_ostree"),
+        (Answer(0, ""), "node.answer_unreadable"),
+        (Answer(0, "[]"), "node.answer_unreadable"),
+        (Answer(0, "warning: x\n" + rpm_ostree_status(booted_image("a"))), "node.answer_unreadable"),
+        (Answer(0, rpm_ostree_status(booted_image("a"))[:-40]), "node.answer_unreadable"),
+        (Answer(0, rpm_ostree_status()), "node.no_deployments"),
+        (Answer(0, rpm_ostree_status(booted_image("a"), booted_image("a"))), "node.several_booted_deployments"),
+        (Answer(0, rpm_ostree_status({**booted_image("a"), "booted": False})), "node.no_booted_deployment"),
+        (Answer(0, rpm_ostree_status(STAGED_A)), "node.no_booted_deployment"),
+    ],
+    ids=range(16),
+)
+def test_an_answer_that_proves_nothing_is_unknown(answer, finding):
+    verdict = judge(NODE, EXPECTED, answer)
+    assert (verdict.name, verdict.verdict, ids(verdict)) == ("worker-0", Verdict.UNKNOWN, [finding])
+    assert verdict.booted is None
+
+
+def test_noise_on_stderr_is_no_part_of_the_answer():
+    answer = Answer(0, rpm_ostree_status(booted_image("a")), '{"deployments": []}\nwarning: x\n')
+    assert told(judge(NODE, EXPECTED, answer)) == (Verdict.MATCH, [])
+
+
+def test_a_command_that_was_not_run_is_told_by_why():
+    answer = Answer(failure="node.exec_failed", failure_message="it broke", stderr="noise")
+    assert told(judge(NODE, EXPECTED, answer)) == (Verdict.UNKNOWN, [("node.exec_failed", "it broke", "noise")])
+    lost = Answer(None, "{}", "noise")
+    message = "the answer ended without an exit status"
+    assert told(judge(NODE, EXPECTED, lost)) == (Verdict.UNKNOWN, [("node.exec_failed", message, "noise")])
+
+
+def test_a_failed_command_is_told_by_its_own_last_words():
+    def first(answer: Answer) -> tuple[str, str]:
+        finding = judge(NODE, EXPECTED, answer).findings[0]
+        return finding.message, finding.evidence
+
+    stderr = "warning: x\nerror: Timeout was reached\n"
+    assert first(Answer(1, "unit\n", stderr)) == (
+        "rpm-ostree status exited with 1: error: Timeout was reached",
+        stderr,
+    )
+    assert first(Answer(1, "unit\n")) == ("rpm-ostree status exited with 1: unit", "unit\n")
+    assert first(Answer(127)) == ("rpm-ostree status exited with 127", "")
+    assert first(Answer(1, "", "\x1b" + "x" * 999))[0].endswith("xxx...")
+
+
+def test_an_answer_that_cannot_be_read_is_its_own_evidence():
+    verdict = judge(NODE, EXPECTED, Answer(0, "State: idle"))
+    message = "the answer cannot be read: it is not JSON"
+    assert told(verdict) == (Verdict.UNKNOWN, [("node.answer_unreadable", message, "State: idle")])
+
+
+@pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), OverflowError("token")])
+def test_an_unexpected_error_in_one_answer_makes_that_node_unknown(error, monkeypatch):
+    def fail(text: str) -> t.NoReturn:
+        raise error
+
+    monkeypatch.setattr(verdicts, "read_status", fail)
+    verdict = judge(NODE, EXPECTED, Answer(0, "{}"))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.UNKNOWN, ["node.unexpected_error"])
+    message = verdict.findings[0].message
+    assert message.startswith(f"reading the answer failed with {type(error).__name__} in fail, line ")
+    assert "token" not in message
+
+
+def test_the_message_of_a_failure_is_bounded_and_printable():
+    (finding,) = judge(NODE, EXPECTED, Answer(failure="node.exec_failed", failure_message="\x1b" + "x" * 9999)).findings
+    assert (len(finding.message), finding.message.isprintable()) == (300, True)
+
+
+def test_the_verdict_on_a_node_keeps_no_list_of_its_deviations():
+    verdict = judged(booted_image("a", packages=["usbguard"]))
+    assert verdict.booted is not None
+    assert verdict.booted.deviations == ()
+    assert ids(verdict) == ["node.local_packages"]
+
+
+# An expectation that is none ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letter", ["a", "b"])
+def test_nothing_matches_an_expectation_that_is_not_current(letter):
+    verdict = judged(STAGED_A, booted_image(letter), expected=replace(EXPECTED, current=False))
+    assert (verdict.verdict, ids(verdict)) == (
+        Verdict.UNKNOWN,
+        ["cluster.expectation_not_current", "node.deployment_staged"],
+    )
+    assert verdict.findings[0].message == f"{image_of('a')} is not current"
+    assert verdict.booted is not None
+
+
+def test_no_image_yet_is_an_expectation_that_nothing_matches():
+    none_yet = Expected("", "", "machineosconfig", current=False)
+    verdict = judged(booted_image("a"), expected=none_yet)
+    message = "no image is not current"
+    assert told(verdict) == (Verdict.UNKNOWN, [("cluster.expectation_not_current", message, "")])
+    assert judged(deployment(REFERENCE + "os:t"), expected=replace(none_yet, current=True)).verdict is Verdict.UNKNOWN
+
+
+# What the node changes of its image ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "finding", "evidence"),
+    [
+        ({"requested-packages": ["htop", "vim"]}, "node.local_packages", "requested-packages: %s"),
+        ({"requested-base-removals": ["vim"]}, "node.package_removals", "requested-base-removals: vim"),
+        (
+            {"requested-base-remote-replacements": {"repo": ["kernel"]}},
+            "node.package_overrides",
+            "requested-base-remote-replacements: kernel",
+        ),
+        ({"live-replaced": "4f1c"}, "node.live_changes", "live-replaced: 4f1c"),
+        ({"unlocked": "hotfix"}, "node.unlocked", "unlocked: hotfix"),
+        ({"regenerate-initramfs": True}, "node.initramfs_regenerated", "regenerate-initramfs: True"),
+        ({"base-checksum": "4f1c"}, "node.assembled_on_node", "base-checksum: 4f1c"),
+    ],
+)
+@pytest.mark.parametrize("expected", [EXPECTED, replace(EXPECTED, current=False)])
+def test_a_node_that_changes_its_image_has_not_booted_that_image(expected, change, finding, evidence):
+    verdict = judged(booted_image("a", **change), expected=expected)
+    assert verdict.verdict is (Verdict.MISMATCH if expected.current else Verdict.UNKNOWN)
+    assert ids(verdict)[-1:] == [finding]
+    assert verdict.findings[-1].severity.value == "error"
+    names = change.get("requested-packages", [""])
+    lines = [evidence % name if "%s" in evidence else evidence for name in names]
+    assert verdict.findings[-1].evidence == "\n".join(lines)
+    assert verdict.findings[-1].message == f"the node departs from its image: {', '.join(lines)}"
+
+
+def test_what_changes_another_image_is_told_beside_the_difference():
+    verdict = judged(booted_image("b", unlocked="hotfix", **{"requested-packages": ["htop"]}))
+    assert (verdict.verdict, ids(verdict)) == (
+        Verdict.MISMATCH,
+        ["node.image_differs", "node.local_packages", "node.unlocked"],
+    )
+
+
+def test_what_decided_is_told_before_what_only_waits():
+    verdict = judged(STAGED_C, booted_image("a", unlocked="hotfix"))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.unlocked", "node.deployment_staged"])
+
+
+def test_what_is_allowed_is_told_and_changes_no_verdict():
+    entry = booted_image("a", **{"requested-packages": ["kernel-rt-core", "usbguard"], "unlocked": "hotfix"})
+    verdict = judged(entry, allowed=Allowed.of(["kernel-rt*", "usbguard", "node.unlocked"]))
+    evidence = "requested-packages: kernel-rt-core\nrequested-packages: usbguard\nunlocked: hotfix"
+    message = "the node departs from its image: " + evidence.replace("\n", ", ")
+    assert told(verdict) == (Verdict.MATCH, [("node.deviation_allowed", message, evidence)])
+    assert verdict.findings[0].severity.value == "warning"
+
+
+def test_one_package_that_is_not_allowed_is_enough():
+    entry = booted_image("a", **{"requested-packages": ["usbguard", "htop"]})
+    verdict = judged(entry, allowed=Allowed.of(["usbguard"]))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.local_packages", "node.deviation_allowed"])
+    assert [f.evidence for f in verdict.findings] == ["requested-packages: htop", "requested-packages: usbguard"]
+
+
+def test_what_the_node_could_boot_instead_may_be_changed_as_it_likes():
+    rollback = {**booted_image("c"), "booted": False, "requested-packages": ["htop"]}
+    assert judged(booted_image("a"), rollback).findings == ()
+
+
+# What waits for the next boot ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "finding", "message"),
+    [
+        (
+            [STAGED_A, booted_image("b")],
+            "node.image_staged",
+            f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
+        ),
+        (
+            [booted_image("b"), STAGED_A],
+            "node.image_staged",
+            f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
+        ),
+        (
+            # nothing is staged, but the boot order was turned round
+            [{**STAGED_A, "staged": False}, booted_image("b")],
+            "node.image_staged",
+            f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
+        ),
+        (
+            # two digests, of a manifest list and of its image
+            [STAGED_A, deployment(REFERENCE + image_of("c"), digest_of("b"))],
+            "node.image_staged",
+            f"the node booted {digest_of('b')}, {digest_of('c')}; {digest_of('a')} is staged",
+        ),
+        (
+            [{**STAGED_A, **LOCKED}, booted_image("b")],
+            "node.image_locked",
+            f"the node booted {digest_of('b')}; {digest_of('a')} is staged, but locked",
+        ),
+    ],
+)
+def test_the_right_image_that_only_waits_is_a_mismatch(entries, finding, message):
+    found = [(finding, message, REFERENCE + image_of("a"))]
+    assert told(judged(*entries)) == (Verdict.MISMATCH, found)
+
+
+def test_the_right_image_that_waits_is_told_beside_a_boot_that_is_no_container():
+    verdict = judged(STAGED_A, deployment(origin="fedora:x"))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.not_container", "node.image_staged"])
+    message = f"the node booted a branch of an ostree repository; {digest_of('a')} is staged"
+    assert verdict.findings[1].message == message
+
+
+@pytest.mark.parametrize(
+    ("waiting", "finding", "message"),
+    [
+        (STAGED_C, "node.deployment_staged", f"{REFERENCE}{image_of('c')} waits for the next boot"),
+        ({**STAGED_C, **LOCKED}, "node.deployment_locked", f"{REFERENCE}{image_of('c')} is staged, but locked"),
+        # the same image once more, with a package on it
+        (
+            {**STAGED_A, "requested-packages": ["htop"]},
+            "node.deployment_staged",
+            f"{REFERENCE}{image_of('a')} waits for the next boot",
+        ),
+        ({"staged": True}, "node.deployment_staged", "nothing that it names waits for the next boot"),
+    ],
+)
+def test_what_will_be_booted_instead_is_a_warning_beside_the_match(waiting, finding, message):
+    verdict = judged(waiting, booted_image("a"))
+    evidence = waiting.get("container-image-reference", "")
+    assert told(verdict) == (Verdict.MATCH, [(finding, message, evidence)])
+    assert verdict.findings[0].severity.value == "warning"
+
+
+def test_another_image_that_waits_does_not_explain_the_difference():
+    verdict = judged(STAGED_C, booted_image("b"))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.image_differs", "node.deployment_staged"])
+
+
+# What else is worth knowing -----------------------------------------------------------------------------------------
+
+
+def test_what_rpm_ostree_was_doing_and_the_end_of_an_images_life_are_warnings():
+    verdict = judged(booted_image("a", endoflife="no more updates"), transaction=["rebase", ":1.5", "/x"])
+    assert told(verdict) == (
+        Verdict.MATCH,
+        [
+            ("node.transaction_running", "rpm-ostree was at work: rebase", ""),
+            ("node.end_of_life", "no more updates", ""),
+        ],
+    )
+
+
+def test_a_node_that_is_not_ready_and_answers_is_proven_by_its_answer():
+    state = NodeState.from_api(node(ready="False"))
+    message = "Node worker-0 is not Ready"
+    assert told(judged(booted_image("a"), node_state=state)) == (Verdict.MATCH, [("node.not_ready", message, "")])
+
+
+@pytest.mark.parametrize("answer", [Answer(None), Answer(0, "")])
+def test_a_node_that_is_not_ready_and_proves_nothing_is_told_with_both(answer):
+    verdict = judge(NodeState.from_api(node(ready="Unknown")), EXPECTED, answer)
+    assert ids(verdict)[1:] == ["node.not_ready"]
+    known = judge(NodeState.from_api(node(ready="False")), EXPECTED, Answer(failure="node.not_ready"))
+    assert ids(known) == ["node.not_ready"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"), [("rebase failed: \x07no", "rebase failed: \N{REPLACEMENT CHARACTER}no"), ("", None)]
+)
+@pytest.mark.parametrize("state", ["Degraded", "Unreconcilable"])
+def test_the_error_of_the_daemon_stands_beside_the_difference(state, reason, message):
+    broken = NodeState.from_api(node(annotations={"state": state, "reason": reason}))
+    verdict = judged(booted_image("b"), node_state=broken)
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.image_differs", "node.degraded"])
+    assert verdict.findings[1].message == (message or f"Node worker-0 is {state}")
+    assert verdict.findings[1].evidence == reason
+
+
+def test_the_findings_of_a_node_hold_no_more_evidence_than_one_of_them_may():
+    entry = booted_image("b", **{"requested-packages": ["p" * 1500], "requested-base-removals": ["r" * 1500]})
+    verdict = judged(entry)
+    assert sum(len(f.evidence.encode()) for f in verdict.findings) == MAX_EVIDENCE
+    assert all(len(f.message) <= 300 for f in verdict.findings)
+
+
+# What the operator's objects claim ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("claimed", ["a", "b"])
+def test_claims_never_decide(claimed):
+    state = NodeState.from_api(node_with_image(claimed))
+    claim = MachineConfigNode("worker-0", RENDERED, image_of(claimed))
+    assert judged(booted_image("a"), node_state=state, claim=claim).verdict is Verdict.MATCH
+    assert judged(booted_image("b"), node_state=state, claim=claim).verdict is Verdict.MISMATCH
+
+
+def test_an_annotation_that_disagrees_with_the_boot_is_a_warning():
+    verdict = judged(booted_image("a"), node_state=NodeState.from_api(node_with_image("b")))
+    message = f"the annotation currentImage says {digest_of('b')}"
+    assert told(verdict) == (Verdict.MATCH, [("node.annotation_disagrees", message, image_of("b"))])
+
+
+def test_a_node_that_is_done_by_its_annotations_and_booted_another_image_is_a_mismatch():
+    verdict = judged(booted_image("b"), node_state=NODE)
+    assert NODE.settled
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.image_differs", "node.annotation_disagrees"])
+
+
+@pytest.mark.parametrize("claim", ["", "no image", "quay.io/os:4.20"])
+def test_an_annotation_that_names_no_digest_disagrees_with_nothing(claim):
+    state = NodeState.from_api(node(annotations={"currentImage": claim}))
+    assert judged(booted_image("a"), node_state=state).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("claim", "messages"),
+    [
+        (machine_config_node(), []),
+        (machine_config_node(image=image_of("a")), []),
+        (machine_config_node(config=""), []),
+        (machine_config_node(image=image_of("b")), [f"MachineConfigNode worker-0 says {digest_of('b')}"]),
+        (
+            machine_config_node(config=OLD_RENDERED),
+            [f"MachineConfigNode worker-0 says {OLD_RENDERED}, the node {RENDERED}"],
+        ),
+        (
+            machine_config_node(config=OLD_RENDERED, image=image_of("b")),
+            [
+                f"MachineConfigNode worker-0 says {digest_of('b')}",
+                f"MachineConfigNode worker-0 says {OLD_RENDERED}, the node {RENDERED}",
+            ],
+        ),
+    ],
+    ids=range(6),
+)
+def test_a_machine_config_node_is_held_against_the_boot_and_the_configuration(claim, messages):
+    verdict = judged(booted_image("a"), claim=MachineConfigNode.from_api(claim))
+    assert verdict.verdict is Verdict.MATCH
+    assert [f.message for f in verdict.findings] == messages
+    assert set(ids(verdict)) <= {"node.machine_config_node_disagrees"}
+    shown = {image_of("b"), OLD_RENDERED}
+    assert all(f.evidence in shown for f in verdict.findings)
+
+
+def test_a_node_without_a_configuration_disagrees_with_none():
+    state = NodeState.from_api(node(annotations={"currentConfig": None}))
+    claim = MachineConfigNode.from_api(machine_config_node())
+    assert judged(booted_image("a"), node_state=state, claim=claim).findings == ()
+
+
+# A node that is not asked -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letter", ["a", None])
+def test_a_claim_never_proves_a_match(letter):
+    state = NodeState.from_api(node_with_image(letter)) if letter else PLAIN
+    claim = MachineConfigNode("worker-0", RENDERED, image_of(letter) if letter else "")
+    message = "Node worker-0 was not asked what it booted"
+    assert told(judge_claim(state, EXPECTED, claim)) == (
+        Verdict.UNKNOWN,
+        [("node.not_asked", message, image_of(letter) if letter else "")],
+    )
+    assert judge_claim(state, EXPECTED) == judge_claim(state, EXPECTED, claim)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "image"),
+    [("b", None), ("a", "b"), (None, "b"), ("b", "a")],
+    ids=["node", "claim", "claim only", "both"],
+)
+def test_a_claim_refutes(annotation, image):
+    state = NodeState.from_api(node_with_image(annotation)) if annotation else PLAIN
+    claim = MachineConfigNode("worker-0", RENDERED, image_of(image)) if image else None
+    message = f"the machine-config-daemon says that the node booted {digest_of('b')} instead of {digest_of('a')}"
+    assert told(judge_claim(state, EXPECTED, claim)) == (
+        Verdict.MISMATCH,
+        [("node.claim_differs", message, image_of("b"))],
+    )
+
+
+def test_a_claim_of_a_digest_that_cannot_be_compared_refutes_nothing():
+    claim = MachineConfigNode("worker-0", RENDERED, "quay.io/os@sha512:" + "a" * 128)
+    assert ids(judge_claim(PLAIN, EXPECTED, claim)) == ["node.not_asked"]
+
+
+def test_a_claim_is_held_against_nothing_that_is_not_current():
+    broken = NodeState.from_api(node_with_image("b", ready="False"))
+    verdict = judge_claim(broken, replace(EXPECTED, current=False))
+    assert (verdict.name, verdict.verdict) == ("worker-0", Verdict.UNKNOWN)
+    assert ids(verdict) == ["cluster.expectation_not_current", "node.not_ready"]
+    assert ids(judge_claim(broken, EXPECTED)) == ["node.claim_differs", "node.not_ready"]
+    assert ids(judge_claim(replace(broken, current_image=""), EXPECTED)) == ["node.not_ready", "node.not_asked"]
+
+
+# What the caller may expect -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given_spec", [image_of("a"), f"quay.io/os:4.20@{digest_of('a')}", digest_of("a")])
+def test_an_expectation_is_a_digest_with_or_without_a_name(given_spec):
+    expected = Expected.of_pull_spec(given_spec, "option")
+    assert expected == Expected(given_spec, digest_of("a"), "option", current=True)
+    repository = given_spec.partition("@")[0].removesuffix(":4.20")
+    assert expected.repository == ("" if repository.startswith("sha256") else repository)
+    assert not Expected.of_pull_spec(given_spec, "option", False).current
+
+
+@pytest.mark.parametrize("given_spec", ["", "quay.io/os:4.20", "quay.io/os", "sha256:abc", digest_of("a") + " ", "a@b"])
+def test_an_expectation_without_a_digest_is_refused(given_spec):
+    with pytest.raises(ValueError, match=r"^.*(digest|not the name)"):
+        Expected.of_pull_spec(given_spec, "option")
+
+
+def test_an_expectation_by_a_tag_is_told_why_it_is_refused():
+    with pytest.raises(ValueError, match=r"^quay.io/os:4.20 names no digest, and a tag proves nothing$"):
+        Expected.of_pull_spec("quay.io/os:4.20", "option")
+
+
+# The verdict of the whole -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "whole"),
+    [
+        ([], None),
+        (["match"], "match"),
+        (["match", "mismatch"], "mismatch"),
+        (["mismatch", "unknown", "match"], "unknown"),
+    ],
+)
+def test_the_worst_verdict_is_the_one_of_the_whole(verdicts, whole):
+    assert worst(map(Verdict, verdicts)) == (Verdict(whole) if whole else None)
+
+
+def test_verdicts_are_counted():
+    assert summarize(map(Verdict, ["match", "unknown", "match"])) == {
+        "total": 3,
+        "match": 2,
+        "mismatch": 0,
+        "unknown": 1,
+    }
+
+
+# Whatever a node answers --------------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=200), st.binary(max_size=50), st.none() | st.integers(-1, 255))
+def test_any_bytes_are_judged_and_none_match(stdout, stderr, exit_status):
+    answer = Answer(exit_status, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"))
+    assert judge(NODE, EXPECTED, answer).verdict is Verdict.UNKNOWN
+
+
+_REFERENCES = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(
+        [
+            "",
+            "ostree-unverified-registry:",
+            "ostree-unverified-image:docker://",
+            "ostree-unverified-image:containers-storage:",
+            "ostree-remote-registry:x:",
+            "pivot://",
+        ]
+    ),
+    st.sampled_from(["quay.io/os", "os", "", "registry:5000/os", digest_of("a"), "quay.io/os:" + "a" * 64]),
+    st.sampled_from(["", "@" + digest_of("b"), "@" + digest_of("a")[:-1], "@sha512:" + "a" * 64, ":t", "@"]),
+)
+_RESOLVED = st.none() | st.sampled_from([digest_of("b"), digest_of("a")[:-1], digest_of("a").upper(), "", 7])
+
+
+@given(_REFERENCES, _RESOLVED, st.booleans(), st.sampled_from([None, "none", "hotfix"]))
+def test_nothing_that_lacks_the_digest_matches(reference, resolved, with_staged, unlocked):
+    entry = {"booted": True, "container-image-reference": reference, "unlocked": unlocked}
+    if resolved is not None:
+        entry["container-image-reference-digest"] = resolved
+    others = [{**booted_image("a"), "booted": False, "staged": with_staged}]
+    answer = Answer(0, json.dumps({"deployments": [*others, entry]}))
+    assert judge(NODE, EXPECTED, answer).verdict is not Verdict.MATCH
+
+
+_GOOD = rpm_ostree_status(STAGED_C, booted_image("a"), {**booted_image("b"), "booted": False})
+
+
+@given(st.integers(0, len(_GOOD) - 1))
+def test_an_answer_that_was_cut_off_anywhere_proves_nothing(length):
+    assert judge(NODE, EXPECTED, Answer(0, _GOOD[:length])).verdict is Verdict.UNKNOWN
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, len(_GOOD) - 1), st.binary(max_size=3)), min_size=1, max_size=4))
+def test_a_damaged_answer_is_judged_and_matches_only_with_the_digest_still_booted(damages):
+    damaged = bytearray(_GOOD.encode())
+    for place, content in damages:
+        damaged[place : place + len(content)] = content
+    text = damaged.decode("utf-8", "replace")
+    verdict = judge(NODE, EXPECTED, Answer(0, text))
+    if verdict.verdict is Verdict.MATCH:
+        (booted,) = (d for d in json.loads(text)["deployments"] if d.get("booted") is True)
+        assert digest_of("a") in json.dumps(booted)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(digest_of("a")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(ALL_KEYS)), _VALUES, st.booleans())
+def test_no_value_of_any_key_raises_and_none_but_nothing_hides_a_change(key, value, booted):
+    entry = {**booted_image("a"), key: value}
+    others = [{**booted_image("b"), "booted": False, key: value}]
+    verdict = judge(
+        NODE, EXPECTED, Answer(0, json.dumps({"deployments": [entry, *others] if booted else [*others, entry]}))
+    )
+    if verdict.verdict is Verdict.MATCH and key in DEVIATING_KEYS:
+        assert not value or value == "none" or isinstance(value, dict)
+    json.dumps([f.as_result() for f in verdict.findings]).encode("utf-8")

@@ -1,0 +1,539 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
+    CLUSTER_OPERATOR,
+    CLUSTER_VERSION,
+    JOB,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    OPERATOR_NAMESPACE,
+    POD,
+    SECRET,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_build import Ask, await_build
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    NOON,
+    all_pools,
+    build_pod,
+    cluster_version,
+    container_status,
+    image_of,
+    machine_os_build,
+    machine_os_config,
+    secret,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden, refusal
+
+
+def ask(cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> Ask:
+    return Ask("layered", Limits(timeout, window), cursor, check)
+
+
+@pytest.fixture
+def cluster(api):
+    api.keep(CLUSTER_VERSION, cluster_version("4.20.1"))
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    api.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a"))
+    return api
+
+
+def failed_pod(message: str) -> dict[str, t.Any]:
+    return build_pod("build-layered-a-x7k2p", container_status("image-build", 1, message))
+
+
+def succeed(api) -> None:
+    api.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"))
+    api.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+
+
+def test_a_build_that_is_done_returns_at_once(cluster, session):
+    succeed(cluster)
+    done = await_build(session, ask())
+    assert done["finished"]
+    assert (done["build"]["name"], done["build"]["state"]) == ("layered-a", "succeeded")
+    assert done["build"]["digested_image_push_spec"] == image_of("a")
+    assert done["machineosconfig"]["current_image_pull_spec"] == image_of("a")
+    assert done["cluster"]["version"] == "4.20.1"
+    assert not done["changed"]
+    assert done["findings"] == []
+
+
+def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(cluster, session):
+    succeed(cluster)
+    known = await_build(session, ask())
+    cluster.drop(MACHINE_OS_BUILD, "layered-a")
+    seen = await_build(session, ask(known["cursor"]))
+    assert not seen["finished"]
+    assert "layered-a is gone, waiting for another" in seen["progress"]
+
+
+def test_an_api_server_that_is_away_at_the_end_is_waited_for(cluster, session):
+    succeed(cluster)
+    known = await_build(session, ask())
+    cluster.fail("machineosbuilds?", *[Reply(503, "starting")] * 3)
+    seen = await_build(session, ask(known["cursor"]))
+    while not seen["finished"]:
+        seen = await_build(session, ask(seen["cursor"]))
+    assert seen["build"]["state"] == "succeeded"
+
+
+def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_request_is_gone(cluster, session):
+    succeed(cluster)
+    asked = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+    asked["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
+    cluster.keep(MACHINE_OS_CONFIG, asked)
+    now = Clock()
+    first = await_build(session, ask(), now)
+    assert "waiting for its rebuild to begin" in first["progress"]
+    succeed(cluster)
+    now.pace = 5
+    with pytest.raises(Refused, match="a rebuild was asked for and has not begun") as refused:
+        await_build(session, ask(first["cursor"]), now)
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_begun"]
+
+
+def test_a_window_returns_with_the_first_line_and_the_next_with_the_next(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Prepared"))
+    first = await_build(session, ask())
+    assert (first["finished"], first["progress"]) == (False, "build layered-a: preparing")
+    assert first["build"]["state"] == "preparing"
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    second = await_build(session, ask(first["cursor"]))
+    assert (second["finished"], second["progress"]) == (False, "build layered-a: building")
+    succeed(cluster)
+    last = second
+    while not last["finished"]:
+        last = await_build(session, ask(last["cursor"]))
+    assert image_of("a") in last["progress"]
+
+
+def test_nothing_is_listed_twice(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Prepared"))
+    first = await_build(session, ask())
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    await_build(session, ask(first["cursor"]))
+    kinds = ("machineconfigpools", "machineosconfigs", "machineosbuilds", "pods")
+    lists = [r.path.rpartition("/")[2] for r in cluster.requests if "limit" in r.query]
+    assert sorted(lists) == sorted(kinds)
+
+
+def test_a_line_is_not_said_twice(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    first = await_build(session, ask())
+    quiet = await_build(session, ask(first["cursor"], window=0.3))
+    assert not quiet["finished"]
+    assert quiet["progress"] == first["progress"]
+
+
+def failure(session, **asked: t.Any) -> Refused:
+    with pytest.raises(Refused) as refused:
+        await_build(session, ask(**asked))
+    return refused.value
+
+
+RUN_FAILED = """\
+[3/3] STEP 2/2: RUN dnf install -y tcpdmp
+No match for argument: tcpdmp
+Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1
++ return 1
+"""
+FROM_AND_RUN = "FROM configs AS final\nRUN dnf install -y tcpdmp\n"
+
+
+@pytest.fixture
+def failed(cluster):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", containerfile=FROM_AND_RUN))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
+    return cluster
+
+
+def test_a_failed_build_fails_with_its_cause_line_and_words_from_the_log(failed, session):
+    failed.keep(POD, failed_pod(""))
+    failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
+    refused = failure(session)
+    assert str(refused) == (
+        "Could not await the build of MachineConfigPool layered: MachineOSBuild layered-a failed at line 2 of the "
+        "Containerfile (RUN dnf install -y tcpdmp): exit status 1: No match for argument: tcpdmp. Correct the "
+        "package's name, or enable the repository that has it, and apply again."
+    )
+    result = refused.result
+    assert result["finished"]
+    (finding,) = result["findings"]
+    assert (finding["id"], finding["severity"]) == ("build.package_not_found", "fatal")
+    assert finding["evidence"] == "\n".join(RUN_FAILED.splitlines()[1:3])
+    assert result["build"]["state"] == "failed"
+    assert result["build"]["failure"] == {
+        "finding": "build.package_not_found",
+        "containerfile_line": 2,
+        "instruction": "RUN dnf install -y tcpdmp",
+        "excerpt": finding["evidence"],
+    }
+    assert [a["exit_code"] for a in result["build"]["attempts"]] == [1]
+    assert result["build"]["log_paths"] == []
+
+
+def test_where_the_log_is_gone_the_last_words_speak(failed, session):
+    failed.keep(POD, failed_pod(RUN_FAILED))
+    failed.always_fail("/log", refusal(404, "NotFound", "pod not found", name="x"))
+    assert failure(session).result["findings"][0]["id"] == "build.package_not_found"
+
+
+def test_where_log_and_pods_are_gone_the_words_of_the_condition_speak(failed, session):
+    build = machine_os_build("layered-a", state="Failed")
+    (condition,) = [c for c in build["status"]["conditions"] if c["type"] == "Failed"]
+    condition["message"] = 'Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1'
+    failed.keep(MACHINE_OS_BUILD, build)
+    refused = failure(session)
+    assert "exit status 1" in str(refused)
+    assert refused.result["findings"][0]["id"] == "build.run_failed"
+
+
+def test_naming_build_failed_means_every_cause(failed, session):
+    failed.keep(POD, failed_pod(RUN_FAILED))
+    asked = Ask("layered", Limits(0, 30, fail_on=("build.failed",)), "", False)
+    with pytest.raises(Refused, match="tcpdmp"):
+        await_build(session, asked)
+
+
+def test_the_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
+    failed.keep(POD, failed_pod(""))
+    failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
+    with pytest.raises(Refused) as refused:
+        await_build(session, Ask("layered", Limits(0, 30), "", False, log_dir=str(tmp_path)))
+    (path,) = refused.value.result["build"]["log_paths"]
+    with open(path, encoding="utf-8") as file:
+        assert "No match for argument" in file.read()
+    assert [str(each) for each in tmp_path.iterdir()] == [path]
+
+
+def test_a_log_that_cannot_be_saved_is_told_and_hides_no_cause(failed, session, tmp_path):
+    failed.keep(POD, failed_pod(RUN_FAILED))
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match="tcpdmp") as refused:
+        await_build(session, Ask("layered", Limits(0, 30), "", False, log_dir=str(tmp_path / "file")))
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.package_not_found", "build.log_not_saved"]
+
+
+def test_an_evicted_builder_is_said_to_be_one(failed, session):
+    words = "The node was low on resource: ephemeral-storage."
+    failed.keep(POD, build_pod("build-layered-a-x7k2p", reason="Evicted", message=words))
+    refused = failure(session)
+    assert refused.result["findings"][0]["id"] == "build.evicted"
+    assert "low on resource: ephemeral-storage" in str(refused)
+
+
+def test_an_interrupted_build_fails_when_none_takes_its_place(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Interrupted"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    assert first["build"]["state"] == "interrupted"
+    now.seconds += 500
+    second = await_build(session, ask(first["cursor"], window=0.1), now)
+    assert not second["finished"], "nobody looked meanwhile"
+    now.pace = 10
+    with pytest.raises(Refused, match="MachineOSBuild layered-a was interrupted"):
+        await_build(session, ask(second["cursor"]), now)
+
+
+def test_a_build_in_the_place_of_an_interrupted_one_is_waited_for(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="1", state="Interrupted"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    cluster.drop(MACHINE_OS_BUILD, "layered-a")
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="2", state="Building"))
+    now.seconds += 500
+    second = first
+    while second["build"] is None or second["build"]["uid"] == "1":
+        second = await_build(session, ask(second["cursor"], window=2), now)
+    assert (second["finished"], second["build"]["uid"]) == (False, "2")
+
+
+def test_without_a_build_the_missing_secret_is_named(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    now = Clock()
+    first = await_build(session, ask(), now)
+    assert [f["id"] for f in first["findings"]] == ["build.not_started"]
+    assert not [path for path in cluster.said if "/secrets/" in path], "nothing is asked before its time"
+    now.pace = 1
+    with pytest.raises(Refused, match=r"Secret push does not exist.* Create the Secret") as refused:
+        await_build(session, ask(first["cursor"]), now)
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.secret_missing", "build.not_started"]
+
+
+def test_without_a_build_the_operator_is_quoted_and_asked_once_a_minute(cluster, session):
+    degraded = {"type": "Degraded", "status": "True", "message": "no such luck"}
+    operator = {"metadata": {"name": "machine-config"}, "status": {"conditions": [degraded]}}
+    cluster.keep(CLUSTER_OPERATOR, operator)
+    cluster.keep(SECRET, secret())
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 1
+    second = await_build(session, ask(first["cursor"]), now)
+    now.pace = 0
+    assert [f["id"] for f in second["findings"]] == ["build.not_started", "build.operator_degraded"]
+    assert "no such luck" in second["findings"][1]["message"]
+    third = await_build(session, ask(second["cursor"], window=1), now)
+    assert third["findings"] == second["findings"]
+    asked = [path for path in cluster.said if "clusteroperators" in path]
+    assert len(asked) == 1
+
+
+def test_who_may_not_read_secrets_does_not_call_them_missing(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    cluster.always_fail("secrets", forbidden("secrets"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 1
+    second = await_build(session, ask(first["cursor"], window=5), now)
+    assert [path for path in cluster.said if "/secrets/" in path]
+    assert [f["id"] for f in second["findings"]] == ["build.not_started"]
+
+
+def building_by(job: str) -> dict[str, t.Any]:
+    """A build that is under way, by the Job of that name."""
+    build = machine_os_build("layered-a", state="Building")
+    build["status"]["builder"] = {"job": {"name": job}}
+    return build
+
+
+def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 1
+    with pytest.raises(Refused, match=r"stays building, and its Job build-layered-a is gone\. Delete the") as refused:
+        await_build(session, ask(first["cursor"]), now)
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_gone"]
+    assert len([path for path in cluster.said if "/jobs/" in path]) == 2, "one that is not there once proves nothing"
+    assert now.seconds - Clock.seconds > 60
+
+
+def test_a_job_that_is_gone_since_its_build_has_ended_is_no_lost_one(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    succeed(cluster)
+    cluster.fail("watch", *[Reply(503, "starting")] * 3)
+    now.pace = 40
+    last = await_build(session, ask(first["cursor"]), now)
+    while not last["finished"]:
+        last = await_build(session, ask(last["cursor"]), now)
+    assert last["build"]["state"] == "succeeded"
+
+
+def test_a_silent_build_whose_job_is_there_goes_on_and_its_job_is_seldom_looked_for(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    cluster.keep(JOB, {"metadata": {"name": "build-layered-a", "namespace": OPERATOR_NAMESPACE}})
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 30
+    second = await_build(session, ask(first["cursor"], window=2), now)
+    now.pace = 0
+    assert (second["finished"], second["findings"]) == (False, [])
+    looked = len([path for path in cluster.said if "/jobs/" in path])
+    assert 1 <= looked <= 1 + (now.seconds - Clock.seconds) / 300
+
+
+def test_who_may_not_read_jobs_does_not_call_one_gone(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
+    cluster.always_fail("jobs", forbidden("jobs"))
+    now = Clock()
+    first = await_build(session, ask(), now)
+    now.pace = 30
+    second = await_build(session, ask(first["cursor"], window=2), now)
+    assert [path for path in cluster.said if "/jobs/" in path]
+    assert (second["finished"], second["findings"]) == (False, [])
+
+
+class Clock:
+    """A time that goes on when the test says so."""
+
+    seconds = 1_000_000.0
+    pace = 0.0
+    """Seconds that pass whenever somebody looks at it."""
+
+    def __call__(self) -> float:
+        self.seconds += self.pace
+        return self.seconds
+
+
+def test_check_mode_saves_and_explains_nothing(failed, session, tmp_path):
+    seen = await_build(session, Ask("layered", Limits(0, 30), "", True, log_dir=str(tmp_path / "logs")))
+    assert seen["findings"][0]["id"] == "build.failed"
+    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in failed.said if "/pods" in path]
+
+
+def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", None)))
+    cluster.growing.add("build-layered-a-x7k2p/image-build")
+    first = await_build(session, ask())
+    quiet = await_build(session, ask(first["cursor"], window=3))
+    assert [a["pod"] for a in quiet["build"]["attempts"]] == ["build-layered-a-x7k2p"]
+    before = read_cursor(quiet["cursor"]).stillness.mark
+    cluster.says("build-layered-a-x7k2p/image-build", "2026-03-01T12:00:00.1Z one more line")
+    heard = await_build(session, ask(quiet["cursor"], window=3))
+    cluster.falls_silent("build-layered-a-x7k2p/image-build")
+    assert heard["progress"] == quiet["progress"]
+    assert read_cursor(heard["cursor"]).stillness.mark != before
+
+
+def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", 0)))
+    seen = await_build(session, ask())
+    while not seen["progress"].endswith("pushed, waiting for the operator to take the image"):
+        seen = await_build(session, ask(seen["cursor"]))
+    following = await_build(session, ask(seen["cursor"], window=0.2))
+    assert following["progress"] == seen["progress"]
+
+
+def test_the_last_words_only_explain(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
+    cluster.always_fail("pods", forbidden("pods"))
+    with pytest.raises(Refused, match=r"MachineOSBuild layered-a failed\. ") as refused:
+        await_build(session, ask())
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.failed", "build.log_not_readable"]
+
+
+def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, session):
+    morning = "2026-03-01T08:00:00Z"
+    edited = machine_os_config(build="layered-a", generation=2, observed_generation=1, build_before="layered-a/1")
+    cluster.keep(MACHINE_OS_CONFIG, edited)
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="1", state="Failed", created=morning))
+    waiting = await_build(session, ask())
+    assert not waiting["finished"]
+    assert waiting["build"] is None
+    assert "waiting for the build of its present spec" in waiting["progress"]
+
+
+def test_a_timeout_says_where_it_stood(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    began = str(Cursor(time.time() - 61, told="build layered-a: building"))
+    with pytest.raises(Refused, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
+        await_build(session, ask(began, timeout=60))
+    assert not refused.value.result["finished"]
+    assert refused.value.result["elapsed"] >= 61
+
+
+def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
+    first = await_build(session, ask())
+    with pytest.raises(Refused, match=r"the operator has started no build.*Look at ClusterOperator machine-config"):
+        await_build(session, ask(first["cursor"], timeout=0.5))
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        (MACHINE_CONFIG_POOL, "MachineConfigPool layered does not exist"),
+        (MACHINE_OS_CONFIG, "no MachineOSConfig serves it"),
+    ],
+)
+def test_there_must_be_something_to_wait_for(missing, reason, cluster, session):
+    cluster.drop(missing, "layered")
+    with pytest.raises(Refused, match=f"^Could not await the build of MachineConfigPool layered: {reason}"):
+        await_build(session, ask())
+
+
+def test_check_mode_does_not_wait_and_tolerates_what_is_not_there_yet(cluster, session):
+    for kind in (MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG):
+        done = await_build(session, ask(check=True))
+        assert (done["finished"], done["changed"]) == (True, False)
+        cluster.drop(kind, "layered")
+    assert await_build(session, ask(check=True))["build"] is None
+
+
+def test_check_mode_does_not_fail_for_a_failed_build(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
+    assert await_build(session, ask(check=True))["build"]["state"] == "failed"
+
+
+def test_an_outage_is_told_once(cluster, session, nap):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    first = await_build(session, ask())
+    cluster.stop()
+    away = await_build(session, ask(first["cursor"]))
+    assert away["progress"].startswith("API server away: no connection to ")
+
+    def come_back() -> None:
+        cluster.start()
+        succeed(cluster)
+
+    nap.after(10, come_back)
+    back = await_build(session, ask(away["cursor"]))
+    assert "away" not in back["progress"]
+
+
+def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    first = await_build(session, ask())
+    cluster.stop()
+    away = await_build(session, ask(first["cursor"]))
+    still = await_build(session, ask(away["cursor"], window=1))
+    assert still["progress"] == away["progress"]
+    assert not still["finished"]
+    assert still["elapsed"] > away["elapsed"]
+
+
+def test_image_mode_that_is_not_served_is_refused(api, session):
+    api.not_served.update(("machineosconfigs", "machineosbuilds"))
+    api.keep(MACHINE_CONFIG_POOL, *all_pools())
+    with pytest.raises(Refused, match=r"does not serve machineosconfigs|does not serve machineosbuilds"):
+        await_build(session, ask())
+
+
+# A cursor that Ansible masked ---------------------------------------------------------------------------------------
+
+
+def masked_ask(waited: float = 0, window: float = 0.5, timeout: float = 60) -> Ask:
+    return Ask("layered", Limits(timeout, window, waited=waited), "⡸⣚********", False)
+
+
+def test_a_masked_cursor_does_not_make_a_wait_endless(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    with pytest.raises(Refused, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
+        await_build(session, masked_ask(waited=59.8))
+    assert refused.value.result["elapsed"] >= 60
+
+
+def test_a_wait_that_cannot_read_its_cursor_says_so(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    warnings: list[str] = []
+    seen = await_build(session, masked_ask(), warn=warnings.append)
+    assert [w.partition(":")[0] for w in warnings] == ["Could not read the cursor"]
+    assert read_cursor(seen["cursor"])
+    await_build(session, ask(seen["cursor"], window=0.2), warn=warnings.append)
+    assert len(warnings) == 1
+
+
+def test_a_call_that_cannot_read_its_cursor_lasts_for_its_window(cluster, session):
+    """It knows of no news before, so it would end at once, and so would each of the calls that follow."""
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.always_fail("pods", forbidden("pods"))
+    moments: list[float] = []
+
+    def clock() -> float:
+        moments.append(time.time())
+        return moments[-1]
+
+    seen = await_build(session, masked_ask(window=1.5), clock)
+    assert moments[-1] - moments[0] >= 1.5
+    assert seen["progress"] == "build layered-a: building"
+    assert [f["id"] for f in seen["findings"]] == ["build.log_not_readable"]
+
+
+def test_a_call_that_cannot_read_its_cursor_ends_with_the_wait(cluster, session):
+    succeed(cluster)
+    assert await_build(session, masked_ask(window=30))["finished"]
