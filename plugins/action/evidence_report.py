@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import Refused
+from ..module_utils._errors import OperationError
 from ..plugin_utils._evidence.document import (
     Document,
     NotAResult,
@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
             failure = str(error)
         except NotAResult as error:
             reason = f"result is not that of a verification, {error}"
-            failure = str(Refused("write a report", reason, "Give what node_image_verify returned"))
+            failure = str(OperationError("write a report", reason, "Give what node_image_verify returned"))
         if failure:
             return {"failed": True, "changed": False, "msg": failure}
         return {

@@ -13,11 +13,11 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._cluster.exec import MAX_STDOUT
 from ..module_utils._cluster.transports.transport import STATUS
-from ..module_utils._errors import Refused
-from ..module_utils._model.findings import legible
+from ..module_utils._errors import OperationError
+from ..module_utils._model.findings import FindingId, legible
 from ..module_utils._model.printable import all_printable
 from ..module_utils._model.proof.deviation import Allowed
-from ..module_utils._model.proof.verdict import Answer, Expected, Verdict
+from ..module_utils._model.proof.verdict import CommandResult, Expected, Verdict
 from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
 from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
 from ..module_utils._options import CONNECTION
@@ -53,10 +53,10 @@ class ActionModule(ActionBase):
         dummy, options = self.validate_argument_spec(argument_spec=spec)
         known = {name: self._templar.template(task_vars[name]) for name in _OF_THE_INVENTORY if name in task_vars}
         self._refuse_what_is_not_for_one_host(options, known)
-        refusal: Refused | None = None
+        refusal: OperationError | None = None
         try:
             return _printable(self._verify(options, known, str(task_vars.get("inventory_hostname", ""))))
-        except Refused as refused:
+        except OperationError as refused:
             refusal = refused
         return {"changed": False, **_printable(refusal.result), "failed": True, "msg": str(refusal)}
 
@@ -80,7 +80,7 @@ class ActionModule(ActionBase):
         try:
             allowed = Allowed.of(options["allowed_deviations"])
         except ValueError as error:
-            raise Refused(f"verify Node {name}", f"allowed_deviations: {error}", "Correct the entry") from None
+            raise OperationError(f"verify Node {name}", f"allowed_deviations: {error}", "Correct the entry") from None
         asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         boot_id, answer = self._ask(name, options["host_root"] or "", options["node_timeout"])
         asked = Asked(
@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
         )
         return verify_answer(asked, answer)
 
-    def _ask(self, name: str, host_root: str, timeout: int) -> tuple[str, Answer]:
+    def _ask(self, name: str, host_root: str, timeout: int) -> tuple[str, CommandResult]:
         """Return the id of the node's boot, empty when it does not say, and its answer."""
         command = ["timeout", str(timeout), *(["chroot", host_root] if host_root else []), *STATUS]
         try:
@@ -104,7 +104,7 @@ class ActionModule(ActionBase):
             ended = self._run(shlex.join(command))
         except AnsibleConnectionFailure as failure:
             message = legible(f"no connection to Node {name} ({failure})")
-            return "", Answer(failure="node.exec_failed", failure_message=message)
+            return "", CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message)
         return _boot_id(boot), _answer(ended, f"Node {name} did not answer within {timeout} s")
 
     def _run(self, command: str) -> dict[str, t.Any]:
@@ -120,20 +120,24 @@ def _boot_id(ended: t.Mapping[str, t.Any]) -> str:
     return boot_id if _BOOT_ID_SAID.fullmatch(boot_id) else ""
 
 
-def _answer(ended: t.Mapping[str, t.Any], no_answer: str) -> Answer:
+def _answer(ended: t.Mapping[str, t.Any], no_answer: str) -> CommandResult:
     """Read what a connection plugin brought back: whatever the node made of it is an answer, and none is an error."""
     exit_status, stdout, stderr = ended.get("rc"), ended.get("stdout"), ended.get("stderr")
     stderr = stderr if isinstance(stderr, str) else ""
     if isinstance(exit_status, bool) or not isinstance(exit_status, int) or not isinstance(stdout, str):
-        return Answer(failure="node.exec_failed", failure_message="the command's end cannot be read", stderr=stderr)
+        return CommandResult(
+            failure=FindingId.NODE_EXEC_FAILED, failure_message="the command's end cannot be read", stderr=stderr
+        )
     if exit_status in _TIMED_OUT:
-        return Answer(failure="node.no_answer", failure_message=no_answer, stderr=stderr)
+        return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message=no_answer, stderr=stderr)
     if abs(exit_status) > _HIGHEST_STATUS:
-        return Answer(failure="node.exec_failed", failure_message="the command's exit status is none", stderr=stderr)
+        return CommandResult(
+            failure=FindingId.NODE_EXEC_FAILED, failure_message="the command's exit status is none", stderr=stderr
+        )
     if len(stdout) > MAX_STDOUT:
         message = f"the command wrote more than {MAX_STDOUT >> 20} MiB"
-        return Answer(failure="node.answer_unreadable", failure_message=message)
-    return Answer(exit_status, stdout, stderr)
+        return CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=message)
+    return CommandResult(exit_status, stdout, stderr)
 
 
 def _printable(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -182,7 +182,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
-from ..module_utils._errors import Refused, attempt, one_line
+from ..module_utils._errors import OperationError, attempt, one_line
 from ..module_utils._model.inventory import (
     AskedCluster,
     NamedHost,
@@ -291,7 +291,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         except AnsibleError as error:
             kind = type(error).__name__
         reason = f"the template in {where} cannot be evaluated ({kind})"
-        raise AnsibleParserError(str(Refused("read the inventory", reason, "Correct the template")))
+        raise AnsibleParserError(str(OperationError("read the inventory", reason, "Correct the template")))
 
     def _readings(self, asked: list[AskedCluster], key: str, may_read: bool) -> tuple[list[Variables], bool]:
         """Return what the clusters say, and whether that was in an earlier run."""
@@ -306,11 +306,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._cache[key] = to_cache(readings, asked, rest)
         return readings, False
 
-    def _read(self, asked: list[AskedCluster], wanted: Wanted) -> tuple[list[Variables], list[Refused]]:
+    def _read(self, asked: list[AskedCluster], wanted: Wanted) -> tuple[list[Variables], list[OperationError]]:
         outcome = attempt(lambda: read_clusters(asked, wanted, os.environ))
-        outcomes = [outcome] if isinstance(outcome, Refused) else outcome
-        failures = [read for read in outcomes if isinstance(read, Refused)]
-        readings = [read for read in outcomes if not isinstance(read, Refused)]
+        outcomes = [outcome] if isinstance(outcome, OperationError) else outcome
+        failures = [read for read in outcomes if isinstance(read, OperationError)]
+        readings = [read for read in outcomes if not isinstance(read, OperationError)]
         self._tell(failures, readings)
         return readings, failures
 
@@ -322,13 +322,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             bad = bad_name(reading, with_cluster, taken)
             if bad:
                 what = f"read cluster {reading['name']} ({reading['cluster']['api_url']})"
-                failures.append(Refused(what, bad.reason, bad.remedy))
+                failures.append(OperationError(what, bad.reason, bad.remedy))
             else:
                 good.append(reading)
         self._tell(failures, good)
         return good
 
-    def _tell(self, failures: list[Refused], readings: list[Variables]) -> None:
+    def _tell(self, failures: list[OperationError], readings: list[Variables]) -> None:
         """Fail if clusters could not be read and that is not wanted, else warn of each."""
         if failures and (self.get_option("fail_on_errors") or not readings):
             raise AnsibleParserError(" ".join(map(str, failures)))
@@ -399,4 +399,4 @@ def _hosts_of(inventory: t.Any) -> dict[str, str]:
 
 
 def _unreadable(path: str, reason: str, remedy: str) -> AnsibleParserError:
-    return AnsibleParserError(str(Refused(f"read the inventory {path}", reason, remedy)))
+    return AnsibleParserError(str(OperationError(f"read the inventory {path}", reason, remedy)))

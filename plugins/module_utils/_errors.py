@@ -15,7 +15,7 @@ LONGEST = 2000
 """Characters of a reason or a remedy: an API server, or a node, can send a message of any length."""
 
 
-class Refused(Exception):
+class OperationError(Exception):
     """Something asked for could not be done: ``Could not <what>: <reason>. <remedy>.``
 
     :param what: verb, kind and name of the object, as in ``create MachineConfigPool layered``
@@ -31,9 +31,9 @@ class Refused(Exception):
         self.result: t.Mapping[str, t.Any] = result or {}
         super().__init__(f"Could not {self.what}: {self.reason}. {self.remedy}.")
 
-    def having(self, result: t.Mapping[str, t.Any]) -> Refused:
+    def having(self, result: t.Mapping[str, t.Any]) -> OperationError:
         """Return the same refusal with *result* beside it; what it carried already stays."""
-        return Refused(self.what, self.reason, self.remedy, {**result, **self.result})
+        return OperationError(self.what, self.reason, self.remedy, {**result, **self.result})
 
 
 class Module(t.Protocol):
@@ -55,25 +55,25 @@ def finish(module: Module, work: t.Callable[[], t.Mapping[str, t.Any]]) -> t.NoR
     ``fail_json`` is called outside ``except``: ansible-core 2.16 appends a traceback at -vvv inside it.
     """
     outcome = attempt(lambda: t.cast("dict[str, t.Any]", all_printable(work())))
-    if not isinstance(outcome, Refused):
+    if not isinstance(outcome, OperationError):
         module.exit_json(**outcome)
     result = attempt(partial(all_printable, outcome.result))
-    module.fail_json(msg=str(outcome), **{"changed": False, **({} if isinstance(result, Refused) else result)})
+    module.fail_json(msg=str(outcome), **{"changed": False, **({} if isinstance(result, OperationError) else result)})
 
 
-def attempt(work: t.Callable[[], T]) -> T | Refused:
+def attempt(work: t.Callable[[], T]) -> T | OperationError:
     """Run *work* and return its result or its refusal, whatever it raises."""
     try:
         return work()
-    except Refused as refused:
+    except OperationError as refused:
         return refused
     except Exception as error:  # noqa: BLE001 - whatever a library raises can quote a credential, a traceback too
         return _unexpected(error)
 
 
-def _unexpected(error: Exception) -> Refused:
+def _unexpected(error: Exception) -> OperationError:
     """Return the refusal for a fault of ours: its type and place, never its text."""
-    return Refused("finish", f"an unexpected {name_of(error)}", "Report it; it is a fault of the collection")
+    return OperationError("finish", f"an unexpected {name_of(error)}", "Report it; it is a fault of the collection")
 
 
 def one_line(text: str) -> str:

@@ -207,7 +207,7 @@ diff:
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.objects.machineconfigpool import WantedPool
-from ..module_utils._operation.apply_pool import Ask, apply_pool
+from ..module_utils._operation.apply_pool import PoolRequest, apply_pool
 from ..module_utils._options import POOL, STATE, new_module
 
 
@@ -222,7 +222,7 @@ def main() -> None:
         },
     )
     asked = module.params
-    ask = Ask(
+    ask = PoolRequest(
         present=asked["state"] == "present",
         wanted=WantedPool(asked["pool"], asked["node_selector"], asked["paused"], asked["max_unavailable"]),
         check_mode=module.check_mode,

@@ -156,7 +156,7 @@ diff:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._operation.label_nodes import Ask, label_nodes
+from ..module_utils._operation.label_nodes import LabelNodesRequest, label_nodes
 from ..module_utils._operation.select_nodes import Selection
 from ..module_utils._options import POOL, STATE, new_module
 
@@ -170,7 +170,7 @@ def main() -> None:
         required_one_of=[("nodes", "label_selector")],
     )
     asked = module.params
-    ask = Ask(
+    ask = LabelNodesRequest(
         present=asked["state"] == "present",
         pool=asked["pool"],
         selection=Selection(asked["nodes"] or [], asked["label_selector"] or ""),

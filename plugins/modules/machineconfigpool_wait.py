@@ -363,7 +363,7 @@ cursor:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._operation.wait_for_rollout import Ask, await_rollout
+from ..module_utils._operation.wait_for_rollout import RolloutWaitRequest, wait_for_rollout
 from ..module_utils._options import POOL, WAIT, new_module
 from ..module_utils._wait.window import limits_of
 
@@ -379,14 +379,14 @@ def main() -> None:
         },
     )
     asked = module.params
-    ask = Ask(
+    ask = RolloutWaitRequest(
         pool=asked["pool"],
         nodes=asked["nodes"] or [],
         limits=limits_of(asked),
         cursor=asked["cursor"] or "",
         check_mode=module.check_mode,
     )
-    finish(module, lambda: await_rollout(open_session(asked), ask, warn=module.warn))
+    finish(module, lambda: wait_for_rollout(open_session(asked), ask, warn=module.warn))
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ diff:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._operation.delete_superseded import Ask, delete_superseded
+from ..module_utils._operation.delete_superseded import SupersededRequest, delete_superseded
 from ..module_utils._options import POOL, new_module
 
 
@@ -172,7 +172,7 @@ def main() -> None:
         },
     )
     asked = module.params
-    ask = Ask(asked["pool"], asked["allow_node_reboots"], module.check_mode)
+    ask = SupersededRequest(asked["pool"], asked["allow_node_reboots"], module.check_mode)
     finish(module, lambda: delete_superseded(open_session(asked), ask))
 
 

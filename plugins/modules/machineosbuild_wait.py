@@ -425,7 +425,7 @@ cursor:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
-from ..module_utils._operation.wait_for_build import Ask, await_build
+from ..module_utils._operation.wait_for_build import BuildWaitRequest, wait_for_build
 from ..module_utils._options import POOL, WAIT, new_module
 from ..module_utils._wait.window import limits_of
 
@@ -442,7 +442,7 @@ def main() -> None:
         },
     )
     asked = module.params
-    ask = Ask(
+    ask = BuildWaitRequest(
         pool=asked["pool"],
         limits=limits_of(asked),
         cursor=asked["cursor"] or "",
@@ -450,7 +450,7 @@ def main() -> None:
         log_dir=asked["log_dir"] or "",
         replacement_grace=asked["replacement_grace"],
     )
-    finish(module, lambda: await_build(open_session(asked), ask, warn=module.warn))
+    finish(module, lambda: wait_for_build(open_session(asked), ask, warn=module.warn))
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ diff:
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.objects.machineosconfig import WantedConfig
-from ..module_utils._operation.apply_machineosconfig import Ask, apply_machineosconfig
+from ..module_utils._operation.apply_machineosconfig import MachineOSConfigRequest, apply_machineosconfig
 from ..module_utils._options import POOL, STATE, new_module
 
 
@@ -273,7 +273,7 @@ def main() -> None:
         },
     )
     asked = module.params
-    ask = Ask(
+    ask = MachineOSConfigRequest(
         present=asked["state"] == "present",
         name=asked["name"] or "",
         wanted=WantedConfig(

@@ -452,7 +452,7 @@ from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.proof.verdict import Verdict
 from ..module_utils._operation.select_nodes import Selection
-from ..module_utils._operation.verify_nodes import Ask, verify_nodes
+from ..module_utils._operation.verify_nodes import VerificationRequest, verify_nodes
 from ..module_utils._options import Options, new_module
 
 OPTIONS: Options = {
@@ -487,7 +487,7 @@ def main() -> None:
             msg="Could not verify Node: transport connection is the action plugin's, which did not run. "
             "Call imagemode.openshift.node_image_verify by this name."
         )
-    ask = Ask(
+    ask = VerificationRequest(
         pool=asked["pool"] or "",
         selection=Selection(asked["nodes"] or [], asked["label_selector"] or ""),
         expected_image=asked["expected_image"] or "",

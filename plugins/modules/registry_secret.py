@@ -201,7 +201,7 @@ diff:
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.objects.resources import OPERATOR_NAMESPACE
-from ..module_utils._operation.apply_secret import Ask, apply_secret, wanted_credentials
+from ..module_utils._operation.apply_secret import SecretRequest, apply_secret, wanted_credentials
 from ..module_utils._options import STATE, new_module
 
 
@@ -227,7 +227,7 @@ def main() -> None:
         credentials = wanted_credentials(
             what, asked["dockerconfigjson"], asked["registry"], asked["username"], asked["password"]
         )
-        ask = Ask(
+        ask = SecretRequest(
             present=asked["state"] == "present",
             name=asked["name"],
             namespace=asked["namespace"],

@@ -18,9 +18,10 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     run_in_container,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug_frame import read_framed
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
-    Answer,
+    CommandResult,
     Expected,
     NodeVerdict,
     Verdict,
@@ -69,7 +70,7 @@ def bounded(judged: NodeVerdict) -> bool:
 
 def judged(text: str) -> NodeVerdict:
     """Judge an answer, and hold what is true of every one."""
-    verdict = judge(NODE, EXPECTED, Answer(0, text))
+    verdict = judge(NODE, EXPECTED, CommandResult(0, text))
     assert bounded(verdict)
     assert "node.unexpected_error" not in {finding.id for finding in verdict.findings}
     if verdict.verdict is Verdict.MATCH:
@@ -133,8 +134,8 @@ def test_a_large_answer_is_judged_and_its_result_is_small(text):
 
 @given(st.integers() | st.none(), st.text(), st.text(), st.text())
 def test_whatever_a_command_comes_to_is_judged(status, stdout, stderr, message):
-    assert bounded(judge(NODE, EXPECTED, Answer(status, stdout * 99, stderr * 99)))
-    failed = Answer(None, "", stderr, "node.exec_failed", message * 99)
+    assert bounded(judge(NODE, EXPECTED, CommandResult(status, stdout * 99, stderr * 99)))
+    failed = CommandResult(None, "", stderr, FindingId.NODE_EXEC_FAILED, message * 99)
     assert judge(NODE, EXPECTED, failed).verdict is Verdict.UNKNOWN
     assert bounded(judge(NODE, EXPECTED, failed))
 

@@ -29,7 +29,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     explain,
     read_object,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import Attempt, Container
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     NODE,
@@ -265,14 +265,14 @@ def is_sound(obj: t.Any) -> bool:
 def test_a_request_ends_with_an_object_or_a_refusal(wire, call, response):
     with wire.answering(response) as session:
         found = None
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(OperationError):
             found = call(session)
     assert found is None or is_sound(found)
 
 
 @given(response=exchanges([*OBJECTS, REFUSAL]))
 def test_a_deletion_ends_or_is_refused(wire, response):
-    with wire.answering(response) as session, contextlib.suppress(Refused):
+    with wire.answering(response) as session, contextlib.suppress(OperationError):
         session.delete(NODE, "worker-0")
 
 
@@ -295,7 +295,7 @@ def test_a_watch_reports_events_or_an_error(wire, response):
     span = watches._Span(time.monotonic() + 5.0)
     with wire.answering(response) as session:
         watcher = watches._Watcher(session, watches.Subject(NODE), "7", span, events)
-        with contextlib.suppress(ApiError, Unreachable, Refused):
+        with contextlib.suppress(ApiError, Unreachable, OperationError):
             watcher._follow()
     assert isinstance(watcher.version, str)
     while not events.empty():

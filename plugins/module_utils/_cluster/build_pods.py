@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object
 from .session import Session
 from .watch import Subject
@@ -19,5 +19,5 @@ def pods_of_build(session: Session, build: str) -> list[Object] | None:
     subject = pods_subject(build)
     try:
         return session.list(POD, subject.namespace, label_selector=subject.label_selector).items
-    except Refused:
+    except OperationError:
         return None

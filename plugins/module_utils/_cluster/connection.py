@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from .._errors import Refused
+from .._errors import OperationError
 from .connection_settings import (
     Settings,
     are_of_named_kubeconfig,
@@ -73,7 +73,7 @@ class Connection:
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers that say who asks; a group a header.
 
-        :raises Refused: the token has expired and cannot be renewed, or a value cannot be sent
+        :raises OperationError: the token has expired and cannot be renewed, or a value cannot be sent
         """
         authorization = self.authorization().strip()  # files of tokens mostly end with a line end
         headers = [("Authorization", authorization)] if authorization else []
@@ -83,7 +83,7 @@ class Connection:
         for name, value in headers:
             if not (value.isascii() and value.isprintable()):
                 reason = f"what is to be sent as {name} holds line ends, or characters that are not ASCII"
-                raise Refused(_WHAT, reason, "Check the token, impersonate_user and impersonate_groups")
+                raise OperationError(_WHAT, reason, "Check the token, impersonate_user and impersonate_groups")
         return headers
 
 
@@ -91,12 +91,12 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
     """Return the connection that the options and the environment describe; nothing is sent.
 
     :param environment: what is read instead of that of the process
-    :raises Refused: they describe none
+    :raises OperationError: they describe none
     """
     if environment is None:
         environment = os.environ
     if MISSING_LIBRARY:
-        raise Refused(
+        raise OperationError(
             _WHAT,
             f"a Python library is missing ({MISSING_LIBRARY})",
             "Install it: pip install kubernetes",
@@ -117,7 +117,7 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
     )
     if connection.proxy and not _is_proxy(connection.proxy):
         reason = "the proxy has no http:// or https:// address"
-        raise Refused(_WHAT, reason, "Correct proxy, K8S_AUTH_PROXY, or the kubeconfig's proxy-url")
+        raise OperationError(_WHAT, reason, "Correct proxy, K8S_AUTH_PROXY, or the kubeconfig's proxy-url")
     return connection
 
 
@@ -125,11 +125,11 @@ def _for_host(source: CredentialSource, settings: Settings) -> CredentialSource:
     """Return the source, unless it belongs to another API server than the one that was named."""
     if not is_address(source.host):
         reason = f"the server in {source.name} is not an address such as https://api.cluster.example.com:6443"
-        raise Refused(_WHAT, reason, "Correct it: scheme, name and port alone, without a user name or a query")
+        raise OperationError(_WHAT, reason, "Correct it: scheme, name and port alone, without a user name or a query")
     host = settings.get("host")
     if not host or same_server(str(host), source.host):
         return source
-    raise Refused(
+    raise OperationError(
         _WHAT,
         f"host is {host}, but the credentials of {source.name} are for {source.host}",
         f"Give api_key, or client_cert and client_key, for {host}, or leave host out",

@@ -11,7 +11,7 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.secret_options import USE_PATH_OR_DICT, why_unusable
 
 # The client's name for a setting -> the option's.
@@ -92,32 +92,32 @@ def are_of_named_kubeconfig(options: t.Mapping[str, t.Any], environment: t.Mappi
 def refuse_empty_names(options: t.Mapping[str, t.Any]) -> None:
     """Refuse options that are to name a cluster and are empty: another cluster would be taken without a word.
 
-    :raises Refused: one of them is
+    :raises OperationError: one of them is
     """
     for name in _NAMES_OF_CLUSTERS:
         if options.get(name) is not None and not options[name]:
-            raise Refused(_WHAT, f"{name} is empty", f"Give {name}, or leave it out")
+            raise OperationError(_WHAT, f"{name} is empty", f"Give {name}, or leave it out")
 
 
 def refuse_unusable(settings: Settings) -> None:
     """Refuse settings that say half of something, or that the client could not send; nothing secret is quoted.
 
-    :raises Refused: one of them cannot be used
+    :raises OperationError: one of them cannot be used
     """
     unusable = why_unusable(settings.get("kubeconfig"))
     if unusable:
-        raise Refused(_WHAT, unusable, USE_PATH_OR_DICT)
+        raise OperationError(_WHAT, unusable, USE_PATH_OR_DICT)
     for setting in _ONE_LINE:
         if not str(settings.get(setting, "")).isprintable():
             reason = f"{SETTINGS[setting]} holds line ends or other control characters"
-            raise Refused(_WHAT, reason, "Give the credential alone, in one line")
+            raise OperationError(_WHAT, reason, "Give the credential alone, in one line")
     for one, other in (("username", "password"), ("password", "username"), ("key_file", "cert_file")):
         if settings.get(one) and not settings.get(other):
             reason = f"{SETTINGS[one]} is given without {SETTINGS[other]}"
-            raise Refused(_WHAT, reason, f"Give {SETTINGS[other]} as well, or leave {SETTINGS[one]} out")
+            raise OperationError(_WHAT, reason, f"Give {SETTINGS[other]} as well, or leave {SETTINGS[one]} out")
     if settings.get("host") and not is_address(str(settings["host"])):
         reason = "host is not an address such as https://api.cluster.example.com:6443"
-        raise Refused(_WHAT, reason, "Give scheme, name and port alone, without a user name or a query")
+        raise OperationError(_WHAT, reason, "Give scheme, name and port alone, without a user name or a query")
 
 
 def is_address(host: str) -> bool:

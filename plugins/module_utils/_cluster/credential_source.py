@@ -13,7 +13,7 @@ import threading
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import Refused
+from .._errors import OperationError
 from .connection_settings import Settings
 from .scratch_folder import temporary_files_of_ours
 
@@ -48,7 +48,7 @@ class CredentialSource:
 
         A token that has expired is renewed: an exec plugin runs again, the file of a service account is read again.
 
-        :raises Refused: it cannot be renewed
+        :raises OperationError: it cannot be renewed
         """
         failure = ""
         with self._lock:
@@ -57,13 +57,13 @@ class CredentialSource:
                 return str(setting.get("value") or "")
             except Exception as error:  # noqa: BLE001 - plugins, files and YAML of others raise whatever they like
                 failure = type(error).__name__
-        raise Refused(_WHAT, f"the token of {self.name} cannot be renewed ({failure})", "Log in again")
+        raise OperationError(_WHAT, f"the token of {self.name} cannot be renewed ({failure})", "Log in again")
 
 
 def find_source(settings: Settings) -> CredentialSource:
     """Return the kubeconfig that is asked for, else the surrounding cluster, else the kubeconfig in its usual place.
 
-    :raises Refused: there is none, or it cannot be used
+    :raises OperationError: there is none, or it cannot be used
     """
     asked = bool(settings.get("kubeconfig") or settings.get("context"))
     if not asked:
@@ -104,8 +104,8 @@ def _kubeconfig(settings: Settings, asked: bool) -> CredentialSource:
     if not reason:
         return CredentialSource(name, loaded)
     if not asked:
-        raise Refused(_WHAT, _nothing_found(settings, reason), _LOG_IN)
-    raise Refused(_WHAT, f"{name}: {reason}", _LOG_IN)
+        raise OperationError(_WHAT, _nothing_found(settings, reason), _LOG_IN)
+    raise OperationError(_WHAT, f"{name}: {reason}", _LOG_IN)
 
 
 def _name(kubeconfig: t.Any, context: t.Any) -> str:

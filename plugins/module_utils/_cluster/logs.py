@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.build.attempts import Attempt, Container, attempts
 from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object, metadata_of
 from .build_pods import pods_subject
@@ -308,7 +308,7 @@ class BuildLogs:
                     self._take(event)
                     self._settled.set()
                     self._look()
-        except Refused as refused:
+        except OperationError as refused:
             self._denied = refused.reason
         except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
             self._denied = f"an unexpected {type(error).__name__} while its pods were read"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlencode
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.json_text import most_values, read_json
 from .._model.objects.resources import FIELD_MANAGER, Kind, Object
 from .._model.objects.served_object import checked_items, checked_object, text_of
@@ -72,14 +72,14 @@ _CHECK_TRUST = "Check ca_cert and validate_certs"
 _OTHER_SERVER = "Check that host, or the kubeconfig's server, is the address of the API server itself"
 
 
-class Conflict(Refused):
+class Conflict(OperationError):
     """The object is not what it was when it was read: read it again and think again."""
 
     after_loss = False
     """Whether the answer to the same write was lost before, so that it may be our own write that is in the way."""
 
 
-class Forbidden(Refused):
+class Forbidden(OperationError):
     """The account may not do it. A job that gets along without it catches this, and nothing else."""
 
 
@@ -165,7 +165,9 @@ class Session:
         for setting in ("ssl_ca_cert", "cert_file", "key_file"):
             path = getattr(self.connection.configuration, setting)
             if path and not os.path.isfile(path):
-                raise Refused("reach the cluster", f"{path} is not a file", "Check ca_cert, client_cert and client_key")
+                raise OperationError(
+                    "reach the cluster", f"{path} is not a file", "Check ca_cert, client_cert and client_key"
+                )
         self._pool = kubernetes.client.ApiClient(self.connection.configuration).rest_client.pool_manager
         # Not a setting of the client's Configuration: its oldest release that is supported knows none.
         self._pool.connection_pool_kw["socket_options"] = _socket_options()
@@ -182,11 +184,13 @@ class Session:
     def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         """Return an object.
 
-        :raises Refused: it does not exist or may not be read
+        :raises OperationError: it does not exist or may not be read
         """
         found = self.find(kind, name, namespace)
         if found is None:
-            raise Refused(f"get {_label(kind, name, namespace)}", "it does not exist", "Check the name and the cluster")
+            raise OperationError(
+                f"get {_label(kind, name, namespace)}", "it does not exist", "Check the name and the cluster"
+            )
         return found
 
     def find(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
@@ -429,7 +433,7 @@ class Session:
         except ApiError as error:
             refusal = explain(error, what, kind, self.api_url)
         except Unreachable as error:
-            refusal = Refused(what, str(error), error.remedy)
+            refusal = OperationError(what, str(error), error.remedy)
         raise refusal
 
 
@@ -452,25 +456,29 @@ def reaching(api_url: str) -> t.Iterator[None]:
         raise Unreachable(f"no connection to {api_url} ({_plain(error)})") from None
 
 
-def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> Refused:
+def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> OperationError:
     """Return an answer of the API server as a refusal that names the object and the remedy."""
     if error.status == 401:
-        return Refused(what, f"{api_url} does not accept the credentials", "Log in again, or check the token")
+        return OperationError(what, f"{api_url} does not accept the credentials", "Log in again, or check the token")
     if error.status == 403:
         return Forbidden(what, error.message, "Grant the account that right, or use another account")
     if error.not_served and kind.api_version.startswith("machineconfiguration.openshift.io/"):
         reason = f"{api_url} does not serve {kind.plural}.{kind.api_version}"
-        return Refused(what, reason, "Image mode needs OpenShift 4.18 or later; check that this is the right cluster")
+        return OperationError(
+            what, reason, "Image mode needs OpenShift 4.18 or later; check that this is the right cluster"
+        )
     if error.not_served:
         reason = f"{api_url} does not serve {kind.plural} of {kind.api_version}"
-        return Refused(what, reason, "Check that this is the right cluster")
+        return OperationError(what, reason, "Check that this is the right cluster")
     if error.status == 422:
-        return Refused(what, "; ".join(error.causes) or error.message, "Correct the value")
+        return OperationError(what, "; ".join(error.causes) or error.message, "Correct the value")
     if error.status == 409:
         conflict = Conflict(what, error.message or "it was changed by somebody else", "Run it again")
         conflict.after_loss = error.after_loss
         return conflict
-    return Refused(what, f"{error.message or 'no reason given'} (HTTP {error.status})", "See the API server's answer")
+    return OperationError(
+        what, f"{error.message or 'no reason given'} (HTTP {error.status})", "See the API server's answer"
+    )
 
 
 def _socket_options() -> list[tuple[int, int, int]]:

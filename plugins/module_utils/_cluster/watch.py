@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 from functools import partial
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.resources import Kind, Object
 from .._model.objects.served_object import checked_object, text_of
 from .lines import LineSplitter
@@ -149,7 +149,7 @@ def watch(
     :param opened: keys of subjects of which the caller has heard that a watch was open
     :param keep: what the caller wants to have of an object
     :param also: what is to be watched from now on as well, asked for whenever None was taken; nobody waits for its list
-    :raises Refused: a subject may not be read, or not any more for a minute
+    :raises OperationError: a subject may not be read, or not any more for a minute
     """
     events: queue.Queue[Event | Exception] = queue.Queue(_QUEUED)
     span = _Span(time.monotonic() + seconds)
@@ -332,11 +332,11 @@ class _Watcher:
         is_forbidden = isinstance(error, ApiError) and error.status == _FORBIDDEN
         return self.has_watched or (bool(self.version) and not is_forbidden)
 
-    def _refusal(self, error: ApiError | Unreachable) -> Refused:
+    def _refusal(self, error: ApiError | Unreachable) -> OperationError:
         what = f"{'watch' if self.version else 'list'} {self.subject.kind.name}s"
         if isinstance(error, ApiError):
             return explain(error, what, self.subject.kind, self.session.api_url)
-        return Refused(what, str(error), error.remedy)
+        return OperationError(what, str(error), error.remedy)
 
     def _list(self) -> None:
         subject = self.subject
@@ -406,7 +406,7 @@ class _Watcher:
     def _weigh(self, meta: Object, weight: int, is_gone: bool) -> None:
         """Limit the weight of all objects that the watch has reported: the caller keeps the newest state of each.
 
-        :raises Refused: it is exceeded
+        :raises OperationError: it is exceeded
         """
         key = f"{meta.get('namespace') or ''}/{meta['name']}"
         self._weight -= self._weights.pop(key, 0)
@@ -416,7 +416,7 @@ class _Watcher:
         self._weight += weight
         if self._weight > self.session.limits.list_size:
             reason = f"{self.session.api_url} reports more objects than any cluster has"
-            raise Refused(f"watch {self.subject.kind.name}s", reason, "Check that this is the right cluster")
+            raise OperationError(f"watch {self.subject.kind.name}s", reason, "Check that this is the right cluster")
 
     def _is_no_watch(self, reason: str) -> Unreachable:
         return Unreachable(f"{self.session.api_url} sends what is no watch ({reason})")

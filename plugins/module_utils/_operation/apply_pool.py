@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects import machineconfigpool as model
 from .._model.objects import machineosconfig
 from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, in_two_pools, who_moves
@@ -19,7 +19,7 @@ from .read_members import find_pool_members
 
 
 @dataclass(frozen=True)
-class Ask:
+class PoolRequest:
     """What the user asks for."""
 
     present: bool
@@ -27,39 +27,41 @@ class Ask:
     check_mode: bool
 
 
-def apply_pool(session: Session, ask: Ask) -> dict[str, t.Any]:
+def apply_pool(session: Session, request: PoolRequest) -> dict[str, t.Any]:
     """Create, change or remove a pool and return the result.
 
-    :raises Refused: it is not ours to remove or release, nodes are in it, or the API server refuses it
+    :raises OperationError: it is not ours to remove or release, nodes are in it, or the API server refuses it
     """
-    if ask.wanted.node_selector == {}:
-        what = f"apply MachineConfigPool {ask.wanted.name}"
-        raise Refused(what, "node_selector is empty, which selects nobody", "Name a label, or leave node_selector out")
-    return planned_again(lambda: _apply(session, ask))
+    if request.wanted.node_selector == {}:
+        what = f"apply MachineConfigPool {request.wanted.name}"
+        raise OperationError(
+            what, "node_selector is empty, which selects nobody", "Name a label, or leave node_selector out"
+        )
+    return planned_again(lambda: _apply(session, request))
 
 
-def _apply(session: Session, ask: Ask) -> dict[str, t.Any]:
-    current = session.find(MACHINE_CONFIG_POOL, ask.wanted.name)
-    if not ask.present:
-        return _remove(session, ask, current)
+def _apply(session: Session, request: PoolRequest) -> dict[str, t.Any]:
+    current = session.find(MACHINE_CONFIG_POOL, request.wanted.name)
+    if not request.present:
+        return _remove(session, request, current)
     if current is None:
-        return _create(session, ask)
-    patch = model.pool_patch(current, ask.wanted)
+        return _create(session, request)
+    patch = model.pool_patch(current, request.wanted)
     if not patch:
         return _result(session, current, current, changed=False)
-    _refuse_release(current, ask.wanted)
-    _refuse_change(session, Pool.from_api(current), ask.wanted)
-    changed = session.patch(MACHINE_CONFIG_POOL, ask.wanted.name, patch, dry_run=ask.check_mode)
+    _refuse_release(current, request.wanted)
+    _refuse_change(session, Pool.from_api(current), request.wanted)
+    changed = session.patch(MACHINE_CONFIG_POOL, request.wanted.name, patch, dry_run=request.check_mode)
     return _result(session, current, changed, changed=True)
 
 
-def _create(session: Session, ask: Ask) -> dict[str, t.Any]:
-    reason = why_pool_would_hang(ask.wanted.name)
+def _create(session: Session, request: PoolRequest) -> dict[str, t.Any]:
+    reason = why_pool_would_hang(request.wanted.name)
     if reason:
-        raise Refused(f"create MachineConfigPool {ask.wanted.name}", reason, "Choose a shorter name")
-    new = model.new_object(ask.wanted)
+        raise OperationError(f"create MachineConfigPool {request.wanted.name}", reason, "Choose a shorter name")
+    new = model.new_object(request.wanted)
     _refuse_stuck_nodes(session, Pool.from_api(new))
-    created = session.create(MACHINE_CONFIG_POOL, new, dry_run=ask.check_mode)
+    created = session.create(MACHINE_CONFIG_POOL, new, dry_run=request.check_mode)
     return _result(session, None, created, changed=True)
 
 
@@ -69,15 +71,15 @@ def _refuse_stuck_nodes(session: Session, new: Pool) -> None:
     stuck = in_two_pools(new, session.list(NODE).items, pools)
     if stuck:
         reason = f"its selector also matches nodes of another custom pool: {', '.join(sorted(stuck))}"
-        raise Refused(f"create MachineConfigPool {new.name}", reason, "Choose another node_selector")
+        raise OperationError(f"create MachineConfigPool {new.name}", reason, "Choose another node_selector")
 
 
 def _refuse_release(current: Object, wanted: WantedPool) -> None:
     """Refuse to release a pool while anybody but us pauses it, or may do so."""
     pool = Pool.from_api(current)
     if wanted.paused is False and pool.paused and not pool.paused_by_us:
-        remedy = "Ask who paused it; oc can release it, once nobody else states spec.paused"
-        raise Refused(f"release MachineConfigPool {pool.name}", model.why_pause_stays(current), remedy)
+        remedy = "PoolRequest who paused it; oc can release it, once nobody else states spec.paused"
+        raise OperationError(f"release MachineConfigPool {pool.name}", model.why_pause_stays(current), remedy)
 
 
 def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
@@ -85,33 +87,33 @@ def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
     if not model.selector_changes(pool, wanted):
         return
     if pool.name in BUILT_IN:
-        raise Refused(what, "the selector of a built-in pool is the cluster's own", "Leave node_selector out")
+        raise OperationError(what, "the selector of a built-in pool is the cluster's own", "Leave node_selector out")
     found = find_pool_members(session, pool.name)
     changed = replace(pool, node_selector={"matchLabels": dict(wanted.node_selector or {})})
     moving = who_moves(changed, found.all_nodes, found.pools) if found else []
     if moving:
         reason = f"another selector would move nodes ({', '.join(moving)}), which then drain and reboot"
-        raise Refused(what, reason, "Move nodes by name (machineconfigpool_nodes), then change the selector")
+        raise OperationError(what, reason, "Move nodes by name (machineconfigpool_nodes), then change the selector")
 
 
-def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.Any]:
+def _remove(session: Session, request: PoolRequest, current: Object | None) -> dict[str, t.Any]:
     if current is None:
         return _result(session, None, None, changed=False)
     pool = Pool.from_api(current)
     what = f"remove MachineConfigPool {pool.name}"
     if not pool.created_by_us:
-        raise Refused(what, "this collection did not create it", "Remove it with oc if that is meant")
+        raise OperationError(what, "this collection did not create it", "Remove it with oc if that is meant")
     found = find_pool_members(session, pool.name)
     inside = sorted({*found.names, *in_two_pools(pool, found.all_nodes, found.pools)}) if found else []
     if inside:
         reason = f"nodes are in it: {', '.join(inside)}"
-        raise Refused(what, reason, "Take them out first (machineconfigpool_nodes with state=absent)")
+        raise OperationError(what, reason, "Take them out first (machineconfigpool_nodes with state=absent)")
     config = machineosconfig.that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
     if config is not None:
         reason = f"MachineOSConfig {metadata_of(config)['name']} serves it"
-        raise Refused(what, reason, "Remove that first (machineosconfig with state=absent)")
+        raise OperationError(what, reason, "Remove that first (machineosconfig with state=absent)")
     uid = metadata_of(current).get("uid", "")
-    session.delete(MACHINE_CONFIG_POOL, pool.name, uid=uid, dry_run=ask.check_mode)
+    session.delete(MACHINE_CONFIG_POOL, pool.name, uid=uid, dry_run=request.check_mode)
     return _result(session, current, None, changed=True)
 
 

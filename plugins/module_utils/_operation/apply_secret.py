@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
 from .._model.registry import credentials as model
@@ -25,7 +25,7 @@ _NAME_SHOWN = 100
 
 
 @dataclass(frozen=True)
-class Ask:
+class SecretRequest:
     """What the user asks for."""
 
     present: bool
@@ -47,7 +47,7 @@ def wanted_credentials(
 ) -> dict[str, Credential]:
     """Return the credentials that the options give: a whole dockerconfigjson, or one registry's.
 
-    :raises Refused: the dockerconfigjson cannot be read, or part of a login is empty
+    :raises OperationError: the dockerconfigjson cannot be read, or part of a login is empty
     """
     if dockerconfigjson is None:
         return _of_one_registry(what, registry, username, password)
@@ -59,7 +59,7 @@ def wanted_credentials(
         reason = f"dockerconfigjson holds no credential for {', '.join(empty) or 'any registry'}"
     except ValueError as error:
         reason = f"dockerconfigjson cannot be used: {error}"
-    raise Refused(what, reason, 'Give the content of a pull secret: {"auths": {HOST: {"auth": ...}}}')
+    raise OperationError(what, reason, 'Give the content of a pull secret: {"auths": {HOST: {"auth": ...}}}')
 
 
 def _of_one_registry(
@@ -70,57 +70,59 @@ def _of_one_registry(
     credential = Credential(str(username or ""), str(password or ""))
     if registry and credential.logs_in:
         return {registry: credential}
-    raise Refused(what, "registry, username or password is empty", "Give all three; see where the password comes from")
+    raise OperationError(
+        what, "registry, username or password is empty", "Give all three; see where the password comes from"
+    )
 
 
-def apply_secret(session: Session, ask: Ask) -> dict[str, t.Any]:
+def apply_secret(session: Session, request: SecretRequest) -> dict[str, t.Any]:
     """Create, change or remove the Secret and return hosts and expiry, never data.
 
-    :raises Refused: the Secret is not one of credentials, somebody else's credentials would be lost, or the API server
-        refuses it
+    :raises OperationError: the Secret is not one of credentials, somebody else's credentials would be lost, or the
+        API server denies the request
     """
-    return planned_again(lambda: _apply(session, ask))
+    return planned_again(lambda: _apply(session, request))
 
 
-def _apply(session: Session, ask: Ask) -> dict[str, t.Any]:
-    current = session.find(SECRET, ask.name, ask.namespace)
-    if not ask.present:
-        return _remove(session, ask, current)
+def _apply(session: Session, request: SecretRequest) -> dict[str, t.Any]:
+    current = session.find(SECRET, request.name, request.namespace)
+    if not request.present:
+        return _remove(session, request, current)
     if current is None:
-        secret = model.new_secret(ask.name, ask.namespace, ask.credentials)
-        session.create(SECRET, secret, dry_run=ask.check_mode)
-        return _result(session, ask, None, ask.credentials, changed=True)
-    what = f"change {ask.label}"
-    content = _content(ask, current, what)
+        secret = model.new_secret(request.name, request.namespace, request.credentials)
+        session.create(SECRET, secret, dry_run=request.check_mode)
+        return _result(session, request, None, request.credentials, changed=True)
+    what = f"change {request.label}"
+    content = _content(request, current, what)
     held = content.credentials if content else None
-    wanted = dict(ask.credentials) if ask.whole else {**(held or {}), **ask.credentials}
+    wanted = dict(request.credentials) if request.whole else {**(held or {}), **request.credentials}
     if held == wanted:
-        return _result(session, ask, held, held, changed=False)
-    lost = _lost(ask, content) if content else ""
+        return _result(session, request, held, held, changed=False)
+    lost = _lost(request, content) if content else ""
     if lost and not is_ours(current):
         reason = f"this collection did not create it, and {lost} would be lost"
-        raise Refused(what, reason, "Give registry, which leaves the others in place, or choose another name")
+        raise OperationError(what, reason, "Give registry, which leaves the others in place, or choose another name")
     if current.get("type") != model.DOCKERCONFIGJSON:
-        raise Refused(what, f"it is of type {current.get('type')}, which cannot be changed", "Remove it first")
+        raise OperationError(what, f"it is of type {current.get('type')}, which cannot be changed", "Remove it first")
     if content and not lost:
-        text = content.having(_changes(held or {}, ask.credentials)).text
+        text = content.having(_changes(held or {}, request.credentials)).text
     else:
         text = model.write_dockerconfigjson(wanted)
     seen = {"resourceVersion": metadata_of(current)["resourceVersion"]}
     patch = {"metadata": seen, "data": model.data_of(text)}
-    session.patch(SECRET, ask.name, patch, ask.namespace, dry_run=ask.check_mode)
-    return _result(session, ask, held, wanted, changed=True)
+    session.patch(SECRET, request.name, patch, request.namespace, dry_run=request.check_mode)
+    return _result(session, request, held, wanted, changed=True)
 
 
 def _changes(held: Credentials, asked: Credentials) -> dict[str, Credential]:
     return {host: credential for host, credential in asked.items() if held.get(host) != credential}
 
 
-def _lost(ask: Ask, content: Content) -> str:
+def _lost(request: SecretRequest, content: Content) -> str:
     """Return what the Secret holds and would hold no more, by its names; empty where nothing is lost."""
-    if not ask.whole:
+    if not request.whole:
         return ""
-    hosts, members = content.entries.keys() - ask.credentials.keys(), content.members.keys()
+    hosts, members = content.entries.keys() - request.credentials.keys(), content.members.keys()
     parts = [f"the credentials for {_listed(hosts)}" if hosts else "", _listed(members)]
     return " and ".join(filter(None, parts))
 
@@ -132,45 +134,47 @@ def _listed(names: t.Collection[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-def _content(ask: Ask, current: Object, what: str) -> Content | None:
+def _content(request: SecretRequest, current: Object, what: str) -> Content | None:
     """Return what the Secret holds; None when its content is broken and ours, so that it may be written anew."""
     if current.get("type") not in model.KEYS:
         reason = f"it is of type {current.get('type')}, not one of registry credentials"
-        raise Refused(what, reason, "Choose another name, or remove it first")
+        raise OperationError(what, reason, "Choose another name, or remove it first")
     try:
         return model.content_of(current)
     except ValueError as error:
         reason = str(error)
     if is_ours(current):
         return None
-    raise Refused(what, f"its content cannot be read: {reason}", "Correct it by hand, or remove it first")
+    raise OperationError(what, f"its content cannot be read: {reason}", "Correct it by hand, or remove it first")
 
 
-def _remove(session: Session, ask: Ask, current: Object | None) -> dict[str, t.Any]:
+def _remove(session: Session, request: SecretRequest, current: Object | None) -> dict[str, t.Any]:
     if current is None:
-        return _result(session, ask, None, None, changed=False)
-    what = f"remove {ask.label}"
+        return _result(session, request, None, None, changed=False)
+    what = f"remove {request.label}"
     if not is_ours(current):
-        raise Refused(what, "this collection did not create it", "Remove it with oc if that is meant")
-    users = _users_of(session, ask)
+        raise OperationError(what, "this collection did not create it", "Remove it with oc if that is meant")
+    users = _users_of(session, request)
     if users:
-        raise Refused(what, f"MachineOSConfig {', '.join(users)} names it", "Let it name another Secret first")
-    content = _content(ask, current, what)
-    session.delete(SECRET, ask.name, ask.namespace, metadata_of(current).get("uid", ""), dry_run=ask.check_mode)
-    return _result(session, ask, content.credentials if content else None, None, changed=True)
+        raise OperationError(what, f"MachineOSConfig {', '.join(users)} names it", "Let it name another Secret first")
+    content = _content(request, current, what)
+    session.delete(
+        SECRET, request.name, request.namespace, metadata_of(current).get("uid", ""), dry_run=request.check_mode
+    )
+    return _result(session, request, content.credentials if content else None, None, changed=True)
 
 
-def _users_of(session: Session, ask: Ask) -> list[str]:
+def _users_of(session: Session, request: SecretRequest) -> list[str]:
     """Return the MachineOSConfigs that name the Secret: without it the operator degrades."""
-    if ask.namespace != OPERATOR_NAMESPACE:
+    if request.namespace != OPERATOR_NAMESPACE:
         return []
     configs = map(MachineOSConfig.from_api, session.list(MACHINE_OS_CONFIG).items)
-    return [c.name for c in configs if ask.name in (c.rendered_image_push_secret, c.base_image_pull_secret)]
+    return [c.name for c in configs if request.name in (c.rendered_image_push_secret, c.base_image_pull_secret)]
 
 
 def _result(
     session: Session,
-    ask: Ask,
+    request: SecretRequest,
     before: t.Mapping[str, Credential] | None,
     now: t.Mapping[str, Credential] | None,
     changed: bool,
@@ -180,6 +184,8 @@ def _result(
         session,
         read_cluster(session) if changed else None,
         changed=changed,
-        secret={"name": ask.name, "namespace": ask.namespace, "registries": registries} if now is not None else None,
+        secret={"name": request.name, "namespace": request.namespace, "registries": registries}
+        if now is not None
+        else None,
         diff={"before": model.shown(before), "after": model.shown(now, before)},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.proof.verdict import NodeVerdict, Verdict, summarize, worst
 
 
@@ -16,7 +16,7 @@ def concluded(judged: t.Sequence[NodeVerdict]) -> dict[str, t.Any]:
     return {"verdict": whole.value if whole else "none", "summary": summarize(verdicts)}
 
 
-def refusal(what: str, judged: t.Sequence[NodeVerdict], fail_on: t.Collection[Verdict]) -> Refused | None:
+def refusal(what: str, judged: t.Sequence[NodeVerdict], fail_on: t.Collection[Verdict]) -> OperationError | None:
     """Return why the verdicts are no success, naming the worst node, or None when they are one.
 
     :param what: what was tried
@@ -27,4 +27,4 @@ def refusal(what: str, judged: t.Sequence[NodeVerdict], fail_on: t.Collection[Ve
     first = min(bad, key=lambda j: j.verdict is not Verdict.MISMATCH)
     finding = first.findings[0]
     reason = f"{len(bad)} of {len(judged)} nodes not proven; {first.name}: {first.verdict.value}, {finding.message}"
-    return Refused(what, reason, finding.remedy)
+    return OperationError(what, reason, finding.remedy)

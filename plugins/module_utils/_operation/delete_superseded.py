@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.build.superseded import mark_patch, marked, taken_instead
 from .._model.objects import machineosconfig
 from .._model.objects.machineconfigpool import Pool, members
@@ -40,7 +40,7 @@ _LOOK = 0.5
 
 
 @dataclass(frozen=True)
-class Ask:
+class SupersededRequest:
     """What the user asks for."""
 
     pool: str
@@ -65,61 +65,63 @@ class _Plan:
         return sorted([*self.gone, *(build.identity for build in self.builds)])
 
 
-def delete_superseded(session: Session, ask: Ask) -> dict[str, t.Any]:
+def delete_superseded(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
     """Delete what stands in the way of a pool's rollout and return the names of the builds deleted.
 
-    :raises Refused: the build that answers has not succeeded, nodes would reboot without consent, or the API server
-        refuses it
+    :raises OperationError: the build that answers has not succeeded, nodes would reboot without consent, or the API
+        server denies the request
     """
-    return planned_again(lambda: _delete(session, ask))
+    return planned_again(lambda: _delete(session, request))
 
 
-def _delete(session: Session, ask: Ask) -> dict[str, t.Any]:
-    plan = _plan(session, ask)
+def _delete(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
+    plan = _plan(session, request)
     if plan is None:
         return _result(session, None)
-    session.patch(MACHINE_CONFIG_POOL, ask.pool, mark_patch(plan.identities), dry_run=ask.check_mode)
+    session.patch(MACHINE_CONFIG_POOL, request.pool, mark_patch(plan.identities), dry_run=request.check_mode)
     for build in plan.builds:
-        session.delete(MACHINE_OS_BUILD, build.name, uid=build.uid, dry_run=ask.check_mode)
-    if not ask.check_mode:
-        _await_end(session, ask, {build.identity for build in plan.builds})
-        session.patch(MACHINE_CONFIG_POOL, ask.pool, mark_patch([]))
+        session.delete(MACHINE_OS_BUILD, build.name, uid=build.uid, dry_run=request.check_mode)
+    if not request.check_mode:
+        _await_end(session, request, {build.identity for build in plan.builds})
+        session.patch(MACHINE_CONFIG_POOL, request.pool, mark_patch([]))
     return _result(session, plan)
 
 
-def _what(ask: Ask) -> str:
-    return f"delete the superseded MachineOSBuilds of MachineConfigPool {ask.pool}"
+def _what(request: SupersededRequest) -> str:
+    return f"delete the superseded MachineOSBuilds of MachineConfigPool {request.pool}"
 
 
-def _plan(session: Session, ask: Ask) -> _Plan | None:
+def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
     """Return what there is to do, or None when that is nothing.
 
     In check mode what is missing is no fault: a task before this one may be about to bring it.
     """
     pools = session.list(MACHINE_CONFIG_POOL).items
-    obj = next((p for p in pools if metadata_of(p)["name"] == ask.pool), None)
-    config = machineosconfig.that_serves(ask.pool, session.list(MACHINE_OS_CONFIG).items)
-    if ask.check_mode and (obj is None or config is None):
+    obj = next((p for p in pools if metadata_of(p)["name"] == request.pool), None)
+    config = machineosconfig.that_serves(request.pool, session.list(MACHINE_OS_CONFIG).items)
+    if request.check_mode and (obj is None or config is None):
         return None
     if obj is None:
-        raise no_such_pool(ask.pool, _what(ask))
+        raise no_such_pool(request.pool, _what(request))
     if config is None:
-        raise Refused(_what(ask), "no MachineOSConfig serves it", "Create one (machineosconfig), and await its build")
-    pool, now, builds = Pool.from_api(obj), MachineOSConfig.from_api(config), _builds(session, ask.pool)
+        raise OperationError(
+            _what(request), "no MachineOSConfig serves it", "Create one (machineosconfig), and await its build"
+        )
+    pool, now, builds = Pool.from_api(obj), MachineOSConfig.from_api(config), _builds(session, request.pool)
     image = pool_image(pool, now, builds)
     if image.target is None:
-        if ask.check_mode:
+        if request.check_mode:
             return None
         reason = f"the build that answers has not succeeded ({image.line})"
-        raise Refused(_what(ask), reason, "Wait for it first (machineosbuild_wait)")
+        raise OperationError(_what(request), reason, "Wait for it first (machineosbuild_wait)")
     begun, instead = marked(obj), taken_instead(now, builds, pool.rendered_config)
-    if instead and _follows(session, ask):
+    if instead and _follows(session, request):
         instead = []
     if not instead and not begun:
         return None
     there = {build.name for build in builds}
     moving = _who_moves(session, pool, pools, image.target)
-    reboots = need_consent(_what(ask), pool, moving, ask.allow_node_reboots)
+    reboots = need_consent(_what(request), pool, moving, request.allow_node_reboots)
     return _Plan(instead, [identity for identity in begun if _name(identity) not in there], reboots)
 
 
@@ -128,12 +130,12 @@ def _builds(session: Session, pool: str) -> list[MachineOSBuild]:
     return [MachineOSBuild.from_api(obj) for obj in listed]
 
 
-def _follows(session: Session, ask: Ask) -> bool:
+def _follows(session: Session, request: SupersededRequest) -> bool:
     """Whether the release follows the MachineOSConfig, so that none is in the way; nothing is deleted on a guess."""
     release = desired_version(session.peek(CLUSTER_VERSION, "version") or {})
     if not release:
         reason = "ClusterVersion version cannot be read, and not every release needs it"
-        raise Refused(_what(ask), reason, "Grant the account to get clusterversions of config.openshift.io")
+        raise OperationError(_what(request), reason, "Grant the account to get clusterversions of config.openshift.io")
     return capabilities_of(release).follows_annotation
 
 
@@ -142,19 +144,19 @@ def _who_moves(session: Session, pool: Pool, pools: t.Iterable[Object], target: 
     return [node.name for node in map(NodeState.from_api, inside) if target.phase_of(node) is Phase.WAITING]
 
 
-def _await_end(session: Session, ask: Ask, identities: t.Collection[str]) -> None:
+def _await_end(session: Session, request: SupersededRequest, identities: t.Collection[str]) -> None:
     """Return when builds are gone: the controller would take one that still ends.
 
-    :raises Refused: one stays
+    :raises OperationError: one stays
     """
     deadline = session.clock() + VANISHING
     while identities:
-        left = sorted(build.name for build in _builds(session, ask.pool) if build.identity in identities)
+        left = sorted(build.name for build in _builds(session, request.pool) if build.identity in identities)
         if not left:
             return
         if session.clock() >= deadline:
             reason = f"{', '.join(left)} is deleted and stays, for something still holds it (metadata.finalizers)"
-            raise Refused(_what(ask), reason, "See whether the machine-os-builder runs, and run this again")
+            raise OperationError(_what(request), reason, "See whether the machine-os-builder runs, and run this again")
         session.sleep(_LOOK)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._cluster.session import Forbidden, Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import POOL_LABEL
 from .._model.objects.machineosconfig import that_serves
@@ -28,23 +28,25 @@ from .._model.proof.verdict import Expected
 def expected_by_option(expected_image: str, what: str) -> Expected:
     """Return the caller's expectation.
 
-    :raises Refused: it names no digest
+    :raises OperationError: it names no digest
     """
     try:
         return Expected.of_pull_spec(expected_image, "option")
     except ValueError as error:
-        raise Refused(what, f"expected_image: {error}", "Give it as HOST/NAME@sha256:... or sha256:...") from None
+        raise OperationError(
+            what, f"expected_image: {error}", "Give it as HOST/NAME@sha256:... or sha256:..."
+        ) from None
 
 
 def expected_by_inventory(said: t.Any, what: str) -> Expected:
     """Return what the inventory of nodes read of the cluster.
 
     :param said: the host's variable ``image_mode_expected``
-    :raises Refused: it cannot be read, or names no digest
+    :raises OperationError: it cannot be read, or names no digest
     """
     remedy = "Give expected_image, or read the inventory imagemode.openshift.nodes anew"
     if not isinstance(said, t.Mapping) or not isinstance(said.get("source"), str):
-        raise Refused(what, "the variable image_mode_expected is not what that inventory writes", remedy)
+        raise OperationError(what, "the variable image_mode_expected is not what that inventory writes", remedy)
     if said["source"] == EXPECTED_OF_NOBODY.source:
         return EXPECTED_OF_NOBODY
     if not said.get("pull_spec"):
@@ -52,13 +54,13 @@ def expected_by_inventory(said: t.Any, what: str) -> Expected:
     try:
         return Expected.of_pull_spec(str(said["pull_spec"]), str(said["source"]), said.get("current") is True)
     except ValueError as error:
-        raise Refused(what, f"image_mode_expected: {error}", remedy) from None
+        raise OperationError(what, f"image_mode_expected: {error}", remedy) from None
 
 
 def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
     """Return what the cluster expects of a pool's nodes.
 
-    :raises Refused: the pool names no image
+    :raises OperationError: the pool names no image
     """
     config = that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
     if config is None:
@@ -69,7 +71,9 @@ def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
 
 def _of_rendered_config(session: Session, pool: Pool, what: str) -> Expected:
     if not pool.rendered_config:
-        raise Refused(what, f"MachineConfigPool {pool.name} is not rendered yet", "Wait for it, or give expected_image")
+        raise OperationError(
+            what, f"MachineConfigPool {pool.name} is not rendered yet", "Wait for it, or give expected_image"
+        )
     image = rendered_image(session, pool)
     if image is None:
         return EXPECTATION_FORBIDDEN
@@ -77,13 +81,13 @@ def _of_rendered_config(session: Session, pool: Pool, what: str) -> Expected:
         return Expected.of_pull_spec(image, "machineconfig")
     except ValueError:
         reason = f"MachineConfig {pool.rendered_config} names no image with a digest"
-        raise Refused(what, reason, "Give expected_image") from None
+        raise OperationError(what, reason, "Give expected_image") from None
 
 
 def rendered_image(session: Session, pool: Pool) -> str | None:
     """Return the image that a pool's rendered MachineConfig names, or None when the account may not read it.
 
-    :raises Refused: the MachineConfig cannot be read for another reason
+    :raises OperationError: the MachineConfig cannot be read for another reason
     """
     try:
         return image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))

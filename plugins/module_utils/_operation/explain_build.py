@@ -12,13 +12,13 @@ from dataclasses import replace
 from .._cluster.build_pods import pods_of_build
 from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.build.attempts import Attempt, last_failed
 from .._model.build.attempts import attempts as attempts_of
 from .._model.build.diagnosis import Diagnosis, diagnose
 from .._model.build.not_started import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
 from .._model.build.progress import BuildProgress, Outcome
-from .._model.findings import Finding
+from .._model.findings import Finding, FindingId
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineosbuild import BuildState, MachineOSBuild, last_words
 from .._model.objects.machineosconfig import MachineOSConfig
@@ -91,16 +91,14 @@ def _why(
 
 
 def _with_cause(finding: Finding, reason: Diagnosis, build: MachineOSBuild) -> Finding:
-    if finding.id != "build.failed":
+    if finding.id != FindingId.BUILD_FAILED:
         return finding
     where = f" at line {reason.line} of the Containerfile ({reason.instruction})" if reason.line else ""
     said = f": {reason.telling}" if reason.telling else ""
-    return Finding(
-        reason.cause.value, finding.object, f"MachineOSBuild {build.name} failed{where}{said}", reason.excerpt
-    )
+    return Finding(reason.cause, finding.object, f"MachineOSBuild {build.name} failed{where}{said}", reason.excerpt)
 
 
-_TROUBLES = ("build.log_not_readable", "build.log_not_saved")
+_TROUBLES = (FindingId.BUILD_LOG_NOT_READABLE, FindingId.BUILD_LOG_NOT_SAVED)
 
 
 def log_troubles(logs: BuildLogs) -> tuple[Finding, ...]:
@@ -108,9 +106,13 @@ def log_troubles(logs: BuildLogs) -> tuple[Finding, ...]:
     pods = ObjectRef("Pod", f"build-{logs.name}", OPERATOR_NAMESPACE)
     found = []
     if logs.denied:
-        found.append(Finding("build.log_not_readable", pods, f"The log of the builder cannot be read: {logs.denied}"))
+        found.append(
+            Finding(FindingId.BUILD_LOG_NOT_READABLE, pods, f"The log of the builder cannot be read: {logs.denied}")
+        )
     if logs.unwritten:
-        found.append(Finding("build.log_not_saved", pods, f"The log of the builder is not saved: {logs.unwritten}"))
+        found.append(
+            Finding(FindingId.BUILD_LOG_NOT_SAVED, pods, f"The log of the builder is not saved: {logs.unwritten}")
+        )
     return tuple(found)
 
 
@@ -130,7 +132,10 @@ def reasons_for_none(session: Session, window: Window, progress: BuildProgress, 
         seen = _ask_why(session, MachineOSConfig.from_api(config)) if config else ()
         known = [[f.id, f.object.kind, f.object.name, f.object.namespace, f.message] for f in seen]
         window.memory.update(reasons=known, reasons_at=waited)
-    return tuple(Finding(found, ObjectRef(kind, name, namespace), said) for found, kind, name, namespace, said in known)
+    return tuple(
+        Finding(FindingId(found), ObjectRef(kind, name, namespace), said)
+        for found, kind, name, namespace, said in known
+    )
 
 
 def lost_job(session: Session, window: Window, progress: BuildProgress, mark: str) -> tuple[Finding, ...]:
@@ -153,7 +158,11 @@ def lost_job(session: Session, window: Window, progress: BuildProgress, mark: st
         missed = missed + 1 if is_gone else 0
         window.memory["job"] = [still, missed]
     message = f"MachineOSBuild {build.name} stays {build.state.value}, and its Job {build.job} is gone"
-    return (Finding("build.job_gone", ObjectRef(MACHINE_OS_BUILD.name, build.name), message),) if missed > 1 else ()
+    return (
+        (Finding(FindingId.BUILD_JOB_GONE, ObjectRef(MACHINE_OS_BUILD.name, build.name), message),)
+        if missed > 1
+        else ()
+    )
 
 
 def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:
@@ -171,12 +180,12 @@ def _listed(session: Session, kind: Kind, name: str) -> Object | None:
     """Return an object by the right that the wait has anyway, which is to list; None when it cannot be had."""
     try:
         return next(iter(session.list(kind, field_selector=f"metadata.name={name}").items), None)
-    except Refused:
+    except OperationError:
         return None
 
 
 def _is_missing(session: Session, kind: Kind, name: str) -> bool:
     try:
         return session.find(kind, name, OPERATOR_NAMESPACE) is None
-    except Refused:  # who may not read it does not know
+    except OperationError:  # who may not read it does not know
         return False

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, new_object
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE
 from .._model.rollout.membership import CannotMove, Move, plan_moves
@@ -21,7 +21,7 @@ PARALLEL = 16
 
 
 @dataclass(frozen=True)
-class Ask:
+class LabelNodesRequest:
     """What the user asks for."""
 
     present: bool
@@ -30,22 +30,22 @@ class Ask:
     check_mode: bool
 
 
-def label_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
+def label_nodes(session: Session, request: LabelNodesRequest) -> dict[str, t.Any]:
     """Label the nodes and return which were changed; every node is checked before the first is written.
 
-    :raises Refused: a node does not exist, or the label would not move it; or nodes could not be written
+    :raises OperationError: a node does not exist, or the label would not move it; or nodes could not be written
     """
-    what = f"{'bring nodes into' if ask.present else 'take nodes out of'} MachineConfigPool {ask.pool}"
-    if ask.pool in BUILT_IN:
+    what = f"{'bring nodes into' if request.present else 'take nodes out of'} MachineConfigPool {request.pool}"
+    if request.pool in BUILT_IN:
         reason = "nodes belong to a built-in pool by their role"
-        raise Refused(what, reason, "Name a custom pool; leaving it brings a node back into its built-in pool")
-    found = _pool(session, ask, what)
-    nodes = select_nodes(found.all_nodes, ask.selection, what)
+        raise OperationError(what, reason, "Name a custom pool; leaving it brings a node back into its built-in pool")
+    found = _pool(session, request, what)
+    nodes = select_nodes(found.all_nodes, request.selection, what)
     try:
-        moves = plan_moves(found.pool, found.pools, nodes, ask.present)
+        moves = plan_moves(found.pool, found.pools, nodes, request.present)
     except CannotMove as refused:
-        raise Refused(what, refused.reason, refused.remedy) from None
-    failures = _apply(session, [m for m in moves if m.patch], ask.check_mode)
+        raise OperationError(what, refused.reason, refused.remedy) from None
+    failures = _apply(session, [m for m in moves if m.patch], request.check_mode)
     changed = [m for m in moves if m.patch and m.node not in failures]
     done = result(
         session,
@@ -57,29 +57,29 @@ def label_nodes(session: Session, ask: Ask) -> dict[str, t.Any]:
     if failures:
         node, refusal = sorted(failures.items())[0]
         more = f" ({len(failures)} of {len(moves)} nodes failed)" if len(failures) > 1 else ""
-        raise Refused(what, f"Node {node}: {refusal.reason}{more}", refusal.remedy, done)
+        raise OperationError(what, f"Node {node}: {refusal.reason}{more}", refusal.remedy, done)
     return done
 
 
-def _pool(session: Session, ask: Ask, what: str) -> PoolMembers:
+def _pool(session: Session, request: LabelNodesRequest, what: str) -> PoolMembers:
     """Return the pool; in check mode one that does not exist yet is taken as machineconfigpool would create it."""
-    found = find_pool_members(session, ask.pool)
+    found = find_pool_members(session, request.pool)
     if found is not None:
         return found
-    if not ask.check_mode:
-        raise no_such_pool(ask.pool, what)
-    pool = Pool.from_api(new_object(WantedPool(ask.pool)))
+    if not request.check_mode:
+        raise no_such_pool(request.pool, what)
+    pool = Pool.from_api(new_object(WantedPool(request.pool)))
     others = [Pool.from_api(obj) for obj in session.list(MACHINE_CONFIG_POOL).items]
     return PoolMembers(pool, [*others, pool], [], session.list(NODE).items)
 
 
-def _apply(session: Session, moves: t.Sequence[Move], check_mode: bool) -> dict[str, Refused]:
+def _apply(session: Session, moves: t.Sequence[Move], check_mode: bool) -> dict[str, OperationError]:
     """Write all moves and return the refusals by node; one refusal does not stop the others."""
 
-    def write(move: Move) -> Refused | None:
+    def write(move: Move) -> OperationError | None:
         try:
             session.patch(NODE, move.node, {"metadata": {"labels": move.patch}}, dry_run=check_mode)
-        except Refused as refused:
+        except OperationError as refused:
             return refused
         return None
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.machineconfigpool import Pool
 
 
@@ -11,12 +11,12 @@ def need_consent(what: str, pool: Pool, names: list[str], allowed: bool) -> list
     """Return the nodes that will drain and reboot: none while their pool is paused.
 
     :param names: the nodes that a write would move
-    :raises Refused: there are such nodes, and nobody has consented
+    :raises OperationError: there are such nodes, and nobody has consented
     """
     if pool.paused:
         return []
     if names and not allowed:
-        raise Refused(
+        raise OperationError(
             what,
             f"it would drain and reboot the nodes of MachineConfigPool {pool.name}: {', '.join(names)}",
             "Set allow_node_reboots=true, or pause the pool first",

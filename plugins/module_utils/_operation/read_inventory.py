@@ -12,7 +12,7 @@ from functools import partial
 from .._cluster.connection import connect
 from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
-from .._errors import Refused, attempt
+from .._errors import OperationError, attempt
 from .._model.inventory import AskedCluster, Variables, environment_for, node_variables, own_name
 from .._model.objects.machineconfigpool import AmbiguousMembership, Pool, pool_of
 from .._model.objects.machineosconfig import that_serves
@@ -44,34 +44,34 @@ class Wanted:
 
 def read_clusters(
     asked: t.Sequence[AskedCluster], wanted: Wanted, environment: t.Mapping[str, str]
-) -> list[Variables | Refused]:
+) -> list[Variables | OperationError]:
     """Return what each cluster says, in the order in which they were asked, or why it says nothing."""
     # One after the other: the client keeps files of certificates in a place that all threads share.
     sessions = [attempt(partial(_opened, cluster, environment)) for cluster in asked]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
         readings = threads.map(partial(_reading, wanted=wanted), asked, sessions)
-        return [_about(a, r) if isinstance(r, Refused) else r for a, r in zip(asked, readings)]
+        return [_about(a, r) if isinstance(r, OperationError) else r for a, r in zip(asked, readings)]
 
 
 def _opened(asked: AskedCluster, environment: t.Mapping[str, str]) -> Session:
     return Session(connect(asked.options, environment_for(asked, environment, _ALIASES)))
 
 
-def _reading(asked: AskedCluster, session: Session | Refused, wanted: Wanted) -> Variables | Refused:
-    return session if isinstance(session, Refused) else attempt(partial(read_nodes, session, asked, wanted))
+def _reading(asked: AskedCluster, session: Session | OperationError, wanted: Wanted) -> Variables | OperationError:
+    return session if isinstance(session, OperationError) else attempt(partial(read_nodes, session, asked, wanted))
 
 
-def _about(asked: AskedCluster, refused: Refused) -> Refused:
+def _about(asked: AskedCluster, refused: OperationError) -> OperationError:
     """Return the same refusal with the cluster's name, where the user has given it one."""
     if not asked.name:
         return refused
-    return Refused(f"read cluster {asked.name}", f"could not {refused.what}: {refused.reason}", refused.remedy)
+    return OperationError(f"read cluster {asked.name}", f"could not {refused.what}: {refused.reason}", refused.remedy)
 
 
 def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variables:
     """Return a cluster's name, who it is, when it was read, and the variables of each of its nodes.
 
-    :raises Refused: something that is wanted may not be read, or the cluster cannot be reached
+    :raises OperationError: something that is wanted may not be read, or the cluster cannot be reached
     """
     read_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]

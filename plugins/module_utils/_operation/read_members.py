@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.machineconfigpool import Pool, members
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object
 
@@ -36,7 +36,7 @@ def find_pool_members(session: Session, name: str) -> PoolMembers | None:
     return PoolMembers(pool, pools, members(name, nodes, pools), nodes)
 
 
-def no_such_pool(name: str, what: str) -> Refused:
+def no_such_pool(name: str, what: str) -> OperationError:
     """Return the refusal for a pool that does not exist."""
     remedy = "Check the name, or create it (machineconfigpool, or image_mode_create_pool in the playbooks)"
-    return Refused(what, f"MachineConfigPool {name} does not exist", remedy)
+    return OperationError(what, f"MachineConfigPool {name} does not exist", remedy)

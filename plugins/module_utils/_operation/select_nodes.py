@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.objects.label_selector import matches, parse_selector
 from .._model.objects.resources import Object, labels_of, metadata_of
 
@@ -28,21 +28,25 @@ def select_nodes(nodes: t.Iterable[Object], selection: Selection, what: str) -> 
     """Return the chosen nodes, sorted by name.
 
     :param what: what is being tried, for the refusal
-    :raises Refused: a name does not exist, or the selector matches nothing
+    :raises OperationError: a name does not exist, or the selector matches nothing
     """
     if not selection.given:
-        raise Refused(what, "no node is named", "Give nodes or label_selector")
+        raise OperationError(what, "no node is named", "Give nodes or label_selector")
     by_name = {metadata_of(node)["name"]: node for node in nodes}
     if selection.names:
         unknown = sorted(set(selection.names) - set(by_name))
         if unknown:
-            raise Refused(what, f"there is no Node {', '.join(unknown)}", "Check the names (oc get nodes)")
+            raise OperationError(what, f"there is no Node {', '.join(unknown)}", "Check the names (oc get nodes)")
         return [by_name[name] for name in sorted(set(selection.names))]
     try:
         requirements = parse_selector(selection.label_selector)
     except ValueError as error:
-        raise Refused(what, f"label_selector cannot be read ({error})", "Write it as for oc get nodes -l") from None
+        raise OperationError(
+            what, f"label_selector cannot be read ({error})", "Write it as for oc get nodes -l"
+        ) from None
     chosen = [by_name[name] for name in sorted(by_name) if matches(requirements, labels_of(by_name[name]))]
     if not chosen:
-        raise Refused(what, f"no Node matches {selection.label_selector}", "Check the selector (oc get nodes -l ...)")
+        raise OperationError(
+            what, f"no Node matches {selection.label_selector}", "Check the selector (oc get nodes -l ...)"
+        )
     return chosen

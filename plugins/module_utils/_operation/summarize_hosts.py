@@ -6,8 +6,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._errors import Refused
-from .._model.findings import Finding, legible
+from .._errors import OperationError
+from .._model.findings import Finding, FindingId, legible
 from .._model.objects.resources import NODE, ObjectRef
 from .._model.proof.expectation import EXPECTED_OF_NOBODY
 from .._model.proof.verdict import Expected, NodeVerdict, Verdict, summarize, worst
@@ -80,7 +80,9 @@ def _node(answer: HostAnswer, now: str) -> dict[str, t.Any]:
     name = str(answer.known.get("image_mode_node") or answer.host)
     why = " ".join(str(answer.result.get("msg") or "it failed, was lost or was left out before").split())
     message = legible(f"host {answer.host} did not get as far as asking Node {name}: {why}").rstrip(".")
-    judged = NodeVerdict(name, Verdict.UNKNOWN, (Finding("node.host_failed", ObjectRef(NODE.name, name), message),))
+    judged = NodeVerdict(
+        name, Verdict.UNKNOWN, (Finding(FindingId.NODE_HOST_FAILED, ObjectRef(NODE.name, name), message),)
+    )
     pool = str(answer.known.get("image_mode_pool") or "")
     return node_result(unread(name, ""), pool, _expected(answer), judged, now)
 
@@ -88,7 +90,7 @@ def _node(answer: HostAnswer, now: str) -> dict[str, t.Any]:
 def _expected(answer: HostAnswer) -> Expected:
     try:
         return expected_by_inventory(answer.known.get("image_mode_expected"), "")
-    except Refused:
+    except OperationError:
         return EXPECTED_OF_NOBODY
 
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from .._model.objects.node import NodeState
 from .._model.proof.deviation import Allowed
 from .._model.proof.expectation import EXPECTED_OF_NOBODY
-from .._model.proof.verdict import Answer, Expected, NodeVerdict, Verdict, expected_from_a_cache, in_no_pool, judge
+from .._model.proof.verdict import (
+    CommandResult,
+    Expected,
+    NodeVerdict,
+    Verdict,
+    expected_from_a_cache,
+    in_no_pool,
+    judge,
+)
 from .._result import node_result, result_of
 from .conclude import concluded, refusal
 
@@ -40,10 +48,10 @@ class Asked:
     cluster: t.Mapping[str, t.Any] | None = None
 
 
-def verify_answer(asked: Asked, answer: Answer) -> dict[str, t.Any]:
+def verify_answer(asked: Asked, answer: CommandResult) -> dict[str, t.Any]:
     """Return the verdict on one node, in the shape of a verification of many.
 
-    :raises Refused: the verdict is one of ``fail_on``; it is in its result
+    :raises OperationError: the verdict is one of ``fail_on``; it is in its result
     """
     what = f"verify Node {asked.name}"
     node = unread(asked.name, asked.boot_id)
@@ -62,7 +70,7 @@ def verify_answer(asked: Asked, answer: Answer) -> dict[str, t.Any]:
     return done
 
 
-def _judged(asked: Asked, node: NodeState, answer: Answer) -> NodeVerdict:
+def _judged(asked: Asked, node: NodeState, answer: CommandResult) -> NodeVerdict:
     if asked.expected is EXPECTED_OF_NOBODY:
         return in_no_pool(judge(node, asked.expected, answer, asked.allowed))
     if asked.cached_at:

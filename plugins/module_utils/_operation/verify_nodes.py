@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask every node what it booted and judge the answers; nothing is created, nothing is changed."""
+"""VerificationRequest every node what it booted and judge the answers; nothing is created, nothing is changed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .._cluster.transports.pod_exec import PodExec
 from .._cluster.transports.reported_state import Claims
 from .._cluster.transports.selection import Auto
 from .._cluster.transports.transport import Claim, Transport, Word
-from .._errors import Refused
-from .._model.findings import Finding
+from .._errors import OperationError
+from .._model.findings import Finding, FindingId
 from .._model.objects.machineconfignode import MachineConfigNode
 from .._model.objects.machineconfigpool import AmbiguousMembership, Pool, in_two_pools, members, pool_of
 from .._model.objects.node import NodeState
@@ -32,7 +32,7 @@ from .select_nodes import Selection, select_nodes
 
 
 @dataclass(frozen=True)
-class Ask:
+class VerificationRequest:
     """What the user asks for."""
 
     pool: str
@@ -52,7 +52,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A node to ask, the pool that drives it, and what it should have booted."""
+    """A node to request, the pool that drives it, and what it should have booted."""
 
     node: NodeState
     pool: str
@@ -62,15 +62,15 @@ class Candidate:
     """What its MachineConfigNode says, where the cluster has one."""
 
 
-def verify_nodes(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
+def verify_nodes(session: Session, request: VerificationRequest, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
     """Return a verdict for every node.
 
     :param warn: is told what the user should know even though nothing failed
-    :raises Refused: a verdict is one of ``fail_on`` (all verdicts are in its result), or there is nobody to ask
+    :raises OperationError: a verdict is one of ``fail_on`` (all verdicts are in its result), or there is nobody to ask
     """
-    what = _what(ask)
-    candidates = _candidates(session, ask, what)
-    transport = _transport(session, ask, warn)
+    what = _what(request)
+    candidates = _candidates(session, request, what)
+    transport = _transport(session, request, warn)
     asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     candidates, judged = _judged(session, transport, candidates)
     done = result(
@@ -81,30 +81,30 @@ def verify_nodes(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> d
         **concluded(judged),
         nodes=[node_result(c.node, c.pool, c.expected, j, asked_at) for c, j in zip(candidates, judged)],
     )
-    refused = refusal(what, judged, ask.fail_on)
+    refused = refusal(what, judged, request.fail_on)
     if refused:
         raise refused.having(done)
     return done
 
 
-def _what(ask: Ask) -> str:
-    if ask.pool:
-        return f"verify MachineConfigPool {ask.pool}"
-    if ask.selection.names:
-        return f"verify Node {', '.join(ask.selection.names)}"
-    return f"verify the nodes of {ask.selection.label_selector}"
+def _what(request: VerificationRequest) -> str:
+    if request.pool:
+        return f"verify MachineConfigPool {request.pool}"
+    if request.selection.names:
+        return f"verify Node {', '.join(request.selection.names)}"
+    return f"verify the nodes of {request.selection.label_selector}"
 
 
-def _candidates(session: Session, ask: Ask, what: str) -> list[Candidate]:
+def _candidates(session: Session, request: VerificationRequest, what: str) -> list[Candidate]:
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
     nodes = session.list(NODE).items
-    chosen = _chosen(ask, pools, nodes, what)
-    allowed = _allowed(ask, what)
+    chosen = _chosen(request, pools, nodes, what)
+    allowed = _allowed(request, what)
     by_node = {metadata_of(n)["name"]: _pool_name(n, pools) for n in chosen}
     expected: dict[str, Expected] = {}
     for name in sorted(set(by_node.values())):
-        if ask.expected_image:
-            expected[name] = expected_by_option(ask.expected_image, what)
+        if request.expected_image:
+            expected[name] = expected_by_option(request.expected_image, what)
         else:
             expected[name] = _expected(session, name, pools, what)
     claims = read_machine_config_nodes(session)
@@ -117,31 +117,31 @@ def _expected(session: Session, name: str, pools: list[Pool], what: str) -> Expe
     return expected_of_pool(session, pool, what) if pool else EXPECTED_OF_NOBODY
 
 
-def _allowed(ask: Ask, what: str) -> Allowed:
+def _allowed(request: VerificationRequest, what: str) -> Allowed:
     try:
-        return Allowed.of(ask.allowed_deviations)
+        return Allowed.of(request.allowed_deviations)
     except ValueError as error:
         remedy = "Give patterns of package names, and ids of findings as the documentation of the module lists them"
-        raise Refused(what, f"allowed_deviations: {error}", remedy) from None
+        raise OperationError(what, f"allowed_deviations: {error}", remedy) from None
 
 
-def _chosen(ask: Ask, pools: list[Pool], nodes: list[Object], what: str) -> list[Object]:
-    if not ask.pool:
-        return select_nodes(nodes, ask.selection, what)
-    pool = next((p for p in pools if p.name == ask.pool), None)
+def _chosen(request: VerificationRequest, pools: list[Pool], nodes: list[Object], what: str) -> list[Object]:
+    if not request.pool:
+        return select_nodes(nodes, request.selection, what)
+    pool = next((p for p in pools if p.name == request.pool), None)
     if pool is None:
-        raise no_such_pool(ask.pool, what)
+        raise no_such_pool(request.pool, what)
     stuck = in_two_pools(pool, nodes, pools)
-    inside = members(ask.pool, nodes, pools) + [n for n in nodes if metadata_of(n)["name"] in stuck]
+    inside = members(request.pool, nodes, pools) + [n for n in nodes if metadata_of(n)["name"] in stuck]
     if not inside:
-        raise Refused(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
-    if not ask.selection.given:
+        raise OperationError(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
+    if not request.selection.given:
         return inside
-    chosen = select_nodes(nodes, ask.selection, what)
+    chosen = select_nodes(nodes, request.selection, what)
     names = {metadata_of(n)["name"] for n in inside}
     strangers = [metadata_of(n)["name"] for n in chosen if metadata_of(n)["name"] not in names]
     if strangers:
-        raise Refused(what, f"Node {', '.join(strangers)} is not in it", "Leave pool out, or name its own nodes")
+        raise OperationError(what, f"Node {', '.join(strangers)} is not in it", "Leave pool out, or name its own nodes")
     return chosen
 
 
@@ -152,19 +152,19 @@ def _pool_name(node: Object, pools: list[Pool]) -> str:
         return ""
 
 
-def _transport(session: Session, ask: Ask, warn: t.Callable[[str], None]) -> Transport:
-    if ask.transport == Claims.name:
+def _transport(session: Session, request: VerificationRequest, warn: t.Callable[[str], None]) -> Transport:
+    if request.transport == Claims.name:
         return Claims(session)
-    if ask.transport == OcDebug.name:
-        return OcDebug(session, ask.concurrency, ask.node_timeout)
-    pod_exec = PodExec(session, ask.concurrency, ask.node_timeout, ask.host_root)
-    return pod_exec if ask.transport == PodExec.name else Auto(pod_exec, Claims(session), warn)
+    if request.transport == OcDebug.name:
+        return OcDebug(session, request.concurrency, request.node_timeout)
+    pod_exec = PodExec(session, request.concurrency, request.node_timeout, request.host_root)
+    return pod_exec if request.transport == PodExec.name else Auto(pod_exec, Claims(session), warn)
 
 
 def _judged(
     session: Session, transport: Transport, candidates: t.Sequence[Candidate]
 ) -> tuple[list[Candidate], list[NodeVerdict]]:
-    """Ask all nodes, and once more those that rebooted meanwhile; return how they were seen last, with the verdicts."""
+    """Verify all nodes, and those that rebooted meanwhile once more; return their last known states and verdicts."""
     judgements = _judgements(transport, candidates)
     now = _nodes_now(session)
     last = [replace(c, node=now.get(c.node.name, c.node)) for c in candidates]
@@ -202,7 +202,11 @@ def _seen_again(candidate: Candidate, judged: NodeVerdict, after: NodeState | No
     again = after is not None and after.boot_id != candidate.node.boot_id
     if after is not None and not again and not (had_rebooted and judged.verdict is Verdict.UNKNOWN):
         return judged
-    finding = Finding("node.rebooted_meanwhile", ObjectRef(NODE.name, name), f"Node {name} rebooted while it was asked")
+    finding = Finding(
+        FindingId.NODE_REBOOTED_MEANWHILE, ObjectRef(NODE.name, name), f"Node {name} rebooted while it was asked"
+    )
     if after is None:
-        finding = Finding("node.gone", ObjectRef(NODE.name, name), f"Node {name} left the cluster while it was asked")
+        finding = Finding(
+            FindingId.NODE_GONE, ObjectRef(NODE.name, name), f"Node {name} left the cluster while it was asked"
+        )
     return replace(judged, verdict=Verdict.UNKNOWN, findings=(finding, *judged.findings))

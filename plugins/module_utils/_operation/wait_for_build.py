@@ -11,7 +11,7 @@ from .._cluster.log_folder import LogFolder
 from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
 from .._cluster.watch import Subject
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.build.progress import REPLACEMENT_GRACE, BuildProgress, Outcome
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineconfigpool import Pool
@@ -32,7 +32,7 @@ from .read_members import no_such_pool
 
 
 @dataclass(frozen=True)
-class Ask:
+class BuildWaitRequest:
     """What the user asks for."""
 
     pool: str
@@ -45,9 +45,9 @@ class Ask:
     """Seconds that another build has to appear in the place of one that is no answer."""
 
 
-def await_build(
+def wait_for_build(
     session: Session,
-    ask: Ask,
+    request: BuildWaitRequest,
     clock: t.Callable[[], float] = time.time,
     warn: t.Callable[[str], None] = lambda dummy: None,
 ) -> dict[str, t.Any]:
@@ -55,51 +55,51 @@ def await_build(
 
     :param clock: the time, in seconds since the epoch
     :param warn: told what is wrong with the call and does not end it
-    :raises Refused: the build failed, the time is over, or there is nothing to wait for
+    :raises OperationError: the build failed, the time is over, or there is nothing to wait for
     """
-    what = f"await the build of MachineConfigPool {ask.pool}"
-    window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
+    what = f"await the build of MachineConfigPool {request.pool}"
+    window = Window(session, _subjects(request.pool), request.limits, request.cursor, clock)
     if window.unread:
         warn(window.unread)
     progress: BuildProgress | None = None
-    logs = _logs(session, window, ask)
+    logs = _logs(session, window, request)
     lack = Lack(window)
 
     def judge() -> Look:
         nonlocal progress
-        progress = _confirmed(session, ask, _progress(window, ask, what, logs, lack))
+        progress = _confirmed(session, request, _progress(window, request, what, logs, lack))
         build = progress.build
-        if build is not None and build.state in _TALKATIVE and not ask.check_mode:
+        if build is not None and build.state in _TALKATIVE and not request.check_mode:
             logs.follow(build.name, build.uid, build.created)
         mark = f"{_mark(progress)} {logs.mark}"
-        why = (*reasons_for_none(session, window, progress, ask.pool), *lost_job(session, window, progress, mark))
+        why = (*reasons_for_none(session, window, progress, request.pool), *lost_job(session, window, progress, mark))
         return Look(progress.outcome, progress.line, mark, (*why, *progress.findings, *log_troubles(logs)))
 
     try:
-        look = follow(window, judge, Pace(), ask.check_mode)
-        if look and progress and progress.build and not ask.check_mode and look.outcome is not Outcome.WAITING:
-            look = explained(session, window, logs, look, progress.build, bool(ask.log_dir))
+        look = follow(window, judge, Pace(), request.check_mode)
+        if look and progress and progress.build and not request.check_mode and look.outcome is not Outcome.WAITING:
+            look = explained(session, window, logs, look, progress.build, bool(request.log_dir))
     finally:
         logs.close()
     window.memory["logs"] = logs.memory()
     failure = window.memory.get("failure")
     parts = {
         "build": progress and build_result(progress.build, progress.state.value, logs.attempts, logs.paths, failure),
-        "machineosconfig": config_result(config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))),
+        "machineosconfig": config_result(config_model.that_serves(request.pool, window.objects(MACHINE_OS_CONFIG))),
     }
-    return conclude(session, window, what, look, ask.check_mode, parts)
+    return conclude(session, window, what, look, request.check_mode, parts)
 
 
 _TALKATIVE = (BuildState.PENDING, BuildState.PREPARING, BuildState.BUILDING)
 
 
-def _logs(session: Session, window: Window, ask: Ask) -> BuildLogs:
+def _logs(session: Session, window: Window, request: BuildWaitRequest) -> BuildLogs:
     memory = window.memory.get("logs") or {}
-    folder = LogFolder(ask.log_dir) if ask.log_dir and not ask.check_mode else None
+    folder = LogFolder(request.log_dir) if request.log_dir and not request.check_mode else None
     if folder is not None and "cluster" not in window.memory:
         # A file's name tells clusters apart also for an account that may not read the cluster's own id.
         window.memory["cluster"] = read_cluster(session)["id"] or session.api_url.partition("://")[2]
-    return BuildLogs(session, folder, window.memory.get("cluster", ""), memory, ask.limits.window)
+    return BuildLogs(session, folder, window.memory.get("cluster", ""), memory, request.limits.window)
 
 
 def _mark(progress: BuildProgress) -> str:
@@ -115,26 +115,26 @@ def _subjects(pool: str) -> list[Subject]:
     ]
 
 
-def _progress(window: Window, ask: Ask, what: str, logs: BuildLogs, lack: Lack) -> BuildProgress:
-    config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
+def _progress(window: Window, request: BuildWaitRequest, what: str, logs: BuildLogs, lack: Lack) -> BuildProgress:
+    config = config_model.that_serves(request.pool, window.objects(MACHINE_OS_CONFIG))
     pools = window.objects(MACHINE_CONFIG_POOL)
-    if not ask.check_mode:
+    if not request.check_mode:
         if not pools:
-            raise no_such_pool(ask.pool, what)
+            raise no_such_pool(request.pool, what)
         if config is None:
-            raise Refused(what, "no MachineOSConfig serves it", "Create one first (machineosconfig)")
+            raise OperationError(what, "no MachineOSConfig serves it", "Create one first (machineosconfig)")
     if not pools or config is None:
         return _NOTHING_THERE
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
     rendered = Pool.from_api(pools[0]).rendered_config
     pushed = _pushed(window, logs)
-    return lack.progress(MachineOSConfig.from_api(config), builds, rendered, pushed, ask.replacement_grace)
+    return lack.progress(MachineOSConfig.from_api(config), builds, rendered, pushed, request.replacement_grace)
 
 
-def _confirmed(session: Session, ask: Ask, progress: BuildProgress) -> BuildProgress:
+def _confirmed(session: Session, request: BuildWaitRequest, progress: BuildProgress) -> BuildProgress:
     """Return a success only when its build is there still: otherwise the watch is about to say what is."""
     build = progress.build
-    if progress.outcome is not Outcome.SUCCEEDED or build is None or ask.check_mode:
+    if progress.outcome is not Outcome.SUCCEEDED or build is None or request.check_mode:
         return progress
     unchanged = is_unchanged(session, build)
     if unchanged:

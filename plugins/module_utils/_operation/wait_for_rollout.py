@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._cluster.watch import Subject
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.build.progress import Outcome
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineconfignode import MachineConfigNode
@@ -51,7 +51,7 @@ NODE_NEWS = 10.0
 
 
 @dataclass(frozen=True)
-class Ask:
+class RolloutWaitRequest:
     """What the user asks for; without *nodes* all members of the pool, whoever they are in the end."""
 
     pool: str
@@ -61,9 +61,9 @@ class Ask:
     check_mode: bool
 
 
-def await_rollout(
+def wait_for_rollout(
     session: Session,
-    ask: Ask,
+    request: RolloutWaitRequest,
     clock: t.Callable[[], float] = time.time,
     warn: t.Callable[[str], None] = lambda dummy: None,
 ) -> dict[str, t.Any]:
@@ -71,10 +71,10 @@ def await_rollout(
 
     :param clock: the time, in seconds since the epoch
     :param warn: told what is wrong with the call and does not end it
-    :raises Refused: something holds it that cannot clear by itself, the time is over, or nobody is in the pool
+    :raises OperationError: something holds it that cannot clear by itself, the time is over, or nobody is in the pool
     """
-    what = f"await the rollout of MachineConfigPool {ask.pool}"
-    window = Window(session, _subjects(ask.pool), ask.limits, ask.cursor, clock)
+    what = f"await the rollout of MachineConfigPool {request.pool}"
+    window = Window(session, _subjects(request.pool), request.limits, request.cursor, clock)
     if window.unread:
         warn(window.unread)
     window.watch_also(_of_drains(window.memory.get("draining") or []))
@@ -84,13 +84,13 @@ def await_rollout(
 
     def judge() -> Look:
         nonlocal rollout, seen
-        rollout, seen = _judge(session, window, ask, what, lack)
-        if ask.check_mode and rollout.draining(0.0, window.now()):
+        rollout, seen = _judge(session, window, request, what, lack)
+        if request.check_mode and rollout.draining(0.0, window.now()):
             window.read_now(_of_drains(rollout.draining(0.0, window.now())[:DRAINS_WATCHED]))
-            rollout, seen = _judge(session, window, ask, what, lack)
+            rollout, seen = _judge(session, window, request, what, lack)
         outcome = Outcome.SUCCEEDED if rollout.done else Outcome.WAITING
         line = rollout.line
-        if rollout.done and rollout.build and not ask.check_mode and not is_unchanged(session, rollout.build):
+        if rollout.done and rollout.build and not request.check_mode and not is_unchanged(session, rollout.build):
             outcome, line = Outcome.WAITING, f"{line}, asking whether build {rollout.build.name} is there still"
         window.memory["history"] = rollout.history.as_json()
         window.memory["awaited"] = len(rollout.phases)
@@ -98,13 +98,13 @@ def await_rollout(
         window.watch_also(_of_drains(window.memory["draining"]))
         return Look(outcome, line, rollout.mark, rollout.findings)
 
-    look = follow(window, judge, _pace(window.memory.get("awaited", 0)), ask.check_mode)
+    look = follow(window, judge, _pace(window.memory.get("awaited", 0)), request.check_mode)
     parts = {
-        "pool": pool_result(_pool_object(window, ask.pool)),
+        "pool": pool_result(_pool_object(window, request.pool)),
         "rollout": rollout_result(rollout),
         "nodes": [_node_result(n, rollout) for n in seen],
     }
-    return conclude(session, window, what, look, ask.check_mode, parts)
+    return conclude(session, window, what, look, request.check_mode, parts)
 
 
 def _pace(nodes: int) -> Pace:
@@ -148,25 +148,27 @@ def _drains(window: Window) -> Drains:
     )
 
 
-def _judge(session: Session, window: Window, ask: Ask, what: str, lack: Lack) -> tuple[Rollout, list[NodeState]]:
+def _judge(
+    session: Session, window: Window, request: RolloutWaitRequest, what: str, lack: Lack
+) -> tuple[Rollout, list[NodeState]]:
     pools = [Pool.from_api(p) for p in window.objects(MACHINE_CONFIG_POOL)]
-    pool = next((p for p in pools if p.name == ask.pool), None)
+    pool = next((p for p in pools if p.name == request.pool), None)
     if pool is None:
-        if ask.check_mode:
-            return Rollout({}, (), f"pool {ask.pool}: does not exist yet"), []
-        raise no_such_pool(ask.pool, what)
+        if request.check_mode:
+            return Rollout({}, (), f"pool {request.pool}: does not exist yet"), []
+        raise no_such_pool(request.pool, what)
     nodes = window.objects(NODE)
-    inside = every = [NodeState.from_api(n) for n in members(ask.pool, nodes, pools)]
+    inside = every = [NodeState.from_api(n) for n in members(request.pool, nodes, pools)]
     outsiders = {name: in_pools(name, both) for name, both in in_two_pools(pool, nodes, pools).items()}
-    if ask.nodes:
-        named = {metadata_of(n)["name"] for n in select_nodes(nodes, Selection(names=ask.nodes), what)}
+    if request.nodes:
+        named = {metadata_of(n)["name"] for n in select_nodes(nodes, Selection(names=request.nodes), what)}
         inside = [n for n in every if n.name in named]
         strangers = sorted(named - {n.name for n in inside})
-        outsiders = {name: outsiders.get(name) or not_in_pool(ask.pool, name) for name in strangers}
-    elif not inside and not outsiders and not ask.check_mode:
-        raise Refused(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
+        outsiders = {name: outsiders.get(name) or not_in_pool(request.pool, name) for name in strangers}
+    elif not inside and not outsiders and not request.check_mode:
+        raise OperationError(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
     names = {n.name for n in inside}
-    config = config_model.that_serves(ask.pool, window.objects(MACHINE_OS_CONFIG))
+    config = config_model.that_serves(request.pool, window.objects(MACHINE_OS_CONFIG))
     config_now = MachineOSConfig.from_api(config) if config else None
     builds = [MachineOSBuild.from_api(b) for b in window.objects(MACHINE_OS_BUILD)]
     progress = lack.progress(config_now, builds, pool.rendered_config) if config_now else None

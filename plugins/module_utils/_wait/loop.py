@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._errors import Refused
+from .._errors import OperationError
 from .._model.build.progress import Outcome
 from .._model.findings import Finding
 from .._result import findings_result, read_cluster, result
@@ -102,7 +102,7 @@ def conclude(
 
     :param what: what is waited for, for the refusal
     :param parts: what this wait's results have besides
-    :raises Refused: a finding ends the wait, its time is over, or nothing has moved for too long
+    :raises OperationError: a finding ends the wait, its time is over, or nothing has moved for too long
     """
     ending = window.ending(look.findings) if look and not check_mode else None
     succeeded = look is not None and look.outcome is Outcome.SUCCEEDED
@@ -119,7 +119,7 @@ def conclude(
         cursor=window.cursor(),
     )
     if ending and not succeeded:
-        raise Refused(what, ending.message, ending.remedy, done)
+        raise OperationError(what, ending.message, ending.remedy, done)
     if late:
         raise _too_late(window, what, look).having(done)
     return done
@@ -129,7 +129,7 @@ def _is_over(window: Window, look: Look) -> bool:
     return look.outcome is Outcome.SUCCEEDED or window.ending(look.findings) is not None or window.stalled
 
 
-def _too_late(window: Window, what: str, look: Look | None) -> Refused:
+def _too_late(window: Window, what: str, look: Look | None) -> OperationError:
     limits = window.limits
     state = window.outage or (look.line if look else "") or window.told or "nothing is known of it"
     if window.timed_out:
@@ -137,6 +137,6 @@ def _too_late(window: Window, what: str, look: Look | None) -> Refused:
     else:
         reason, remedy = f"nothing has moved for {limits.stall_timeout:g} s ({state})", "Raise stall_timeout"
     if look is None or not look.findings:
-        return Refused(what, reason, remedy)
+        return OperationError(what, reason, remedy)
     finding = look.findings[0]
-    return Refused(what, reason if finding.message in reason else f"{reason}: {finding.message}", finding.remedy)
+    return OperationError(what, reason if finding.message in reason else f"{reason}: {finding.message}", finding.remedy)

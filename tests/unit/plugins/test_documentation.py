@@ -19,7 +19,7 @@ from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import M
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.diagnosis import diagnose
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
@@ -223,7 +223,7 @@ def test_an_example_uses_options_that_its_module_takes(module: str) -> None:
 
 
 CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
-FINDING = Finding("node.image_staged", ObjectRef("Node", "worker-0"), "another image is booted")
+FINDING = Finding(FindingId.NODE_IMAGE_STAGED, ObjectRef("Node", "worker-0"), "another image is booted")
 NODE = NodeState.from_api({"metadata": {"name": "worker-0"}})
 BOOTED = read_status('{"deployments": [{"booted": true}]}').booted
 BUILD = build_result(

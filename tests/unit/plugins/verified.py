@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import Allowed
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
-    Answer,
+    CommandResult,
     Expected,
     Verdict,
     judge,
@@ -30,19 +31,19 @@ CLUSTER = {
 }
 
 
-def booted(digest: str, **deployment: t.Any) -> Answer:
+def booted(digest: str, **deployment: t.Any) -> CommandResult:
     """Return what a node answers that booted *digest*."""
     reference = f"ostree-unverified-registry:{REPOSITORY}@{digest}"
     whole = {"booted": True, "container-image-reference": reference, "version": "9.6.20251015-0", **deployment}
-    return Answer(0, json.dumps({"deployments": [whole]}))
+    return CommandResult(0, json.dumps({"deployments": [whole]}))
 
 
-def silent() -> Answer:
+def silent() -> CommandResult:
     """Return what there is of a node that does not answer."""
-    return Answer(failure="node.no_answer", failure_message="Node did not answer within 60 s")
+    return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message="Node did not answer within 60 s")
 
 
-def verified(answers: t.Mapping[str, Answer], pool: str = "layered", **parts: t.Any) -> dict[str, t.Any]:
+def verified(answers: t.Mapping[str, CommandResult], pool: str = "layered", **parts: t.Any) -> dict[str, t.Any]:
     """Return the result of a verification in which the nodes gave these answers."""
     expected = Expected.of_pull_spec(f"{REPOSITORY}@{RIGHT}", "machineosconfig")
     nodes, verdicts = [], []

@@ -16,7 +16,7 @@ import time
 import typing as t
 from datetime import datetime, timedelta
 
-from ..._errors import Refused
+from ..._errors import OperationError
 from ..._model.objects.resources import (
     CREATED_BY,
     NAMESPACE,
@@ -47,7 +47,7 @@ def debug_namespace(session: Session, lifetime: float) -> t.Iterator[str]:
     Before that, the namespaces of dead runs are removed.
 
     :param lifetime: seconds after which the run is over for certain
-    :raises Refused: it cannot be created
+    :raises OperationError: it cannot be created
     """
     created = session.create(NAMESPACE, _namespace(lifetime))
     meta = metadata_of(created)
@@ -81,7 +81,7 @@ def _namespace(lifetime: float) -> Object:
 
 def _sweep(session: Session, own: Object) -> None:
     """Remove what dead runs left; what cannot be removed now is left to the next run."""
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(OperationError):
         for other in session.list(NAMESPACE, label_selector=f"{LABEL}=true").items:
             meta = metadata_of(other)
             if meta["uid"] != metadata_of(own)["uid"] and not meta.get("deletionTimestamp") and is_dead(other, own):
@@ -115,7 +115,7 @@ def _await_account(session: Session, namespace: str) -> None:
     deadline = time.monotonic() + _READY_WITHIN
     while session.find(SERVICE_ACCOUNT, "default", namespace) is None:
         if time.monotonic() > deadline:
-            raise Refused(
+            raise OperationError(
                 f"use Namespace {namespace}",
                 "its ServiceAccount default is not made",
                 "See whether kube-controller-manager works",

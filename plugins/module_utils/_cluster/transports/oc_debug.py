@@ -20,10 +20,10 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..._errors import Refused
-from ..._model.findings import legible
+from ..._errors import OperationError
+from ..._model.findings import FindingId, legible
 from ..._model.objects.node import NodeState
-from ..._model.proof.verdict import Answer
+from ..._model.proof.verdict import CommandResult
 from ..exec import MAX_STDERR, MAX_STDOUT
 from ..kubeconfig import kubeconfig_in_memory
 from ..scratch_folder import scratch_folder
@@ -61,14 +61,14 @@ class OcDebug:
     _over: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Answer], None, None]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, CommandResult], None, None]:
         """Yield every node with its answer.
 
-        :raises Refused: there is no ``oc``, or the namespace cannot be created
+        :raises OperationError: there is no ``oc``, or the namespace cannot be created
         """
         program = shutil.which(PROGRAM)
         if program is None:
-            raise Refused(
+            raise OperationError(
                 "ask nodes by oc debug",
                 "there is no program oc in PATH",
                 "Install the OpenShift client, or choose transport pod_exec",
@@ -85,34 +85,34 @@ class OcDebug:
             run = _Run(program, home, kubeconfig, namespace)
             yield from side_by_side(nodes, self.concurrency, lambda node: self._ask_one(run, node))
 
-    def _ask_one(self, run: _Run, node: NodeState) -> Answer:
+    def _ask_one(self, run: _Run, node: NodeState) -> CommandResult:
         if not node.ready:
-            return Answer(failure="node.not_ready", failure_message=f"Node {node.name} is not Ready")
+            return CommandResult(failure=FindingId.NODE_NOT_READY, failure_message=f"Node {node.name} is not Ready")
         deadline = time.monotonic() + self.node_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             answer = self._attempt(run, node, max(0.1, deadline - time.monotonic()))
             pause = random.uniform(0.2, 1.0)
             over = attempt == _ATTEMPTS or time.monotonic() + pause >= deadline
-            if answer.failure != "node.exec_failed" or over or self._over.wait(pause):
+            if answer.failure != FindingId.NODE_EXEC_FAILED or over or self._over.wait(pause):
                 break
         return answer
 
-    def _attempt(self, run: _Run, node: NodeState, timeout: float) -> Answer:
+    def _attempt(self, run: _Run, node: NodeState, timeout: float) -> CommandResult:
         mark = new_mark()
         command = run.command(node.name, framing_script(STATUS, mark))
         try:
             said, complaint = asyncio.run(self._run_program(run, command, timeout))
         except _TooLong as error:
-            return Answer(failure="node.answer_unreadable", failure_message=str(error))
+            return CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=str(error))
         except asyncio.TimeoutError:
             message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
-            return Answer(failure="node.no_answer", failure_message=message)
+            return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message=message)
         framed = read_framed(said, mark)
         if framed is None:
             words = complaint.strip().splitlines() or ["it was cut off"]
             message = legible(f"oc debug: {words[-1]}")
-            return Answer(failure="node.exec_failed", failure_message=message, stderr=complaint)
-        return Answer(framed.exit_status, framed.stdout, framed.stderr)
+            return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message, stderr=complaint)
+        return CommandResult(framed.exit_status, framed.stdout, framed.stderr)
 
     async def _run_program(self, run: _Run, command: t.Sequence[str], timeout: float) -> tuple[str, str]:
         """Run a program to its end and return what it wrote on its two streams.

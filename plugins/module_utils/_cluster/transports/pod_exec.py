@@ -8,9 +8,10 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
 from ..._model.objects.resources import OPERATOR_NAMESPACE
-from ..._model.proof.verdict import Answer
+from ..._model.proof.verdict import CommandResult
 from ..daemon_pods import CONTAINER, daemon_pods
 from ..exec import ExecRefused, ExecTimedOut, ExecTooLong, run_in_container
 from ..session import Session
@@ -34,24 +35,24 @@ class PodExec:
     host_root: str
     name: t.ClassVar[str] = "pod_exec"
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Answer], None, None]:
+    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, CommandResult], None, None]:
         """Yield every node with its answer.
 
-        :raises Refused: the daemons' pods cannot be listed
+        :raises OperationError: the daemons' pods cannot be listed
         """
         pods = daemon_pods(self.session)
         return side_by_side(nodes, self.concurrency, lambda node: self._ask_one(node, pods.get(node.name)))
 
-    def _ask_one(self, node: NodeState, pod: str | None) -> Answer:
+    def _ask_one(self, node: NodeState, pod: str | None) -> CommandResult:
         """Ask one node, again when the connection breaks; a definite answer is never asked for again."""
         if pod is None:
-            finding = "node.no_daemon_pod" if node.ready else "node.not_ready"
+            finding = FindingId.NODE_NO_DAEMON_POD if node.ready else FindingId.NODE_NOT_READY
             why = "has no running machine-config-daemon pod" if node.ready else "is not Ready"
-            return Answer(failure=finding, failure_message=f"Node {node.name} {why}")
+            return CommandResult(failure=finding, failure_message=f"Node {node.name} {why}")
         deadline = time.monotonic() + self.node_timeout
         for attempt in range(1, _ATTEMPTS + 1):
             answer = self._attempt(node, pod, max(0.1, deadline - time.monotonic()))
-            if answer.failure != "node.exec_failed" or attempt == _ATTEMPTS:
+            if answer.failure != FindingId.NODE_EXEC_FAILED or attempt == _ATTEMPTS:
                 break
             pause = random.uniform(0.2, 1.0)
             if time.monotonic() + pause >= deadline:
@@ -59,18 +60,20 @@ class PodExec:
             time.sleep(pause)
         return answer
 
-    def _attempt(self, node: NodeState, pod: str, timeout: float) -> Answer:
+    def _attempt(self, node: NodeState, pod: str, timeout: float) -> CommandResult:
         command = ["chroot", self.host_root, *STATUS]
         try:
             output = run_in_container(self.session.connection, OPERATOR_NAMESPACE, pod, CONTAINER, command, timeout)
         except ExecTimedOut:
             message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
-            return Answer(failure="node.no_answer", failure_message=message)
+            return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message=message)
         except ExecTooLong as error:
-            return Answer(failure="node.answer_unreadable", failure_message=str(error))
+            return CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=str(error))
         except ExecRefused as refused:
-            finding = "node.exec_forbidden" if refused.status in _DENIED else "node.exec_failed"
-            return Answer(failure=finding, failure_message=str(refused))
+            finding = FindingId.NODE_EXEC_FORBIDDEN if refused.status in _DENIED else FindingId.NODE_EXEC_FAILED
+            return CommandResult(failure=finding, failure_message=str(refused))
         if output.exit_status is None:
-            return Answer(failure="node.exec_failed", failure_message=output.message, stderr=output.stderr)
-        return Answer(output.exit_status, output.stdout, output.stderr)
+            return CommandResult(
+                failure=FindingId.NODE_EXEC_FAILED, failure_message=output.message, stderr=output.stderr
+            )
+        return CommandResult(output.exit_status, output.stdout, output.stderr)

@@ -6,9 +6,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
 from ..._model.objects.resources import OPERATOR_NAMESPACE
-from ..._model.proof.verdict import Answer
+from ..._model.proof.verdict import CommandResult
 from ..permissions import Right, missing_rights
 from .pod_exec import PodExec
 from .reported_state import Claims
@@ -35,7 +36,7 @@ class Auto:
     def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
         """Yield every node with its answer, or with what is said of it.
 
-        :raises Refused: the daemons' pods cannot be listed
+        :raises OperationError: the daemons' pods cannot be listed
         """
         if self.name == self.claims.name:
             return self.claims.ask(nodes)
@@ -49,7 +50,7 @@ class Auto:
 
         A refusal beside an answer is that node's own, whichever comes first.
         """
-        held: list[tuple[NodeState, Answer]] = []
+        held: list[tuple[NodeState, CommandResult]] = []
         answers = self.pod_exec.ask(nodes)
         for node, answer in answers:
             held.append((node, answer))
@@ -57,7 +58,7 @@ class Auto:
                 yield from held
                 yield from answers
                 return
-        forbidden = next((a.failure_message for dummy, a in held if a.failure == "node.exec_forbidden"), "")
+        forbidden = next((a.failure_message for dummy, a in held if a.failure == FindingId.NODE_EXEC_FORBIDDEN), "")
         yield from self._read_instead(nodes, forbidden) if forbidden else held
 
     def _read_instead(self, nodes: t.Sequence[NodeState], why: str) -> t.Generator[tuple[NodeState, Word], None, None]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import islice
 from queue import SimpleQueue
 
-from ..._errors import Refused
+from ..._errors import OperationError
 from ..._model.fault import name_of
+from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
-from ..._model.proof.verdict import Answer
+from ..._model.proof.verdict import CommandResult
 
 STATUS = ("rpm-ostree", "status", "--json")
 """The one command that is ever run on a node; it changes nothing."""
@@ -28,7 +29,7 @@ class Claim:
     image: str
 
 
-Word = t.Union[Answer, Claim]
+Word = t.Union[CommandResult, Claim]
 """What a transport brings back about a node."""
 
 
@@ -44,13 +45,13 @@ class Transport(t.Protocol):
 
         To be closed by whoever has seen enough: what was made for it is removed then.
 
-        :raises Refused: nobody could be asked
+        :raises OperationError: nobody could be asked
         """
 
 
 def side_by_side(
-    nodes: t.Sequence[NodeState], concurrency: int, ask_one: t.Callable[[NodeState], Answer]
-) -> t.Generator[tuple[NodeState, Answer], None, None]:
+    nodes: t.Sequence[NodeState], concurrency: int, ask_one: t.Callable[[NodeState], CommandResult]
+) -> t.Generator[tuple[NodeState, CommandResult], None, None]:
     """Ask so many nodes at once; there are never more answers than that which nobody has taken, for they can be large.
 
     Whatever goes wrong with one node is that node's answer. No other node is asked once the caller has seen enough;
@@ -59,8 +60,8 @@ def side_by_side(
     at_once = max(1, min(concurrency, len(nodes)))
     workers = ThreadPoolExecutor(at_once, thread_name_prefix="ask")
     left = iter(nodes)
-    answered: SimpleQueue[Future[Answer]] = SimpleQueue()
-    asked: dict[Future[Answer], NodeState] = {}
+    answered: SimpleQueue[Future[CommandResult]] = SimpleQueue()
+    asked: dict[Future[CommandResult], NodeState] = {}
 
     def ask_next(count: int) -> None:
         for node in islice(left, count):
@@ -79,10 +80,12 @@ def side_by_side(
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _answer_of(node: NodeState, ask_one: t.Callable[[NodeState], Answer]) -> Answer:
+def _answer_of(node: NodeState, ask_one: t.Callable[[NodeState], CommandResult]) -> CommandResult:
     try:
         return ask_one(node)
-    except Refused as refused:
-        return Answer(failure="node.exec_failed", failure_message=str(refused))
+    except OperationError as refused:
+        return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=str(refused))
     except Exception as error:  # noqa: BLE001 - one node must not end the verification of all
-        return Answer(failure="node.unexpected_error", failure_message=f"asking failed with {name_of(error)}")
+        return CommandResult(
+            failure=FindingId.NODE_UNEXPECTED_ERROR, failure_message=f"asking failed with {name_of(error)}"
+        )

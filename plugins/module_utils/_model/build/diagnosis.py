@@ -11,11 +11,11 @@ log, and each takes time in proportion to the line. Words that name a cause are 
 
 from __future__ import annotations
 
-import enum
 import re
 import typing as t
 from dataclasses import dataclass
 
+from ..findings import FindingId
 from ..registry.masking import masked
 from .containerfile import Instruction, Step, instructions, locate_in, plain
 from .log_lines import LONGEST_SHOWN, Line, cut, lines_of
@@ -32,34 +32,11 @@ CUT_OFF = 2000
 """Bytes from which on a text may be the end of a longer one: a status holds 2048 of a log."""
 
 
-class Cause(enum.Enum):
-    """Why a build failed. Each is a public finding, which has the remedy."""
-
-    UNKNOWN = "build.failed"
-    BASE_IMAGE_REFUSED = "build.base_image_refused"
-    BASE_IMAGE_NOT_FOUND = "build.base_image_not_found"
-    REGISTRY_UNREACHABLE = "build.registry_unreachable"
-    REGISTRY_WITHOUT_TLS = "build.registry_without_tls"
-    REGISTRY_NOT_TRUSTED = "build.registry_not_trusted"
-    RUN_FAILED = "build.run_failed"
-    COMMAND_NOT_FOUND = "build.command_not_found"
-    PACKAGE_NOT_FOUND = "build.package_not_found"
-    REPOSITORY_UNUSABLE = "build.repository_unusable"
-    SOURCE_NOT_FOUND = "build.source_not_found"
-    NO_SPACE = "build.no_space"
-    KILLED = "build.killed"
-    EVICTED = "build.evicted"
-    PUSH_REFUSED = "build.push_refused"
-    PUSH_QUOTA_EXCEEDED = "build.push_quota_exceeded"
-    PUSH_REPOSITORY_UNKNOWN = "build.push_repository_unknown"
-    CONTAINERFILE_INVALID = "build.containerfile_invalid"
-
-
 @dataclass(frozen=True)
 class Diagnosis:
     """Why a build failed."""
 
-    cause: Cause
+    cause: FindingId
     telling: str
     """The line that says most; empty where nothing was said. Credentials are masked, here and below."""
     excerpt: str
@@ -86,9 +63,9 @@ def diagnose(said: str, containerfile: str = "", exit_code: int = 0, reason: str
     cause = _cause(told, error, blamed, exit_code, reason)
     telling = _telling(told, error, blamed, cause)
     pushed = error is not None and _PUSHES.search(error.text)
-    found = locate_in(written, step) if step and not pushed and cause is not Cause.EVICTED else None
+    found = locate_in(written, step) if step and not pushed and cause is not FindingId.BUILD_EVICTED else None
     place = (found.line, found.text) if found else None
-    if place is None and cause is Cause.CONTAINERFILE_INVALID:
+    if place is None and cause is FindingId.BUILD_CONTAINERFILE_INVALID:
         place = _line_of_invalid(containerfile, lines_of(said, str.rstrip))
     excerpt = "\n".join(line.shown() for line in _excerpt(told, error))
     return Diagnosis(
@@ -124,27 +101,27 @@ _PULLS = re.compile(
 )
 _PUSHES = re.compile(r"pushing image|trying to reuse blob|writing manifest|writing blob|initiating layer upload")
 
-_Patterns = t.Sequence[tuple[Cause, t.Pattern[str]]]
+_Patterns = t.Sequence[tuple[FindingId, t.Pattern[str]]]
 
 
-def _patterns(table: t.Mapping[Cause, t.Sequence[str]]) -> _Patterns:
+def _patterns(table: t.Mapping[FindingId, t.Sequence[str]]) -> _Patterns:
     return [(cause, re.compile("|".join(words), re.IGNORECASE)) for cause, words in table.items()]
 
 
 # What tells the cause in the builder's own error, the first that fits.
 _BUILDER = _patterns(
     {
-        Cause.NO_SPACE: ["no space left on device", "disk quota exceeded"],
-        Cause.REGISTRY_WITHOUT_TLS: [
+        FindingId.BUILD_NO_SPACE: ["no space left on device", "disk quota exceeded"],
+        FindingId.BUILD_REGISTRY_WITHOUT_TLS: [
             "server gave HTTP response to HTTPS client",
             "first record does not look like a TLS",
         ],
-        Cause.REGISTRY_NOT_TRUSTED: [
+        FindingId.BUILD_REGISTRY_NOT_TRUSTED: [
             "x509:",
             "certificate (?:is not trusted|has expired|signed by unknown)",
             "tls: failed to verify",
         ],
-        Cause.REGISTRY_UNREACHABLE: [
+        FindingId.BUILD_REGISTRY_UNREACHABLE: [
             "connection refused",
             "no such host",
             "i/o timeout",
@@ -163,7 +140,7 @@ _BUILDER = _patterns(
 )
 _PULL = _patterns(
     {
-        Cause.BASE_IMAGE_REFUSED: [
+        FindingId.BUILD_BASE_IMAGE_REFUSED: [
             "unauthorized",
             "authentication required",
             "access to the requested resource is not authorized",
@@ -172,7 +149,7 @@ _PULL = _patterns(
             "invalid username/password",
             "toomanyrequests",
         ],
-        Cause.BASE_IMAGE_NOT_FOUND: [
+        FindingId.BUILD_BASE_IMAGE_NOT_FOUND: [
             "manifest unknown",
             "name unknown",
             "not found",
@@ -183,19 +160,19 @@ _PULL = _patterns(
 )
 _PUSH = _patterns(
     {
-        Cause.PUSH_QUOTA_EXCEEDED: [
+        FindingId.BUILD_PUSH_QUOTA_EXCEEDED: [
             "quota",
             "storage limit",
             "exceeds? the (?:maximum|limit)",
             "request entity too large",
         ],
-        Cause.PUSH_REPOSITORY_UNKNOWN: [
+        FindingId.BUILD_PUSH_REPOSITORY_UNKNOWN: [
             "name unknown",
             "name invalid",
             "repository .{0,300}?(?:not found|does not exist)",
             ": not found",
         ],
-        Cause.PUSH_REFUSED: [
+        FindingId.BUILD_PUSH_REFUSED: [
             "unauthorized",
             "authentication required",
             "denied",
@@ -208,20 +185,20 @@ _PUSH = _patterns(
 # What tells the cause in the words of a command that a RUN ran.
 _COMMAND = _patterns(
     {
-        Cause.NO_SPACE: [
+        FindingId.BUILD_NO_SPACE: [
             "no space left on device",
             "disk quota exceeded",
             "not enough free space",
             r"needs \S+ more space",
         ],
-        Cause.PACKAGE_NOT_FOUND: [
+        FindingId.BUILD_PACKAGE_NOT_FOUND: [
             r"^\W*error: unable to find a match",
             r"^\W*no match for argument",
             r"^\W*error: packages not found",
             r"^\W*no package \S+ available",
             "nothing provides ",
         ],
-        Cause.REPOSITORY_UNUSABLE: [
+        FindingId.BUILD_REPOSITORY_UNUSABLE: [
             "there are no enabled repo",
             "no enabled repositories",
             "not registered with an entitlement server",
@@ -340,52 +317,56 @@ def _step(found: t.Match[str]) -> Step:
     return Step(found.group(5), stage or 1, stages or 1, number, of)
 
 
-def _cause(told: t.Sequence[Line], error: Line | None, blamed: _Blamed | None, exit_code: int, reason: str) -> Cause:
+def _cause(
+    told: t.Sequence[Line], error: Line | None, blamed: _Blamed | None, exit_code: int, reason: str
+) -> FindingId:
     if reason == "OOMKilled":
-        return Cause.KILLED
+        return FindingId.BUILD_KILLED
     if reason in _EVICTED:
-        return Cause.EVICTED
+        return FindingId.BUILD_EVICTED
     words = _searched(_since_last_step(told))
     if blamed:
         return _cause_in_run(blamed, words) if blamed.keyword == "RUN" else _cause_in_step(blamed)
     said = error.text if error else ""
     if _PUSHES.search(said):
-        return _first(_BUILDER, said) or _first(_PUSH, said) or Cause.UNKNOWN
+        return _first(_BUILDER, said) or _first(_PUSH, said) or FindingId.BUILD_FAILED
     if _PULLS.search(said):
-        return _first(_BUILDER, said) or _first(_PULL, said) or Cause.UNKNOWN
+        return _first(_BUILDER, said) or _first(_PULL, said) or FindingId.BUILD_FAILED
     if _INVALID.search(said):
-        return Cause.CONTAINERFILE_INVALID
+        return FindingId.BUILD_CONTAINERFILE_INVALID
     if exit_code == 137 or (error is None and any(map(_KILLED.search, words))):
-        return Cause.KILLED
-    return _first(_BUILDER, said) or Cause.UNKNOWN
+        return FindingId.BUILD_KILLED
+    return _first(_BUILDER, said) or FindingId.BUILD_FAILED
 
 
-def _cause_in_step(blamed: _Blamed) -> Cause:
+def _cause_in_step(blamed: _Blamed) -> FindingId:
     why = blamed.why
     if _PULLS.search(why):
-        return _first(_BUILDER, why) or _first(_PULL, why) or Cause.UNKNOWN
+        return _first(_BUILDER, why) or _first(_PULL, why) or FindingId.BUILD_FAILED
     if _INVALID.search(why):
-        return Cause.CONTAINERFILE_INVALID
-    return _first(_BUILDER, why) or (Cause.SOURCE_NOT_FOUND if _SOURCE.search(why) else Cause.UNKNOWN)
+        return FindingId.BUILD_CONTAINERFILE_INVALID
+    return _first(_BUILDER, why) or (
+        FindingId.BUILD_SOURCE_NOT_FOUND if _SOURCE.search(why) else FindingId.BUILD_FAILED
+    )
 
 
-def _cause_in_run(blamed: _Blamed, words: t.Sequence[str]) -> Cause:
+def _cause_in_run(blamed: _Blamed, words: t.Sequence[str]) -> FindingId:
     why = blamed.why
     if _INVALID.search(why):
-        return Cause.CONTAINERFILE_INVALID
+        return FindingId.BUILD_CONTAINERFILE_INVALID
     known = _first(_COMMAND, *words)
     if known:
         return known
     status = _EXIT_STATUS.search(why)
     code = int(status.group(1)) if status else 0
     if code == 137 or "signal: killed" in why or any(map(_KILLED_IN_RUN.search, words)):
-        return Cause.KILLED
+        return FindingId.BUILD_KILLED
     if code == 127 or any(map(_NOT_STARTED.search, words)):
-        return Cause.COMMAND_NOT_FOUND
-    return Cause.RUN_FAILED
+        return FindingId.BUILD_COMMAND_NOT_FOUND
+    return FindingId.BUILD_RUN_FAILED
 
 
-def _first(patterns: _Patterns, *lines: str) -> Cause | None:
+def _first(patterns: _Patterns, *lines: str) -> FindingId | None:
     return next((cause for cause, pattern in patterns if any(map(pattern.search, lines))), None)
 
 
@@ -416,17 +397,17 @@ def _excerpt(told: t.Sequence[Line], error: Line | None) -> t.Sequence[Line]:
     return since if error is None or error in since else [*since[1:], error]
 
 
-def _telling(told: t.Sequence[Line], error: Line | None, blamed: _Blamed | None, cause: Cause) -> str:
+def _telling(told: t.Sequence[Line], error: Line | None, blamed: _Blamed | None, cause: FindingId) -> str:
     """Return what says most: of a command that failed its own words, with the status that the builder gives."""
     others = [line for line in _since_last_step(told) if line != error and not _STEP.match(line.text)]
     since = others[-SEARCHED_LINES:]
     if error is None or blamed is None:
         return _plainly(error) or (since[-1].shown() if since else "")
     why = error.shown(blamed.why_at)
-    if blamed.keyword != "RUN" or cause is Cause.CONTAINERFILE_INVALID:
+    if blamed.keyword != "RUN" or cause is FindingId.BUILD_CONTAINERFILE_INVALID:
         return why
     patterns = [pattern for known, pattern in _COMMAND if known is cause]
-    if cause is Cause.COMMAND_NOT_FOUND:
+    if cause is FindingId.BUILD_COMMAND_NOT_FOUND:
         patterns = [_NOT_FOUND]
     fitting = (line for pattern in patterns for line in since if pattern.search(line.text))
     telling = next(fitting, since[-1] if since else None)

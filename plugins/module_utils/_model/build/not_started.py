@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..findings import Finding
+from ..findings import Finding, FindingId
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.release import Capabilities
 from ..objects.resources import CLUSTER_OPERATOR, MACHINE_CONFIG_POOL, OPERATOR_NAMESPACE, SECRET, Object, ObjectRef
@@ -39,19 +39,25 @@ def why_no_build(
     found = []
     for name in sorted(missing_secrets):
         message = f"Secret {name} does not exist, and MachineOSConfig {config.name} names it"
-        found.append(Finding("build.secret_missing", ObjectRef(SECRET.name, name, OPERATOR_NAMESPACE), message))
+        found.append(Finding(FindingId.BUILD_SECRET_MISSING, ObjectRef(SECRET.name, name, OPERATOR_NAMESPACE), message))
     trouble = _condition(operator, ("Degraded",))
     if trouble:
         ref = ObjectRef(CLUSTER_OPERATOR.name, "machine-config")
-        found.append(Finding("build.operator_degraded", ref, f"ClusterOperator machine-config is degraded: {trouble}"))
+        found.append(
+            Finding(FindingId.BUILD_OPERATOR_DEGRADED, ref, f"ClusterOperator machine-config is degraded: {trouble}")
+        )
     trouble = _condition(pool, _POOL_TROUBLES)
     if trouble:
         ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
-        found.append(Finding("build.pool_degraded", ref, f"MachineConfigPool {config.pool} is degraded: {trouble}"))
+        found.append(
+            Finding(FindingId.BUILD_POOL_DEGRADED, ref, f"MachineConfigPool {config.pool} is degraded: {trouble}")
+        )
     if capabilities.needs_settled_pool and _has_unsettled_nodes(pool):
         ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
         message = f"MachineConfigPool {config.pool} has nodes, and they never all had its configuration"
-        found.append(Finding("build.pool_not_settled", ref, f"{message}, and the operator starts no build for it"))
+        found.append(
+            Finding(FindingId.BUILD_POOL_NOT_SETTLED, ref, f"{message}, and the operator starts no build for it")
+        )
     return tuple(found)
 
 

@@ -12,15 +12,15 @@ import enum
 import typing as t
 from dataclasses import dataclass, replace
 
-from ..findings import Finding
-from ..objects.machineosbuild import Answer, BuildState, MachineOSBuild, answering_build, image_is_current
+from ..findings import Finding, FindingId
+from ..objects.machineosbuild import BuildMatch, BuildState, MachineOSBuild, answering_build, image_is_current
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG, ObjectRef
 from ..registry.push_spec import why_pool_would_hang, why_push_would_hang
 
 REPLACEMENT_GRACE = 120.0
 """Seconds that another build has to appear in the place of one that is no answer."""
-REBUILD_NOT_BEGUN = "build.rebuild_not_begun"
+REBUILD_NOT_BEGUN = FindingId.BUILD_REBUILD_NOT_BEGUN
 
 
 class Outcome(enum.Enum):
@@ -83,16 +83,16 @@ def build_progress(
     answer, build = answering_build(config, builds, rendered_config)
     if build is None and config.current_build:
         return _vanished(config)
-    if answer is Answer.NONE_YET or build is None:
+    if answer is BuildMatch.NONE_YET or build is None:
         return _not_started(config, rendered_config)
-    if answer is Answer.UNPROVEN:
+    if answer is BuildMatch.UNPROVEN:
         return _unproven(config, build)
     if build.state is BuildState.INTERRUPTED:  # perhaps the rebuild itself, whose request nobody took away
         return _interrupted(build)
     if build.state.ended and (config.rebuild_asked or build.identity == before_rebuild):
         return _about_to_be_rebuilt(config, build)
     if build.state is BuildState.FAILED:
-        failed = Finding("build.failed", _ref(build), f"MachineOSBuild {build.name} failed")
+        failed = Finding(FindingId.BUILD_FAILED, _ref(build), f"MachineOSBuild {build.name} failed")
         return BuildProgress(Outcome.FAILED, build.state, build, (failed,), f"build {build.name}: failed")
     if image_is_current(config, answer, build):
         line = f"build {build.name}: succeeded, {build.digested_image_push_spec}"
@@ -127,11 +127,13 @@ def _not_started(config: MachineOSConfig, rendered_config: str) -> BuildProgress
     ref = ObjectRef(MACHINE_OS_CONFIG.name, config.name)
     hangs = why_pool_would_hang(config.pool)
     if hangs:
-        finding = Finding("build.pool_name_too_long", ref, f"MachineOSConfig {config.name} can have no build: {hangs}")
+        finding = Finding(
+            FindingId.BUILD_POOL_NAME_TOO_LONG, ref, f"MachineOSConfig {config.name} can have no build: {hangs}"
+        )
         return BuildProgress(Outcome.FAILED, BuildState.PENDING, None, (finding,), hangs, _NONE)
     missing = "the operator has started no build for it yet" if rendered_config else "its pool is not rendered yet"
     line = f"MachineOSConfig {config.name}: {missing}"
-    finding = Finding("build.not_started", ref, line)
+    finding = Finding(FindingId.BUILD_NOT_STARTED, ref, line)
     return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line, f"{_NONE} {rendered_config}")
 
 
@@ -139,14 +141,16 @@ def _vanished(config: MachineOSConfig) -> BuildProgress:
     """Judge the absence of the build that is named: normal for some seconds while a build takes another's place."""
     line = f"build {config.current_build} is gone, waiting for another in its place"
     message = f"MachineOSBuild {config.current_build} is gone, and none has taken its place"
-    finding = Finding("build.vanished", ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
+    finding = Finding(FindingId.BUILD_VANISHED, ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
     return _lacking(BuildState.PENDING, None, finding, line)
 
 
 def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     message = f"MachineOSBuild {build.name} ({build.state.value}) may be the one before the last edit of {config.name}"
     line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
-    return _lacking(BuildState.PENDING, None, Finding("build.identity_unproven", _ref(build), message), line, build)
+    return _lacking(
+        BuildState.PENDING, None, Finding(FindingId.BUILD_IDENTITY_UNPROVEN, _ref(build), message), line, build
+    )
 
 
 def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
@@ -158,14 +162,14 @@ def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> Buil
 
 def _interrupted(build: MachineOSBuild) -> BuildProgress:
     line = f"build {build.name}: interrupted, waiting for another in its place"
-    finding = Finding("build.interrupted", _ref(build), f"MachineOSBuild {build.name} was interrupted")
+    finding = Finding(FindingId.BUILD_INTERRUPTED, _ref(build), f"MachineOSBuild {build.name} was interrupted")
     return _lacking(build.state, build, finding, line, build)
 
 
 def _not_taken(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     hangs = why_push_would_hang(config.rendered_image_push_spec)
     message = f"MachineOSBuild {build.name} has pushed its image and stays {build.state.value}"
-    finding = Finding("build.result_not_taken", _ref(build), f"{message}: {hangs}" if hangs else message)
+    finding = Finding(FindingId.BUILD_RESULT_NOT_TAKEN, _ref(build), f"{message}: {hangs}" if hangs else message)
     line = f"build {build.name}: pushed, waiting for the operator to take the image"
     lacking = _lacking(build.state, build, finding, line, build)
     return lacking.after(0.0, grace=0.0) if hangs else lacking

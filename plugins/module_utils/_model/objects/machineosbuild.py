@@ -88,7 +88,7 @@ class MachineOSBuild:
         return f"{self.name}/{self.uid}"
 
 
-class Answer(enum.Enum):
+class BuildMatch(enum.Enum):
     """What is known about the build that answers for a spec."""
 
     PROVEN = "proven"
@@ -101,7 +101,7 @@ class Answer(enum.Enum):
 
 def answering_build(
     config: MachineOSConfig, builds: t.Iterable[MachineOSBuild], rendered_config: str
-) -> tuple[Answer, MachineOSBuild | None]:
+) -> tuple[BuildMatch, MachineOSBuild | None]:
     """Return what is known, and the build that the operator names if it is there.
 
     The operator names a build in an annotation when it starts, so between an edit and that moment it still names the
@@ -117,18 +117,18 @@ def answering_build(
     """
     named = next((b for b in builds if b.name == config.current_build and b.is_of(config)), None)
     if named is None:
-        return Answer.NONE_YET, None
+        return BuildMatch.NONE_YET, None
     if named.rendered_config != rendered_config:
-        return Answer.NONE_YET, named
+        return BuildMatch.NONE_YET, named
     if _is_proven(config, named):
-        return Answer.PROVEN, named
-    return Answer.UNPROVEN, named
+        return BuildMatch.PROVEN, named
+    return BuildMatch.UNPROVEN, named
 
 
-def image_is_current(config: MachineOSConfig, answer: Answer, build: MachineOSBuild | None) -> bool:
+def image_is_current(config: MachineOSConfig, answer: BuildMatch, build: MachineOSBuild | None) -> bool:
     """Whether the image that the MachineOSConfig's status names answers for its present spec."""
     return (
-        answer is Answer.PROVEN
+        answer is BuildMatch.PROVEN
         and build is not None
         and build.state is BuildState.SUCCEEDED
         and bool(config.current_image_pull_spec)

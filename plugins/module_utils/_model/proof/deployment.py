@@ -12,7 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ..findings import legible
+from ..findings import FindingId, legible
 from ..json_text import read_json
 from ..registry.image_reference import ImageReference, is_digest, parse_deployed
 from .deviation import Deviation, deviations_of
@@ -31,7 +31,7 @@ class UnreadableAnswer(Exception):
     :ivar finding: the public id of what is wrong with it
     """
 
-    def __init__(self, finding: str, message: str) -> None:
+    def __init__(self, finding: FindingId, message: str) -> None:
         self.finding = finding
         super().__init__(message)
 
@@ -96,19 +96,19 @@ def read_status(text: str) -> Status:
     answer = _parse(text)
     entries = answer.get("deployments")
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise UnreadableAnswer("node.answer_unreadable", "the answer has no list of deployments")
+        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, "the answer has no list of deployments")
     if not entries:
-        raise UnreadableAnswer("node.no_deployments", "rpm-ostree lists no deployment at all")
+        raise UnreadableAnswer(FindingId.NODE_NO_DEPLOYMENTS, "rpm-ostree lists no deployment at all")
     if len(entries) > _MOST_DEPLOYMENTS:
         message = f"the answer lists more than {_MOST_DEPLOYMENTS} deployments"
-        raise UnreadableAnswer("node.answer_unreadable", message)
+        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, message)
     deployments = [_read(e) for e in entries]
     places = [place for place, d in enumerate(deployments) if d.booted]
     if not places:
-        raise UnreadableAnswer("node.no_booted_deployment", f"none of {len(entries)} deployments is booted")
+        raise UnreadableAnswer(FindingId.NODE_NO_BOOTED_DEPLOYMENT, f"none of {len(entries)} deployments is booted")
     if len(places) > 1:
         message = f"{len(places)} of {len(entries)} deployments are booted"
-        raise UnreadableAnswer("node.several_booted_deployments", message)
+        raise UnreadableAnswer(FindingId.NODE_SEVERAL_BOOTED_DEPLOYMENTS, message)
     (place,) = places
     # The menu is in the order in which it is booted: what stands before the booted one comes next.
     waiting = [d for at, d in enumerate(deployments) if at != place and (at < place or d.staged)]
@@ -119,9 +119,9 @@ def _parse(text: str) -> dict[str, t.Any]:
     try:
         answer = read_json(text)
     except ValueError as error:
-        raise UnreadableAnswer("node.answer_unreadable", f"the answer cannot be read: {error}") from error
+        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, f"the answer cannot be read: {error}") from error
     if not isinstance(answer, dict):
-        raise UnreadableAnswer("node.answer_unreadable", "the answer is not an object of JSON")
+        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, "the answer is not an object of JSON")
     return answer
 
 
@@ -133,7 +133,7 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
     try:
         deviations = deviations_of(entry)
     except ValueError as error:
-        raise UnreadableAnswer("node.answer_unreadable", str(error)) from error
+        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, str(error)) from error
     return Deployment(
         booted=_flag(entry, "booted"),
         staged=_flag(entry, "staged"),
@@ -177,7 +177,7 @@ def _flag(entry: t.Mapping[str, t.Any], key: str) -> bool:
     value = entry.get(key)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise UnreadableAnswer("node.answer_unreadable", f"{key} of a deployment is neither true nor false")
+    raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, f"{key} of a deployment is neither true nor false")
 
 
 def _transaction(value: t.Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, islice
 
-from ..findings import legible
+from ..findings import FindingId, legible
 
 _NEVRA = re.compile(r"(?P<name>.+)-[^-]+-[^-]+\.[^-.]+")
 """A package with its version, release and architecture."""
@@ -33,7 +33,7 @@ class Deviation:
     :ivar shown: what shows it
     """
 
-    finding: str
+    finding: FindingId
     package: str | None
     shown: str
 
@@ -44,7 +44,7 @@ class Allowed:
 
     packages: tuple[str, ...] = ()
     """Shell patterns of package names."""
-    findings: frozenset[str] = frozenset()
+    findings: frozenset[FindingId] = frozenset()
     """Ids of whole kinds."""
 
     @classmethod
@@ -54,13 +54,14 @@ class Allowed:
         :raises ValueError: an entry is neither
         """
         given = list(entries)
-        ids = frozenset(e for e in given if e.startswith("node."))
-        unknown = sorted(ids - DEVIATIONS)
+        known = {finding.value: finding for finding in DEVIATIONS}
+        named = [e for e in given if e.startswith("node.")]
+        unknown = sorted(set(named) - set(known))
         if unknown:
             raise ValueError(f"{unknown[0]} is not the id of a deviation")
         if not all(e.strip() for e in given):
             raise ValueError("an entry is empty")
-        return cls(tuple(e for e in given if e not in ids), ids)
+        return cls(tuple(e for e in given if e not in named), frozenset(known[e] for e in named))
 
     def covers(self, deviation: Deviation) -> bool:
         """Whether a deviation is allowed."""
@@ -105,20 +106,20 @@ def _replaced(item: t.Any) -> _Package | None:
 
 _Reader = t.Callable[[t.Any], t.Optional[_Package]]
 
-_LOCAL_PACKAGES = "node.local_packages"
-_REMOVALS = "node.package_removals"
-_OVERRIDES = "node.package_overrides"
-_LIVE_CHANGES = "node.live_changes"
-_UNLOCKED = "node.unlocked"
-_INITRAMFS = "node.initramfs_regenerated"
-_ASSEMBLED = "node.assembled_on_node"
+_LOCAL_PACKAGES = FindingId.NODE_LOCAL_PACKAGES
+_REMOVALS = FindingId.NODE_PACKAGE_REMOVALS
+_OVERRIDES = FindingId.NODE_PACKAGE_OVERRIDES
+_LIVE_CHANGES = FindingId.NODE_LIVE_CHANGES
+_UNLOCKED = FindingId.NODE_UNLOCKED
+_INITRAMFS = FindingId.NODE_INITRAMFS_REGENERATED
+_ASSEMBLED = FindingId.NODE_ASSEMBLED_ON_NODE
 
 DEVIATIONS = frozenset(
     (_LOCAL_PACKAGES, _REMOVALS, _OVERRIDES, _LIVE_CHANGES, _UNLOCKED, _INITRAMFS, _ASSEMBLED),
 )
 """The ids of all kinds."""
 
-_PACKAGES: t.Mapping[str, tuple[str, _Reader]] = {
+_PACKAGES: t.Mapping[str, tuple[FindingId, _Reader]] = {
     "requested-packages": (_LOCAL_PACKAGES, _plain),
     "requested-local-packages": (_LOCAL_PACKAGES, _nevra),
     "requested-local-fileoverride-packages": (_LOCAL_PACKAGES, _nevra),
@@ -134,7 +135,7 @@ _PACKAGES: t.Mapping[str, tuple[str, _Reader]] = {
     "base-remote-replacements": (_OVERRIDES, _replaced),
 }
 
-_STATES: t.Mapping[str, str] = {
+_STATES: t.Mapping[str, FindingId] = {
     "live-inprogress": _LIVE_CHANGES,
     "live-replaced": _LIVE_CHANGES,
     "regenerate-initramfs": _INITRAMFS,
@@ -159,7 +160,7 @@ def deviations_of(entry: t.Mapping[str, t.Any]) -> tuple[Deviation, ...]:
 
 
 def _package_deviations(entry: t.Mapping[str, t.Any]) -> t.Iterator[Deviation]:
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[FindingId, str]] = set()
     for key, (finding, read) in _PACKAGES.items():
         for item in _items(entry.get(key)):
             package = read(item)

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ..fault import name_of
-from ..findings import Finding, Severity, legible, sharing
+from ..findings import Finding, FindingId, Severity, legible, sharing
 from ..objects.machineconfignode import MachineConfigNode
 from ..objects.node import NodeState
 from ..objects.resources import ObjectRef
@@ -69,13 +69,13 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommandResult:
     """What came back when a node was asked: the command's output, or why there is none."""
 
     exit_status: int | None = None
     stdout: str = ""
     stderr: str = ""
-    failure: str = ""
+    failure: FindingId | None = None
     """A finding's id when the command did not run to its end."""
     failure_message: str = ""
 
@@ -94,7 +94,7 @@ class NodeVerdict:
 def judge(
     node: NodeState,
     expected: Expected,
-    answer: Answer,
+    answer: CommandResult,
     allowed: Allowed = NOTHING_ALLOWED,
     claim: MachineConfigNode | None = None,
 ) -> NodeVerdict:
@@ -107,12 +107,12 @@ def judge(
         return _judge(node, expected, answer, allowed, claim)
     except Exception as error:  # noqa: BLE001 - one node must not end the verification of all
         message = f"reading the answer failed with {name_of(error)}"
-        finding = Finding("node.unexpected_error", ObjectRef("Node", node.name), message, answer.stdout)
+        finding = Finding(FindingId.NODE_UNEXPECTED_ERROR, ObjectRef("Node", node.name), message, answer.stdout)
         return _verdict(node, Verdict.UNKNOWN, [finding])
 
 
 def _judge(
-    node: NodeState, expected: Expected, answer: Answer, allowed: Allowed, claim: MachineConfigNode | None
+    node: NodeState, expected: Expected, answer: CommandResult, allowed: Allowed, claim: MachineConfigNode | None
 ) -> NodeVerdict:
     ref = ObjectRef("Node", node.name)
     failed = _failed(ref, answer)
@@ -146,25 +146,31 @@ def judge_claim(node: NodeState, expected: Expected, claim: MachineConfigNode | 
         claimed = _digest_of(pull_spec)
         if comparable([claimed], expected.digest) and claimed != expected.digest:
             message = f"the machine-config-daemon says that the node booted {claimed} instead of {expected.digest}"
-            return _verdict(node, Verdict.MISMATCH, [Finding("node.claim_differs", ref, message, pull_spec), *troubles])
-    unasked = Finding("node.not_asked", ref, f"Node {node.name} was not asked what it booted", node.current_image)
+            return _verdict(
+                node, Verdict.MISMATCH, [Finding(FindingId.NODE_CLAIM_DIFFERS, ref, message, pull_spec), *troubles]
+            )
+    unasked = Finding(
+        FindingId.NODE_NOT_ASKED, ref, f"Node {node.name} was not asked what it booted", node.current_image
+    )
     return _verdict(node, Verdict.UNKNOWN, [unasked, *troubles])
 
 
 def in_no_pool(judged: NodeVerdict) -> NodeVerdict:
     """Return the verdict on a node of which the cluster expects no image, because no pool drives it, or two would."""
     message = f"Node {judged.name} is in no MachineConfigPool, or in two, so the cluster expects no image of it"
-    return _without_expectation(judged, Finding("node.in_no_pool", ObjectRef("Node", judged.name), message))
+    return _without_expectation(judged, Finding(FindingId.NODE_IN_NO_POOL, ObjectRef("Node", judged.name), message))
 
 
 def expected_from_a_cache(judged: NodeVerdict, read_at: str) -> NodeVerdict:
     """Return the verdict on a node whose expected image a cache remembers: the pool may want another by now."""
     message = f"the image that is expected of Node {judged.name} was read at {read_at} and comes from a cache"
-    return _without_expectation(judged, Finding("cluster.expectation_cached", ObjectRef("Node", judged.name), message))
+    return _without_expectation(
+        judged, Finding(FindingId.CLUSTER_EXPECTATION_CACHED, ObjectRef("Node", judged.name), message)
+    )
 
 
 def _without_expectation(judged: NodeVerdict, why: Finding) -> NodeVerdict:
-    others = tuple(f for f in judged.findings if f.id != "cluster.expectation_not_current")
+    others = tuple(f for f in judged.findings if f.id != FindingId.CLUSTER_EXPECTATION_NOT_CURRENT)
     return replace(judged, verdict=Verdict.UNKNOWN, findings=(why, *others))
 
 
@@ -193,25 +199,27 @@ _NOT_OSTREE = "not booted via libostree"
 """The words of rpm-ostree where /run/ostree-booted is missing."""
 
 
-def _failed(ref: ObjectRef, answer: Answer) -> Finding | None:
+def _failed(ref: ObjectRef, answer: CommandResult) -> Finding | None:
     if answer.failure:
         return Finding(answer.failure, ref, legible(answer.failure_message), answer.stderr)
     if answer.exit_status is None:
-        return Finding("node.exec_failed", ref, "the answer ended without an exit status", answer.stderr)
+        return Finding(FindingId.NODE_EXEC_FAILED, ref, "the answer ended without an exit status", answer.stderr)
     if answer.exit_status != 0:
         said = answer.stderr or answer.stdout
         words = said.strip().splitlines()
         message = f"rpm-ostree status exited with {answer.exit_status}" + (f": {legible(words[-1])}" if words else "")
-        return Finding("node.not_ostree" if _NOT_OSTREE in said else "node.command_failed", ref, message, said)
+        return Finding(
+            FindingId.NODE_NOT_OSTREE if _NOT_OSTREE in said else FindingId.NODE_COMMAND_FAILED, ref, message, said
+        )
     return None
 
 
-_NO_CONTAINER: t.Mapping[Origin, tuple[Verdict, str]] = {
-    Origin.PIVOT: (Verdict.MISMATCH, "node.pivot"),
-    Origin.COMMIT: (Verdict.MISMATCH, "node.not_container"),
-    Origin.BRANCH: (Verdict.MISMATCH, "node.not_container"),
-    Origin.UNREADABLE: (Verdict.UNKNOWN, "node.reference_unreadable"),
-    Origin.UNNAMED: (Verdict.UNKNOWN, "node.no_reference"),
+_NO_CONTAINER: t.Mapping[Origin, tuple[Verdict, FindingId]] = {
+    Origin.PIVOT: (Verdict.MISMATCH, FindingId.NODE_PIVOT),
+    Origin.COMMIT: (Verdict.MISMATCH, FindingId.NODE_NOT_CONTAINER),
+    Origin.BRANCH: (Verdict.MISMATCH, FindingId.NODE_NOT_CONTAINER),
+    Origin.UNREADABLE: (Verdict.UNKNOWN, FindingId.NODE_REFERENCE_UNREADABLE),
+    Origin.UNNAMED: (Verdict.UNKNOWN, FindingId.NODE_NO_REFERENCE),
 }
 
 
@@ -229,18 +237,18 @@ def _compare(ref: ObjectRef, expected: Expected, status: Status) -> tuple[Verdic
     has = comparable(booted.digests, expected.digest)
     if not has:
         message = f"{legible(booted.source)} names no digest to compare with {expected.digest}"
-        return Verdict.UNKNOWN, [Finding("node.no_digest", ref, message, booted.source)]
+        return Verdict.UNKNOWN, [Finding(FindingId.NODE_NO_DIGEST, ref, message, booted.source)]
     if _awaited(expected, status):
         return Verdict.MISMATCH, []
     message = f"the node booted {', '.join(has)} instead of {expected.digest}"
-    return Verdict.MISMATCH, [Finding("node.image_differs", ref, message, booted.source)]
+    return Verdict.MISMATCH, [Finding(FindingId.NODE_IMAGE_DIFFERS, ref, message, booted.source)]
 
 
 def _stale(ref: ObjectRef, expected: Expected) -> Finding:
     if expected.source == FORBIDDEN:
         message = f"The expected image of Node {ref.name} is not known: the account may not read MachineConfigs"
-        return Finding("cluster.expectation_forbidden", ref, message)
-    return Finding("cluster.expectation_not_current", ref, f"{expected.pull_spec or 'no image'} is not current")
+        return Finding(FindingId.CLUSTER_EXPECTATION_FORBIDDEN, ref, message)
+    return Finding(FindingId.CLUSTER_EXPECTATION_NOT_CURRENT, ref, f"{expected.pull_spec or 'no image'} is not current")
 
 
 def _awaited(expected: Expected, status: Status) -> list[Deployment]:
@@ -257,13 +265,15 @@ def _waiting(ref: ObjectRef, expected: Expected, status: Status) -> t.Iterator[F
         name = legible(other.source) or other.origin.value
         if other in awaited and other.locked:
             message = f"the node booted {has}; {expected.digest} is staged, but locked"
-            yield Finding("node.image_locked", ref, message, other.source)
+            yield Finding(FindingId.NODE_IMAGE_LOCKED, ref, message, other.source)
         elif other in awaited:
-            yield Finding("node.image_staged", ref, f"the node booted {has}; {expected.digest} is staged", other.source)
+            yield Finding(
+                FindingId.NODE_IMAGE_STAGED, ref, f"the node booted {has}; {expected.digest} is staged", other.source
+            )
         elif other.locked:
-            yield Finding("node.deployment_locked", ref, f"{name} is staged, but locked", other.source)
+            yield Finding(FindingId.NODE_DEPLOYMENT_LOCKED, ref, f"{name} is staged, but locked", other.source)
         else:
-            yield Finding("node.deployment_staged", ref, f"{name} waits for the next boot", other.source)
+            yield Finding(FindingId.NODE_DEPLOYMENT_STAGED, ref, f"{name} waits for the next boot", other.source)
 
 
 def _departures(ref: ObjectRef, booted: Deployment, allowed: Allowed) -> tuple[list[Finding], list[Finding]]:
@@ -272,10 +282,10 @@ def _departures(ref: ObjectRef, booted: Deployment, allowed: Allowed) -> tuple[l
     permitted = [d for d in booted.deviations if allowed.covers(d)]
     kinds = sorted({d.finding for d in refused})
     found = [_departure(kind, ref, [d for d in refused if d.finding == kind]) for kind in kinds]
-    return found, [_departure("node.deviation_allowed", ref, permitted)] if permitted else []
+    return found, [_departure(FindingId.NODE_DEVIATION_ALLOWED, ref, permitted)] if permitted else []
 
 
-def _departure(finding_id: str, ref: ObjectRef, deviations: list[Deviation]) -> Finding:
+def _departure(finding_id: FindingId, ref: ObjectRef, deviations: list[Deviation]) -> Finding:
     shown = [d.shown for d in deviations]
     message = legible(f"the node departs from its image: {', '.join(shown)}")
     return Finding(finding_id, ref, message, "\n".join(shown))
@@ -283,22 +293,24 @@ def _departure(finding_id: str, ref: ObjectRef, deviations: list[Deviation]) -> 
 
 def _troubles(ref: ObjectRef, node: NodeState, known: str = "") -> t.Iterator[Finding]:
     """What the cluster says is wrong with the node, beside what is *known* already."""
-    if not node.ready and known != "node.not_ready":
-        yield Finding("node.not_ready", ref, f"Node {node.name} is not Ready")
+    if not node.ready and known != FindingId.NODE_NOT_READY:
+        yield Finding(FindingId.NODE_NOT_READY, ref, f"Node {node.name} is not Ready")
     if node.degraded:
-        yield Finding("node.degraded", ref, legible(node.reason) or f"Node {node.name} is {node.state}", node.reason)
+        yield Finding(
+            FindingId.NODE_DEGRADED, ref, legible(node.reason) or f"Node {node.name} is {node.state}", node.reason
+        )
 
 
 def _remarks(ref: ObjectRef, expected: Expected, status: Status) -> t.Iterator[Finding]:
     booted = status.booted
     if status.transaction:
-        yield Finding("node.transaction_running", ref, f"rpm-ostree was at work: {status.transaction}")
+        yield Finding(FindingId.NODE_TRANSACTION_RUNNING, ref, f"rpm-ostree was at work: {status.transaction}")
     if booted.end_of_life:
-        yield Finding("node.end_of_life", ref, booted.end_of_life)
+        yield Finding(FindingId.NODE_END_OF_LIFE, ref, booted.end_of_life)
     name = booted.image.repository if booted.image else legible(booted.source)
     if expected.repository and expected.digest in booted.digests and name != expected.repository:
         message = f"the node has the image as {name}, not as {expected.repository}"
-        yield Finding("node.repository_differs", ref, message, booted.source)
+        yield Finding(FindingId.NODE_REPOSITORY_DIFFERS, ref, message, booted.source)
 
 
 def _claims(
@@ -307,15 +319,15 @@ def _claims(
     """Hold what the operator's objects say against what is booted, and against each other."""
     if _contradicts(node.current_image, booted):
         message = f"the annotation currentImage says {_digest_of(node.current_image)}"
-        yield Finding("node.annotation_disagrees", ref, message, node.current_image)
+        yield Finding(FindingId.NODE_ANNOTATION_DISAGREES, ref, message, node.current_image)
     if claim is None:
         return
     if _contradicts(claim.current_image, booted):
         message = f"MachineConfigNode {claim.name} says {_digest_of(claim.current_image)}"
-        yield Finding("node.machine_config_node_disagrees", ref, message, claim.current_image)
+        yield Finding(FindingId.NODE_MACHINE_CONFIG_NODE_DISAGREES, ref, message, claim.current_image)
     if claim.current_config and node.current_config and claim.current_config != node.current_config:
         message = f"MachineConfigNode {claim.name} says {claim.current_config}, the node {node.current_config}"
-        yield Finding("node.machine_config_node_disagrees", ref, message, claim.current_config)
+        yield Finding(FindingId.NODE_MACHINE_CONFIG_NODE_DISAGREES, ref, message, claim.current_config)
 
 
 def _contradicts(pull_spec: str, booted: Deployment) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..findings import Finding
+from ..findings import Finding, FindingId
 from ..objects.machineconfigpool import Pool
 from ..objects.node import NodeState, Phase
 from ..objects.resources import MACHINE_CONFIG_POOL, NODE, ObjectRef
@@ -39,7 +39,7 @@ def blockers(
             found += drains.findings(node.name, now)
     if drains.unseen and any(node.draining for node in nodes):
         message = f"what keeps nodes from being drained cannot be seen ({drains.unseen})"
-        found.append(Finding("cluster.drains_unseen", ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message))
+        found.append(Finding(FindingId.CLUSTER_DRAINS_UNSEEN, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message))
     return found
 
 
@@ -58,16 +58,16 @@ def places_taken(
         return []
     why = "; ".join(f"{n.name} {_why_out(n)}" for n in out)
     message = f"MachineConfigPool {pool.name}: no other node begins, for maxUnavailable ({at_once}) is used up: {why}"
-    return [Finding("pool.max_unavailable_used", ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)]
+    return [Finding(FindingId.POOL_MAX_UNAVAILABLE_USED, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)]
 
 
 def _of_pool(pool: Pool) -> list[Finding]:
     ref = ObjectRef(MACHINE_CONFIG_POOL.name, pool.name)
     found = []
     if pool.paused:
-        found.append(Finding("pool.paused", ref, f"MachineConfigPool {pool.name} is paused"))
+        found.append(Finding(FindingId.POOL_PAUSED, ref, f"MachineConfigPool {pool.name} is paused"))
     if pool.render_error:
-        found.append(Finding("pool.render_degraded", ref, pool.render_error, pool.render_error))
+        found.append(Finding(FindingId.POOL_RENDER_DEGRADED, ref, pool.render_error, pool.render_error))
     return found
 
 
@@ -93,17 +93,17 @@ def _of_node(node: NodeState, phase: Phase, history: History, now: float) -> lis
         return found
     if node.settled:
         if not node.ready:
-            found.append(Finding("node.not_ready", ref, f"Node {node.name} is not Ready"))
+            found.append(Finding(FindingId.NODE_NOT_READY, ref, f"Node {node.name} is not Ready"))
         if node.unschedulable and not (node.draining or node.uncordoning):
-            found.append(Finding("node.unschedulable", ref, f"Node {node.name} is cordoned"))
+            found.append(Finding(FindingId.NODE_UNSCHEDULABLE, ref, f"Node {node.name} is cordoned"))
     elif history.age("away", node.name, now) >= RETURN:  # a node on its way is away for a while
         message = f"Node {node.name} has not been Ready for more than {RETURN / 60:g} minutes"
-        found.append(Finding("node.not_returned", ref, message))
+        found.append(Finding(FindingId.NODE_NOT_RETURNED, ref, message))
     return found
 
 
 def _degraded(node: NodeState, ref: ObjectRef, history: History, now: float) -> Finding:
     if node.pull_refusal and history.age("refused", node.name, now) >= RETRIED:
         message = f"Node {node.name} is refused the image: {node.pull_refusal}"
-        return Finding("node.image_pull_refused", ref, message, node.reason)
-    return Finding("node.degraded", ref, f"Node {node.name}: {node.reason or node.state}", node.reason)
+        return Finding(FindingId.NODE_IMAGE_PULL_REFUSED, ref, message, node.reason)
+    return Finding(FindingId.NODE_DEGRADED, ref, f"Node {node.name}: {node.reason or node.state}", node.reason)

@@ -12,7 +12,7 @@ from calendar import timegm
 from dataclasses import dataclass, field
 from time import strptime
 
-from ..findings import Finding
+from ..findings import Finding, FindingId
 from ..objects.label_selector import matches
 from ..objects.machineconfignode import MachineConfigNode
 from ..objects.resources import (
@@ -145,7 +145,7 @@ class Drains:
         report = self.reports.get(node)
         if report and report.drain_error and not found:
             message = f"Node {node} does not drain: {report.drain_error}"
-            found.append(Finding("node.drain_failing", ObjectRef(NODE.name, node), message, report.drain_error))
+            found.append(Finding(FindingId.NODE_DRAIN_FAILING, ObjectRef(NODE.name, node), message, report.drain_error))
         return found
 
     def _about(self, pod: Pod, now: float) -> t.Iterator[Finding]:
@@ -153,18 +153,23 @@ class Drains:
         whose = f"Node {pod.node} does not drain: "
         if pod.ends_at:
             if now - _seconds(pod.ends_at) > ENDING:
-                yield Finding("node.pod_not_ending", ref, f"{whose}{ref} was evicted and does not end")
+                yield Finding(FindingId.NODE_POD_NOT_ENDING, ref, f"{whose}{ref} was evicted and does not end")
             return
         covering = [b for b in self.budgets if b.covers(pod)] if pod.phase not in _FREE else []
         names = " and ".join(f"{b.namespace}/{b.name}" for b in covering)
         if len(covering) > 1:
             message = f"{whose}{ref} is covered by the PodDisruptionBudgets {names}, and no eviction is allowed by two"
-            yield Finding("node.drain_impossible", ref, message, "; ".join(b.counts for b in covering))
+            yield Finding(FindingId.NODE_DRAIN_IMPOSSIBLE, ref, message, "; ".join(b.counts for b in covering))
         elif covering and covering[0].refuses(pod):
             never = covering[0].never_allows
             which = "can allow no eviction" if never else "allows no eviction now"
             message = f"{whose}PodDisruptionBudget {names} {which} of {ref}"
-            yield Finding("node.drain_impossible" if never else "node.drain_refused", ref, message, covering[0].counts)
+            yield Finding(
+                FindingId.NODE_DRAIN_IMPOSSIBLE if never else FindingId.NODE_DRAIN_REFUSED,
+                ref,
+                message,
+                covering[0].counts,
+            )
 
 
 def reduced_pod(obj: Object) -> dict[str, t.Any]:

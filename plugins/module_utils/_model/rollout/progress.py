@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ..build.progress import BuildProgress, Outcome, build_progress
 from ..build.superseded import taken_instead
-from ..findings import Finding, Severity
+from ..findings import Finding, FindingId, Severity
 from ..objects.machineconfigpool import Pool
 from ..objects.machineosbuild import MachineOSBuild
 from ..objects.machineosconfig import MachineOSConfig
@@ -26,17 +26,17 @@ from .history import History
 
 TELLING = 60.0
 """Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
-_OLDER_BUILD = "pool.older_build_selected"
+_OLDER_BUILD = FindingId.POOL_OLDER_BUILD_SELECTED
 _REASON = 200
 """Characters of a daemon's reason that a progress line shows."""
 _TOLD_IN_LINE = (
-    "node.drain_refused",
-    "node.drain_impossible",
-    "node.drain_failing",
-    "node.pod_not_ending",
-    "node.not_returned",
-    "node.not_ready",
-    "node.unschedulable",
+    FindingId.NODE_DRAIN_REFUSED,
+    FindingId.NODE_DRAIN_IMPOSSIBLE,
+    FindingId.NODE_DRAIN_FAILING,
+    FindingId.NODE_POD_NOT_ENDING,
+    FindingId.NODE_NOT_RETURNED,
+    FindingId.NODE_NOT_READY,
+    FindingId.NODE_UNSCHEDULABLE,
 )
 _NAMED_IN_LINE = 3
 """How many nodes a progress line names."""
@@ -189,13 +189,15 @@ def news_pace(nodes: int) -> float:
 
 def not_in_pool(pool: str, name: str) -> Finding:
     """Return the finding about a node that is waited for and belongs elsewhere."""
-    return Finding("node.not_in_pool", ObjectRef(NODE.name, name), f"Node {name} is not in MachineConfigPool {pool}")
+    return Finding(
+        FindingId.NODE_NOT_IN_POOL, ObjectRef(NODE.name, name), f"Node {name} is not in MachineConfigPool {pool}"
+    )
 
 
 def in_pools(name: str, pools: t.Iterable[str]) -> Finding:
     """Return the finding about a node that two custom pools select."""
     message = f"Node {name} is in the MachineConfigPools {' and '.join(pools)}, and the operator touches it for none"
-    return Finding("node.in_two_pools", ObjectRef(NODE.name, name), message)
+    return Finding(FindingId.NODE_IN_TWO_POOLS, ObjectRef(NODE.name, name), message)
 
 
 def _older_build(pool: Pool, config: MachineOSConfig, builds: t.Collection[MachineOSBuild]) -> list[Finding]:

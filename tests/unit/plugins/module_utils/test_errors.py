@@ -6,7 +6,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused, finish
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError, finish
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ def left_after(work: t.Callable[[], t.Mapping[str, t.Any]]) -> Module:
 
 def refusing(*arguments: t.Any) -> t.Callable[[], t.Mapping[str, t.Any]]:
     def work() -> t.Mapping[str, t.Any]:
-        raise Refused(*arguments)
+        raise OperationError(*arguments)
 
     return work
 
@@ -73,7 +73,7 @@ def test_a_refusal_carries_how_far_it_got():
 
 
 def test_what_a_refusal_carries_already_goes_before_what_is_added():
-    refusal = Refused("x", "y", "z", {"changed": True}).having({"changed": False, "verdict": "none"})
+    refusal = OperationError("x", "y", "z", {"changed": True}).having({"changed": False, "verdict": "none"})
     assert refusal.result == {"changed": True, "verdict": "none"}
     assert str(refusal) == "Could not x: y. z."
 
@@ -83,21 +83,24 @@ def test_what_a_refusal_carries_already_goes_before_what_is_added():
     [("it\nis  away.", "Try\nagain."), ("it is away", "Try again"), (" it is away. ", "Try again ")],
 )
 def test_a_refusal_is_one_line_with_one_full_stop_a_sentence(reason, remedy):
-    assert str(Refused("reach the cluster", reason, remedy)) == "Could not reach the cluster: it is away. Try again."
+    assert (
+        str(OperationError("reach the cluster", reason, remedy))
+        == "Could not reach the cluster: it is away. Try again."
+    )
 
 
 HOSTILE = "a\x1b[31m\x9b2J\u202e\u200bb\r\nfatal: [c]"
 
 
 def test_a_refusal_holds_nothing_that_a_terminal_would_obey():
-    message = str(Refused(f"read Node {HOSTILE}", HOSTILE, HOSTILE))
+    message = str(OperationError(f"read Node {HOSTILE}", HOSTILE, HOSTILE))
     assert message.isprintable()
     assert message.startswith("Could not read Node a\\x1b[31m\\x9b2J\\u202e\\u200bb fatal: [c]: ")
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000_000, "\x1b" * 5000, " " * 10_000 + "x"])
 def test_a_reason_of_any_length_is_cut_and_the_remedy_stays(text):
-    message = str(Refused("reach the cluster", text, "Try again"))
+    message = str(OperationError("reach the cluster", text, "Try again"))
     assert len(message) < 2200
     assert f"(cut; it has {len(text)} characters). Try again." in message
 

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import WantedPool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Verdict
@@ -19,9 +19,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation imp
     delete_superseded,
     label_nodes,
     verify_nodes,
+    wait_for_build,
+    wait_for_rollout,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation import wait_for_build as await_build
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation import wait_for_rollout as await_rollout
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
@@ -31,9 +31,9 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.module_run impor
 OPERATION = {
     "machineconfigpool": "apply_pool",
     "machineconfigpool_nodes": "label_nodes",
-    "machineconfigpool_wait": "await_rollout",
+    "machineconfigpool_wait": "wait_for_rollout",
     "machineosbuild_superseded": "delete_superseded",
-    "machineosbuild_wait": "await_build",
+    "machineosbuild_wait": "wait_for_build",
     "machineosconfig": "apply_machineosconfig",
     "node_image_verify": "verify_nodes",
     "registry_secret": "apply_secret",
@@ -50,7 +50,7 @@ class Operation:
         self.options: t.Mapping[str, t.Any] = {}
         self.ask: t.Any = None
         self.result: dict[str, t.Any] = {"changed": True}
-        self.refusal: Refused | None = None
+        self.refusal: OperationError | None = None
 
     def open_session(self, options: t.Mapping[str, t.Any]) -> str:
         self.options = options
@@ -94,56 +94,62 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
                 "base_image_pull_secret": "",
                 "allow_node_reboots": True,
             },
-            apply_machineosconfig.Ask(
+            apply_machineosconfig.MachineOSConfigRequest(
                 True, "old-name", WantedConfig("layered", "FROM configs", f"{REGISTRY}/os:t", "push", ""), True, False
             ),
         ),
         (
             "machineosconfig",
             {"machine_config_pool": "layered", "state": "absent"},
-            apply_machineosconfig.Ask(False, "", WantedConfig("layered"), False, False),
+            apply_machineosconfig.MachineOSConfigRequest(False, "", WantedConfig("layered"), False, False),
         ),
         (
             "machineconfigpool",
             {"pool": "layered", "node_selector": {"zone": "a"}, "paused": "yes", "max_unavailable": 2},
-            apply_pool.Ask(True, WantedPool("layered", {"zone": "a"}, True, "2"), False),
+            apply_pool.PoolRequest(True, WantedPool("layered", {"zone": "a"}, True, "2"), False),
         ),
         (
             "machineconfigpool",
             {"pool": "layered", "state": "absent"},
-            apply_pool.Ask(False, WantedPool("layered"), False),
+            apply_pool.PoolRequest(False, WantedPool("layered"), False),
         ),
         (
             "registry_secret",
             {"name": "push", "registry": REGISTRY, "username": "builder", "password": "hunter2"},
-            apply_secret.Ask(True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False, False),
+            apply_secret.SecretRequest(
+                True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False, False
+            ),
         ),
         (
             "registry_secret",
             {"name": "push", "namespace": "ns", "dockerconfigjson": {"auths": {REGISTRY: {"auth": auth("b", "p")}}}},
-            apply_secret.Ask(True, "push", "ns", {REGISTRY: Credential("b", "p")}, True, False),
+            apply_secret.SecretRequest(True, "push", "ns", {REGISTRY: Credential("b", "p")}, True, False),
         ),
         (
             "registry_secret",
             {"name": "push", "dockerconfigjson": json.dumps({"auths": {REGISTRY: {"auth": auth("b", "p")}}})},
-            apply_secret.Ask(True, "push", NAMESPACE, {REGISTRY: Credential("b", "p")}, True, False),
+            apply_secret.SecretRequest(True, "push", NAMESPACE, {REGISTRY: Credential("b", "p")}, True, False),
         ),
         (
             "registry_secret",
             {"name": "push", "state": "absent"},
-            apply_secret.Ask(False, "push", NAMESPACE, {}, False, False),
+            apply_secret.SecretRequest(False, "push", NAMESPACE, {}, False, False),
         ),
         (
             "machineosbuild_superseded",
             {"pool": "layered", "state": "absent"},
-            delete_superseded.Ask("layered", False, False),
+            delete_superseded.SupersededRequest("layered", False, False),
         ),
         (
             "machineosbuild_superseded",
             {"machine_config_pool": "layered", "allow_node_reboots": True},
-            delete_superseded.Ask("layered", True, False),
+            delete_superseded.SupersededRequest("layered", True, False),
         ),
-        ("machineosbuild_wait", {"pool": "layered"}, await_build.Ask("layered", Limits(3600, 300, 1800), "", False)),
+        (
+            "machineosbuild_wait",
+            {"pool": "layered"},
+            wait_for_build.BuildWaitRequest("layered", Limits(3600, 300, 1800), "", False),
+        ),
         (
             "machineosbuild_wait",
             {
@@ -156,19 +162,23 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
                 "waited": 7,
                 "progress": "none",
             },
-            await_build.Ask("layered", Limits(60, 5, 0, (), 7), "c", False),
+            wait_for_build.BuildWaitRequest("layered", Limits(60, 5, 0, (), 7), "c", False),
         ),
         (
             "machineconfigpool_nodes",
             {"pool": "layered", "nodes": ["worker-0", "worker-1"]},
-            label_nodes.Ask(True, "layered", Selection(["worker-0", "worker-1"]), False),
+            label_nodes.LabelNodesRequest(True, "layered", Selection(["worker-0", "worker-1"]), False),
         ),
         (
             "machineconfigpool_nodes",
             {"pool": "layered", "label_selector": "zone=a", "state": "absent"},
-            label_nodes.Ask(False, "layered", Selection([], "zone=a"), False),
+            label_nodes.LabelNodesRequest(False, "layered", Selection([], "zone=a"), False),
         ),
-        ("machineconfigpool_wait", {"pool": "layered"}, await_rollout.Ask("layered", [], DEFAULTS, "", False)),
+        (
+            "machineconfigpool_wait",
+            {"pool": "layered"},
+            wait_for_rollout.RolloutWaitRequest("layered", [], DEFAULTS, "", False),
+        ),
         (
             "machineconfigpool_wait",
             {
@@ -180,14 +190,14 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
                 "window": 5,
                 "cursor": "c",
             },
-            await_rollout.Ask(
+            wait_for_rollout.RolloutWaitRequest(
                 "layered", ["worker-0", "worker-1"], Limits(60, 5, 30, ("fatal", "node.degraded")), "c", False
             ),
         ),
         (
             "node_image_verify",
             {"pool": "layered"},
-            verify_nodes.Ask(
+            verify_nodes.VerificationRequest(
                 "layered", Selection([]), "", 50, 60, "/rootfs", frozenset((Verdict.MISMATCH, Verdict.UNKNOWN))
             ),
         ),
@@ -202,14 +212,14 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
                 "host_root": "/host",
                 "fail_on": ["mismatch"],
             },
-            verify_nodes.Ask(
+            verify_nodes.VerificationRequest(
                 "", Selection(["worker-0"]), "sha256:x", 5, 6, "/host", frozenset((Verdict.MISMATCH,)), "pod_exec"
             ),
         ),
         (
             "node_image_verify",
             {"pool": "layered", "label_selector": "zone=a", "fail_on": []},
-            verify_nodes.Ask("layered", Selection([], "zone=a"), "", 50, 60, "/rootfs", frozenset()),
+            verify_nodes.VerificationRequest("layered", Selection([], "zone=a"), "", 50, 60, "/rootfs", frozenset()),
         ),
     ],
 )
@@ -246,7 +256,7 @@ def test_a_verification_writes_nothing_so_check_mode_is_the_same(operation):
 
 @pytest.mark.parametrize("module", LEAST)
 def test_a_refusal_is_a_failure_of_one_line_with_what_is_known(module, operation):
-    operation.refusal = Refused("try", "it\nis away", "Wait", {"changed": True, "findings": []})
+    operation.refusal = OperationError("try", "it\nis away", "Wait", {"changed": True, "findings": []})
     result = run_module(module, LEAST[module])
     assert result["failed"]
     assert result["msg"] == "Could not try: it is away. Wait."
@@ -308,7 +318,7 @@ def test_the_registrys_user_and_password_never_reach_the_api_server(operation):
     ids=["password", "dictionary", "text", "broken"],
 )
 def test_a_registrys_password_is_in_no_result(options, operation):
-    operation.refusal = Refused("try", "it is away", "Wait")
+    operation.refusal = OperationError("try", "it is away", "Wait")
     text = json.dumps(run_module("registry_secret", {"name": "push", **options, **CLUSTER}))
     for hidden in ("hunter2", auth("builder", "hunter2"), CLUSTER["api_key"]):
         assert hidden not in text

@@ -9,7 +9,7 @@ import typing as t
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.modules import registry_secret
 
 SERVER = {"host": "https://api.example.com", "client_cert": "/cert", "client_key": "/key"}
@@ -25,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
         def open_session(given: t.Mapping[str, t.Any]) -> t.NoReturn:
             asked.extend(connect(given).headers())
-            raise Refused("reach the cluster", "this is a test", "None is needed")
+            raise OperationError("reach the cluster", "this is a test", "None is needed")
 
         arguments = {"name": "push", **SERVER, **options}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())

@@ -17,7 +17,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.conne
     read_settings,
     same_server,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as core
 
 HOST = {"host": "https://api.example.com:6443", "api_key": "sha256~token"}
@@ -323,7 +323,7 @@ def test_host_and_credentials_of_a_kubeconfig_for_another_host_are_an_error_that
     else:
         monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig_file)
     with pytest.raises(
-        Refused, match=r"host is https://stage\.example.com:6443, but .* https://one\.example"
+        OperationError, match=r"host is https://stage\.example.com:6443, but .* https://one\.example"
     ) as refused:
         connect(options)
     assert "sha256" not in str(refused.value)
@@ -331,7 +331,9 @@ def test_host_and_credentials_of_a_kubeconfig_for_another_host_are_an_error_that
 
 @pytest.mark.usefixtures("inside_a_cluster")
 def test_host_and_the_service_account_of_another_cluster_are_an_error_that_names_both():
-    with pytest.raises(Refused, match=r"host is https://x, but .* this pod are for https://172\.30\.0\.1:443\. Give"):
+    with pytest.raises(
+        OperationError, match=r"host is https://x, but .* this pod are for https://172\.30\.0\.1:443\. Give"
+    ):
         connect({"host": "https://x"})
 
 
@@ -370,7 +372,7 @@ def test_api_key_replaces_the_token_of_the_surrounding_cluster():
     ],
 )
 def test_half_of_a_credential_and_what_is_no_address_are_refused_without_quoting_them(options, reason):
-    with pytest.raises(Refused, match=f"^Could not reach the cluster: {reason}") as refused:
+    with pytest.raises(OperationError, match=f"^Could not reach the cluster: {reason}") as refused:
         connect(options)
     assert "hunter2" not in str(refused.value)
 
@@ -380,7 +382,7 @@ def test_an_option_that_is_to_name_a_cluster_and_is_empty_takes_no_other_cluster
     monkeypatch.setattr(kubernetes.config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig_file)
     monkeypatch.setenv("K8S_AUTH_HOST", "https://env.example.com")
     monkeypatch.setenv("K8S_AUTH_API_KEY", "of-env")
-    with pytest.raises(Refused, match=f"^Could not reach the cluster: {name} is empty"):
+    with pytest.raises(OperationError, match=f"^Could not reach the cluster: {name} is empty"):
         connect({name: ""})
 
 
@@ -390,7 +392,7 @@ def test_credentials_of_the_environment_are_for_its_kubeconfig_where_it_names_on
     monkeypatch.setenv(f"K8S_AUTH_{name}", kubeconfig_file if name == "KUBECONFIG" else "token")
     monkeypatch.setenv("K8S_AUTH_API_KEY", "of-env")
     with pytest.raises(
-        Refused, match=r"host is https://other.example.com, but .* are for https://one.example.com:6443"
+        OperationError, match=r"host is https://other.example.com, but .* are for https://one.example.com:6443"
     ):
         connect({"host": "https://other.example.com"})
     made = connect({"host": "https://ONE.example.com:6443"})
@@ -406,7 +408,7 @@ def test_a_server_in_a_kubeconfig_that_is_no_address_is_refused_and_nothing_is_s
     content = kubeconfig()
     content["clusters"][0]["cluster"] = {} if server is None else {"server": server}
     with pytest.raises(
-        Refused, match="the server in the kubeconfig given as a dictionary is not an address"
+        OperationError, match="the server in the kubeconfig given as a dictionary is not an address"
     ) as refused:
         connect({"kubeconfig": content})
     assert "hunter2" not in str(refused.value)
@@ -416,14 +418,14 @@ def test_a_server_in_a_kubeconfig_that_is_no_address_is_refused_and_nothing_is_s
 def test_a_token_that_is_no_value_of_a_header_is_refused_without_quoting_it(token):
     content = kubeconfig()
     content["users"][0]["user"]["token"] = token
-    with pytest.raises(Refused, match="what is to be sent as Authorization holds") as refused:
+    with pytest.raises(OperationError, match="what is to be sent as Authorization holds") as refused:
         connect({"kubeconfig": content}).headers()
     assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("option", [{"impersonate_user": "a\r\nX: y"}, {"impersonate_groups": ["a", "b\nX: y"]}])
 def test_who_is_impersonated_cannot_add_a_header(option):
-    with pytest.raises(Refused, match="what is to be sent as Impersonate-"):
+    with pytest.raises(OperationError, match="what is to be sent as Impersonate-"):
         connect({**HOST, **option}).headers()
 
 
@@ -508,7 +510,9 @@ def test_the_address_has_no_slash_at_its_end():
 
 
 def test_without_any_cluster_the_reader_learns_how_to_name_one():
-    with pytest.raises(Refused, match=r"^Could not reach the cluster: no cluster is named \(.*\)\. Give kubeconfig"):
+    with pytest.raises(
+        OperationError, match=r"^Could not reach the cluster: no cluster is named \(.*\)\. Give kubeconfig"
+    ):
         connect({})
 
 
@@ -528,24 +532,24 @@ def test_a_kubeconfig_that_is_of_no_use_is_named_and_not_quoted(content, reason,
     file = tmp_path / "broken"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    with pytest.raises(Refused, match=f"^Could not reach the cluster: kubeconfig {file}: .*{reason}") as refused:
+    with pytest.raises(OperationError, match=f"^Could not reach the cluster: kubeconfig {file}: .*{reason}") as refused:
         connect({"kubeconfig": str(file)})
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_kubeconfig_that_cannot_be_opened_is_named(tmp_path: Path):
-    with pytest.raises(Refused, match=f"kubeconfig {tmp_path}: Is a directory"):
+    with pytest.raises(OperationError, match=f"kubeconfig {tmp_path}: Is a directory"):
         connect({"kubeconfig": str(tmp_path)})
 
 
 def test_a_context_that_does_not_exist_is_named(kubeconfig_file):
-    with pytest.raises(Refused, match="prod"):
+    with pytest.raises(OperationError, match="prod"):
         connect({"kubeconfig": kubeconfig_file, "context": "prod"})
 
 
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(connections, "MISSING_LIBRARY", "No module named 'kubernetes'")
-    with pytest.raises(Refused, match=r"No module named 'kubernetes'\)\. Install it: pip install kubernetes\.$"):
+    with pytest.raises(OperationError, match=r"No module named 'kubernetes'\)\. Install it: pip install kubernetes\.$"):
         connect(HOST)
 
 

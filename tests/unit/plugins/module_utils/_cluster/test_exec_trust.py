@@ -24,7 +24,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     run_in_container,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exit_status import read_exit_status
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.tests.unit.plugins.certificates import Authority
 from ansible_collections.imagemode.openshift.tests.unit.plugins.exec_server import (
     STATUS,
@@ -444,6 +444,6 @@ def test_exec_goes_without_a_proxy_where_rest_does(no_proxy, server):
 
 
 def test_a_proxy_of_another_kind_is_refused_and_not_passed_by(server):
-    with pytest.raises(Refused, match="the proxy has no http:// or https:// address"):
+    with pytest.raises(OperationError, match="the proxy has no http:// or https:// address"):
         run(server.url, **through("socks5://127.0.0.1:9"))
     assert server.asked == []

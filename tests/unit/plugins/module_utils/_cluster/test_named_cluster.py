@@ -28,7 +28,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     Session,
     Unreachable,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import cluster_of, environment_for
 from ansible_collections.imagemode.openshift.tests.unit.plugins.certificates import LOOPBACK, Authority
 from ansible_collections.imagemode.openshift.tests.unit.plugins.proxy_server import ProxyServer
@@ -293,7 +293,7 @@ def by_oc(connection: Connection) -> None:
 
 
 TRANSPORTS = {"rest": by_rest, "watch": by_watch, "logs": by_logs, "exec": by_exec, "oc": by_oc}
-NOTHING_SENT = (Refused, ApiError, Unreachable, ExecRefused, urllib3.exceptions.HTTPError)
+NOTHING_SENT = (OperationError, ApiError, Unreachable, ExecRefused, urllib3.exceptions.HTTPError)
 
 
 def settings(connection: Connection) -> dict[str, t.Any]:
@@ -329,7 +329,7 @@ def test_an_option_beside_a_kubeconfig_is_what_every_transport_uses(
     case = CASES[name]
     named = world.offer("file", case)
     if case.names_both:
-        with pytest.raises(Refused, match=f"host is {clusters.other.url}, but .* are for {clusters.known.url}"):
+        with pytest.raises(OperationError, match=f"host is {clusters.other.url}, but .* are for {clusters.known.url}"):
             world.connect("option", named, case)
         return
     check(case, world.connect("option", named, case), [transport], clusters)
@@ -342,7 +342,7 @@ def test_an_option_is_what_is_used_however_it_and_the_credentials_are_given(
     case = CASES[name]
     named = world.offer(source, case)
     if case.names_both:
-        with pytest.raises(Refused, match=clusters.other.url) as refused:
+        with pytest.raises(OperationError, match=clusters.other.url) as refused:
             world.connect(way, named, case)
         # An entry of an inventory that has a host does not see the variables of another cluster.
         assert clusters.known.url in str(refused.value) or (way, source) == ("inventory entry", "variable")
@@ -366,7 +366,7 @@ def test_credentials_of_the_environment_are_for_the_host_of_the_environment(worl
     world.monkeypatch.setenv("K8S_AUTH_HOST", clusters.known.url)
     world.monkeypatch.setenv("K8S_AUTH_API_KEY", "of-known")
     trust = {"ca_cert": str(clusters.authority)}
-    with pytest.raises(Refused, match=f"no credentials for host {clusters.other.url} are given"):
+    with pytest.raises(OperationError, match=f"no credentials for host {clusters.other.url} are given"):
         connect({"host": clusters.other.url, **trust})
     check(Case({}, "known", "Bearer of-known"), connect({"host": clusters.known.url, **trust}), TRANSPORTS, clusters)
 
@@ -437,6 +437,8 @@ def test_a_token_that_cannot_be_renewed_is_an_error_that_names_its_kubeconfig(wo
     # What an exec plugin, a token file or an identity provider does when it is away.
     source = connection.authorization.__self__  # type: ignore[attr-defined]
     source.loaded.refresh_api_key_hook = fail
-    with pytest.raises(Refused, match=r"the token of kubeconfig .*/kubeconfig cannot be renewed .SSLError") as refused:
+    with pytest.raises(
+        OperationError, match=r"the token of kubeconfig .*/kubeconfig cannot be renewed .SSLError"
+    ) as refused:
         connection.headers()
     assert "sha256" not in str(refused.value)

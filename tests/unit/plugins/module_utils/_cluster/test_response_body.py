@@ -25,7 +25,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     Unreachable,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, Subject, watch
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     NODE,
     POD,
@@ -177,7 +177,9 @@ def test_the_time_of_a_whole_list_is_limited(api):
     now = iter(range(0, 10_000, 100))
     api.always_fail("limit=", Reply(200, '{"items": [], "metadata": {"continue": "more"}}'))
     session = Session(connect({"host": api.url, "api_key": "x"}, {}), clock=lambda: next(now))
-    with pytest.raises(Refused, match=r"^Could not list Nodes: .* sends a list that does not end\. Check that host"):
+    with pytest.raises(
+        OperationError, match=r"^Could not list Nodes: .* sends a list that does not end\. Check that host"
+    ):
         session.list(NODE)
     assert len(api.requests) < 10
 
@@ -229,7 +231,7 @@ def test_an_answer_that_is_too_large_is_not_asked_for_again(serve):
     server = serve(pours(ENDLESS, b" " * 10_000))
     session = session_with(server.url, SMALL)
     session.patience = 60
-    with pytest.raises(Refused, match=r"^Could not get Node worker-0: .* is larger than 100000 bytes\. Check"):
+    with pytest.raises(OperationError, match=r"^Could not get Node worker-0: .* is larger than 100000 bytes\. Check"):
         session.get(NODE, "worker-0")
     assert len(server.heads) == 1
 
@@ -238,7 +240,7 @@ def test_an_answer_of_exactly_the_limit_is_read(api):
     body = json.dumps(node("worker-0")).encode()
     api.always_fail(PATH, Reply(200, body.decode()))
     assert session_with(api.url, ResponseLimits(size=len(body))).get(NODE, "worker-0")["kind"] == "Node"
-    with pytest.raises(Refused, match="larger than"):
+    with pytest.raises(OperationError, match="larger than"):
         session_with(api.url, ResponseLimits(size=len(body) - 1)).get(NODE, "worker-0")
 
 
@@ -301,7 +303,9 @@ BOMB = gzip.compress(b'{"x": "' + b"A" * 10_000_000 + b'"}')
 def test_a_compressed_answer_is_refused_and_not_unpacked(encoding, serve):
     server = serve(says(answer(BOMB, "200 OK", f"Content-Encoding: {encoding}")))
     tracemalloc.start()
-    with pytest.raises(Refused, match=r"^Could not get Node worker-0: .* compressed response, which was not accepted"):
+    with pytest.raises(
+        OperationError, match=r"^Could not get Node worker-0: .* compressed response, which was not accepted"
+    ):
         session_with(server.url).get(NODE, "worker-0")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -351,7 +355,7 @@ def test_no_request_follows_a_redirect_with_the_token(call, status, api, elsewhe
     api.always_fail("/", Reply(status, "", headers={"Location": f"{elsewhere.url}{PATH}"}))
     session = session_with(api.url)
     session.patience = 60
-    with pytest.raises((Refused, Unreachable), match=rf"redirect .HTTP {status}., which is not followed"):
+    with pytest.raises((OperationError, Unreachable), match=rf"redirect .HTTP {status}., which is not followed"):
         call(session)
     assert elsewhere.requests == []
     assert len(api.requests) == 1
@@ -360,14 +364,14 @@ def test_no_request_follows_a_redirect_with_the_token(call, status, api, elsewhe
 def test_a_redirect_to_the_same_server_is_not_followed(api):
     api.keep(NODE, node("worker-0"))
     api.fail("worker-9", Reply(302, "", headers={"Location": PATH}))
-    with pytest.raises(Refused, match=r"Could not get Node worker-9: .*redirect .* Check that host"):
+    with pytest.raises(OperationError, match=r"Could not get Node worker-9: .*redirect .* Check that host"):
         session_with(api.url).get(NODE, "worker-9")
     assert api.said == ["GET /api/v1/nodes/worker-9"]
 
 
 def test_a_watch_follows_no_redirect_with_the_token(api, elsewhere):
     api.always_fail("watch=", Reply(307, "", headers={"Location": f"{elsewhere.url}/api/v1/nodes?watch=true"}))
-    with pytest.raises(Refused, match=r"Could not watch Nodes: .*redirect .HTTP 307., which is not followed"):
+    with pytest.raises(OperationError, match=r"Could not watch Nodes: .*redirect .HTTP 307., which is not followed"):
         list(watch(session_with(api.url), [Subject(NODE)], {"Node": "100"}, 20, denied={"Node": 3600.0}))
     assert elsewhere.requests == []
 
@@ -427,7 +431,9 @@ def raw(body: str) -> Speak:
 
 @pytest.mark.parametrize("body", OBJECTS.values(), ids=OBJECTS)
 def test_an_object_with_parts_of_a_wrong_type_is_no_answer_of_a_kubernetes_api(body, serve):
-    with pytest.raises(Refused, match=r"^Could not get Node worker-0: .* not as a Kubernetes API \(.*Check that host"):
+    with pytest.raises(
+        OperationError, match=r"^Could not get Node worker-0: .* not as a Kubernetes API \(.*Check that host"
+    ):
         session_with(serve(raw(body)).url).get(NODE, "worker-0")
 
 
@@ -501,7 +507,7 @@ def test_an_event_without_end_is_not_waited_for(serve):
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 500])
 def test_an_error_with_parts_of_a_wrong_type_is_still_that_error(body, status, api):
     api.always_fail("/", Reply(status, body, headers={"Retry-After": "9" * 400}))
-    with pytest.raises(Refused, match=r"^Could not change Node worker-0: ") as error:
+    with pytest.raises(OperationError, match=r"^Could not change Node worker-0: ") as error:
         session_with(api.url).patch(NODE, "worker-0", {})
     assert len(str(error.value)) < 10_000
 
@@ -524,7 +530,7 @@ def test_a_write_whose_answer_came_too_slowly_is_sent_again(serve):
     times = iter((0.0, 1.0, 99.0))
     session = session_with(server.url, ResponseLimits(seconds=0.2))
     session.patience, session.clock = 60, partial(next, times)
-    with pytest.raises(Refused, match="Could not change Node worker-0: no connection to"):
+    with pytest.raises(OperationError, match="Could not change Node worker-0: no connection to"):
         session.patch(NODE, "worker-0", {})
     assert len(server.heads) == 2
 

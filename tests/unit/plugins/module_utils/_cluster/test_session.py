@@ -19,7 +19,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     explain,
     open_session,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_CONFIG,
@@ -212,15 +212,15 @@ def test_a_long_list_is_read_in_pages_to_its_end(api, session):
 
 def test_an_object_that_does_not_exist_is_found_to_be_none(api, session):
     assert session.find(NODE, "gone") is None
-    with pytest.raises(Refused, match=r"^Could not get Node gone: it does not exist\. "):
+    with pytest.raises(OperationError, match=r"^Could not get Node gone: it does not exist\. "):
         session.get(NODE, "gone")
 
 
 def test_what_is_not_served_is_not_taken_for_what_does_not_exist(api, session):
     api.not_served.add("machineosconfigs")
-    with pytest.raises(Refused, match=r"does not serve machineosconfigs.*OpenShift 4\.18"):
+    with pytest.raises(OperationError, match=r"does not serve machineosconfigs.*OpenShift 4\.18"):
         session.find(MACHINE_OS_CONFIG, "layered")
-    with pytest.raises(Refused, match="does not serve machineosconfigs"):
+    with pytest.raises(OperationError, match="does not serve machineosconfigs"):
         session.delete(MACHINE_OS_CONFIG, "layered")
 
 
@@ -232,7 +232,7 @@ def test_what_is_only_good_to_know_may_be_missing_or_forbidden(reply, api, sessi
 
 def test_only_the_object_that_was_looked_at_is_deleted(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
-    with pytest.raises(Refused, match="Could not delete MachineConfigPool layered"):
+    with pytest.raises(OperationError, match="Could not delete MachineConfigPool layered"):
         session.delete(MACHINE_CONFIG_POOL, "layered", uid="of-the-one-before")
     session.delete(MACHINE_CONFIG_POOL, "layered", uid="uid-of-layered")
     assert session.find(MACHINE_CONFIG_POOL, "layered") is None
@@ -307,7 +307,7 @@ def api_error(status: int, body: t.Any) -> ApiError:
 def test_a_refusal_is_told_with_its_reason_and_a_remedy(error, kind: Kind, said):
     refused = str(explain(error, "watch Nodes", kind, "https://api"))
     assert refused.startswith("Could not watch Nodes: ")
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(OperationError, match=said):
         raise explain(error, "watch Nodes", kind, "https://api")
 
 
@@ -324,13 +324,13 @@ def test_a_refusal_is_told_with_its_reason_and_a_remedy(error, kind: Kind, said)
 )
 def test_an_error_names_what_was_tried(call, what, api, session):
     api.always_fail("/", refusal(403, "Forbidden", "not you"))
-    with pytest.raises(Refused, match=f"^Could not {what}: not you. Grant"):
+    with pytest.raises(OperationError, match=f"^Could not {what}: not you. Grant"):
         call(session)
 
 
 def test_a_cluster_that_stays_away_is_named(api):
     api.stop()
-    with pytest.raises(Refused, match=f"^Could not list Nodes: no connection to {api.url} .Connection refused"):
+    with pytest.raises(OperationError, match=f"^Could not list Nodes: no connection to {api.url} .Connection refused"):
         Session(connect({"host": api.url, **TOKEN}), patience=0).list(NODE)
 
 
@@ -338,7 +338,7 @@ def test_a_cluster_that_stays_away_is_named(api):
 def test_what_is_no_api_server_is_told_at_once(body, api, session):
     """The address of the console, or a proxy that answers itself."""
     api.always_fail("/", Reply(200, body))
-    with pytest.raises(Refused, match=f"^Could not list Nodes: {api.url} .*not.* Kubernetes API"):
+    with pytest.raises(OperationError, match=f"^Could not list Nodes: {api.url} .*not.* Kubernetes API"):
         session.list(NODE)
     assert len(api.requests) == 1
 
@@ -373,7 +373,7 @@ def test_a_certificate_that_is_not_trusted_is_told_at_once(self_signed):
     address, dummy = self_signed
     slept: list[float] = []
     untrusting = Session(connect({"host": address, **TOKEN}), sleep=slept.append)
-    with pytest.raises(Refused, match=f"no trusted connection to {address} .self.signed certificate"):
+    with pytest.raises(OperationError, match=f"no trusted connection to {address} .self.signed certificate"):
         untrusting.list(NODE)
     assert slept == []
 

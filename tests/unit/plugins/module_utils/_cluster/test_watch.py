@@ -24,7 +24,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch
     Unreadable,
     watch,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
@@ -244,13 +244,15 @@ def test_a_stream_that_says_nothing_for_long_is_opened_again_and_is_no_outage(ap
 def test_a_subject_that_may_not_be_read_ends_the_watch(part, api, session):
     api.always_fail(f"{part}=", forbidden("nodes"))
     verb = {"limit": "list", "watch": "watch"}[part]
-    with pytest.raises(Refused, match=f"^Could not {verb} Nodes: nodes is forbidden.*Grant the account that right"):
+    with pytest.raises(
+        OperationError, match=f"^Could not {verb} Nodes: nodes is forbidden.*Grant the account that right"
+    ):
         list(events(session))
 
 
 def test_a_kind_that_is_not_served_ends_the_watch(api, session):
     api.not_served.add("machineosconfigs")
-    with pytest.raises(Refused, match="does not serve machineosconfigs"):
+    with pytest.raises(OperationError, match="does not serve machineosconfigs"):
         list(events(session, Subject(MACHINE_OS_CONFIG)))
 
 
@@ -273,7 +275,7 @@ def test_what_was_watched_and_is_refused_is_given_a_minute(reply, reason, api, s
     assert isinstance(away, Interrupted)
     assert away.denied
     assert str(reply.status) in away.reason
-    with pytest.raises(Refused, match=f"^Could not watch Nodes: .*{reason}"):
+    with pytest.raises(OperationError, match=f"^Could not watch Nodes: .*{reason}"):
         next(seen)
     assert watches.DENIAL <= sum(slept) < watches.DENIAL + 10
 
@@ -293,7 +295,7 @@ def test_what_is_refused_for_less_than_a_minute_goes_on(reply, reason, api, pati
 
 def test_who_may_list_and_not_watch_is_told_at_once_in_the_next_window_too(api, patient, slept):
     api.always_fail("watch", forbidden("nodes"))
-    with pytest.raises(Refused, match=r"^Could not watch Nodes: nodes is forbidden"):
+    with pytest.raises(OperationError, match=r"^Could not watch Nodes: nodes is forbidden"):
         list(watch(patient, [NODES], {"Node": "101"}, LONG))
     assert not slept
 
@@ -340,7 +342,7 @@ def test_credentials_that_are_not_accepted_are_no_refusal_of_an_optional_subject
 
 def test_the_minute_of_a_refusal_goes_on_in_the_next_window(api, slept, patient):
     api.always_fail("watch", forbidden("nodes"))
-    with pytest.raises(Refused, match="nodes is forbidden"):
+    with pytest.raises(OperationError, match="nodes is forbidden"):
         list(watch(patient, [NODES], {"Node": "101"}, LONG, away=["Node"], denied={"Node": 50.0}, opened=["Node"]))
     assert 10 <= sum(slept) < 20
 
@@ -351,7 +353,7 @@ def test_a_minute_begins_anew_when_the_api_server_was_away_in_between(api, slept
     api.fail("watch", *[forbidden("nodes")] * 9, Reply(503, "starting"))
     api.always_fail("watch", forbidden("nodes"))
     assert [next(seen).denied for dummy in range(2)] == [True, True]
-    with pytest.raises(Refused):
+    with pytest.raises(OperationError):
         next(seen)
     assert sum(slept) > watches.DENIAL + 20
 
@@ -537,14 +539,14 @@ def test_nothing_is_lost_when_the_caller_is_slow(api, session, monkeypatch):
 def test_a_watch_that_reports_ever_more_objects_ends(api, session):
     session.limits = ResponseLimits(list_size=50_000)
     api.keep(NODE, *(node(f"worker-{number}") for number in range(300)))
-    with pytest.raises(Refused, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
+    with pytest.raises(OperationError, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
         list(events(session, Node="100"))
 
 
 def test_an_object_of_many_small_values_weighs_what_it_takes_in_memory(api, session):
     session.limits = ResponseLimits(list_size=50_000)
     api.keep(NODE, {**node("worker-0"), "x": [0] * 3000})
-    with pytest.raises(Refused, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
+    with pytest.raises(OperationError, match=r"^Could not watch Nodes: .* reports more objects than any cluster has"):
         list(events(session, Node="100"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
@@ -14,7 +14,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     SECRET,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import (
-    Ask,
+    MachineOSConfigRequest,
     apply_machineosconfig,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -32,11 +32,13 @@ PUSH = "registry.example.com/lab/os-layered:latest"
 CONTAINERFILE = "FROM configs AS final\nRUN true\n"
 
 
-def ask(present: bool = True, name: str = "", consent: bool = False, check: bool = False, **wanted: t.Any) -> Ask:
-    return Ask(present, name, WantedConfig(**{"pool": "layered", **wanted}), consent, check)
+def ask(
+    present: bool = True, name: str = "", consent: bool = False, check: bool = False, **wanted: t.Any
+) -> MachineOSConfigRequest:
+    return MachineOSConfigRequest(present, name, WantedConfig(**{"pool": "layered", **wanted}), consent, check)
 
 
-def create(**more: t.Any) -> Ask:
+def create(**more: t.Any) -> MachineOSConfigRequest:
     wanted = {
         "containerfile": CONTAINERFILE,
         "rendered_image_push_spec": PUSH,
@@ -52,7 +54,7 @@ class Apply:
         self.session = session
         self.warnings: list[str] = []
 
-    def __call__(self, asked: Ask) -> dict[str, t.Any]:
+    def __call__(self, asked: MachineOSConfigRequest) -> dict[str, t.Any]:
         return apply_machineosconfig(self.session, asked, self.warnings.append)
 
 
@@ -133,7 +135,9 @@ def test_options_that_are_not_given_leave_their_fields(configured, apply):
 @pytest.mark.parametrize("asked", [create(containerfile="FROM x"), ask(present=False)], ids=["a change", "a removal"])
 def test_what_reboots_nodes_is_refused_and_names_them(asked, configured, apply):
     configured.keep(NODE, *MEMBERS)
-    with pytest.raises(Refused, match=r"drain and reboot .*: worker-0, worker-1\. Set allow_node_reboots") as refused:
+    with pytest.raises(
+        OperationError, match=r"drain and reboot .*: worker-0, worker-1\. Set allow_node_reboots"
+    ) as refused:
         apply(asked)
     assert refused.value.result["reboots"] == ["worker-0", "worker-1"]
     assert configured.writes == []
@@ -141,7 +145,7 @@ def test_what_reboots_nodes_is_refused_and_names_them(asked, configured, apply):
 
 def test_a_new_one_for_a_pool_with_members_is_refused_too(cluster, apply):
     cluster.keep(NODE, *MEMBERS)
-    with pytest.raises(Refused, match="worker-0, worker-1"):
+    with pytest.raises(OperationError, match="worker-0, worker-1"):
         apply(create())
     assert cluster.writes == []
 
@@ -176,13 +180,13 @@ def test_a_member_needs_no_consent_for_what_is_as_wanted(configured, apply):
     ],
 )
 def test_what_would_hang_in_silence_is_refused(asked, reason, cluster, apply):
-    with pytest.raises(Refused, match=f"^Could not create MachineOSConfig .*{reason}"):
+    with pytest.raises(OperationError, match=f"^Could not create MachineOSConfig .*{reason}"):
         apply(asked)
     assert cluster.writes == []
 
 
 def test_an_edit_that_would_hang_is_refused_as_a_change(configured, apply):
-    with pytest.raises(Refused, match=r"^Could not change MachineOSConfig layered: .*2 namespace segments"):
+    with pytest.raises(OperationError, match=r"^Could not change MachineOSConfig layered: .*2 namespace segments"):
         apply(create(rendered_image_push_spec="registry.example.com/a/b/os:t"))
 
 
@@ -197,13 +201,13 @@ def test_an_edit_that_would_hang_is_refused_as_a_change(configured, apply):
     ],
 )
 def test_what_a_new_one_lacks_is_named(missing, named, cluster, apply):
-    with pytest.raises(Refused, match=named):
+    with pytest.raises(OperationError, match=named):
         apply(create(**missing))
     assert cluster.writes == []
 
 
 def test_a_pool_that_does_not_exist_is_refused(cluster, apply):
-    with pytest.raises(Refused, match=r"MachineConfigPool gone does not exist\. Create the pool first"):
+    with pytest.raises(OperationError, match=r"MachineConfigPool gone does not exist\. Create the pool first"):
         apply(create(pool="gone"))
     assert cluster.writes == []
 
@@ -213,14 +217,14 @@ def test_a_pool_that_does_not_exist_is_refused(cluster, apply):
 )
 def test_a_secret_that_does_not_exist_is_refused(option, label, cluster, apply):
     cluster.keep(SECRET, secret("push"))
-    with pytest.raises(Refused, match="Secret openshift-machine-config-operator/gone does not exist"):
+    with pytest.raises(OperationError, match="Secret openshift-machine-config-operator/gone does not exist"):
         apply(create(**{option: "gone"}))
     assert cluster.writes == []
 
 
 def test_a_secret_of_another_type_is_refused(cluster, apply):
     cluster.keep(SECRET, secret("push", kind="Opaque"))
-    with pytest.raises(Refused, match=r"push is of type Opaque\. Use one of kubernetes\.io/dockerconfigjson or"):
+    with pytest.raises(OperationError, match=r"push is of type Opaque\. Use one of kubernetes\.io/dockerconfigjson or"):
         apply(create())
 
 
@@ -228,7 +232,7 @@ def test_only_a_secret_that_changes_is_looked_at(configured, apply):
     configured.keep(SECRET, secret("next"))
     configured.drop(SECRET, "push", "openshift-machine-config-operator")
     assert apply(create(rendered_image_push_secret="next"))["changed"]
-    with pytest.raises(Refused, match="gone does not exist"):
+    with pytest.raises(OperationError, match="gone does not exist"):
         apply(create(rendered_image_push_secret="next", base_image_pull_secret="gone"))
 
 
@@ -242,7 +246,7 @@ def test_a_secret_that_may_not_be_read_is_only_warned_of(cluster, apply):
 def test_the_apis_own_rules_are_the_apis(cluster, apply):
     causes = [{"field": "spec.renderedImagePushSpec", "message": "should follow the host[:port] format"}]
     cluster.fail("dryRun", refusal(422, "Invalid", "long", causes=causes))
-    with pytest.raises(Refused, match=r"renderedImagePushSpec: should follow .*Correct the value"):
+    with pytest.raises(OperationError, match=r"renderedImagePushSpec: should follow .*Correct the value"):
         apply(create(rendered_image_push_spec="no-dots/os", check=True))
 
 
@@ -250,14 +254,14 @@ def test_the_apis_own_rules_are_the_apis(cluster, apply):
 
 
 def test_another_one_that_serves_the_pool_already_is_named(configured, apply):
-    with pytest.raises(Refused, match="MachineOSConfig layered serves MachineConfigPool layered already"):
+    with pytest.raises(OperationError, match="MachineOSConfig layered serves MachineConfigPool layered already"):
         apply(create(name="second"))
     assert configured.writes == []
 
 
 def test_a_name_that_serves_another_pool_is_refused(configured, apply):
     configured.keep(MACHINE_CONFIG_POOL, machine_config_pool("gpu"))
-    with pytest.raises(Refused, match="it serves MachineConfigPool layered, not gpu"):
+    with pytest.raises(OperationError, match="it serves MachineConfigPool layered, not gpu"):
         apply(create(name="layered", pool="gpu"))
 
 

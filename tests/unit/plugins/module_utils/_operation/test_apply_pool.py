@@ -4,14 +4,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import WantedPool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_CONFIG,
     NODE,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_pool import Ask, apply_pool
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_pool import PoolRequest, apply_pool
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     OWN,
     all_pools,
@@ -25,8 +25,8 @@ OURS = {OWN + "created-by": "imagemode.openshift"}
 HELD = {**OURS, OWN + "paused-by": "imagemode.openshift"}
 
 
-def ask(name: str = "layered", present: bool = True, check: bool = False, **wanted: t.Any) -> Ask:
-    return Ask(present, WantedPool(name, **wanted), check)
+def ask(name: str = "layered", present: bool = True, check: bool = False, **wanted: t.Any) -> PoolRequest:
+    return PoolRequest(present, WantedPool(name, **wanted), check)
 
 
 def test_a_pool_that_is_missing_is_created(api, session):
@@ -64,7 +64,9 @@ def test_a_pool_that_is_as_wanted_costs_one_request(api, session):
 
 
 def test_a_name_that_is_too_long_is_refused(api, session):
-    with pytest.raises(Refused, match=r"^Could not create MachineConfigPool a-pool-with-a-long-name: .*23 characters"):
+    with pytest.raises(
+        OperationError, match=r"^Could not create MachineConfigPool a-pool-with-a-long-name: .*23 characters"
+    ):
         apply_pool(session, ask("a-pool-with-a-long-name"))
     assert api.writes == []
 
@@ -79,7 +81,7 @@ def test_a_pool_is_held_and_released(api, session):
 
 def test_a_pause_by_somebody_else_is_never_undone(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool(paused=True))
-    with pytest.raises(Refused, match="it was paused by somebody else"):
+    with pytest.raises(OperationError, match="it was paused by somebody else"):
         apply_pool(session, ask(paused=False))
     assert api.writes == []
 
@@ -95,11 +97,11 @@ def stated_by_another(pool: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released_and_he_is_named(api, session):
     api.keep(MACHINE_CONFIG_POOL, stated_by_another(machine_config_pool(annotations=HELD, paused=True)))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(OperationError) as refused:
         apply_pool(session, ask(paused=False))
     assert str(refused.value) == (
         "Could not release MachineConfigPool layered: it was paused by this collection and also by somebody else "
-        "(argocd by Apply). Ask who paused it; oc can release it, once nobody else states spec.paused."
+        "(argocd by Apply). PoolRequest who paused it; oc can release it, once nobody else states spec.paused."
     )
     assert api.writes == []
     assert apply_pool(session, ask(max_unavailable="2"))["pool"]["paused_by_us"] is False
@@ -115,7 +117,7 @@ def test_a_pause_that_somebody_else_states_between_our_look_and_our_write_is_not
         return patch(*arguments, **more)
 
     monkeypatch.setattr(session, "patch", late)
-    with pytest.raises(Refused, match=r"also by somebody else \(argocd by Apply\)"):
+    with pytest.raises(OperationError, match=r"also by somebody else \(argocd by Apply\)"):
         apply_pool(session, ask(paused=False))
     assert api.kept(MACHINE_CONFIG_POOL, "layered")["spec"]["paused"]
 
@@ -123,7 +125,7 @@ def test_a_pause_that_somebody_else_states_between_our_look_and_our_write_is_not
 def test_a_pause_is_not_released_once_the_proof_that_it_is_ours_was_removed(api, session):
     pool = machine_config_pool(annotations=HELD, paused=True)
     api.keep(MACHINE_CONFIG_POOL, {**pool, "metadata": {**pool["metadata"], "managedFields": []}})
-    with pytest.raises(Refused, match="managedFields do not show who paused it"):
+    with pytest.raises(OperationError, match="managedFields do not show who paused it"):
         apply_pool(session, ask(paused=False))
     assert api.writes == []
 
@@ -137,7 +139,7 @@ def test_a_pause_by_somebody_else_is_not_made_ours(api, session):
 @pytest.mark.parametrize("pool", ["worker", "master", "arbiter"])
 def test_the_selector_of_a_built_in_pool_is_not_ours_to_change(pool, api, session):
     api.keep(MACHINE_CONFIG_POOL, *all_pools(), machine_config_pool("arbiter"))
-    with pytest.raises(Refused, match="built-in pool"):
+    with pytest.raises(OperationError, match="built-in pool"):
         apply_pool(session, ask(pool, node_selector={"zone": "a"}))
     assert api.writes == []
 
@@ -150,7 +152,7 @@ def test_a_built_in_pool_can_be_held(api, session):
 def test_the_selector_of_a_pool_with_members_is_not_changed(api, session):
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
     api.keep(NODE, node("worker-0"))
-    with pytest.raises(Refused, match=r"would move nodes \(worker-0\), which then drain and reboot"):
+    with pytest.raises(OperationError, match=r"would move nodes \(worker-0\), which then drain and reboot"):
         apply_pool(session, ask(node_selector={"zone": "a"}))
     assert api.writes == []
 
@@ -179,7 +181,7 @@ def test_a_pool_that_is_not_there_is_removed_without_a_write(api, session):
 
 def test_only_a_pool_that_we_created_is_removed(api, session):
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
-    with pytest.raises(Refused, match="this collection did not create it"):
+    with pytest.raises(OperationError, match="this collection did not create it"):
         apply_pool(session, ask(present=False))
     assert api.writes == []
 
@@ -187,7 +189,7 @@ def test_only_a_pool_that_we_created_is_removed(api, session):
 def test_a_pool_with_members_is_not_removed(api, session):
     api.keep(MACHINE_CONFIG_POOL, *all_pools(), machine_config_pool(annotations=OURS))
     api.keep(NODE, node("worker-0"))
-    with pytest.raises(Refused, match="nodes are in it: worker-0"):
+    with pytest.raises(OperationError, match="nodes are in it: worker-0"):
         apply_pool(session, ask(present=False))
     assert api.writes == []
 
@@ -195,7 +197,7 @@ def test_a_pool_with_members_is_not_removed(api, session):
 def test_a_pool_that_a_machineosconfig_serves_is_not_removed(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool(annotations=OURS))
     api.keep(MACHINE_OS_CONFIG, machine_os_config("serving"))
-    with pytest.raises(Refused, match="MachineOSConfig serving serves it"):
+    with pytest.raises(OperationError, match="MachineOSConfig serving serves it"):
         apply_pool(session, ask(present=False))
     assert api.writes == []
 

@@ -6,7 +6,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CREATED_BY,
     MACHINE_OS_CONFIG,
@@ -18,7 +18,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.registr
     of_secret,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_secret import (
-    Ask,
+    SecretRequest,
     apply_secret,
     wanted_credentials,
 )
@@ -40,8 +40,8 @@ def ask(
     present: bool = True,
     check: bool = False,
     whole: bool = True,
-) -> Ask:
-    return Ask(present, "push", NAMESPACE, BUILDER if credentials is None else credentials, whole, check)
+) -> SecretRequest:
+    return SecretRequest(present, "push", NAMESPACE, BUILDER if credentials is None else credentials, whole, check)
 
 
 def ours(*arguments: t.Any, **more: t.Any) -> dict[str, t.Any]:
@@ -100,7 +100,7 @@ def test_broken_content_is_written_anew_when_it_is_ours(api, session):
 
 def test_broken_content_of_somebody_else_is_left_alone(api, session):
     api.keep(SECRET, {**secret("push"), "data": {".dockerconfigjson": "%%%"}})
-    with pytest.raises(Refused, match="its content cannot be read"):
+    with pytest.raises(OperationError, match="its content cannot be read"):
         apply_secret(session, ask())
     assert api.writes == []
 
@@ -168,7 +168,7 @@ def test_a_secret_that_has_the_credential_is_not_written_whatever_else_it_holds(
 
 def test_the_whole_content_of_a_secret_of_somebody_else_is_not_replaced_and_what_would_be_lost_is_named(api, session):
     api.keep(SECRET, text_of(THEIRS))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(OperationError) as refused:
         apply_secret(session, ask())
     assert str(refused.value) == (
         f"Could not change Secret {NAMESPACE}/push: this collection did not create it, and the credentials for "
@@ -181,7 +181,7 @@ def test_the_whole_content_of_a_secret_of_somebody_else_is_not_replaced_and_what
 @pytest.mark.parametrize("name", ["credHelpers", "HttpHeaders"])
 def test_what_is_no_credential_would_be_lost_as_well(name, api, session):
     api.keep(SECRET, text_of(json.dumps({name: {"a": "b"}, "auths": {HOST: {"auth": auth("old", "old")}}})))
-    with pytest.raises(Refused, match=f"did not create it, and {name} would be lost"):
+    with pytest.raises(OperationError, match=f"did not create it, and {name} would be lost"):
         apply_secret(session, ask())
     assert api.writes == []
 
@@ -235,7 +235,7 @@ def test_content_of_somebody_else_that_cannot_be_kept_exactly_is_refused_without
     kind, content, reason, api, session
 ):
     api.keep(SECRET, text_of(content, kind))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(OperationError) as refused:
         apply_secret(session, ask(whole=False))
     assert f"its content cannot be read: {reason}. " in str(refused.value)
     assert "hunter2" not in str(refused.value)
@@ -244,7 +244,7 @@ def test_content_of_somebody_else_that_cannot_be_kept_exactly_is_refused_without
 
 def test_what_an_error_names_of_a_secret_is_limited(api, session):
     api.keep(SECRET, text_of(json.dumps({"auths": {f"{'x' * 5000}{n}.io": {} for n in range(500)}})))
-    with pytest.raises(Refused, match="and 490 more would be lost") as refused:
+    with pytest.raises(OperationError, match="and 490 more would be lost") as refused:
         apply_secret(session, ask())
     assert len(str(refused.value)) < 2000
 
@@ -258,14 +258,16 @@ def test_nothing_secret_of_an_entry_that_cannot_be_read_leaves(api, session):
 
 def test_credentials_of_somebody_else_are_not_thrown_away(api, session):
     api.keep(SECRET, secret("push", {"quay.io": {"auth": auth("u", "p")}}))
-    with pytest.raises(Refused, match=r"the credentials for quay\.io would be lost\. Give registry"):
+    with pytest.raises(OperationError, match=r"the credentials for quay\.io would be lost\. Give registry"):
         apply_secret(session, ask())
     assert api.writes == []
 
 
 def test_a_secret_of_somebody_else_is_not_removed(api, session):
     api.keep(SECRET, secret("push"))
-    with pytest.raises(Refused, match=f"^Could not remove Secret {NAMESPACE}/push: this collection did not create it"):
+    with pytest.raises(
+        OperationError, match=f"^Could not remove Secret {NAMESPACE}/push: this collection did not create it"
+    ):
         apply_secret(session, ask({}, present=False))
     assert api.writes == []
 
@@ -273,21 +275,21 @@ def test_a_secret_of_somebody_else_is_not_removed(api, session):
 def test_a_secret_that_a_config_names_is_not_removed(api, session):
     api.keep(SECRET, ours("push"))
     api.keep(MACHINE_OS_CONFIG, machine_os_config(renderedImagePushSecret={"name": "push"}))
-    with pytest.raises(Refused, match="MachineOSConfig layered names it"):
+    with pytest.raises(OperationError, match="MachineOSConfig layered names it"):
         apply_secret(session, ask({}, present=False))
     assert api.writes == []
 
 
 def test_a_secret_that_holds_something_else_is_left_alone(api, session):
     api.keep(SECRET, secret("push", kind="Opaque"))
-    with pytest.raises(Refused, match=f"^Could not change Secret {NAMESPACE}/push: it is of type Opaque"):
+    with pytest.raises(OperationError, match=f"^Could not change Secret {NAMESPACE}/push: it is of type Opaque"):
         apply_secret(session, ask())
     assert api.writes == []
 
 
 def test_the_older_type_cannot_be_changed(api, session):
     api.keep(SECRET, secret("push", kind="kubernetes.io/dockercfg"))
-    with pytest.raises(Refused, match=r"kubernetes\.io/dockercfg, which cannot be changed\. Remove it first"):
+    with pytest.raises(OperationError, match=r"kubernetes\.io/dockercfg, which cannot be changed\. Remove it first"):
         apply_secret(session, ask(OTHER))
 
 
@@ -339,7 +341,9 @@ def test_options_give_one_registry_or_a_whole_file(options, credentials):
 
 @pytest.mark.parametrize("text", ["", "hunter2", '{"auths": {"r": {"auth": "hunter2!"}}}'])
 def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
-    with pytest.raises(Refused, match=r"^Could not apply Secret ns/push: dockerconfigjson cannot be used: ") as refused:
+    with pytest.raises(
+        OperationError, match=r"^Could not apply Secret ns/push: dockerconfigjson cannot be used: "
+    ) as refused:
         wanted_credentials("apply Secret ns/push", text, None, None, None)
     assert "hunter2" not in str(refused.value)
     assert refused.value.__context__ is None
@@ -357,11 +361,13 @@ def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
     ids=range(5),
 )
 def test_a_file_that_would_be_stored_differently_is_refused(text, reason):
-    with pytest.raises(Refused, match=f"^Could not apply Secret ns/push: dockerconfigjson cannot be used: {reason}"):
+    with pytest.raises(
+        OperationError, match=f"^Could not apply Secret ns/push: dockerconfigjson cannot be used: {reason}"
+    ):
         wanted_credentials("apply Secret ns/push", text, None, None, None)
 
 
 @pytest.mark.parametrize("options", [("", "u", "p"), (HOST, "", "p"), (HOST, "u", ""), (HOST, None, None)])
 def test_a_login_with_an_empty_part_is_refused(options):
-    with pytest.raises(Refused, match="registry, username or password is empty"):
+    with pytest.raises(OperationError, match="registry, username or password is empty"):
         wanted_credentials("apply Secret ns/push", None, *options)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
@@ -12,7 +12,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation import delete_superseded as operation
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.delete_superseded import (
-    Ask,
+    SupersededRequest,
     delete_superseded,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -43,8 +43,8 @@ def cluster(api):
     return api
 
 
-def ask(allowed: bool = False, check: bool = False) -> Ask:
-    return Ask("layered", allowed, check)
+def ask(allowed: bool = False, check: bool = False) -> SupersededRequest:
+    return SupersededRequest("layered", allowed, check)
 
 
 def builds(session) -> list[str]:
@@ -132,7 +132,9 @@ def test_a_release_that_follows_the_config_needs_nothing(cluster, session):
 
 def test_nothing_is_deleted_when_the_release_is_not_known(cluster, session):
     cluster.always_fail("clusterversions", forbidden("clusterversions"))
-    with pytest.raises(Refused, match=r"of MachineConfigPool layered: ClusterVersion version cannot be read.* Grant"):
+    with pytest.raises(
+        OperationError, match=r"of MachineConfigPool layered: ClusterVersion version cannot be read.* Grant"
+    ):
         delete_superseded(session, ask())
     assert cluster.writes == []
 
@@ -140,7 +142,7 @@ def test_nothing_is_deleted_when_the_release_is_not_known(cluster, session):
 def test_nodes_that_would_move_are_named_unless_they_may(cluster, session):
     cluster.keep(NODE, node_with_image("a", "worker-0"), node_with_image("b", "worker-1"), node("x", roles=["worker"]))
     with pytest.raises(
-        Refused, match=r"reboot the nodes of MachineConfigPool layered: worker-0\. Set allow"
+        OperationError, match=r"reboot the nodes of MachineConfigPool layered: worker-0\. Set allow"
     ) as refused:
         delete_superseded(session, ask())
     assert refused.value.result["reboots"] == ["worker-0"]
@@ -158,7 +160,7 @@ def test_a_paused_pool_moves_nobody(cluster, session):
 
 def test_a_build_that_has_not_succeeded_is_waited_for_first(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-b", state="Building"))
-    with pytest.raises(Refused, match=r"the build that answers has not succeeded \(.*\)\. Wait for it first"):
+    with pytest.raises(OperationError, match=r"the build that answers has not succeeded \(.*\)\. Wait for it first"):
         delete_superseded(session, ask())
     assert cluster.writes == []
     assert not delete_superseded(session, ask(check=True))["changed"]
@@ -169,21 +171,21 @@ def test_a_build_that_has_not_succeeded_is_waited_for_first(cluster, session):
 )
 def test_what_is_missing_is_named_and_in_check_mode_taken_for_yet_to_come(kind, reason, cluster, session):
     cluster.drop(kind, "layered")
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(OperationError, match=reason):
         delete_superseded(session, ask())
     assert not delete_superseded(session, ask(check=True))["changed"]
 
 
 def test_a_deletion_that_is_refused_names_the_build(cluster, session):
     cluster.always_fail(OLDER, forbidden("machineosbuilds"))
-    with pytest.raises(Refused, match=r"^Could not delete MachineOSBuild layered-a: .*forbidden"):
+    with pytest.raises(OperationError, match=r"^Could not delete MachineOSBuild layered-a: .*forbidden"):
         delete_superseded(session, ask())
 
 
 def test_a_build_that_does_not_vanish_is_told_and_the_mark_stays_for_the_next_run(cluster, session, monkeypatch):
     monkeypatch.setattr(operation, "VANISHING", 0.0)
     cluster.always_fail(OLDER, Reply(200, "{}"))  # accepted, and a finalizer keeps it
-    with pytest.raises(Refused, match="layered-a is deleted and stays"):
+    with pytest.raises(OperationError, match="layered-a is deleted and stays"):
         delete_superseded(session, ask())
     assert marked_by(cluster) == "layered-a/uid-of-layered-a"
 

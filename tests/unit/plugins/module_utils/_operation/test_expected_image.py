@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import node_variables
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
@@ -34,7 +34,7 @@ BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_gener
 
 def test_the_callers_word_is_taken_with_a_digest_only():
     assert expected_by_option(digest_of("a"), "try").digest == digest_of("a")
-    with pytest.raises(Refused, match=r"^Could not try: expected_image: quay.io/os:t names no digest"):
+    with pytest.raises(OperationError, match=r"^Could not try: expected_image: quay.io/os:t names no digest"):
         expected_by_option("quay.io/os:t", "try")
 
 
@@ -92,18 +92,18 @@ def test_without_the_right_on_machineconfigs_the_image_is_not_known_and_that_is_
 @pytest.mark.parametrize("status", [401, 404, 422])
 def test_a_machineconfig_that_cannot_be_read_for_another_reason_is_an_error(status, api, session):
     api.always_fail("/machineconfigs/", refusal(status, "Other", "no", name=RENDERED))
-    with pytest.raises(Refused, match=f"^Could not get MachineConfig {RENDERED}: "):
+    with pytest.raises(OperationError, match=f"^Could not get MachineConfig {RENDERED}: "):
         expected_of_pool(session, POOL, "try")
 
 
 @pytest.mark.parametrize("image", ["", "quay.io/os:t"])
 def test_a_rendered_config_without_a_digest_expects_nothing(image, api, session):
     api.keep(MACHINE_CONFIG, rendered(image))
-    with pytest.raises(Refused, match=f"MachineConfig {RENDERED} names no image with a digest"):
+    with pytest.raises(OperationError, match=f"MachineConfig {RENDERED} names no image with a digest"):
         expected_of_pool(session, POOL, "try")
 
 
 @pytest.mark.parametrize("pool", [machine_config_pool(rendered=""), {"metadata": {"name": "bare"}}])
 def test_a_pool_that_is_not_rendered_expects_nothing(pool, api, session):
-    with pytest.raises(Refused, match="is not rendered yet"):
+    with pytest.raises(OperationError, match="is not rendered yet"):
         expected_of_pool(session, Pool.from_api(pool), "try")

@@ -4,12 +4,15 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     NODE,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.label_nodes import Ask, label_nodes
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.label_nodes import (
+    LabelNodesRequest,
+    label_nodes,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     all_pools,
@@ -21,8 +24,10 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server impor
 LAYERED = "node-role.kubernetes.io/layered"
 
 
-def ask(*names: str, present: bool = True, pool: str = "layered", selector: str = "", check: bool = False) -> Ask:
-    return Ask(present, pool, Selection(names, selector), check)
+def ask(
+    *names: str, present: bool = True, pool: str = "layered", selector: str = "", check: bool = False
+) -> LabelNodesRequest:
+    return LabelNodesRequest(present, pool, Selection(names, selector), check)
 
 
 @pytest.fixture
@@ -90,14 +95,16 @@ def test_check_mode_asks_the_server_and_writes_nothing(cluster, session):
     ],
 )
 def test_every_node_is_checked_before_the_first_is_written(asked, reason, cluster, session):
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(OperationError, match=reason):
         label_nodes(session, asked)
     assert cluster.writes == []
 
 
 def test_one_refused_write_does_not_stop_the_others(cluster, session):
     cluster.always_fail("nodes/worker-1", refusal(403, "Forbidden", "not this one"))
-    with pytest.raises(Refused, match=r"bring nodes into MachineConfigPool layered: Node worker-1: not this one") as no:
+    with pytest.raises(
+        OperationError, match=r"bring nodes into MachineConfigPool layered: Node worker-1: not this one"
+    ) as no:
         label_nodes(session, ask("worker-0", "worker-1", "worker-2"))
     assert no.value.result["changed"]
     assert changes(no.value.result) == {"worker-0": True, "worker-1": False, "worker-2": True}

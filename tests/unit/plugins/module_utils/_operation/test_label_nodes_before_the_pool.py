@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     NODE,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.label_nodes import Ask, label_nodes
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.label_nodes import (
+    LabelNodesRequest,
+    label_nodes,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import ApiServer
@@ -23,9 +26,9 @@ def cluster(api: ApiServer) -> None:
     api.keep(NODE, node("worker-0", ["worker"]), node("master-0", ["master"]), node("infra-0", ["worker", "infra"]))
 
 
-def ask_for(*names: str, check_mode: bool = True) -> Ask:
+def ask_for(*names: str, check_mode: bool = True) -> LabelNodesRequest:
     """Return what brings nodes into the pool that is not there."""
-    return Ask(present=True, pool="layered", selection=Selection(names), check_mode=check_mode)
+    return LabelNodesRequest(present=True, pool="layered", selection=Selection(names), check_mode=check_mode)
 
 
 def test_a_node_that_could_join_is_told_and_nothing_is_written(api: ApiServer, session: Session) -> None:
@@ -45,12 +48,12 @@ def test_a_node_that_could_join_is_told_and_nothing_is_written(api: ApiServer, s
     ],
 )
 def test_a_node_that_could_not_join_is_refused(session: Session, name: str, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(OperationError, match=reason):
         label_nodes(session, ask_for("worker-0", name))
 
 
 def test_without_check_mode_a_missing_pool_is_refused(api: ApiServer, session: Session) -> None:
-    with pytest.raises(Refused, match="MachineConfigPool layered does not exist"):
+    with pytest.raises(OperationError, match="MachineConfigPool layered does not exist"):
         label_nodes(session, ask_for("worker-0", check_mode=False))
 
     assert api.writes == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import AskedCluster
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
@@ -114,7 +114,7 @@ def test_without_expectations_nodes_and_pools_are_enough(cluster, session):
 
 def test_where_image_mode_is_not_served_that_is_said(cluster, session):
     cluster.not_served.add("machineosconfigs")
-    with pytest.raises(Refused, match=r"does not serve machineosconfigs\..*Image mode needs OpenShift"):
+    with pytest.raises(OperationError, match=r"does not serve machineosconfigs\..*Image mode needs OpenShift"):
         read_nodes(session, ASKED, Wanted())
 
 
@@ -138,6 +138,6 @@ def test_what_nobody_has_foreseen_is_one_line_without_its_text(cluster, monkeypa
     module = "ansible_collections.imagemode.openshift.plugins.module_utils._operation.read_inventory.read_cluster"
     monkeypatch.setattr(module, breaks)
     (failed,) = read_clusters([AskedCluster("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
-    assert isinstance(failed, Refused)
+    assert isinstance(failed, OperationError)
     assert "secret" not in str(failed)
     assert "RuntimeError" in str(failed)

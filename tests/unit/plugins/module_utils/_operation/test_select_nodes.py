@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import (
     Selection,
     select_nodes,
@@ -31,7 +31,7 @@ def test_nodes_are_chosen_once_and_in_order():
     ],
 )
 def test_a_choice_that_means_nobody_is_refused(selection, reason):
-    with pytest.raises(Refused, match=f"^Could not try: {reason}"):
+    with pytest.raises(OperationError, match=f"^Could not try: {reason}"):
         select_nodes(NODES, selection, "try")
 
 

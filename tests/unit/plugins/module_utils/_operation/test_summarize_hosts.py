@@ -4,7 +4,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import NOTHING_ALLOWED
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer, Expected
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import CommandResult, Expected
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.summarize_hosts import (
     HostAnswer,
     summarize_hosts,
@@ -34,7 +34,7 @@ def answered(node: str, booted: str, of: str = "prod") -> dict[str, t.Any]:
         fail_on=frozenset(),
         cluster=cluster(of),
     )
-    return verify_answer(asked, Answer(0, rpm_ostree_status(booted_image(booted))))
+    return verify_answer(asked, CommandResult(0, rpm_ostree_status(booted_image(booted))))
 
 
 def known(node: str, of: str = "prod", pool: str = "layered") -> dict[str, t.Any]:

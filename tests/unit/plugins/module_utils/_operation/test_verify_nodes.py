@@ -11,7 +11,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     Output,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG,
@@ -25,7 +25,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Verdict
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation import verify_nodes as operation
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import Ask
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_nodes import VerificationRequest
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     RENDERED,
     all_pools,
@@ -56,11 +56,13 @@ def ask(
     expected: str = "",
     fail_on: frozenset[Verdict] = BOTH,
     transport: str = "pod_exec",
-) -> Ask:
-    return Ask(pool, Selection(names, selector), expected, 10, 5.0, "/rootfs", fail_on, transport)
+) -> VerificationRequest:
+    return VerificationRequest(pool, Selection(names, selector), expected, 10, 5.0, "/rootfs", fail_on, transport)
 
 
-def verify_nodes(session: t.Any, asked: Ask, warn: t.Callable[[str], None] = lambda text: None) -> dict[str, t.Any]:
+def verify_nodes(
+    session: t.Any, asked: VerificationRequest, warn: t.Callable[[str], None] = lambda text: None
+) -> dict[str, t.Any]:
     return operation.verify_nodes(session, asked, warn)
 
 
@@ -139,7 +141,9 @@ def test_a_node_that_two_custom_pools_select_is_unknown_and_the_others_still_hav
 
 def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session):
     nodes.answers["worker-1"] = [DIFFERING]
-    with pytest.raises(Refused, match=r"1 of 2 nodes not proven; worker-1: mismatch, the node booted ") as refused:
+    with pytest.raises(
+        OperationError, match=r"1 of 2 nodes not proven; worker-1: mismatch, the node booted "
+    ) as refused:
         verify_nodes(session, ask())
     done = refused.value.result
     assert verdicts(done) == {"worker-0": "match", "worker-1": "mismatch"}
@@ -162,7 +166,7 @@ def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session)
 )
 def test_a_node_that_gives_no_proof_is_unknown_and_the_others_are_reported(answer, finding, cluster, nodes, session):
     nodes.answers["worker-1"] = [answer]
-    with pytest.raises(Refused, match="worker-1: unknown, ") as refused:
+    with pytest.raises(OperationError, match="worker-1: unknown, ") as refused:
         verify_nodes(session, ask())
     assert verdicts(refused.value.result) == {"worker-0": "match", "worker-1": "unknown"}
     assert ids(refused.value.result, "worker-1") == [finding]
@@ -177,7 +181,7 @@ def test_a_connection_that_breaks_is_tried_again(cluster, nodes, session):
 @pytest.mark.parametrize("answer", [ExecRefused(403, "not you"), Output("", "no", 1), ExecTimedOut("no answer")])
 def test_a_definite_answer_is_not_asked_for_again(answer, cluster, nodes, session):
     nodes.answers["worker-1"] = [answer, MATCHING]
-    with pytest.raises(Refused):
+    with pytest.raises(OperationError):
         verify_nodes(session, ask())
     assert len(nodes.commands) == 2
 
@@ -188,7 +192,7 @@ def test_a_definite_answer_is_not_asked_for_again(answer, cluster, nodes, sessio
 def test_a_node_without_a_daemon_pod_cannot_be_asked(ready, finding, cluster, nodes, session):
     cluster.keep(NODE, node_with_image("a", "worker-1", ready=ready))
     cluster.keep(POD, daemon_pod("worker-1", ready=False))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(OperationError) as refused:
         verify_nodes(session, ask())
     assert ids(refused.value.result, "worker-1") == [finding]
 
@@ -224,7 +228,7 @@ def test_only_the_node_that_rebooted_is_asked_once_more(cluster, nodes, session)
 
 def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session):
     nodes.meanwhile = rebooting(cluster, "boot-2", "boot-3", "boot-4")
-    with pytest.raises(Refused, match="worker-1: unknown, Node worker-1 rebooted while it was asked") as refused:
+    with pytest.raises(OperationError, match="worker-1: unknown, Node worker-1 rebooted while it was asked") as refused:
         verify_nodes(session, ask(names=["worker-1"]))
     assert ids(refused.value.result, "worker-1") == ["node.rebooted_meanwhile"]
     assert len(nodes.commands) == 2
@@ -233,7 +237,7 @@ def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session)
 def test_a_node_that_rebooted_and_cannot_be_asked_again_is_unknown_for_both_reasons(cluster, nodes, session):
     nodes.answers["worker-1"] = [MATCHING, ExecTimedOut("no answer")]
     nodes.meanwhile = rebooting(cluster, "boot-2")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(OperationError) as refused:
         verify_nodes(session, ask(names=["worker-1"]))
     assert ids(refused.value.result, "worker-1") == ["node.no_answer", "node.rebooted_meanwhile"]
 
@@ -249,7 +253,7 @@ def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, no
 
     nodes.meanwhile = leaves
     with pytest.raises(
-        Refused, match="worker-0: unknown, Node worker-0 left the cluster while it was asked"
+        OperationError, match="worker-0: unknown, Node worker-0 left the cluster while it was asked"
     ) as refused:
         verify_nodes(session, ask(names=["worker-0"]))
     assert "node.gone" in ids(refused.value.result, "worker-0")
@@ -263,7 +267,7 @@ LAYERED = Output(rpm_ostree_status(booted_image("a", **{"requested-packages": ["
 
 def test_a_package_that_nobody_allowed_is_a_mismatch_and_one_that_is_allowed_a_warning(cluster, nodes, session):
     nodes.answers["worker-1"] = [LAYERED]
-    with pytest.raises(Refused, match="worker-1: mismatch, the node departs from its image: ") as refused:
+    with pytest.raises(OperationError, match="worker-1: mismatch, the node departs from its image: ") as refused:
         verify_nodes(session, ask())
     assert ids(refused.value.result, "worker-1") == ["node.local_packages"]
     done = verify_nodes(session, replace(ask(), allowed_deviations=["usb*"]))
@@ -272,7 +276,7 @@ def test_a_package_that_nobody_allowed_is_a_mismatch_and_one_that_is_allowed_a_w
 
 
 def test_an_entry_that_can_allow_nothing_is_refused_before_anybody_is_asked(cluster, nodes, session):
-    with pytest.raises(Refused, match=r"allowed_deviations: node.unlockd is not the id of a deviation"):
+    with pytest.raises(OperationError, match=r"allowed_deviations: node.unlockd is not the id of a deviation"):
         verify_nodes(session, replace(ask(), allowed_deviations=["node.unlockd"]))
     assert nodes.commands == []
 
@@ -310,7 +314,7 @@ def test_nothing_matches_while_the_image_does_not_answer_for_the_present_spec(cl
         edits=[("oc", "9999")],
     )
     cluster.keep(MACHINE_OS_CONFIG, edited)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(OperationError) as refused:
         verify_nodes(session, ask())
     assert set(verdicts(refused.value.result).values()) == {"unknown"}
     assert ids(refused.value.result, "worker-0") == ["cluster.expectation_not_current"]
@@ -330,7 +334,7 @@ def test_the_callers_expectation_goes_before_the_clusters(cluster, nodes, sessio
 def test_the_caller_says_which_verdicts_fail(fail_on, fails, cluster, nodes, session):
     nodes.answers["worker-1"] = [ExecTimedOut("no answer")]
     if fails:
-        with pytest.raises(Refused):
+        with pytest.raises(OperationError):
             verify_nodes(session, ask(fail_on=fail_on))
     else:
         assert verify_nodes(session, ask(fail_on=fail_on))["verdict"] == "unknown"
@@ -379,14 +383,14 @@ def test_nodes_are_chosen_by_label(cluster, nodes, session):
 )
 def test_there_must_be_somebody_to_ask_and_something_to_expect(asked, reason, cluster, nodes, session):
     cluster.keep(MACHINE_CONFIG_POOL, machine_config_pool("gpu"))
-    with pytest.raises(Refused, match=f"^Could not .*{reason}"):
+    with pytest.raises(OperationError, match=f"^Could not .*{reason}"):
         verify_nodes(session, asked)
     assert nodes.commands == []
 
 
 def test_what_the_operator_says_refutes_and_never_proves(cluster, nodes, session):
     cluster.keep(NODE, node_with_image("b", "worker-1"))
-    with pytest.raises(Refused, match="1 of 2 nodes not proven; worker-1: mismatch, ") as refused:
+    with pytest.raises(OperationError, match="1 of 2 nodes not proven; worker-1: mismatch, ") as refused:
         verify_nodes(session, ask(transport="api", fail_on=frozenset([Verdict.MISMATCH])))
     done = refused.value.result
     assert verdicts(done) == {"worker-0": "unknown", "worker-1": "mismatch"}

@@ -5,7 +5,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_OPERATOR,
     CLUSTER_VERSION,
@@ -17,7 +17,10 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     POD,
     SECRET,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_build import Ask, await_build
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_build import (
+    BuildWaitRequest,
+    wait_for_build,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -34,8 +37,8 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden, refusal
 
 
-def ask(cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> Ask:
-    return Ask("layered", Limits(timeout, window), cursor, check)
+def ask(cursor: str = "", timeout: float = 0, window: float = 30, check: bool = False) -> BuildWaitRequest:
+    return BuildWaitRequest("layered", Limits(timeout, window), cursor, check)
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def succeed(api) -> None:
 
 def test_a_build_that_is_done_returns_at_once(cluster, session):
     succeed(cluster)
-    done = await_build(session, ask())
+    done = wait_for_build(session, ask())
     assert done["finished"]
     assert (done["build"]["name"], done["build"]["state"]) == ("layered-a", "succeeded")
     assert done["build"]["digested_image_push_spec"] == image_of("a")
@@ -69,20 +72,20 @@ def test_a_build_that_is_done_returns_at_once(cluster, session):
 
 def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(cluster, session):
     succeed(cluster)
-    known = await_build(session, ask())
+    known = wait_for_build(session, ask())
     cluster.drop(MACHINE_OS_BUILD, "layered-a")
-    seen = await_build(session, ask(known["cursor"]))
+    seen = wait_for_build(session, ask(known["cursor"]))
     assert not seen["finished"]
     assert "layered-a is gone, waiting for another" in seen["progress"]
 
 
 def test_an_api_server_that_is_away_at_the_end_is_waited_for(cluster, session):
     succeed(cluster)
-    known = await_build(session, ask())
+    known = wait_for_build(session, ask())
     cluster.fail("machineosbuilds?", *[Reply(503, "starting")] * 3)
-    seen = await_build(session, ask(known["cursor"]))
+    seen = wait_for_build(session, ask(known["cursor"]))
     while not seen["finished"]:
-        seen = await_build(session, ask(seen["cursor"]))
+        seen = wait_for_build(session, ask(seen["cursor"]))
     assert seen["build"]["state"] == "succeeded"
 
 
@@ -92,35 +95,35 @@ def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_re
     asked["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
     cluster.keep(MACHINE_OS_CONFIG, asked)
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     assert "waiting for its rebuild to begin" in first["progress"]
     succeed(cluster)
     now.pace = 5
-    with pytest.raises(Refused, match="a rebuild was asked for and has not begun") as refused:
-        await_build(session, ask(first["cursor"]), now)
+    with pytest.raises(OperationError, match="a rebuild was asked for and has not begun") as refused:
+        wait_for_build(session, ask(first["cursor"]), now)
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_begun"]
 
 
 def test_a_window_returns_with_the_first_line_and_the_next_with_the_next(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Prepared"))
-    first = await_build(session, ask())
+    first = wait_for_build(session, ask())
     assert (first["finished"], first["progress"]) == (False, "build layered-a: preparing")
     assert first["build"]["state"] == "preparing"
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    second = await_build(session, ask(first["cursor"]))
+    second = wait_for_build(session, ask(first["cursor"]))
     assert (second["finished"], second["progress"]) == (False, "build layered-a: building")
     succeed(cluster)
     last = second
     while not last["finished"]:
-        last = await_build(session, ask(last["cursor"]))
+        last = wait_for_build(session, ask(last["cursor"]))
     assert image_of("a") in last["progress"]
 
 
 def test_nothing_is_listed_twice(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Prepared"))
-    first = await_build(session, ask())
+    first = wait_for_build(session, ask())
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    await_build(session, ask(first["cursor"]))
+    wait_for_build(session, ask(first["cursor"]))
     kinds = ("machineconfigpools", "machineosconfigs", "machineosbuilds", "pods")
     lists = [r.path.rpartition("/")[2] for r in cluster.requests if "limit" in r.query]
     assert sorted(lists) == sorted(kinds)
@@ -128,15 +131,15 @@ def test_nothing_is_listed_twice(cluster, session):
 
 def test_a_line_is_not_said_twice(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    first = await_build(session, ask())
-    quiet = await_build(session, ask(first["cursor"], window=0.3))
+    first = wait_for_build(session, ask())
+    quiet = wait_for_build(session, ask(first["cursor"], window=0.3))
     assert not quiet["finished"]
     assert quiet["progress"] == first["progress"]
 
 
-def failure(session, **asked: t.Any) -> Refused:
-    with pytest.raises(Refused) as refused:
-        await_build(session, ask(**asked))
+def failure(session, **asked: t.Any) -> OperationError:
+    with pytest.raises(OperationError) as refused:
+        wait_for_build(session, ask(**asked))
     return refused.value
 
 
@@ -199,16 +202,16 @@ def test_where_log_and_pods_are_gone_the_words_of_the_condition_speak(failed, se
 
 def test_naming_build_failed_means_every_cause(failed, session):
     failed.keep(POD, failed_pod(RUN_FAILED))
-    asked = Ask("layered", Limits(0, 30, fail_on=("build.failed",)), "", False)
-    with pytest.raises(Refused, match="tcpdmp"):
-        await_build(session, asked)
+    asked = BuildWaitRequest("layered", Limits(0, 30, fail_on=("build.failed",)), "", False)
+    with pytest.raises(OperationError, match="tcpdmp"):
+        wait_for_build(session, asked)
 
 
 def test_the_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
     failed.keep(POD, failed_pod(""))
     failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
-    with pytest.raises(Refused) as refused:
-        await_build(session, Ask("layered", Limits(0, 30), "", False, log_dir=str(tmp_path)))
+    with pytest.raises(OperationError) as refused:
+        wait_for_build(session, BuildWaitRequest("layered", Limits(0, 30), "", False, log_dir=str(tmp_path)))
     (path,) = refused.value.result["build"]["log_paths"]
     with open(path, encoding="utf-8") as file:
         assert "No match for argument" in file.read()
@@ -218,8 +221,8 @@ def test_the_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
 def test_a_log_that_cannot_be_saved_is_told_and_hides_no_cause(failed, session, tmp_path):
     failed.keep(POD, failed_pod(RUN_FAILED))
     (tmp_path / "file").touch()
-    with pytest.raises(Refused, match="tcpdmp") as refused:
-        await_build(session, Ask("layered", Limits(0, 30), "", False, log_dir=str(tmp_path / "file")))
+    with pytest.raises(OperationError, match="tcpdmp") as refused:
+        wait_for_build(session, BuildWaitRequest("layered", Limits(0, 30), "", False, log_dir=str(tmp_path / "file")))
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.package_not_found", "build.log_not_saved"]
 
 
@@ -234,38 +237,38 @@ def test_an_evicted_builder_is_said_to_be_one(failed, session):
 def test_an_interrupted_build_fails_when_none_takes_its_place(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Interrupted"))
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     assert first["build"]["state"] == "interrupted"
     now.seconds += 500
-    second = await_build(session, ask(first["cursor"], window=0.1), now)
+    second = wait_for_build(session, ask(first["cursor"], window=0.1), now)
     assert not second["finished"], "nobody looked meanwhile"
     now.pace = 10
-    with pytest.raises(Refused, match="MachineOSBuild layered-a was interrupted"):
-        await_build(session, ask(second["cursor"]), now)
+    with pytest.raises(OperationError, match="MachineOSBuild layered-a was interrupted"):
+        wait_for_build(session, ask(second["cursor"]), now)
 
 
 def test_a_build_in_the_place_of_an_interrupted_one_is_waited_for(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="1", state="Interrupted"))
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     cluster.drop(MACHINE_OS_BUILD, "layered-a")
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="2", state="Building"))
     now.seconds += 500
     second = first
     while second["build"] is None or second["build"]["uid"] == "1":
-        second = await_build(session, ask(second["cursor"], window=2), now)
+        second = wait_for_build(session, ask(second["cursor"], window=2), now)
     assert (second["finished"], second["build"]["uid"]) == (False, "2")
 
 
 def test_without_a_build_the_missing_secret_is_named(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     assert [f["id"] for f in first["findings"]] == ["build.not_started"]
     assert not [path for path in cluster.said if "/secrets/" in path], "nothing is asked before its time"
     now.pace = 1
-    with pytest.raises(Refused, match=r"Secret push does not exist.* Create the Secret") as refused:
-        await_build(session, ask(first["cursor"]), now)
+    with pytest.raises(OperationError, match=r"Secret push does not exist.* Create the Secret") as refused:
+        wait_for_build(session, ask(first["cursor"]), now)
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.secret_missing", "build.not_started"]
 
 
@@ -276,13 +279,13 @@ def test_without_a_build_the_operator_is_quoted_and_asked_once_a_minute(cluster,
     cluster.keep(SECRET, secret())
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     now.pace = 1
-    second = await_build(session, ask(first["cursor"]), now)
+    second = wait_for_build(session, ask(first["cursor"]), now)
     now.pace = 0
     assert [f["id"] for f in second["findings"]] == ["build.not_started", "build.operator_degraded"]
     assert "no such luck" in second["findings"][1]["message"]
-    third = await_build(session, ask(second["cursor"], window=1), now)
+    third = wait_for_build(session, ask(second["cursor"], window=1), now)
     assert third["findings"] == second["findings"]
     asked = [path for path in cluster.said if "clusteroperators" in path]
     assert len(asked) == 1
@@ -292,9 +295,9 @@ def test_who_may_not_read_secrets_does_not_call_them_missing(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     cluster.always_fail("secrets", forbidden("secrets"))
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     now.pace = 1
-    second = await_build(session, ask(first["cursor"], window=5), now)
+    second = wait_for_build(session, ask(first["cursor"], window=5), now)
     assert [path for path in cluster.said if "/secrets/" in path]
     assert [f["id"] for f in second["findings"]] == ["build.not_started"]
 
@@ -309,10 +312,12 @@ def building_by(job: str) -> dict[str, t.Any]:
 def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     now.pace = 1
-    with pytest.raises(Refused, match=r"stays building, and its Job build-layered-a is gone\. Delete the") as refused:
-        await_build(session, ask(first["cursor"]), now)
+    with pytest.raises(
+        OperationError, match=r"stays building, and its Job build-layered-a is gone\. Delete the"
+    ) as refused:
+        wait_for_build(session, ask(first["cursor"]), now)
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_gone"]
     assert len([path for path in cluster.said if "/jobs/" in path]) == 2, "one that is not there once proves nothing"
     assert now.seconds - Clock.seconds > 60
@@ -321,13 +326,13 @@ def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
 def test_a_job_that_is_gone_since_its_build_has_ended_is_no_lost_one(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     succeed(cluster)
     cluster.fail("watch", *[Reply(503, "starting")] * 3)
     now.pace = 40
-    last = await_build(session, ask(first["cursor"]), now)
+    last = wait_for_build(session, ask(first["cursor"]), now)
     while not last["finished"]:
-        last = await_build(session, ask(last["cursor"]), now)
+        last = wait_for_build(session, ask(last["cursor"]), now)
     assert last["build"]["state"] == "succeeded"
 
 
@@ -335,9 +340,9 @@ def test_a_silent_build_whose_job_is_there_goes_on_and_its_job_is_seldom_looked_
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     cluster.keep(JOB, {"metadata": {"name": "build-layered-a", "namespace": OPERATOR_NAMESPACE}})
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     now.pace = 30
-    second = await_build(session, ask(first["cursor"], window=2), now)
+    second = wait_for_build(session, ask(first["cursor"], window=2), now)
     now.pace = 0
     assert (second["finished"], second["findings"]) == (False, [])
     looked = len([path for path in cluster.said if "/jobs/" in path])
@@ -348,9 +353,9 @@ def test_who_may_not_read_jobs_does_not_call_one_gone(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     cluster.always_fail("jobs", forbidden("jobs"))
     now = Clock()
-    first = await_build(session, ask(), now)
+    first = wait_for_build(session, ask(), now)
     now.pace = 30
-    second = await_build(session, ask(first["cursor"], window=2), now)
+    second = wait_for_build(session, ask(first["cursor"], window=2), now)
     assert [path for path in cluster.said if "/jobs/" in path]
     assert (second["finished"], second["findings"]) == (False, [])
 
@@ -368,7 +373,7 @@ class Clock:
 
 
 def test_check_mode_saves_and_explains_nothing(failed, session, tmp_path):
-    seen = await_build(session, Ask("layered", Limits(0, 30), "", True, log_dir=str(tmp_path / "logs")))
+    seen = wait_for_build(session, BuildWaitRequest("layered", Limits(0, 30), "", True, log_dir=str(tmp_path / "logs")))
     assert seen["findings"][0]["id"] == "build.failed"
     assert list(tmp_path.iterdir()) == []
     assert not [path for path in failed.said if "/pods" in path]
@@ -378,12 +383,12 @@ def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session)
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", None)))
     cluster.growing.add("build-layered-a-x7k2p/image-build")
-    first = await_build(session, ask())
-    quiet = await_build(session, ask(first["cursor"], window=3))
+    first = wait_for_build(session, ask())
+    quiet = wait_for_build(session, ask(first["cursor"], window=3))
     assert [a["pod"] for a in quiet["build"]["attempts"]] == ["build-layered-a-x7k2p"]
     before = read_cursor(quiet["cursor"]).stillness.mark
     cluster.says("build-layered-a-x7k2p/image-build", "2026-03-01T12:00:00.1Z one more line")
-    heard = await_build(session, ask(quiet["cursor"], window=3))
+    heard = wait_for_build(session, ask(quiet["cursor"], window=3))
     cluster.falls_silent("build-layered-a-x7k2p/image-build")
     assert heard["progress"] == quiet["progress"]
     assert read_cursor(heard["cursor"]).stillness.mark != before
@@ -392,18 +397,18 @@ def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session)
 def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", 0)))
-    seen = await_build(session, ask())
+    seen = wait_for_build(session, ask())
     while not seen["progress"].endswith("pushed, waiting for the operator to take the image"):
-        seen = await_build(session, ask(seen["cursor"]))
-    following = await_build(session, ask(seen["cursor"], window=0.2))
+        seen = wait_for_build(session, ask(seen["cursor"]))
+    following = wait_for_build(session, ask(seen["cursor"], window=0.2))
     assert following["progress"] == seen["progress"]
 
 
 def test_the_last_words_only_explain(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
     cluster.always_fail("pods", forbidden("pods"))
-    with pytest.raises(Refused, match=r"MachineOSBuild layered-a failed\. ") as refused:
-        await_build(session, ask())
+    with pytest.raises(OperationError, match=r"MachineOSBuild layered-a failed\. ") as refused:
+        wait_for_build(session, ask())
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.failed", "build.log_not_readable"]
 
 
@@ -412,7 +417,7 @@ def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, sess
     edited = machine_os_config(build="layered-a", generation=2, observed_generation=1, build_before="layered-a/1")
     cluster.keep(MACHINE_OS_CONFIG, edited)
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="1", state="Failed", created=morning))
-    waiting = await_build(session, ask())
+    waiting = wait_for_build(session, ask())
     assert not waiting["finished"]
     assert waiting["build"] is None
     assert "waiting for the build of its present spec" in waiting["progress"]
@@ -421,17 +426,19 @@ def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, sess
 def test_a_timeout_says_where_it_stood(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     began = str(Cursor(time.time() - 61, told="build layered-a: building"))
-    with pytest.raises(Refused, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
-        await_build(session, ask(began, timeout=60))
+    with pytest.raises(OperationError, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
+        wait_for_build(session, ask(began, timeout=60))
     assert not refused.value.result["finished"]
     assert refused.value.result["elapsed"] >= 61
 
 
 def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
-    first = await_build(session, ask())
-    with pytest.raises(Refused, match=r"the operator has started no build.*Look at ClusterOperator machine-config"):
-        await_build(session, ask(first["cursor"], timeout=0.5))
+    first = wait_for_build(session, ask())
+    with pytest.raises(
+        OperationError, match=r"the operator has started no build.*Look at ClusterOperator machine-config"
+    ):
+        wait_for_build(session, ask(first["cursor"], timeout=0.5))
 
 
 @pytest.mark.parametrize(
@@ -443,28 +450,28 @@ def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
 )
 def test_there_must_be_something_to_wait_for(missing, reason, cluster, session):
     cluster.drop(missing, "layered")
-    with pytest.raises(Refused, match=f"^Could not await the build of MachineConfigPool layered: {reason}"):
-        await_build(session, ask())
+    with pytest.raises(OperationError, match=f"^Could not await the build of MachineConfigPool layered: {reason}"):
+        wait_for_build(session, ask())
 
 
 def test_check_mode_does_not_wait_and_tolerates_what_is_not_there_yet(cluster, session):
     for kind in (MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG):
-        done = await_build(session, ask(check=True))
+        done = wait_for_build(session, ask(check=True))
         assert (done["finished"], done["changed"]) == (True, False)
         cluster.drop(kind, "layered")
-    assert await_build(session, ask(check=True))["build"] is None
+    assert wait_for_build(session, ask(check=True))["build"] is None
 
 
 def test_check_mode_does_not_fail_for_a_failed_build(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
-    assert await_build(session, ask(check=True))["build"]["state"] == "failed"
+    assert wait_for_build(session, ask(check=True))["build"]["state"] == "failed"
 
 
 def test_an_outage_is_told_once(cluster, session, nap):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    first = await_build(session, ask())
+    first = wait_for_build(session, ask())
     cluster.stop()
-    away = await_build(session, ask(first["cursor"]))
+    away = wait_for_build(session, ask(first["cursor"]))
     assert away["progress"].startswith("API server away: no connection to ")
 
     def come_back() -> None:
@@ -472,16 +479,16 @@ def test_an_outage_is_told_once(cluster, session, nap):
         succeed(cluster)
 
     nap.after(10, come_back)
-    back = await_build(session, ask(away["cursor"]))
+    back = wait_for_build(session, ask(away["cursor"]))
     assert "away" not in back["progress"]
 
 
 def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    first = await_build(session, ask())
+    first = wait_for_build(session, ask())
     cluster.stop()
-    away = await_build(session, ask(first["cursor"]))
-    still = await_build(session, ask(away["cursor"], window=1))
+    away = wait_for_build(session, ask(first["cursor"]))
+    still = wait_for_build(session, ask(away["cursor"], window=1))
     assert still["progress"] == away["progress"]
     assert not still["finished"]
     assert still["elapsed"] > away["elapsed"]
@@ -490,31 +497,31 @@ def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, sessio
 def test_image_mode_that_is_not_served_is_refused(api, session):
     api.not_served.update(("machineosconfigs", "machineosbuilds"))
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
-    with pytest.raises(Refused, match=r"does not serve machineosconfigs|does not serve machineosbuilds"):
-        await_build(session, ask())
+    with pytest.raises(OperationError, match=r"does not serve machineosconfigs|does not serve machineosbuilds"):
+        wait_for_build(session, ask())
 
 
 # A cursor that Ansible masked ---------------------------------------------------------------------------------------
 
 
-def masked_ask(waited: float = 0, window: float = 0.5, timeout: float = 60) -> Ask:
-    return Ask("layered", Limits(timeout, window, waited=waited), "⡸⣚********", False)
+def masked_ask(waited: float = 0, window: float = 0.5, timeout: float = 60) -> BuildWaitRequest:
+    return BuildWaitRequest("layered", Limits(timeout, window, waited=waited), "⡸⣚********", False)
 
 
 def test_a_masked_cursor_does_not_make_a_wait_endless(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    with pytest.raises(Refused, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
-        await_build(session, masked_ask(waited=59.8))
+    with pytest.raises(OperationError, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
+        wait_for_build(session, masked_ask(waited=59.8))
     assert refused.value.result["elapsed"] >= 60
 
 
 def test_a_wait_that_cannot_read_its_cursor_says_so(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     warnings: list[str] = []
-    seen = await_build(session, masked_ask(), warn=warnings.append)
+    seen = wait_for_build(session, masked_ask(), warn=warnings.append)
     assert [w.partition(":")[0] for w in warnings] == ["Could not read the cursor"]
     assert read_cursor(seen["cursor"])
-    await_build(session, ask(seen["cursor"], window=0.2), warn=warnings.append)
+    wait_for_build(session, ask(seen["cursor"], window=0.2), warn=warnings.append)
     assert len(warnings) == 1
 
 
@@ -528,7 +535,7 @@ def test_a_call_that_cannot_read_its_cursor_lasts_for_its_window(cluster, sessio
         moments.append(time.time())
         return moments[-1]
 
-    seen = await_build(session, masked_ask(window=1.5), clock)
+    seen = wait_for_build(session, masked_ask(window=1.5), clock)
     assert moments[-1] - moments[0] >= 1.5
     assert seen["progress"] == "build layered-a: building"
     assert [f["id"] for f in seen["findings"]] == ["build.log_not_readable"]
@@ -536,4 +543,4 @@ def test_a_call_that_cannot_read_its_cursor_lasts_for_its_window(cluster, sessio
 
 def test_a_call_that_cannot_read_its_cursor_ends_with_the_wait(cluster, session):
     succeed(cluster)
-    assert await_build(session, masked_ask(window=30))["finished"]
+    assert wait_for_build(session, masked_ask(window=30))["finished"]

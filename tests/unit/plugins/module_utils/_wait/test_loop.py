@@ -6,16 +6,16 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import Outcome
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FINDINGS, Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FINDINGS, Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.loop import Look, Pace, conclude, follow
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits, Window
 
 EVERY_SECOND = Pace()
-FAILED = Finding("build.failed", ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
-DEGRADED = Finding("node.degraded", ObjectRef("Node", "worker-0"), "Node worker-0: cannot pull")
+FAILED = Finding(FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
+DEGRADED = Finding(FindingId.NODE_DEGRADED, ObjectRef("Node", "worker-0"), "Node worker-0: cannot pull")
 
 
 def waiting(line: str = "building", mark: str = "", *findings: Finding) -> Look:
@@ -80,8 +80,8 @@ class Wait:
             self.now += apart
 
 
-def refused(work: t.Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as refusal:
+def refused(work: t.Callable[[], object]) -> OperationError:
+    with pytest.raises(OperationError) as refusal:
         work()
     return refusal.value
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Subject
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     NODE,
@@ -212,7 +212,7 @@ def test_an_outage_has_one_reason_for_as_long_as_a_subject_is_away(cluster, sess
 
 def test_a_finding_ends_nothing_while_it_may_be_of_the_past(session):
     now = [1000.0]
-    fatal = Finding("build.failed", ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
+    fatal = Finding(FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
 
     def ending(sight: Sight) -> bool:
         return Window(session, [], LONG, str(Cursor(0.0, sight=sight)), lambda: now[0]).ending([fatal]) is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils import _result
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import count_phases
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
@@ -45,7 +45,9 @@ COLLECTION = Path(__file__).resolve().parents[5]
 PUBLISHED = json.loads((COLLECTION / "roles/evidence_report/files/evidence-1.schema.json").read_text(encoding="utf-8"))
 OCCASION = Occasion("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
 CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
-FAILED = Finding("build.failed", ObjectRef("MachineOSBuild", "layered-1"), "the build failed", "no such package")
+FAILED = Finding(
+    FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "layered-1"), "the build failed", "no such package"
+)
 
 
 def closed(schema: t.Any) -> t.Any:

@@ -23,10 +23,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.trans
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import oc_debug
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug import OcDebug
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import NAMESPACE
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import CommandResult
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import node
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, forbidden
 
@@ -109,7 +110,9 @@ def wait_for(file: Path) -> None:
         time.sleep(0.01)
 
 
-def ask(session: t.Any, nodes: t.Sequence[NodeState] = NODES[:1], timeout: float = 30, **more: t.Any) -> list[Answer]:
+def ask(
+    session: t.Any, nodes: t.Sequence[NodeState] = NODES[:1], timeout: float = 30, **more: t.Any
+) -> list[CommandResult]:
     answers = OcDebug(session, 2, timeout, **more).ask(nodes)
     return [answer for dummy, answer in sorted(answers, key=lambda pair: pair[0].name)]
 
@@ -145,7 +148,7 @@ def end_of_what_is_running(oc: Oc) -> None:
 
 
 def test_each_node_is_asked_in_a_pod_of_the_runs_namespace(oc, api, session):
-    assert ask(session, NODES) == [Answer(0, "{}\n", "")] * 3
+    assert ask(session, NODES) == [CommandResult(0, "{}\n", "")] * 3
     created = next(request.body for request in api.writes if request.method == "POST")
     meta = created["metadata"]
     assert sorted(call[2] for call in oc.calls) == ["node/worker-0", "node/worker-1", "node/worker-2"]
@@ -231,13 +234,13 @@ def test_a_connection_without_verification_stays_one():
 def test_the_commands_exit_status_counts_and_not_that_of_oc(oc, session):
     oc.answers("echo no >&2; exit 3")
     oc.acts('/bin/sh -c "$script" 2>&1; exit 1')
-    assert ask(session) == [Answer(3, "", "no")]
+    assert ask(session) == [CommandResult(3, "", "no")]
     assert len(oc.calls) == 1
 
 
 def test_noise_on_stderr_does_not_get_into_the_answer(oc, session):
     oc.answers("echo '{'; echo warning >&2; echo '}'")
-    assert ask(session) == [Answer(0, "{\n}\n", "warning")]
+    assert ask(session) == [CommandResult(0, "{\n}\n", "warning")]
 
 
 def test_an_answer_that_was_cut_off_is_asked_for_again_and_then_given_up(oc, session):
@@ -261,7 +264,7 @@ def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api,
 def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_started_for_it(script, oc, api, session):
     oc.acts(f'echo $$ > "$OC_NOTES/process"; {script}')
     (answer,) = ask(session)
-    assert answer == Answer(failure="node.answer_unreadable", failure_message=answer.failure_message)
+    assert answer == CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=answer.failure_message)
     assert answer.failure_message == "oc debug wrote more than 2 MiB, or complained without end"
     assert len(oc.calls) == 1
     assert still_running(oc) == []
@@ -288,7 +291,7 @@ def test_a_node_that_is_not_ready_gets_no_pod(oc, session):
 def test_where_there_is_no_oc_nothing_is_created(oc, api, session, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(
-        Refused, match=r"^Could not ask nodes by oc debug: there is no program oc in PATH\. Install the"
+        OperationError, match=r"^Could not ask nodes by oc debug: there is no program oc in PATH\. Install the"
     ):
         ask(session)
     assert api.requests == []
@@ -296,7 +299,7 @@ def test_where_there_is_no_oc_nothing_is_created(oc, api, session, monkeypatch):
 
 def test_an_account_that_may_create_no_namespace_is_told_so(oc, api, session):
     api.fail("namespaces", forbidden("namespaces"))
-    with pytest.raises(Refused, match=r"^Could not create Namespace imagemode-debug-"):
+    with pytest.raises(OperationError, match=r"^Could not create Namespace imagemode-debug-"):
         ask(session)
     assert oc.calls == []
 
@@ -463,12 +466,12 @@ def test_the_sweep_spares_a_namespace_of_another_name_that_carries_our_label_and
 def test_what_cannot_be_swept_stops_no_run(oc, api, session):
     api.keep(NAMESPACE, of_a_run(process=GONE))
     api.always_fail("/namespaces/imagemode-debug-0123456789", forbidden("namespaces"))
-    assert ask(session) == [Answer(0, "{}\n", "")]
+    assert ask(session) == [CommandResult(0, "{}\n", "")]
 
 
 def test_a_namespace_without_its_account_is_removed(oc, api, session, monkeypatch):
     monkeypatch.setattr(namespaces, "_READY_WITHIN", 0.0)
     api._faults.clear()
-    with pytest.raises(Refused, match="its ServiceAccount default is not made"):
+    with pytest.raises(OperationError, match="its ServiceAccount default is not made"):
         ask(session)
     assert left(api) == []

@@ -12,9 +12,10 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.pod_exec import PodExec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import side_by_side
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import Refused
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import CommandResult
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     booted_image,
     node,
@@ -40,7 +41,7 @@ def server(monkeypatch) -> t.Iterator[ExecServer]:
     running.stop()
 
 
-def ask(server: ExecServer, timeout: float = 30) -> Answer:
+def ask(server: ExecServer, timeout: float = 30) -> CommandResult:
     session = Session(connect({"host": server.url, "api_key": "sha256~token"}))
     ((asked, answer),) = PodExec(session, 50, timeout, "/rootfs").ask([WORKER])
     assert asked is WORKER
@@ -52,7 +53,7 @@ def ask(server: ExecServer, timeout: float = 30) -> Answer:
 
 def test_an_exit_status_is_kept(server):
     server.script = lambda connection: connection.exited(3)
-    assert ask(server) == Answer(3, "", "")
+    assert ask(server) == CommandResult(3, "", "")
 
 
 def test_a_failure_of_the_runtime_is_no_answer(server):
@@ -92,7 +93,7 @@ def test_a_character_split_over_frames_is_whole(server):
         connection.exited(0)
 
     server.script = script
-    assert ask(server) == Answer(0, "●", "")
+    assert ask(server) == CommandResult(0, "●", "")
 
 
 def test_noise_on_stderr_does_not_get_into_the_answer(server):
@@ -103,7 +104,7 @@ def test_noise_on_stderr_does_not_get_into_the_answer(server):
         connection.exited(0)
 
     server.script = script
-    assert ask(server) == Answer(0, ANSWER, "warning: Failed to query journal\n")
+    assert ask(server) == CommandResult(0, ANSWER, "warning: Failed to query journal\n")
 
 
 def test_a_command_that_hangs_is_given_up_when_its_time_is_over_and_not_begun_again(server):
@@ -147,7 +148,7 @@ def test_many_at_once_do_not_disturb_each_other(server, monkeypatch):
     session = Session(connect({"host": server.url, "api_key": "sha256~token"}))
     answers = list(PodExec(session, 16, 30, "/rootfs").ask(nodes))
     assert sorted(n.name for n, dummy in answers) == sorted(n.name for n in nodes)
-    assert {answer for dummy, answer in answers} == {Answer(0, "{}", "")}
+    assert {answer for dummy, answer in answers} == {CommandResult(0, "{}", "")}
     assert len({line.partition("?")[0] for line, *dummy in server.asked}) == 40
 
 
@@ -168,7 +169,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(broken, server):
         connection.exited(0)
 
     server.script = script
-    assert ask(server) == Answer(0, ANSWER, "")
+    assert ask(server) == CommandResult(0, ANSWER, "")
     assert len(server.asked) == 3
 
 
@@ -204,31 +205,31 @@ def test_more_output_than_is_read_is_definite(server, monkeypatch):
 
 @pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), ValueError("token"), KeyError("token")])
 def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
-    def ask_one(one: NodeState) -> Answer:
+    def ask_one(one: NodeState) -> CommandResult:
         if one.name == "worker-1":
             raise error
-        return Answer(0, "{}")
+        return CommandResult(0, "{}")
 
     answers = {one.name: answer for one, answer in side_by_side(NODES, 2, ask_one)}
     failed = answers.pop("worker-1")
     assert failed.failure == "node.unexpected_error"
     assert failed.failure_message.startswith(f"asking failed with {type(error).__name__} in ask_one, line ")
     assert "token" not in failed.failure_message
-    assert set(answers.values()) == {Answer(0, "{}")}
+    assert set(answers.values()) == {CommandResult(0, "{}")}
 
 
 def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
-    def ask_one(one: NodeState) -> Answer:
-        raise Refused("renew the token", "the command failed", "Log in again")
+    def ask_one(one: NodeState) -> CommandResult:
+        raise OperationError("renew the token", "the command failed", "Log in again")
 
     ((dummy, answer),) = side_by_side(NODES[:1], 2, ask_one)
     message = "Could not renew the token: the command failed. Log in again."
-    assert answer == Answer(failure="node.exec_failed", failure_message=message)
+    assert answer == CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message)
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_run_is_no_nodes_answer(end):
-    def ask_one(one: NodeState) -> Answer:
+    def ask_one(one: NodeState) -> CommandResult:
         raise end
 
     with pytest.raises(end):
@@ -238,9 +239,9 @@ def test_what_ends_the_run_is_no_nodes_answer(end):
 def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
     asked = []
 
-    def ask_one(one: NodeState) -> Answer:
+    def ask_one(one: NodeState) -> CommandResult:
         asked.append(one.name)
-        return Answer(0)
+        return CommandResult(0)
 
     answers = side_by_side(NODES, 2, ask_one)
     next(answers)
@@ -262,14 +263,14 @@ def test_no_more_are_asked_at_once_than_was_said():
     lock = threading.Lock()
     pair = threading.Barrier(2, timeout=30)
 
-    def ask_one(one: NodeState) -> Answer:
+    def ask_one(one: NodeState) -> CommandResult:
         with lock:
             asking.add(one.name)
             most.append(len(asking))
         pair.wait()
         with lock:
             asking.discard(one.name)
-        return Answer(0)
+        return CommandResult(0)
 
     assert {n.name for n, dummy in side_by_side(NODES, 2, ask_one)} == {n.name for n in NODES}
     assert max(most) == 2
@@ -278,10 +279,10 @@ def test_no_more_are_asked_at_once_than_was_said():
 def test_an_answer_is_handed_on_while_another_node_still_thinks():
     released = threading.Event()
 
-    def ask_one(one: NodeState) -> Answer:
+    def ask_one(one: NodeState) -> CommandResult:
         if one.name == "worker-0":
             assert released.wait(30)
-        return Answer(0)
+        return CommandResult(0)
 
     names = []
     for one, dummy in side_by_side(NODES[:2], 2, ask_one):
@@ -293,11 +294,11 @@ def test_an_answer_is_handed_on_while_another_node_still_thinks():
 def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
     asked, over = [], threading.Event()
 
-    def ask_one(one: NodeState) -> Answer:
+    def ask_one(one: NodeState) -> CommandResult:
         asked.append(one.name)
         if len(asked) > 1:
             assert over.wait(30)
-        return Answer(0)
+        return CommandResult(0)
 
     answers = side_by_side(NODES, 1, ask_one)
     next(answers)
@@ -310,4 +311,4 @@ def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
 
 
 def test_of_nobody_nobody_is_asked():
-    assert list(side_by_side([], 50, lambda one: Answer(0))) == []
+    assert list(side_by_side([], 50, lambda one: CommandResult(0))) == []

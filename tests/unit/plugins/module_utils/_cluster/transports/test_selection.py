@@ -16,7 +16,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.trans
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import Claim, Word
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import MACHINE_CONFIG, POD
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Answer
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import CommandResult
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     RENDERED,
     daemon_pod,
@@ -75,7 +75,7 @@ CLAIMED = {f"worker-{n}": Claim(image_of(letter)) for n, letter in enumerate("ab
 
 
 def test_the_nodes_are_asked_where_that_is_permitted(api, pods, auto, warnings):
-    assert words(auto) == {n.name: Answer(0, n.name, "") for n in NODES}
+    assert words(auto) == {n.name: CommandResult(0, n.name, "") for n in NODES}
     assert (auto.name, warnings) == ("pod_exec", [])
     asked = [r.body["spec"]["resourceAttributes"] for r in api.requests if r.is_review]
     assert [(a["verb"], a["resource"], a["subresource"], a["namespace"]) for a in asked] == [
@@ -127,7 +127,7 @@ def test_where_no_node_answers_but_none_is_refused_that_is_the_answer(pods, auto
 )
 def test_where_rights_cannot_be_asked_for_the_attempt_decides(reply, api, pods, auto):
     api.always_fail("selfsubjectaccessreviews", reply)
-    assert words(auto) == {n.name: Answer(0, n.name, "") for n in NODES}
+    assert words(auto) == {n.name: CommandResult(0, n.name, "") for n in NODES}
     pods.answers = {n.name: ExecRefused(403, "no") for n in NODES}
     assert words(auto) == CLAIMED
 

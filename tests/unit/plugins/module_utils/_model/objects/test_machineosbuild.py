@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import machineosbuild as model
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import (
-    Answer,
+    BuildMatch,
     BuildState,
     MachineOSBuild,
     answering_build,
@@ -39,7 +39,7 @@ def config(**more) -> MachineOSConfig:
     return MachineOSConfig.from_api(machine_os_config(**more))
 
 
-def answer(of: MachineOSConfig, *builds: MachineOSBuild) -> tuple[Answer, str]:
+def answer(of: MachineOSConfig, *builds: MachineOSBuild) -> tuple[BuildMatch, str]:
     found, named = answering_build(of, builds, RENDERED)
     return found, named.name if named else ""
 
@@ -112,24 +112,24 @@ def test_a_reduced_build_reads_as_the_whole_one(state):
 
 
 def test_no_build_answers_before_the_operator_names_one():
-    assert answer(config(), build()) == (Answer.NONE_YET, "")
+    assert answer(config(), build()) == (BuildMatch.NONE_YET, "")
 
 
 def test_a_named_build_that_is_gone_does_not_answer():
-    assert answer(config(build="layered-a"), build("layered-b")) == (Answer.NONE_YET, "")
+    assert answer(config(build="layered-a"), build("layered-b")) == (BuildMatch.NONE_YET, "")
 
 
 def test_a_build_of_another_config_does_not_answer():
-    assert answer(config(build="layered-a"), build(config="other")) == (Answer.NONE_YET, "")
+    assert answer(config(build="layered-a"), build(config="other")) == (BuildMatch.NONE_YET, "")
 
 
 def test_a_build_of_another_rendered_config_does_not_answer():
-    assert answer(config(build="layered-a"), build(rendered=OLD_RENDERED)) == (Answer.NONE_YET, "layered-a")
+    assert answer(config(build="layered-a"), build(rendered=OLD_RENDERED)) == (BuildMatch.NONE_YET, "layered-a")
 
 
 @pytest.mark.parametrize("state", ["", *STATES])
 def test_a_spec_that_was_never_edited_has_only_its_own_build(state):
-    assert answer(config(build="layered-a", generation=1), build(state=state)) == (Answer.PROVEN, "layered-a")
+    assert answer(config(build="layered-a", generation=1), build(state=state)) == (BuildMatch.PROVEN, "layered-a")
 
 
 def edited(**more) -> MachineOSConfig:
@@ -139,72 +139,80 @@ def edited(**more) -> MachineOSConfig:
 
 
 def test_after_an_edit_the_build_that_is_still_named_is_not_taken_for_the_new_one():
-    assert answer(edited(), build(created=MORNING)) == (Answer.UNPROVEN, "layered-a")
+    assert answer(edited(), build(created=MORNING)) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_the_build_before_our_own_edit_is_not_taken_for_the_new_one():
     older = build(created=MORNING)
-    assert answer(edited(build_before=older.identity), older) == (Answer.UNPROVEN, "layered-a")
+    assert answer(edited(build_before=older.identity), older) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_another_build_than_the_one_before_our_edit_answers():
     older, newer = build("layered-a"), build("layered-b", state="Building", created=NOON)
-    assert answer(edited(build="layered-b", build_before=older.identity), older, newer) == (Answer.PROVEN, "layered-b")
+    assert answer(edited(build="layered-b", build_before=older.identity), older, newer) == (
+        BuildMatch.PROVEN,
+        "layered-b",
+    )
 
 
 def test_a_rebuilt_build_with_the_same_name_is_not_the_old_one():
     again = build(uid="2", state="Building", created=NOON)
-    assert answer(edited(build_before="layered-a/1"), again) == (Answer.PROVEN, "layered-a")
+    assert answer(edited(build_before="layered-a/1"), again) == (BuildMatch.PROVEN, "layered-a")
 
 
 def test_going_back_to_an_old_text_answers_with_the_old_build_once_the_status_says_so():
     old, other = build("layered-a", created=MORNING), build("layered-b", created=MORNING)
     back = {"generation": 3, "image": image_of("a"), "edits": [("kubectl-edit", NOON)], "build": "layered-a"}
-    assert answer(config(observed_generation=3, **back), old, other) == (Answer.PROVEN, "layered-a")
-    assert answer(config(observed_generation=2, **back), old, other) == (Answer.UNPROVEN, "layered-a")
+    assert answer(config(observed_generation=3, **back), old, other) == (BuildMatch.PROVEN, "layered-a")
+    assert answer(config(observed_generation=2, **back), old, other) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_a_status_for_this_generation_proves_no_build_of_another_image():
     current = edited(observed_generation=2, image=image_of("b"))
-    assert answer(current, build(created=MORNING)) == (Answer.UNPROVEN, "layered-a")
+    assert answer(current, build(created=MORNING)) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_a_status_for_this_generation_without_an_image_proves_nothing():
     current = edited(observed_generation=2, image="")
-    assert answer(current, build(created=MORNING, state="Failed")) == (Answer.UNPROVEN, "layered-a")
+    assert answer(current, build(created=MORNING, state="Failed")) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 @pytest.mark.parametrize(
     ("created", "known"),
-    [(MORNING, Answer.UNPROVEN), (NOON, Answer.UNPROVEN), (LATER, Answer.PROVEN), ("", Answer.UNPROVEN)],
+    [
+        (MORNING, BuildMatch.UNPROVEN),
+        (NOON, BuildMatch.UNPROVEN),
+        (LATER, BuildMatch.PROVEN),
+        ("", BuildMatch.UNPROVEN),
+    ],
 )
 def test_a_build_younger_than_the_last_edit_answers(created, known):
     assert answer(edited(build="layered-b"), build("layered-b", created=created)) == (known, "layered-b")
 
 
 def test_without_the_time_of_the_edit_age_proves_nothing():
-    assert answer(edited(edits=[]), build(created=LATER)) == (Answer.UNPROVEN, "layered-a")
+    assert answer(edited(edits=[]), build(created=LATER)) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_an_edit_before_which_there_was_no_build_is_decided_by_age():
     bare = edited(build_before="none", image="")
-    assert answer(bare, build(created=MORNING)) == (Answer.UNPROVEN, "layered-a")
-    assert answer(bare, build(created=LATER)) == (Answer.PROVEN, "layered-a")
+    assert answer(bare, build(created=MORNING)) == (BuildMatch.UNPROVEN, "layered-a")
+    assert answer(bare, build(created=LATER)) == (BuildMatch.PROVEN, "layered-a")
 
 
 def test_a_build_whose_image_was_written_for_an_earlier_generation_does_not_answer_however_young_it_looks():
     """The API server stamps no edit that only takes a field away."""
-    assert answer(edited(observed_generation=1), build(created=LATER)) == (Answer.UNPROVEN, "layered-a")
+    assert answer(edited(observed_generation=1), build(created=LATER)) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_a_build_that_the_mark_names_does_not_answer_however_young_it_looks():
     marked = edited(build_before=build().identity, image="")
-    assert answer(marked, build(created=LATER)) == (Answer.UNPROVEN, "layered-a")
+    assert answer(marked, build(created=LATER)) == (BuildMatch.UNPROVEN, "layered-a")
 
 
 def test_a_build_of_a_deleted_config_of_the_same_name_does_not_answer():
     older = replace(build(), config_uid="uid-of-another")
-    assert answering_build(config(build="layered-a"), [older], RENDERED) == (Answer.NONE_YET, None)
+    assert answering_build(config(build="layered-a"), [older], RENDERED) == (BuildMatch.NONE_YET, None)
 
 
 def test_the_mark_of_our_edit_does_not_prove_a_build_for_a_later_edit_by_somebody_else():
@@ -217,7 +225,7 @@ def test_the_mark_of_our_edit_does_not_prove_a_build_for_a_later_edit_by_somebod
         build_before=first.identity,
         edits=[("imagemode.openshift", MORNING), ("kubectl-edit", NOON)],
     )
-    assert answer(since, first, second) == (Answer.UNPROVEN, "layered-b")
+    assert answer(since, first, second) == (BuildMatch.UNPROVEN, "layered-b")
 
 
 # Is the image of the status the one of the present spec? ------------------------------------------------------------
@@ -264,4 +272,4 @@ def test_right_after_our_edit_no_build_that_was_there_answers(named, names):
     builds = [build(name, created=MORNING) for name in names]
     mark = build_before_mark(config(build=named), builds)
     after = edited(build=named, build_before=mark, image=image_of("a"))
-    assert answer(after, *builds)[0] is not Answer.PROVEN
+    assert answer(after, *builds)[0] is not BuildMatch.PROVEN

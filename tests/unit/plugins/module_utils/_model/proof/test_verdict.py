@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import MAX_EVIDENCE
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import MAX_EVIDENCE, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfignode import (
     MachineConfigNode,
 )
@@ -15,7 +15,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof import verdict as verdicts
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import NOTHING_ALLOWED, Allowed
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
-    Answer,
+    CommandResult,
     Expected,
     NodeVerdict,
     Verdict,
@@ -56,7 +56,7 @@ def judged(
     claim: MachineConfigNode | None = None,
     **more: t.Any,
 ) -> NodeVerdict:
-    return judge(node_state, expected, Answer(0, rpm_ostree_status(*deployments, **more)), allowed, claim)
+    return judge(node_state, expected, CommandResult(0, rpm_ostree_status(*deployments, **more)), allowed, claim)
 
 
 def ids(verdict: NodeVerdict) -> list[str]:
@@ -250,23 +250,29 @@ def test_a_node_that_booted_something_else_does_not_match(entries, verdict, find
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        (Answer(failure="node.no_daemon_pod", failure_message="no pod"), "node.no_daemon_pod"),
-        (Answer(failure="node.no_answer", stdout=rpm_ostree_status(booted_image("a"))), "node.no_answer"),
-        (Answer(0, rpm_ostree_status(booted_image("a")), failure="node.exec_failed"), "node.exec_failed"),
+        (CommandResult(failure=FindingId.NODE_NO_DAEMON_POD, failure_message="no pod"), "node.no_daemon_pod"),
+        (
+            CommandResult(failure=FindingId.NODE_NO_ANSWER, stdout=rpm_ostree_status(booted_image("a"))),
+            "node.no_answer",
+        ),
+        (
+            CommandResult(0, rpm_ostree_status(booted_image("a")), failure=FindingId.NODE_EXEC_FAILED),
+            "node.exec_failed",
+        ),
         # complete output without an exit status is still not proof
-        (Answer(None, rpm_ostree_status(booted_image("a"))), "node.exec_failed"),
-        (Answer(1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
-        (Answer(-1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
-        (Answer(1, "", "error: Timeout was reached"), "node.command_failed"),
-        (Answer(1, "", "error: This system was not booted via libostree; cannot operate"), "node.not_ostree"),
-        (Answer(0, ""), "node.answer_unreadable"),
-        (Answer(0, "[]"), "node.answer_unreadable"),
-        (Answer(0, "warning: x\n" + rpm_ostree_status(booted_image("a"))), "node.answer_unreadable"),
-        (Answer(0, rpm_ostree_status(booted_image("a"))[:-40]), "node.answer_unreadable"),
-        (Answer(0, rpm_ostree_status()), "node.no_deployments"),
-        (Answer(0, rpm_ostree_status(booted_image("a"), booted_image("a"))), "node.several_booted_deployments"),
-        (Answer(0, rpm_ostree_status({**booted_image("a"), "booted": False})), "node.no_booted_deployment"),
-        (Answer(0, rpm_ostree_status(STAGED_A)), "node.no_booted_deployment"),
+        (CommandResult(None, rpm_ostree_status(booted_image("a"))), "node.exec_failed"),
+        (CommandResult(1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
+        (CommandResult(-1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
+        (CommandResult(1, "", "error: Timeout was reached"), "node.command_failed"),
+        (CommandResult(1, "", "error: This system was not booted via libostree; cannot operate"), "node.not_ostree"),
+        (CommandResult(0, ""), "node.answer_unreadable"),
+        (CommandResult(0, "[]"), "node.answer_unreadable"),
+        (CommandResult(0, "warning: x\n" + rpm_ostree_status(booted_image("a"))), "node.answer_unreadable"),
+        (CommandResult(0, rpm_ostree_status(booted_image("a"))[:-40]), "node.answer_unreadable"),
+        (CommandResult(0, rpm_ostree_status()), "node.no_deployments"),
+        (CommandResult(0, rpm_ostree_status(booted_image("a"), booted_image("a"))), "node.several_booted_deployments"),
+        (CommandResult(0, rpm_ostree_status({**booted_image("a"), "booted": False})), "node.no_booted_deployment"),
+        (CommandResult(0, rpm_ostree_status(STAGED_A)), "node.no_booted_deployment"),
     ],
     ids=range(16),
 )
@@ -277,35 +283,35 @@ def test_an_answer_that_proves_nothing_is_unknown(answer, finding):
 
 
 def test_noise_on_stderr_is_no_part_of_the_answer():
-    answer = Answer(0, rpm_ostree_status(booted_image("a")), '{"deployments": []}\nwarning: x\n')
+    answer = CommandResult(0, rpm_ostree_status(booted_image("a")), '{"deployments": []}\nwarning: x\n')
     assert told(judge(NODE, EXPECTED, answer)) == (Verdict.MATCH, [])
 
 
 def test_a_command_that_was_not_run_is_told_by_why():
-    answer = Answer(failure="node.exec_failed", failure_message="it broke", stderr="noise")
+    answer = CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message="it broke", stderr="noise")
     assert told(judge(NODE, EXPECTED, answer)) == (Verdict.UNKNOWN, [("node.exec_failed", "it broke", "noise")])
-    lost = Answer(None, "{}", "noise")
+    lost = CommandResult(None, "{}", "noise")
     message = "the answer ended without an exit status"
     assert told(judge(NODE, EXPECTED, lost)) == (Verdict.UNKNOWN, [("node.exec_failed", message, "noise")])
 
 
 def test_a_failed_command_is_told_by_its_own_last_words():
-    def first(answer: Answer) -> tuple[str, str]:
+    def first(answer: CommandResult) -> tuple[str, str]:
         finding = judge(NODE, EXPECTED, answer).findings[0]
         return finding.message, finding.evidence
 
     stderr = "warning: x\nerror: Timeout was reached\n"
-    assert first(Answer(1, "unit\n", stderr)) == (
+    assert first(CommandResult(1, "unit\n", stderr)) == (
         "rpm-ostree status exited with 1: error: Timeout was reached",
         stderr,
     )
-    assert first(Answer(1, "unit\n")) == ("rpm-ostree status exited with 1: unit", "unit\n")
-    assert first(Answer(127)) == ("rpm-ostree status exited with 127", "")
-    assert first(Answer(1, "", "\x1b" + "x" * 999))[0].endswith("xxx...")
+    assert first(CommandResult(1, "unit\n")) == ("rpm-ostree status exited with 1: unit", "unit\n")
+    assert first(CommandResult(127)) == ("rpm-ostree status exited with 127", "")
+    assert first(CommandResult(1, "", "\x1b" + "x" * 999))[0].endswith("xxx...")
 
 
 def test_an_answer_that_cannot_be_read_is_its_own_evidence():
-    verdict = judge(NODE, EXPECTED, Answer(0, "State: idle"))
+    verdict = judge(NODE, EXPECTED, CommandResult(0, "State: idle"))
     message = "the answer cannot be read: it is not JSON"
     assert told(verdict) == (Verdict.UNKNOWN, [("node.answer_unreadable", message, "State: idle")])
 
@@ -316,7 +322,7 @@ def test_an_unexpected_error_in_one_answer_makes_that_node_unknown(error, monkey
         raise error
 
     monkeypatch.setattr(verdicts, "read_status", fail)
-    verdict = judge(NODE, EXPECTED, Answer(0, "{}"))
+    verdict = judge(NODE, EXPECTED, CommandResult(0, "{}"))
     assert (verdict.verdict, ids(verdict)) == (Verdict.UNKNOWN, ["node.unexpected_error"])
     message = verdict.findings[0].message
     assert message.startswith(f"reading the answer failed with {type(error).__name__} in fail, line ")
@@ -324,7 +330,9 @@ def test_an_unexpected_error_in_one_answer_makes_that_node_unknown(error, monkey
 
 
 def test_the_message_of_a_failure_is_bounded_and_printable():
-    (finding,) = judge(NODE, EXPECTED, Answer(failure="node.exec_failed", failure_message="\x1b" + "x" * 9999)).findings
+    (finding,) = judge(
+        NODE, EXPECTED, CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message="\x1b" + "x" * 9999)
+    ).findings
     assert (len(finding.message), finding.message.isprintable()) == (300, True)
 
 
@@ -515,11 +523,11 @@ def test_a_node_that_is_not_ready_and_answers_is_proven_by_its_answer():
     assert told(judged(booted_image("a"), node_state=state)) == (Verdict.MATCH, [("node.not_ready", message, "")])
 
 
-@pytest.mark.parametrize("answer", [Answer(None), Answer(0, "")])
+@pytest.mark.parametrize("answer", [CommandResult(None), CommandResult(0, "")])
 def test_a_node_that_is_not_ready_and_proves_nothing_is_told_with_both(answer):
     verdict = judge(NodeState.from_api(node(ready="Unknown")), EXPECTED, answer)
     assert ids(verdict)[1:] == ["node.not_ready"]
-    known = judge(NodeState.from_api(node(ready="False")), EXPECTED, Answer(failure="node.not_ready"))
+    known = judge(NodeState.from_api(node(ready="False")), EXPECTED, CommandResult(failure=FindingId.NODE_NOT_READY))
     assert ids(known) == ["node.not_ready"]
 
 
@@ -704,7 +712,7 @@ def test_verdicts_are_counted():
 
 @given(st.binary(max_size=200), st.binary(max_size=50), st.none() | st.integers(-1, 255))
 def test_any_bytes_are_judged_and_none_match(stdout, stderr, exit_status):
-    answer = Answer(exit_status, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"))
+    answer = CommandResult(exit_status, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"))
     assert judge(NODE, EXPECTED, answer).verdict is Verdict.UNKNOWN
 
 
@@ -732,7 +740,7 @@ def test_nothing_that_lacks_the_digest_matches(reference, resolved, with_staged,
     if resolved is not None:
         entry["container-image-reference-digest"] = resolved
     others = [{**booted_image("a"), "booted": False, "staged": with_staged}]
-    answer = Answer(0, json.dumps({"deployments": [*others, entry]}))
+    answer = CommandResult(0, json.dumps({"deployments": [*others, entry]}))
     assert judge(NODE, EXPECTED, answer).verdict is not Verdict.MATCH
 
 
@@ -741,7 +749,7 @@ _GOOD = rpm_ostree_status(STAGED_C, booted_image("a"), {**booted_image("b"), "bo
 
 @given(st.integers(0, len(_GOOD) - 1))
 def test_an_answer_that_was_cut_off_anywhere_proves_nothing(length):
-    assert judge(NODE, EXPECTED, Answer(0, _GOOD[:length])).verdict is Verdict.UNKNOWN
+    assert judge(NODE, EXPECTED, CommandResult(0, _GOOD[:length])).verdict is Verdict.UNKNOWN
 
 
 @settings(max_examples=400)
@@ -751,7 +759,7 @@ def test_a_damaged_answer_is_judged_and_matches_only_with_the_digest_still_boote
     for place, content in damages:
         damaged[place : place + len(content)] = content
     text = damaged.decode("utf-8", "replace")
-    verdict = judge(NODE, EXPECTED, Answer(0, text))
+    verdict = judge(NODE, EXPECTED, CommandResult(0, text))
     if verdict.verdict is Verdict.MATCH:
         (booted,) = (d for d in json.loads(text)["deployments"] if d.get("booted") is True)
         assert digest_of("a") in json.dumps(booted)
@@ -770,7 +778,7 @@ def test_no_value_of_any_key_raises_and_none_but_nothing_hides_a_change(key, val
     entry = {**booted_image("a"), key: value}
     others = [{**booted_image("b"), "booted": False, key: value}]
     verdict = judge(
-        NODE, EXPECTED, Answer(0, json.dumps({"deployments": [entry, *others] if booted else [*others, entry]}))
+        NODE, EXPECTED, CommandResult(0, json.dumps({"deployments": [entry, *others] if booted else [*others, entry]}))
     )
     if verdict.verdict is Verdict.MATCH and key in DEVIATING_KEYS:
         assert not value or value == "none" or isinstance(value, dict)
