@@ -32,9 +32,9 @@ def lint(setting: Setting) -> Count:
 
 
 def typing(setting: Setting) -> Count:
-    """Strict types where the thinking is: what modules share, the lab, and the checks themselves."""
+    """Check types strictly in the collection, the lab, the demonstration and these checks."""
     mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", os.devnull)
-    return setting.run(*mypy, "--explicit-package-bases", "module_utils", folder=ROOT / "plugins") + setting.run(
+    return setting.run(*mypy, "plugins", folder=ROOT) + setting.run(
         *mypy, "-p", "checks", "-p", "demo", "-p", "lab", folder=ROOT
     )
 

@@ -48,7 +48,10 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         if self._task.args.get("transport") != TRANSPORT:
             in_background = bool(self._task.async_val) and not self._connection.has_native_async
-            return self._execute_module(module_name=MODULE, task_vars=task_vars, wrap_async=in_background)
+            result: dict[str, t.Any] = self._execute_module(
+                module_name=MODULE, task_vars=task_vars, wrap_async=in_background
+            )
+            return result
         spec = {name: dict(option) for name, option in {**CONNECTION, **OPTIONS}.items()}
         dummy, options = self.validate_argument_spec(argument_spec=spec)
         known = {name: self._templar.template(task_vars[name]) for name in _OF_THE_INVENTORY if name in task_vars}
@@ -109,7 +112,8 @@ class ActionModule(ActionBase):
 
     def _run(self, command: str) -> dict[str, t.Any]:
         # Only where a password may have to be typed is a terminal worth it: it mixes stderr into the answer.
-        return self._low_level_execute_command(command, sudoable=self._connection.become is not None)
+        ended: dict[str, t.Any] = self._low_level_execute_command(command, sudoable=self._connection.become is not None)
+        return ended
 
 
 def _boot_id(ended: t.Mapping[str, t.Any]) -> str:

@@ -198,6 +198,8 @@ diff:
       sample: {quay.example.com: {expires: '2026-12-01T08:00:00Z', credential: differs from the other side}}
 """
 
+import typing as t
+
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.objects.resources import OPERATOR_NAMESPACE
@@ -222,7 +224,7 @@ def main() -> None:
     )
     asked = module.params
 
-    def work() -> dict:
+    def work() -> dict[str, t.Any]:
         what = f"apply Secret {asked['namespace']}/{asked['name']}"
         credentials = wanted_credentials(
             what, asked["dockerconfigjson"], asked["registry"], asked["username"], asked["password"]
