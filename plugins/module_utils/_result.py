@@ -5,50 +5,27 @@ from __future__ import annotations
 
 import typing as t
 
-from ._cluster.session import Session
 from ._model.build.attempts import Attempt
 from ._model.build.diagnosis import Diagnosis
 from ._model.findings import Finding, Severity
 from ._model.objects.machineosbuild import MachineOSBuild
 from ._model.objects.machineosconfig import MachineOSConfig
 from ._model.objects.node import NodeState
-from ._model.objects.release import desired_version
-from ._model.objects.resources import CLUSTER_VERSION, INFRASTRUCTURE, SELF_SUBJECT_REVIEW, Object
+from ._model.objects.resources import Object
 from ._model.proof.deployment import Deployment
 from ._model.proof.verdict import Expected, NodeVerdict
 
 SCHEMA_VERSION = "1.0"
 
 
-def result(session: Session, cluster: t.Mapping[str, str | None] | None = None, **parts: t.Any) -> dict[str, t.Any]:
-    """Return a result: what all results carry, and the parts of this one."""
-    return result_of(session.api_url, cluster, **parts)
+def result(api_url: str | None, cluster: t.Mapping[str, str | None] | None = None, **parts: t.Any) -> dict[str, t.Any]:
+    """Return a result: the fields that all results have, and *parts*.
 
-
-def result_of(
-    api_url: str | None, cluster: t.Mapping[str, str | None] | None = None, **parts: t.Any
-) -> dict[str, t.Any]:
-    """Return a result of which no more than the address of the cluster need be known, and not even that."""
+    :param api_url: the address of the API server, or None if it is unknown
+    :param cluster: other known fields of the cluster
+    """
     base = {"api_url": api_url, "id": None, "name": None, "version": None}
     return {"changed": False, "schema_version": SCHEMA_VERSION, "cluster": {**base, **(cluster or {})}, **parts}
-
-
-def read_cluster(session: Session) -> dict[str, str | None]:
-    """Return who the cluster is, as far as the account may know: two requests."""
-    version = session.peek(CLUSTER_VERSION, "version") or {}
-    infrastructure = session.peek(INFRASTRUCTURE, "cluster") or {}
-    return {
-        "id": (version.get("spec") or {}).get("clusterID"),
-        "name": (infrastructure.get("status") or {}).get("infrastructureName"),
-        "version": desired_version(version) or None,
-    }
-
-
-def read_account(session: Session) -> str | None:
-    """Return who asks, by the name that the API server has for him; None when it does not say: one request."""
-    review = session.review(SELF_SUBJECT_REVIEW) or {}
-    user = (review.get("status") or {}).get("userInfo") or {}
-    return user.get("username") or None
 
 
 def build_result(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects import machineosconfig as model
@@ -21,7 +22,7 @@ from .._model.objects.resources import (
 )
 from .._model.registry.credentials import KEYS
 from .._model.registry.push_spec import why_pool_would_hang, why_push_would_hang
-from .._result import config_result, read_cluster, result, served
+from .._result import config_result, result, served
 from .need_consent import need_consent
 from .planned_again import planned_again
 from .read_members import PoolMembers, find_pool_members
@@ -194,7 +195,7 @@ def _result(
     session: Session, now: Object | None, before: Object | None, changed: bool, reboots: t.Sequence[str] = ()
 ) -> dict[str, t.Any]:
     return result(
-        session,
+        session.api_url,
         read_cluster(session) if changed else None,
         changed=changed,
         machineosconfig=config_result(now),

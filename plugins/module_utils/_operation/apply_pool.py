@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects import machineconfigpool as model
@@ -13,7 +14,7 @@ from .._model.objects import machineosconfig
 from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, in_two_pools, who_moves
 from .._model.objects.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
 from .._model.registry.push_spec import why_pool_would_hang
-from .._result import read_cluster, result, served
+from .._result import result, served
 from .planned_again import planned_again
 from .read_members import find_pool_members
 
@@ -119,7 +120,7 @@ def _remove(session: Session, request: PoolRequest, current: Object | None) -> d
 
 def _result(session: Session, before: Object | None, now: Object | None, changed: bool) -> dict[str, t.Any]:
     return result(
-        session,
+        session.api_url,
         read_cluster(session) if changed else None,
         changed=changed,
         pool=pool_result(now),

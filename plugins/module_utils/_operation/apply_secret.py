@@ -10,13 +10,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
 from .._model.registry import credentials as model
 from .._model.registry.credentials import Content, Credential, Credentials
-from .._result import read_cluster, result
+from .._result import result
 from .planned_again import planned_again
 
 _NAMES_SHOWN = 10
@@ -181,7 +182,7 @@ def _result(
 ) -> dict[str, t.Any]:
     registries = [{"host": host, "expires": c.expires or None} for host, c in sorted((now or {}).items())]
     return result(
-        session,
+        session.api_url,
         read_cluster(session) if changed else None,
         changed=changed,
         secret={"name": request.name, "namespace": request.namespace, "registries": registries}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.build.superseded import mark_patch, marked, taken_instead
@@ -29,7 +30,7 @@ from .._model.objects.resources import (
     metadata_of,
 )
 from .._model.rollout.progress import pool_image
-from .._result import read_cluster, result
+from .._result import result
 from .need_consent import need_consent
 from .planned_again import planned_again
 from .read_members import no_such_pool
@@ -167,7 +168,7 @@ def _name(identity: str) -> str:
 def _result(session: Session, plan: _Plan | None) -> dict[str, t.Any]:
     names = sorted(map(_name, plan.identities)) if plan else []
     return result(
-        session,
+        session.api_url,
         read_cluster(session) if plan else None,
         changed=plan is not None,
         deleted=names,

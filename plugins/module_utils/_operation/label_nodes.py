@@ -7,12 +7,13 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, new_object
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE
 from .._model.rollout.membership import CannotMove, Move, plan_moves
-from .._result import read_cluster, result
+from .._result import result
 from .read_members import PoolMembers, find_pool_members, no_such_pool
 from .select_nodes import Selection, select_nodes
 
@@ -48,7 +49,7 @@ def label_nodes(session: Session, request: LabelNodesRequest) -> dict[str, t.Any
     failures = _apply(session, [m for m in moves if m.patch], request.check_mode)
     changed = [m for m in moves if m.patch and m.node not in failures]
     done = result(
-        session,
+        session.api_url,
         read_cluster(session) if changed else None,
         changed=bool(changed),
         nodes=[{"name": m.node, "changed": bool(m.patch) and m.node not in failures} for m in moves],

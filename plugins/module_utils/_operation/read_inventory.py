@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.connection import connect
 from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
@@ -27,7 +28,6 @@ from .._model.objects.resources import (
 from .._model.proof.expectation import EXPECTATION_FORBIDDEN, EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config
 from .._model.proof.verdict import Expected
 from .._options import CONNECTION
-from .._result import read_cluster
 from .expected_image import rendered_image
 
 _AT_ONCE = 10

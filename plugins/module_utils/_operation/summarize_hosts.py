@@ -11,7 +11,7 @@ from .._model.findings import Finding, FindingId, legible
 from .._model.objects.resources import NODE, ObjectRef
 from .._model.proof.expectation import EXPECTED_OF_NOBODY
 from .._model.proof.verdict import Expected, NodeVerdict, Verdict, summarize, worst
-from .._result import node_result, result_of
+from .._result import node_result, result
 from .expected_image import expected_by_inventory
 from .verify_answer import TRANSPORT, unread
 
@@ -62,7 +62,7 @@ def _shaped(group: list[_Node], several: bool = False) -> dict[str, t.Any]:
         nodes = [node.result for node in group]
     verdicts = [Verdict(node["verdict"]) for node in nodes]
     whole = worst(verdicts)
-    return result_of(
+    return result(
         None,
         None if several else _cluster(group[0].answer),
         asked_by=None,

@@ -21,7 +21,7 @@ from .._model.proof.verdict import (
     in_no_pool,
     judge,
 )
-from .._result import node_result, result_of
+from .._result import node_result, result
 from .conclude import concluded, refusal
 
 TRANSPORT = "connection"
@@ -56,7 +56,7 @@ def verify_answer(asked: Asked, answer: CommandResult) -> dict[str, t.Any]:
     what = f"verify Node {asked.name}"
     node = unread(asked.name, asked.boot_id)
     judged = _judged(asked, node, answer)
-    done = result_of(
+    done = result(
         None,
         asked.cluster,
         asked_by=None,

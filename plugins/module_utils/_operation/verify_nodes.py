@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
+from .._cluster.cluster_identity import read_account, read_cluster
 from .._cluster.session import Session
 from .._cluster.transports.oc_debug import OcDebug
 from .._cluster.transports.pod_exec import PodExec
@@ -23,7 +24,7 @@ from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object, Object
 from .._model.proof.deviation import Allowed
 from .._model.proof.expectation import EXPECTED_OF_NOBODY
 from .._model.proof.verdict import Expected, NodeVerdict, Verdict, in_no_pool, judge, judge_claim
-from .._result import node_result, read_account, read_cluster, result
+from .._result import node_result, result
 from .conclude import concluded, refusal
 from .expected_image import expected_by_option, expected_of_pool
 from .read_machine_config_nodes import read_machine_config_nodes
@@ -74,7 +75,7 @@ def verify_nodes(session: Session, request: VerificationRequest, warn: t.Callabl
     asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     candidates, judged = _judged(session, transport, candidates)
     done = result(
-        session,
+        session.api_url,
         read_cluster(session),
         asked_by=read_account(session),
         transport=transport.name,

@@ -7,6 +7,7 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.log_folder import LogFolder
 from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
@@ -22,7 +23,7 @@ from .._model.objects.resources import (
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
 )
-from .._result import build_result, config_result, read_cluster
+from .._result import build_result, config_result
 from .._wait.confirm_build import is_unchanged
 from .._wait.loop import Look, Pace, conclude, follow
 from .._wait.pending_build import Lack

@@ -10,11 +10,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.build.progress import Outcome
 from .._model.findings import Finding
-from .._result import findings_result, read_cluster, result
+from .._result import findings_result, result
 from .window import Window
 
 _TOLD_AT = "told_at"
@@ -109,7 +110,7 @@ def conclude(
     failed = look is not None and look.outcome is Outcome.FAILED and ending is not None
     late = not (check_mode or succeeded or ending) and (window.timed_out or window.stalled)
     done = result(
-        session,
+        session.api_url,
         read_cluster(session) if check_mode or succeeded or ending or late else None,
         finished=check_mode or succeeded or failed,
         **parts,
