@@ -5,13 +5,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from lab.cluster import is_unnoticed
+from lab.cluster import is_stuck
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 
 
 def pod(phase: str, bound_for: float | None) -> dict[str, object]:
-    """A pod that was bound to its node so many seconds ago, or never."""
+    """Return a pod that was bound to its node that many seconds ago, or never."""
     conditions = []
     if bound_for is not None:
         at = (NOW - timedelta(seconds=bound_for)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -20,10 +20,10 @@ def pod(phase: str, bound_for: float | None) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("phase", "bound_for", "unnoticed"),
+    ("phase", "bound_for", "stuck"),
     [("Pending", 16, True), ("Pending", 14, False), ("Pending", None, False), ("Running", 60, False)],
 )
-def test_a_pod_that_waits_on_its_node_for_long_was_not_noticed(
-    phase: str, bound_for: float | None, unnoticed: bool
+def test_pod_that_is_pending_for_too_long_after_scheduling_is_stuck(
+    phase: str, bound_for: float | None, stuck: bool
 ) -> None:
-    assert is_unnoticed(pod(phase, bound_for), NOW) is unnoticed
+    assert is_stuck(pod(phase, bound_for), NOW) is stuck

@@ -109,7 +109,7 @@ class _Start:
         )
         self._await(
             "a machine-config-daemon runs on every node",
-            lambda: self._cluster.running_daemons() == len(self._nodes),
+            self._every_node_has_a_daemon,
             "kwok",
             "kube-controller-manager",
         )
@@ -149,6 +149,10 @@ class _Start:
 
     def _base_image_is_pushed(self) -> bool:
         return (self._facts.folder / RESULT_FILE).exists()
+
+    def _every_node_has_a_daemon(self) -> bool:
+        self._cluster.delete_stuck_daemons()
+        return self._cluster.running_daemons() == len(self._nodes)
 
     def _pools_are_settled(self) -> bool:
         members = list(self._nodes.values())

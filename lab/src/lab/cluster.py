@@ -27,10 +27,12 @@ from lab.rendering import render
 _POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NODES = "/api/v1/nodes"
+_DAEMON_PODS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
+_DAEMON_LABEL = "k8s-app%3Dmachine-config-daemon"
 _TIMEOUT = 10
 _WRITERS = 8
-_NOTICED_WITHIN = 15
-"""Seconds after which KWOK has let a pod run, also among a thousand."""
+_STARTS_WITHIN = 15
+"""Seconds within which KWOK sets a pod to Running, also with a thousand nodes."""
 # Answers that mean "not yet" while the cluster comes up.
 NOT_YET = (OSError, urllib3.exceptions.HTTPError, client.ApiException, ResourceNotFoundError)
 
@@ -121,18 +123,22 @@ class Cluster:
         }
 
     def running_daemons(self) -> int:
-        """How many pods of the machine-config-daemon run; one that KWOK has not noticed is made anew.
+        """How many pods of the machine-config-daemon run."""
+        return sum(pod["status"].get("phase") == "Running" for pod in self._daemon_pods())
 
-        It does not notice a pod that is bound in the moment before it holds the node's lease.
+    def delete_stuck_daemons(self) -> None:
+        """Delete pods of the machine-config-daemon that KWOK has missed; the DaemonSet creates them again.
+
+        KWOK misses a pod that is bound just before KWOK holds the lease of the node.
         """
-        found = json.loads(
-            self._raw(f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods?labelSelector=k8s-app%3Dmachine-config-daemon")
-        )
-        for pod in found["items"]:
-            if is_unnoticed(pod, datetime.now(timezone.utc)):
-                path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{pod['metadata']['name']}"
+        for pod in self._daemon_pods():
+            if is_stuck(pod, datetime.now(timezone.utc)):
+                path = f"{_DAEMON_PODS}/{pod['metadata']['name']}"
                 self._call("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
-        return sum(pod["status"].get("phase") == "Running" for pod in found["items"])
+
+    def _daemon_pods(self) -> list[dict[str, Any]]:
+        pods: list[dict[str, Any]] = json.loads(self._raw(f"{_DAEMON_PODS}?labelSelector={_DAEMON_LABEL}"))["items"]
+        return pods
 
     def _create_all(self, path: str, documents: list[dict[str, Any]]) -> bool:
         with ThreadPoolExecutor(_WRITERS) as threads:
@@ -164,14 +170,14 @@ class Cluster:
         return content
 
 
-def is_unnoticed(pod: dict[str, Any], now: datetime) -> bool:
-    """Whether a pod waits on its node for longer than KWOK takes to let it run."""
+def is_stuck(pod: dict[str, Any], now: datetime) -> bool:
+    """Whether a scheduled pod has been Pending for longer than KWOK takes to set it to Running."""
     status = pod.get("status", {})
     bound = [c for c in status.get("conditions", []) if c["type"] == "PodScheduled" and c["status"] == "True"]
     if status.get("phase") != "Pending" or not bound:
         return False
     since = datetime.fromisoformat(bound[0]["lastTransitionTime"].replace("Z", "+00:00"))
-    return (now - since).total_seconds() > _NOTICED_WITHIN
+    return (now - since).total_seconds() > _STARTS_WITHIN
 
 
 def _pool_state(pool: dict[str, Any]) -> PoolState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from lab.errors import LabError
 from lab.node_annotations import PREFIX
-from lab.scenarios.scenario import Scenario, Subject
+from lab.scenarios.scenario import Scenario, Subject, WaitCase
 from lab.scenarios.stage import (
     BUILDS,
     CONFIGS,
@@ -182,8 +182,22 @@ def _layer_only_gone(stage: Stage) -> str:
 
 
 BUILD_SCENARIOS = (
-    Scenario("build-fails", Subject.POOL, "A RUN of the Containerfile fails.", _fails, _restored, cases=(3,)),
-    Scenario("build-hangs", Subject.POOL, "A RUN of the Containerfile never ends.", _hangs, _restored, cases=(16,)),
+    Scenario(
+        "build-fails",
+        Subject.POOL,
+        "A RUN of the Containerfile fails.",
+        _fails,
+        _restored,
+        cases=(WaitCase.BUILD_FAILED,),
+    ),
+    Scenario(
+        "build-hangs",
+        Subject.POOL,
+        "A RUN of the Containerfile never ends.",
+        _hangs,
+        _restored,
+        cases=(WaitCase.POOL_IDLE_DURING_BUILD,),
+    ),
     Scenario(
         "build-evicted",
         Subject.POOL,
@@ -197,7 +211,7 @@ BUILD_SCENARIOS = (
         "The Job of the current build is deleted.",
         _interrupted,
         undone_by="lab scenario build-vanishes, or any edit",
-        cases=(15,),
+        cases=(WaitCase.BUILD_INTERRUPTED,),
     ),
     Scenario(
         "build-vanishes",
@@ -205,7 +219,7 @@ BUILD_SCENARIOS = (
         "The current build is deleted, and made again.",
         _vanishes,
         undone_by="the operator",
-        cases=(4, 5),
+        cases=(WaitCase.BUILD_NAME_REUSED, WaitCase.API_INTERRUPTED),
     ),
     Scenario(
         "build-again",
@@ -213,7 +227,7 @@ BUILD_SCENARIOS = (
         "A rebuild is asked for: same name, new uid.",
         _rebuilt,
         undone_by="the operator",
-        cases=(4,),
+        cases=(WaitCase.BUILD_NAME_REUSED,),
     ),
     Scenario(
         "build-stays-building",
@@ -228,7 +242,7 @@ BUILD_SCENARIOS = (
         "The registry refuses the push secret, as an expired token.",
         _push_denied,
         _push_allowed,
-        cases=(9,),
+        cases=(WaitCase.PUSH_DENIED,),
     ),
     Scenario("push-secret-missing", Subject.POOL, "The push secret does not exist.", _secret_missing, _restored),
     Scenario(
@@ -237,7 +251,7 @@ BUILD_SCENARIOS = (
         "The Containerfile is edited; --undo brings the text before back, and with it the build before.",
         _edited,
         _restored,
-        cases=(1, 16),
+        cases=(WaitCase.PREVIOUS_BUILD_EXISTS, WaitCase.POOL_IDLE_DURING_BUILD),
     ),
     Scenario(
         "pool-name-too-long",
@@ -252,7 +266,7 @@ BUILD_SCENARIOS = (
         "An older build for the same rendered config stands first in the list.",
         _older,
         _older_gone,
-        cases=(1,),
+        cases=(WaitCase.PREVIOUS_BUILD_EXISTS,),
         scripted=True,
     ),
     Scenario(
@@ -261,7 +275,7 @@ BUILD_SCENARIOS = (
         "The builder is evicted, and a second build is under way.",
         _two,
         _two_gone,
-        cases=(14,),
+        cases=(WaitCase.TWO_BUILDS,),
         scripted=True,
     ),
     Scenario(
@@ -270,7 +284,7 @@ BUILD_SCENARIOS = (
         "The MachineOSConfig names a build that is not there.",
         _stale,
         undone_by="the operator, which names its own build again within seconds",
-        cases=(13,),
+        cases=(WaitCase.ANNOTATION_STALE,),
         scripted=True,
     ),
     Scenario(

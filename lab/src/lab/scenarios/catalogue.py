@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 from lab.errors import LabError
 from lab.scenarios.builds import BUILD_SCENARIOS
@@ -27,40 +28,50 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 
 def scenario_of(name: str) -> Scenario:
-    """A scenario by its name. Raises LabError that says how to see the names."""
+    """Return a scenario by its name. Raises LabError for an unknown name."""
     if name not in SCENARIOS:
         raise LabError(f"Could not play scenario {name}: no such scenario. See 'lab scenario --list'.")
     return SCENARIOS[name]
 
 
 def play(scenario: Scenario, stage: Stage) -> str:
-    """Play a scenario, and return what was done and how it ends."""
+    """Play a scenario, and return what was done and how to undo it."""
     done = scenario.play(stage)
     if scenario.undo is not None:
-        return f"{_ended(done)}\nUndo: lab scenario {scenario.name} --undo, with the same options"
-    return f"{_ended(done)}\nUndone by: {scenario.undone_by}"
+        return f"{_with_full_stop(done)}\nUndo: lab scenario {scenario.name} --undo, with the same options"
+    return f"{_with_full_stop(done)}\nUndone by: {scenario.undone_by}"
 
 
 def undo(scenario: Scenario, stage: Stage) -> str:
-    """Take a scenario back, and return what was done. Raises LabError where that is nobody's to do."""
+    """Undo a scenario, and return what was done. Raises LabError for a scenario without an undo."""
     if scenario.undo is None:
         raise LabError(f"Could not undo scenario {scenario.name}: it is undone by {scenario.undone_by}.")
-    return _ended(scenario.undo(stage))
+    return _with_full_stop(scenario.undo(stage))
 
 
-def _ended(sentence: str) -> str:
+@contextlib.contextmanager
+def in_scenario(name: str, *stages: Stage) -> Iterator[None]:
+    """Play a scenario on each stage, and undo it on each when the context ends.
+
+    Raises LabError for a scenario without an undo.
+    """
+    scenario = scenario_of(name)
+    if scenario.undo is None:
+        raise LabError(f"Could not play scenario {name} for a time: it has no undo. Call 'play' instead.")
+    with contextlib.ExitStack() as undone:
+        for stage in stages:
+            scenario.play(stage)
+            undone.callback(scenario.undo, stage)
+        yield
+
+
+def _with_full_stop(sentence: str) -> str:
     return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def listing() -> list[str]:
-    """A line a scenario: name, what it happens to, and the sentence."""
+    """Return one line for each scenario: its name, its subject and its sentence."""
     return [
-        f"{scenario.name:<25} {scenario.subject.value:<5} {scenario.sentence}{_marks(scenario)}"
+        f"{scenario.name:<25} {scenario.subject.value:<5} {scenario.sentence}{' (scripted)' * scenario.scripted}"
         for scenario in SCENARIOS.values()
     ]
-
-
-def _marks(scenario: Scenario) -> str:
-    marks = [f"case {', '.join(map(str, scenario.cases))}"] if scenario.cases else []
-    marks += ["scripted"] if scenario.scripted else []
-    return f" ({'; '.join(marks)})" if marks else ""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from lab import node_state
 from lab.errors import LabError
 from lab.node_state import ExecMode, Host, NodeFolder
-from lab.scenarios.scenario import Scenario, Subject
+from lab.scenarios.scenario import Scenario, Subject, WaitCase
 from lab.scenarios.stage import Stage
 
 _ANOTHER = f"sha256:{'0' * 64}"
@@ -58,7 +58,7 @@ ANSWER_SCENARIOS = (
         "The node's annotations say Done, and it booted another image.",
         _boots_another,
         _plain,
-        cases=(7,),
+        cases=(WaitCase.ANNOTATIONS_DISAGREE,),
         scripted=True,
     ),
     Scenario(
@@ -67,20 +67,34 @@ ANSWER_SCENARIOS = (
         "The image is staged on the node, and another one is booted.",
         _staged_only,
         _plain,
-        cases=(8,),
+        cases=(WaitCase.IMAGE_ONLY_STAGED,),
         scripted=True,
     ),
     Scenario(
-        "exec-fails", Subject.NODE, "Every command on the node fails.", _fails, _plain, cases=(12,), scripted=True
+        "exec-fails",
+        Subject.NODE,
+        "Every command on the node fails.",
+        _fails,
+        _plain,
+        cases=(WaitCase.COMMANDS_FAIL,),
+        scripted=True,
     ),
-    Scenario("exec-hangs", Subject.NODE, "No command on the node ends.", _hangs, _plain, cases=(12,), scripted=True),
+    Scenario(
+        "exec-hangs",
+        Subject.NODE,
+        "No command on the node ends.",
+        _hangs,
+        _plain,
+        cases=(WaitCase.COMMANDS_FAIL,),
+        scripted=True,
+    ),
     Scenario(
         "exec-warns",
         Subject.NODE,
         "Commands on the node warn on stderr around their JSON.",
         _warns,
         _plain,
-        cases=(18,),
+        cases=(WaitCase.WARNINGS_IN_OUTPUT,),
         scripted=True,
     ),
 )

@@ -7,7 +7,7 @@ import json
 
 from lab.node_annotations import degraded
 from lab.node_state import NodeFolder
-from lab.scenarios.scenario import Scenario, Subject
+from lab.scenarios.scenario import Scenario, Subject, WaitCase
 from lab.scenarios.stage import BEFORE, NODES, POOLS, Stage
 
 NAMESPACE = "lab-scenario"
@@ -158,17 +158,28 @@ def _mended(stage: Stage) -> str:
 
 
 ROLLOUT_SCENARIOS = (
-    Scenario("pool-paused", Subject.POOL, "The pool is paused.", _paused, _released, cases=(10,)),
-    Scenario("pool-empty", Subject.POOL, "No node is in the pool any more.", _emptied, _filled, cases=(17,)),
-    Scenario("node-joins", Subject.NODE, "A node joins the pool.", _joined, _left, cases=(2, 6)),
-    Scenario("node-leaves", Subject.NODE, "A node leaves the pool.", _left, _joined, cases=(6,)),
+    Scenario("pool-paused", Subject.POOL, "The pool is paused.", _paused, _released, cases=(WaitCase.POOL_PAUSED,)),
+    Scenario(
+        "pool-empty", Subject.POOL, "No node is in the pool any more.", _emptied, _filled, cases=(WaitCase.POOL_EMPTY,)
+    ),
+    Scenario(
+        "node-joins",
+        Subject.NODE,
+        "A node joins the pool.",
+        _joined,
+        _left,
+        cases=(WaitCase.ROLLOUT_NOT_STARTED, WaitCase.NODES_JOIN_AND_LEAVE),
+    ),
+    Scenario(
+        "node-leaves", Subject.NODE, "A node leaves the pool.", _left, _joined, cases=(WaitCase.NODES_JOIN_AND_LEAVE,)
+    ),
     Scenario(
         "drain-blocked",
         Subject.NODE,
         "A PodDisruptionBudget lets nobody evict a pod of the node.",
         _guarded,
         _unguarded,
-        cases=(11,),
+        cases=(WaitCase.EVICTION_BLOCKED,),
     ),
     Scenario("node-cordoned", Subject.NODE, "Somebody else cordoned the node.", _cordoned, _uncordoned),
     Scenario(
@@ -196,7 +207,12 @@ ROLLOUT_SCENARIOS = (
         scripted=True,
     ),
     Scenario(
-        "image-refused", Subject.LAB, "The registry refuses the nodes the image.", _refused, _accepted, cases=(9,)
+        "image-refused",
+        Subject.LAB,
+        "The registry refuses the nodes the image.",
+        _refused,
+        _accepted,
+        cases=(WaitCase.PUSH_DENIED,),
     ),
     Scenario("node-in-two-pools", Subject.NODE, "Two custom pools select the node.", _torn, _mended),
 )
