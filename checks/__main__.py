@@ -15,6 +15,7 @@ from .cluster import releases as compare_releases
 from .commands import Setting
 from .environment import CACHE, ROOT, NotPossible
 from .findings_page import write_findings_page
+from .glossary import glossary as find_words
 from .mutation import mutation as mutate
 from .outcome import Count, Outcome, table, total
 from .steps import STEPS
@@ -93,6 +94,12 @@ def mutation() -> None:
 def findings() -> None:
     """Write the page of findings in the documentation from the collection's own table."""
     typer.echo(f"written: {write_findings_page()}")
+
+
+@app.command()
+def glossary() -> None:
+    """Print the words that the project does not use, by file."""
+    raise typer.Exit(code=0 if find_words() else 1)
 
 
 def _run_step(step: str) -> Outcome:
