@@ -18,11 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import CALLBACKS, TREE, installed_beside_pytest
 from audit_log import ApiRequest, AuditLog
 from lab.facts import Facts
 from lab.kube_rest import Api
 from measuring import Cost, cost_of
-from playing import CALLBACKS, TREE, installed_beside_pytest
 
 WORKERS = "node-role.kubernetes.io/worker"
 TAKES = 0.3

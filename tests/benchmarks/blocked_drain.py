@@ -18,13 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import Ansible, installed_beside_pytest, write_playbook
 from lab.facts import Facts
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import Stage
-from layering import build_pools
 from measuring import FAILED, when_told
-from playing import Ansible, installed_beside_pytest, write_playbook
+from pools import build_pools
 
 POOL = "drain-blocked"
 NODE = "worker-0"

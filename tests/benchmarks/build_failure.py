@@ -20,10 +20,10 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import TREE, installed_beside_pytest
 from lab.facts import Facts
-from layering import config_options, containerfile
 from measuring import FAILED, when_told
-from playing import TREE, installed_beside_pytest
+from pools import config_options, containerfile
 
 HOW_OFTEN = 20
 SIDE_BY_SIDE = 4

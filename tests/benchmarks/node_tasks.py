@@ -20,10 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import Ansible, installed_beside_pytest
 from audit_log import AuditLog
 from lab.facts import Facts
 from lab.kube_rest import Api
-from playing import Ansible, installed_beside_pytest
 
 POOL = "bench"
 WORKERS = "node-role.kubernetes.io/worker"

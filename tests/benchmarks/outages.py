@@ -22,12 +22,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import Ansible, Run, installed_beside_pytest
 from audit_log import AuditLog, Recording
 from lab.facts import Facts
 from lab.faults import kill_api_server, take_api_server_away
 from lab.kube_rest import Api
-from layering import containerfile, push_spec
-from playing import Ansible, Run, installed_beside_pytest
+from pools import containerfile, push_spec
 
 APPLY = "imagemode.openshift.apply"
 BUILDS = "/apis/machineconfiguration.openshift.io/v1/machineosbuilds"

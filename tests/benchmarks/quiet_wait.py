@@ -17,12 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import Ansible, installed_beside_pytest, write_playbook
 from audit_log import ApiRequest, AuditLog
 from lab.facts import Facts
 from lab.kube_rest import Api
-from layering import config_options, wait_for_build
 from measuring import cost_of
-from playing import Ansible, installed_beside_pytest, write_playbook
+from pools import config_options, wait_for_build
 
 POOL = "quiet"
 WORKERS = "node-role.kubernetes.io/worker"

@@ -22,14 +22,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import Ansible, installed_beside_pytest, write_playbook
 from audit_log import ApiRequest, AuditLog
 from lab.components import REBOOTING_ANNOTATION
 from lab.facts import Facts
 from lab.faults import without
 from lab.kube_rest import STRATEGIC_PATCH, Api
-from layering import config_options, containerfile, wait_for_build
 from measuring import cost_of
-from playing import Ansible, installed_beside_pytest, write_playbook
+from pools import config_options, containerfile, wait_for_build
 
 from lab import node_annotations as says
 

@@ -29,13 +29,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
+from ansible_run import Ansible, installed_beside_pytest
 from lab.errors import LabError
 from lab.facts import Facts
 from lab.faults import Fault, FaultProxy
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import NODES, POOLS, Stage, now
-from playing import Ansible, installed_beside_pytest
 
 GROUP = "machineconfiguration.openshift.io"
 _UNASKED = (

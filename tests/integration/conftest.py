@@ -17,14 +17,14 @@ from pathlib import Path
 
 import pytest
 from accounts import Account, make_account, manifest
+from ansible_run import Ansible, installed_beside_pytest
 from audit_log import AuditLog
 from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api
 from lab.release import JULY_2025
-from layering import ROLLOUT_TIMEOUT, BuiltPool, start_builds, wait_for_build
 from oc_client import build_oc
-from playing import Ansible, installed_beside_pytest
+from pools import ROLLOUT_TIMEOUT, BuiltPool, start_builds, wait_for_build
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-SLOW = ("test_eighteen_cases", "test_waits", "test_permissions", "test_playbooks", "test_surviving", "test_resuming")
+SLOW = ("test_wait_cases", "test_waits", "test_permissions", "test_playbooks", "test_api_outages", "test_apply_resumed")
 """The modules that take minutes: they are begun first, so that no process is left alone with one at the end."""
 
 
@@ -86,17 +86,17 @@ def ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path: Path) -> Ansib
 
 
 @pytest.fixture
-def ansible_as_nobody(ansible: Ansible, lab: Facts) -> Ansible:
+def unprivileged_ansible(ansible: Ansible, lab: Facts) -> Ansible:
     """Ansible as somebody whom the API server knows and who may do nothing."""
-    return ansible.talking_to(K8S_AUTH_KUBECONFIG=str(lab.kubeconfigs.nobody))
+    return ansible.with_environment(K8S_AUTH_KUBECONFIG=str(lab.kubeconfigs.nobody))
 
 
 @pytest.fixture(scope="session")
-def director(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
+def session_ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
     """Ansible as the lab's administrator, for what more than one test stands on."""
     return Ansible(
         programs=request.config.getoption("--ansible"),
-        scratch=tmp_path_factory.mktemp("director"),
+        scratch=tmp_path_factory.mktemp("session_ansible"),
         variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
     )
 
@@ -112,7 +112,7 @@ def pools_of_the_module(request: pytest.FixtureRequest, begun: set[str]) -> None
     """Start, side by side and before its first test, the builds that a module names in BUILDS."""
     wanted = [pool for pool in getattr(request.module, "BUILDS", ()) if pool not in begun]
     if wanted:
-        start_builds(request.getfixturevalue("director"), request.getfixturevalue("lab"), wanted)
+        start_builds(request.getfixturevalue("session_ansible"), request.getfixturevalue("lab"), wanted)
         begun.update(wanted)
 
 
@@ -124,14 +124,14 @@ def account(api: Api, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 @pytest.fixture(scope="session")
-def rolled_out(director: Ansible, lab: Facts, begun: set[str]) -> BuiltPool:
+def rolled_out(session_ansible: Ansible, lab: Facts, begun: set[str]) -> BuiltPool:
     """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
     if "rolled-out" not in begun:
-        start_builds(director, lab, ["rolled-out"])
+        start_builds(session_ansible, lab, ["rolled-out"])
         begun.add("rolled-out")
-    pool = wait_for_build(director, "rolled-out")
+    pool = wait_for_build(session_ansible, "rolled-out")
     nodes = {"pool": pool.name, "nodes": ["worker-0", "worker-1"]}
-    run = director.run_tasks(
+    run = session_ansible.run_tasks(
         [
             {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": nodes},
             {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**nodes, "timeout": ROLLOUT_TIMEOUT}},
@@ -149,12 +149,12 @@ def oc() -> Path:
 
 
 @pytest.fixture
-def with_kubectl(ansible: Ansible, oc: Path) -> Ansible:
+def ansible_with_kubectl(ansible: Ansible, oc: Path) -> Ansible:
     """Ansible with ``kubectl`` in its PATH, which ``oc`` is under that name."""
     shutil.copyfile(oc, ansible.scratch / "kubectl")
     (ansible.scratch / "kubectl").chmod(0o755)
     path = [str(ansible.scratch), str(ansible.programs), os.environ["PATH"]]
-    return ansible.talking_to(PATH=os.pathsep.join(path))
+    return ansible.with_environment(PATH=os.pathsep.join(path))
 
 
 @pytest.fixture

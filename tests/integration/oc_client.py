@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 if t.TYPE_CHECKING:
-    from playing import Ansible
+    from ansible_run import Ansible
 
 
 def build_oc() -> Path:
@@ -20,4 +20,6 @@ def build_oc() -> Path:
 
 def oc_beside(ansible: Ansible) -> Ansible:
     """Return the same Ansible with ``oc`` in its PATH."""
-    return ansible.talking_to(PATH=os.pathsep.join([str(ansible.programs), str(build_oc().parent), os.environ["PATH"]]))
+    return ansible.with_environment(
+        PATH=os.pathsep.join([str(ansible.programs), str(build_oc().parent), os.environ["PATH"]])
+    )

@@ -7,11 +7,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from layering import build_wait, config_options, containerfile
+from pools import build_wait_task, config_options, containerfile
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, TaskResult
     from lab.facts import Facts
-    from playing import Ansible, TaskResult
 
 FAILING = ("fails-run", "fails-push", "fails-base")
 SEVERAL_LINES = (
@@ -20,7 +20,7 @@ SEVERAL_LINES = (
 
 
 @pytest.fixture(scope="module")
-def waits(director: Ansible, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Mapping[str, TaskResult]:
+def waits(session_ansible: Ansible, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Mapping[str, TaskResult]:
     """What waits for three builds say that fail at the same time, and that save their logs."""
     wrong = {"name": "wrong", "registry": lab.registry_host, "username": "pusher", "password": "hunter2"}
     differing = {
@@ -36,11 +36,11 @@ def waits(director: Ansible, lab: Facts, tmp_path_factory: pytest.TempPathFactor
             {"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config_options(lab, pool, **options)}
         )
     for pool in FAILING:
-        wait = build_wait(pool)["imagemode.openshift.machineosbuild_wait"]
+        wait = build_wait_task(pool)["imagemode.openshift.machineosbuild_wait"]
         saved = {"log_dir": str(tmp_path_factory.mktemp("logs"))}
         task = {"name": f"Build {pool}", "imagemode.openshift.machineosbuild_wait": {**wait, **saved}}
         tasks.append({**task, "ignore_errors": True})
-    run = director.run_tasks(tasks)
+    run = session_ansible.run_tasks(tasks)
     assert run.rc == 0, run.output
     assert "hunter2" not in run.output
     return {pool: run.of(f"Build {pool}") for pool in FAILING}

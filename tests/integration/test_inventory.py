@@ -10,15 +10,15 @@ from collections import Counter
 
 import pytest
 import yaml
+from ansible_run import TREE
 from jsonschema import Draft202012Validator
-from playing import TREE
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
+    from ansible_run import Ansible
     from audit_log import AuditLog
     from lab.facts import Facts
-    from playing import Ansible
 
 VERIFY_HOSTS = "imagemode.openshift.verify_hosts"
 SCHEMA = TREE / "ansible_collections/imagemode/openshift/roles/evidence_report/files/evidence-1.schema.json"
@@ -77,7 +77,7 @@ def test_one_kubeconfig_names_many_clusters_by_their_contexts(ansible: Ansible, 
         clusters=[{"context": "one"}, {"context": "two"}],
         keyed_groups=[{"key": "image_mode_cluster_name", "prefix": "cluster"}],
     )
-    graph = ansible.talking_to(K8S_AUTH_KUBECONFIG="").list_inventory("-i", file, "--graph")
+    graph = ansible.with_environment(K8S_AUTH_KUBECONFIG="").list_inventory("-i", file, "--graph")
     assert graph.returncode == 0, graph.stderr
     below: dict[str, list[str]] = {}
     for line in graph.stdout.splitlines():
@@ -103,27 +103,29 @@ def test_a_cluster_that_refuses_is_named_and_no_credential_is_shown(ansible: Ans
     assert "worker-3.good" in json.loads(tolerated.stdout)["pool_worker"]["hosts"]
 
 
-def test_a_right_that_is_missing_is_named(ansible_as_nobody: Ansible) -> None:
-    refused = ansible_as_nobody.list_inventory("-i", source(ansible_as_nobody), "--list")
+def test_a_right_that_is_missing_is_named(unprivileged_ansible: Ansible) -> None:
+    refused = unprivileged_ansible.list_inventory("-i", source(unprivileged_ansible), "--list")
     assert refused.returncode != 0
     assert 'cannot list resource "machineconfigpools"' in " ".join(refused.stderr.split())
 
 
 def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apart_in_one_summary(
-    with_kubectl: Ansible, lab: Facts, node: t.Callable[..., None]
+    ansible_with_kubectl: Ansible, lab: Facts, node: t.Callable[..., None]
 ) -> None:
     node("worker-4", "--boots", OTHER)
     by_ssh = "'ansible.builtin.ssh' if image_mode_node == 'worker-5' else 'kubernetes.core.kubectl'"
     file = source(
-        with_kubectl,
+        ansible_with_kubectl,
         daemon_pods=True,
         compose={**THROUGH_THE_DAEMONS_PODS, "ansible_connection": by_ssh, "ansible_port": "1"},
         cache=True,
         cache_plugin="ansible.builtin.jsonfile",
-        cache_connection=str(with_kubectl.scratch / "cache"),
+        cache_connection=str(ansible_with_kubectl.scratch / "cache"),
     )
-    assert with_kubectl.list_inventory("-i", file, "--list").returncode == 0  # what is expected is in the cache now
-    run = with_kubectl.run_playbook(
+    assert (
+        ansible_with_kubectl.list_inventory("-i", file, "--list").returncode == 0
+    )  # what is expected is in the cache now
+    run = ansible_with_kubectl.run_playbook(
         VERIFY_HOSTS,
         "-i",
         file,
@@ -140,7 +142,7 @@ def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apar
     (entry,) = stats["data"]["image_mode_result"]
     assert {n["name"]: n["verdict"] for n in entry["nodes"]} == dict(zip(NODES, ("match", "mismatch", "unknown")))
     assert entry["nodes"][2]["findings"][0]["id"] == "node.exec_failed"
-    (written,) = (with_kubectl.scratch / "reports").glob("*.json")
+    (written,) = (ansible_with_kubectl.scratch / "reports").glob("*.json")
     report = json.loads(written.read_text(encoding="utf-8"))
     Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(report)
     assert re.fullmatch(rf"image-mode-{report['cluster']['id']}-[0-9a-f]{{8}}-worker\.json", written.name)
@@ -148,25 +150,28 @@ def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apar
     assert run.changed == 0
 
 
-def test_over_an_expectation_from_a_cache_nothing_is_proven(with_kubectl: Ansible) -> None:
-    cache = {"cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(with_kubectl.scratch / "cache")}
-    file = source(with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS, cache=True, **cache)
-    assert with_kubectl.list_inventory("-i", file, "--list").returncode == 0
+def test_over_an_expectation_from_a_cache_nothing_is_proven(ansible_with_kubectl: Ansible) -> None:
+    cache = {
+        "cache_plugin": "ansible.builtin.jsonfile",
+        "cache_connection": str(ansible_with_kubectl.scratch / "cache"),
+    }
+    file = source(ansible_with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS, cache=True, **cache)
+    assert ansible_with_kubectl.list_inventory("-i", file, "--list").returncode == 0
     role = {"name": "Verify", "ansible.builtin.include_role": {"name": "imagemode.openshift.verify_nodes"}}
     play = {"hosts": "worker-3", "vars": {"verify_nodes_transport": "connection"}}
-    remembered = with_kubectl.run_tasks([role], "-i", file, **play)
+    remembered = ansible_with_kubectl.run_tasks([role], "-i", file, **play)
     assert "comes from a cache. Read the inventory anew" in remembered.output
     assert remembered.rc != 0
-    anew = with_kubectl.run_tasks([role], "-i", file, "--flush-cache", **play)
+    anew = ansible_with_kubectl.run_tasks([role], "-i", file, "--flush-cache", **play)
     assert anew.rc == 0, anew.output
 
 
-def test_a_host_that_fails_before_it_is_asked_is_in_the_summary(with_kubectl: Ansible) -> None:
-    file = source(with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS)
+def test_a_host_that_fails_before_it_is_asked_is_in_the_summary(ansible_with_kubectl: Ansible) -> None:
+    file = source(ansible_with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS)
     lost = {"name": "Lose one", "ansible.builtin.fail": {"msg": "gone"}, "when": "inventory_hostname == 'worker-3'"}
     role = {"name": "Verify", "ansible.builtin.include_role": {"name": "imagemode.openshift.verify_nodes"}}
     play = {"hosts": ",".join(NODES), "serial": 2, "vars": {"verify_nodes_transport": "connection"}}
-    run = with_kubectl.run_tasks([lost, role], "-i", file, **play)
+    run = ansible_with_kubectl.run_tasks([lost, role], "-i", file, **play)
     assert run.rc != 0
     (summed,) = [r.result["summary"] for r in run.results if "clusters" in r.result]
     assert summed == {"total": 3, "match": 2, "mismatch": 0, "unknown": 1}

@@ -7,14 +7,14 @@ import typing as t
 import uuid
 
 import pytest
-from layering import config_options, containerfile
+from pools import config_options, containerfile
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible
+    from pools import BuiltPool
 
 CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineosconfigs"
 BUILD_BEFORE = "imagemode.openshift/build-before"

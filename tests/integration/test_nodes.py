@@ -10,10 +10,10 @@ import typing as t
 import pytest
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible
     from audit_log import AuditLog
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible
+    from pools import BuiltPool
 
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 SECRETS = "/api/v1/namespaces/openshift-machine-config-operator/secrets"

@@ -25,15 +25,15 @@ from accounts import (
 )
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import Stage
-from layering import config_options, containerfile
 from oc_client import oc_beside
+from pools import config_options, containerfile
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, TaskResult
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible, TaskResult
+    from pools import BuiltPool
 
 OPERATOR = "openshift-machine-config-operator"
 MCO = "machineconfiguration.openshift.io"
@@ -47,7 +47,7 @@ def test_verification_by_asking_takes_what_its_manifest_grants(
     ansible: Ansible, audit: AuditLog, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
     verifier = account("verify")
-    reader = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(verifier.kubeconfig))
+    reader = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(verifier.kubeconfig))
     with audit.recording() as recording:
         run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name})
         module, dummy = reader.run_module("node_image_verify", {"pool": rolled_out.name})
@@ -62,7 +62,7 @@ def test_a_pool_without_a_machineosconfig_is_proven_with_a_manifest_of_its_own_a
     ansible: Ansible, audit: AuditLog, api: Api, lab: Facts, account: t.Callable[[str], Account], tmp_path: Path
 ) -> None:
     plain = {"pool": "worker", "nodes": ["worker-5"]}
-    without_it = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(account("verify").kubeconfig))
+    without_it = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(account("verify").kubeconfig))
     unknown, dummy = without_it.run_module("node_image_verify", plain)
     assert (unknown["verdict"], unknown.failed) == ("unknown", True)
     assert unknown["nodes"][0]["findings"][0]["id"] == "cluster.expectation_forbidden"
@@ -74,7 +74,7 @@ def test_a_pool_without_a_machineosconfig_is_proven_with_a_manifest_of_its_own_a
     right[-1]["subjects"][0]["name"] = "prover"
     prover = without(manifest("verify"), Permission("nothing", "at-all"), "prover")
     reader = make_account(api, lab, [*prover, *right], tmp_path)
-    with_it = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(reader.kubeconfig))
+    with_it = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(reader.kubeconfig))
     with audit.recording() as recording:
         proven, dummy = with_it.run_module("node_image_verify", plain)
     assert proven["verdict"] == "match", proven.msg
@@ -86,7 +86,7 @@ def test_an_audit_by_the_api_takes_what_its_manifest_grants_and_asks_no_node(
     ansible: Ansible, audit: AuditLog, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
     auditor = account("audit")
-    reader = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(auditor.kubeconfig))
+    reader = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(auditor.kubeconfig))
     asked = {"image_mode_transport": "api", "image_mode_fail_on": ["mismatch"]}
     with audit.recording() as recording:
         run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name, **asked})
@@ -103,7 +103,7 @@ def test_an_audit_by_the_api_takes_what_its_manifest_grants_and_asks_no_node(
 def test_who_may_not_run_commands_is_told_so_and_what_is_said_of_the_nodes(
     ansible: Ansible, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
-    reader = ansible.talking_to(K8S_AUTH_KUBECONFIG=str(account("audit").kubeconfig))
+    reader = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(account("audit").kubeconfig))
     told, run = reader.run_module("node_image_verify", {"pool": rolled_out.name})
     assert (told.failed, told["verdict"], told["transport"]) == (True, "unknown", "api")
     for right in ("list pods", "get pods/exec", "create pods/exec"):
@@ -114,7 +114,7 @@ def test_verification_by_oc_debug_takes_what_its_manifest_grants(
     ansible: Ansible, audit: AuditLog, account: t.Callable[[str], Account], rolled_out: BuiltPool
 ) -> None:
     debugger = account("debug")
-    with_oc = oc_beside(ansible).talking_to(K8S_AUTH_KUBECONFIG=str(debugger.kubeconfig))
+    with_oc = oc_beside(ansible).with_environment(K8S_AUTH_KUBECONFIG=str(debugger.kubeconfig))
     with audit.recording() as recording:
         options = {"pool": rolled_out.name, "transport": "oc_debug"}
         proven, dummy = with_oc.run_module("node_image_verify", options)

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import pytest
 from accounts import CREATE_EXEC, EXPLAINS, Account, forbidden, granted, manifest, unused
-from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, SHARED_POOLS, containerfile, push_spec, wait_for_build
+from pools import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, SHARED_POOLS, containerfile, push_spec, wait_for_build
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, Run
     from audit_log import AuditLog, Recording
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible, Run
+    from pools import BuiltPool
 
-BUILDS = ("memberless", "rolled-out")
+BUILDS = ("without-nodes", "rolled-out")
 APPLY = "imagemode.openshift.apply"
 VERIFY = "imagemode.openshift.verify"
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
@@ -68,13 +68,15 @@ class Applied:
 
 
 @pytest.fixture(scope="module")
-def applied(director: Ansible, lab: Facts, audit: AuditLog, account: t.Callable[[str], Account]) -> Applied:
+def applied(session_ansible: Ansible, lab: Facts, audit: AuditLog, account: t.Callable[[str], Account]) -> Applied:
     """Apply with files beside the user, everything shown that Ansible can show, as who may do this and no more."""
     applier = account("apply")
-    ansible = director.talking_to(K8S_AUTH_KUBECONFIG=str(applier.kubeconfig))
+    ansible = session_ansible.with_environment(K8S_AUTH_KUBECONFIG=str(applier.kubeconfig))
     password = lab.registry_password_files.pusher.read_text(encoding="utf-8").strip()
-    (director.scratch / "Containerfile").write_text(containerfile("echo '{{ no }}' > /etc/motd"), encoding="utf-8")
-    (director.scratch / "password").write_text(f"{password}\n", encoding="utf-8")
+    (session_ansible.scratch / "Containerfile").write_text(
+        containerfile("echo '{{ no }}' > /etc/motd"), encoding="utf-8"
+    )
+    (session_ansible.scratch / "password").write_text(f"{password}\n", encoding="utf-8")
     secret = {"name": "played", "registry": lab.registry_host, "username": "pusher", "password_file": "password"}
     variables = asked(
         lab,
@@ -142,10 +144,11 @@ def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Fa
     assert all("dryRun=All" in request.uri for request in writes)
 
 
-def test_a_pool_without_members_ends_after_its_build(director: Ansible, lab: Facts) -> None:
-    wait_for_build(director, "memberless")
-    run = director.run_playbook(
-        APPLY, variables=asked(lab, "memberless", image_mode_containerfile=containerfile(SHARED_POOLS["memberless"]))
+def test_a_pool_without_members_ends_after_its_build(session_ansible: Ansible, lab: Facts) -> None:
+    wait_for_build(session_ansible, "without-nodes")
+    run = session_ansible.run_playbook(
+        APPLY,
+        variables=asked(lab, "without-nodes", image_mode_containerfile=containerfile(SHARED_POOLS["without-nodes"])),
     )
     assert run.rc == 0, run.output
     assert [(entry["verdict"], entry["nodes"]) for entry in handed_on(run)] == [("none", [])]
@@ -224,9 +227,9 @@ def test_what_may_fail_is_the_users_choice(ansible: Ansible, rolled_out: BuiltPo
     assert [entry["verdict"] for entry in handed_on(run)] == ["mismatch"]
 
 
-def test_nobody_to_ask_is_no_success(director: Ansible) -> None:
-    wait_for_build(director, "memberless")
-    run = director.run_playbook(VERIFY, variables={"image_mode_pool": "memberless"})
+def test_nobody_to_ask_is_no_success(session_ansible: Ansible) -> None:
+    wait_for_build(session_ansible, "without-nodes")
+    run = session_ansible.run_playbook(VERIFY, variables={"image_mode_pool": "without-nodes"})
     assert "no node is in it" in failure(run)
     assert [entry["verdict"] for entry in handed_on(run)] == ["unknown"]
 
@@ -245,7 +248,7 @@ def test_each_host_is_a_pool_of_the_cluster_that_its_variables_name(
     inventory.write_text(
         json.dumps({"pools": {"hosts": hosts, "vars": {"image_mode_pool": rolled_out.name}}}), encoding="utf-8"
     )
-    nowhere = ansible.talking_to(K8S_AUTH_KUBECONFIG="/nowhere/kubeconfig")
+    nowhere = ansible.with_environment(K8S_AUTH_KUBECONFIG="/nowhere/kubeconfig")
     run = nowhere.run_playbook(VERIFY, "-vvv", "-i", str(inventory), variables={"image_mode_hosts": "pools"})
     assert "forbidden" in failure(run)
     assert {entry["host"]: entry["verdict"] for entry in handed_on(run)} == {

@@ -16,10 +16,10 @@ from oc_client import oc_beside
 from ssh_server import running_sshd
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, Run
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from playing import Ansible, Run
 
 OTHER = "sha256:" + "0" * 64
 NODES = ["worker-3", "worker-4", "worker-5"]
@@ -118,7 +118,7 @@ def test_noise_does_not_get_into_the_answer_of_oc_debug_and_half_an_answer_is_no
 
 
 def test_without_oc_the_reason_is_one_line(ansible: Ansible) -> None:
-    refused, dummy = ansible.talking_to(PATH=f"{ansible.programs}:/usr/bin:/bin").run_module(
+    refused, dummy = ansible.with_environment(PATH=f"{ansible.programs}:/usr/bin:/bin").run_module(
         "node_image_verify", {"nodes": NODES, "transport": "oc_debug"}
     )
     assert refused.failed
@@ -176,7 +176,7 @@ def verify_over(ansible: Ansible, hosts: dict[str, dict[str, str]], arguments: d
 
 
 def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
-    with_kubectl: Ansible, api: Api, lab: Facts, node: t.Callable[..., None]
+    ansible_with_kubectl: Ansible, api: Api, lab: Facts, node: t.Callable[..., None]
 ) -> None:
     node("worker-4", "--boots", OTHER)
     node("worker-5", "--exec", "fail")
@@ -190,7 +190,7 @@ def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
         for name in NODES
     }
     arguments = {"expected_image": lab.base_image, "host_root": "/rootfs", "fail_on": []}
-    run = verify_over(with_kubectl, hosts, arguments)
+    run = verify_over(ansible_with_kubectl, hosts, arguments)
     told = {result.host: result for result in run.results}
     assert {name: result["verdict"] for name, result in told.items()} == {
         "worker-3": "match",
@@ -199,7 +199,7 @@ def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
     }
     booted = api.get("/api/v1/nodes/worker-3")["status"]["nodeInfo"]["bootID"]
     assert told["worker-3"]["nodes"][0]["boot_id"] == booted
-    without_chroot = verify_over(with_kubectl, {"worker-3": hosts["worker-3"]}, {**arguments, "host_root": "/"})
+    without_chroot = verify_over(ansible_with_kubectl, {"worker-3": hosts["worker-3"]}, {**arguments, "host_root": "/"})
     assert without_chroot.results[0]["verdict"] == "unknown"
 
 
@@ -216,7 +216,7 @@ def test_a_node_is_asked_over_ssh_and_nothing_talks_to_the_api(
 ) -> None:
     with audit.recording() as recording:
         arguments = {"expected_image": lab.base_image, "host_root": "/rootfs"}
-        run = verify_over(ansible.talking_to(K8S_AUTH_KUBECONFIG=""), {"worker-3": sshd}, arguments)
+        run = verify_over(ansible.with_environment(K8S_AUTH_KUBECONFIG=""), {"worker-3": sshd}, arguments)
     assert run.rc == 0, run.output
     (told,) = run.results
     assert (told["verdict"], told["nodes"][0]["name"]) == ("match", "worker-3")

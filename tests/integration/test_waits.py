@@ -11,18 +11,18 @@ import pytest
 from accounts import forbidden
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import Stage
-from layering import ROLLOUT_TIMEOUT, build_wait, config_options, containerfile, wait_for_build
+from pools import ROLLOUT_TIMEOUT, build_wait_task, config_options, containerfile, wait_for_build
 from ssh_server import running_sshd
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from accounts import Account
+    from ansible_run import Ansible
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible
+    from pools import BuiltPool
 
 BUILDS = ("failing", "edited", "held", "rolled-out")
 CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineosconfigs"
@@ -84,16 +84,20 @@ def test_a_wait_that_runs_on_a_bastion_tells_its_lines_where_the_playbook_runs(
         python = {"ansible_python_interpreter": sys.executable}
         inventory = tmp_path / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": python}}), encoding="utf-8")
-        run = ansible.talking_to(K8S_AUTH_KUBECONFIG="").run_tasks([task], "--inventory", str(inventory))
+        run = ansible.with_environment(K8S_AUTH_KUBECONFIG="").run_tasks([task], "--inventory", str(inventory))
     assert run.rc == 0, run.output
     assert f"[localhost] 0s  pool {rolled_out.name}: 2 of 2 nodes done" in run.stdout
     assert "[localhost -> bastion" in run.stdout
 
 
-def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(director: Ansible, lab: Facts, api: Api) -> None:
-    first = wait_for_build(director, "edited")
+def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(
+    session_ansible: Ansible, lab: Facts, api: Api
+) -> None:
+    first = wait_for_build(session_ansible, "edited")
     options = config_options(lab, "edited", containerfile=containerfile("echo again > /etc/pool"))
-    run = director.run_tasks([{"name": "Edit", "imagemode.openshift.machineosconfig": options}, build_wait("edited")])
+    run = session_ansible.run_tasks(
+        [{"name": "Edit", "imagemode.openshift.machineosconfig": options}, build_wait_task("edited")]
+    )
     assert run.rc == 0, run.output
     second = run.of("Build")
     assert second["build"]["name"] != first.build["build"]["name"]
@@ -101,8 +105,8 @@ def test_an_edit_is_answered_by_its_own_build_not_by_the_one_before(director: An
     assert api.get(f"{CONFIGS}/edited")["status"]["currentImagePullSpec"] == second["build"]["digested_image_push_spec"]
 
 
-def test_a_failed_build_fails_with_the_builders_own_last_words(director: Ansible) -> None:
-    run = director.run_tasks([build_wait("failing")], "-vvv")
+def test_a_failed_build_fails_with_the_builders_own_last_words(session_ansible: Ansible) -> None:
+    run = session_ansible.run_tasks([build_wait_task("failing")], "-vvv")
     assert run.rc != 0
     failed = run.of("Build")
     assert failed["build"]["state"] == "failed"
@@ -149,22 +153,22 @@ HELD = {"pool": "held"}
 
 
 @pytest.fixture(scope="module")
-def held(director: Ansible) -> str:
+def held(session_ansible: Ansible) -> str:
     """The one node of a pool that was paused when it came in."""
     join = {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": {**HELD, "nodes": ["worker-6"]}}
-    run = director.run_tasks([build_wait("held"), join])
+    run = session_ansible.run_tasks([build_wait_task("held"), join])
     assert run.rc == 0, run.output
     return "worker-6"
 
 
-def test_a_paused_pool_is_named_instead_of_waited_for(director: Ansible, held: str) -> None:
-    waited, dummy = director.run_module("machineconfigpool_wait", HELD)
+def test_a_paused_pool_is_named_instead_of_waited_for(session_ansible: Ansible, held: str) -> None:
+    waited, dummy = session_ansible.run_module("machineconfigpool_wait", HELD)
     assert waited.failed
     assert waited["findings"][0]["id"] == "pool.paused"
 
 
 def test_a_pod_that_may_not_be_evicted_is_named_with_its_budget_and_its_node(
-    director: Ansible, lab: Facts, api: Api, held: str
+    session_ansible: Ansible, lab: Facts, api: Api, held: str
 ) -> None:
     blocked, stage = SCENARIOS["drain-blocked"], Stage(lab, api, HELD["pool"], held)
     assert blocked.undo is not None
@@ -172,7 +176,7 @@ def test_a_pod_that_may_not_be_evicted_is_named_with_its_budget_and_its_node(
     release = {"name": "Release", "imagemode.openshift.machineconfigpool": {**HELD, "paused": False}}
     wait = {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**HELD, "timeout": ROLLOUT_TIMEOUT}}
     try:
-        run = director.run_tasks([release, wait])
+        run = session_ansible.run_tasks([release, wait])
     finally:
         blocked.undo(stage)
     named = run.of("Roll")
@@ -183,21 +187,21 @@ def test_a_pod_that_may_not_be_evicted_is_named_with_its_budget_and_its_node(
     pod = f"{finding['object']['namespace']}/{finding['object']['name']}"
     assert f"Node {held} does not drain: PodDisruptionBudget {finding['object']['namespace']}/" in named.msg
     assert f"can allow no eviction of Pod {pod}. " in named.msg
-    done = director.run_tasks([wait]).of("Roll")
+    done = session_ansible.run_tasks([wait]).of("Roll")
     assert not done.failed, done.msg
     assert done["rollout"]["done"] == 1
 
 
-def test_a_node_that_somebody_else_cordoned_is_named(director: Ansible, lab: Facts, api: Api, held: str) -> None:
+def test_a_node_that_somebody_else_cordoned_is_named(session_ansible: Ansible, lab: Facts, api: Api, held: str) -> None:
     cordoned, stage = SCENARIOS["node-cordoned"], Stage(lab, api, HELD["pool"], held)
     assert cordoned.undo is not None
     release = {"name": "Release", "imagemode.openshift.machineconfigpool": {**HELD, "paused": False}}
     wait = {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**HELD, "timeout": ROLLOUT_TIMEOUT}}
-    assert director.run_tasks([release, wait]).rc == 0
+    assert session_ansible.run_tasks([release, wait]).rc == 0
     cordoned.play(stage)
     try:
         options = {**HELD, "timeout": 60, "fail_on_findings": ["node.unschedulable"]}
-        named, dummy = director.run_module("machineconfigpool_wait", options)
+        named, dummy = session_ansible.run_module("machineconfigpool_wait", options)
     finally:
         cordoned.undo(stage)
     assert named.failed
@@ -205,20 +209,20 @@ def test_a_node_that_somebody_else_cordoned_is_named(director: Ansible, lab: Fac
 
 
 def test_a_rollout_that_an_older_build_keeps_from_beginning_begins_once_that_is_deleted(
-    director: Ansible, lab: Facts, api: Api, audit: AuditLog, account: t.Callable[[str], Account], held: str
+    session_ansible: Ansible, lab: Facts, api: Api, audit: AuditLog, account: t.Callable[[str], Account], held: str
 ) -> None:
-    answering = wait_for_build(director, "edited")
+    answering = wait_for_build(session_ansible, "edited")
     SCENARIOS["older-build-first"].play(Stage(lab, api, "edited"))
     # After an edit the operator's own build of before may be in the way as well.
     superseded = [name for name in build_names(api, "edited") if name < answering.build["build"]["name"]]
     labels = {"node-role.kubernetes.io/held": None, "node-role.kubernetes.io/edited": ""}
     api.patch(f"/api/v1/nodes/{held}", {"metadata": {"labels": labels}})
     # The operator tells the first node within five seconds, if at all.
-    stuck, dummy = director.run_module("machineconfigpool_wait", {"pool": "edited", "timeout": 15})
+    stuck, dummy = session_ansible.run_module("machineconfigpool_wait", {"pool": "edited", "timeout": 15})
     assert stuck["rollout"]["waiting"] == 1
 
     applier = account("apply")
-    ansible = director.talking_to(K8S_AUTH_KUBECONFIG=str(applier.kubeconfig))
+    ansible = session_ansible.with_environment(K8S_AUTH_KUBECONFIG=str(applier.kubeconfig))
     delete = {"imagemode.openshift.machineosbuild_superseded": {"pool": "edited", "allow_node_reboots": True}}
     refuse = {"imagemode.openshift.machineosbuild_superseded": {"pool": "edited"}}
     wait = {"pool": "edited", "timeout": ROLLOUT_TIMEOUT}

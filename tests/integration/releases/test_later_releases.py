@@ -8,39 +8,39 @@ import typing as t
 import pytest
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import CONFIGS, Stage
-from layering import build_pools, build_wait, wait_for_build
+from pools import build_pools, build_wait_task, wait_for_build
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, TaskResult
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from playing import Ansible, TaskResult
 
 POOL = "later"
 
 
 @pytest.fixture(scope="session")
-def built(director: Ansible, lab: Facts) -> str:
+def built(session_ansible: Ansible, lab: Facts) -> str:
     """A pool without nodes whose image is built."""
-    return build_pools(director, lab, POOL)[POOL].name
+    return build_pools(session_ansible, lab, POOL)[POOL].name
 
 
-def wait_while(scenario: str, director: Ansible, lab: Facts, api: Api) -> TaskResult:
+def wait_while(scenario: str, session_ansible: Ansible, lab: Facts, api: Api) -> TaskResult:
     """Return what a wait says while a scenario is played, which begins when the present spec is built."""
-    wait_for_build(director, POOL)
+    wait_for_build(session_ansible, POOL)
     played, stage = SCENARIOS[scenario], Stage(lab, api, POOL)
     assert played.undo is not None
     played.play(stage)
     try:
-        return director.run_tasks([build_wait(POOL)]).of("Build")
+        return session_ansible.run_tasks([build_wait_task(POOL)]).of("Build")
     finally:
         played.undo(stage)
 
 
 def test_a_build_that_was_seeded_and_never_had_a_job_is_the_answer(
-    director: Ansible, lab: Facts, api: Api, built: str
+    session_ansible: Ansible, lab: Facts, api: Api, built: str
 ) -> None:
     image = api.get(f"{CONFIGS}/{built}")["status"]["currentImagePullSpec"]
-    seeded = wait_while("later-image-seeded", director, lab, api)
+    seeded = wait_while("later-image-seeded", session_ansible, lab, api)
     assert not seeded.failed, seeded.msg
     assert seeded["build"]["name"] == f"{built}-{'a' * 32}"
     assert seeded["build"]["attempts"] == []
@@ -48,17 +48,19 @@ def test_a_build_that_was_seeded_and_never_had_a_job_is_the_answer(
 
 
 def test_the_last_words_that_a_condition_carries_explain_a_failure_whose_log_is_gone(
-    director: Ansible, lab: Facts, api: Api, built: str
+    session_ansible: Ansible, lab: Facts, api: Api, built: str
 ) -> None:
-    told = wait_while("later-failure-told", director, lab, api)
+    told = wait_while("later-failure-told", session_ansible, lab, api)
     assert told.failed
     assert told["build"]["name"] == f"{built}-{'c' * 32}"
     assert told["build"]["state"] == "failed"
     assert "exit status 1" in told.msg
 
 
-def test_a_build_that_failed_without_any_job_ends_the_wait(director: Ansible, lab: Facts, api: Api, built: str) -> None:
-    refused = wait_while("later-syntax-refused", director, lab, api)
+def test_a_build_that_failed_without_any_job_ends_the_wait(
+    session_ansible: Ansible, lab: Facts, api: Api, built: str
+) -> None:
+    refused = wait_while("later-syntax-refused", session_ansible, lab, api)
     assert refused.failed
     assert refused["build"]["name"] == f"{built}-{'b' * 32}"
     assert (refused["build"]["state"], refused["build"]["attempts"]) == ("failed", [])

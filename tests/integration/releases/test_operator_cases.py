@@ -18,22 +18,22 @@ from lab.kube_rest import ApiError
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import BUILDS as BUILDS_PATH
 from lab.scenarios.stage import CONFIGS, JOBS, NODES, POOLS, SECRETS, Stage
-from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, build_pools, build_wait, config_options, containerfile
+from pools import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, build_pools, build_wait_task, config_options, containerfile
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, TaskResult
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible, TaskResult
+    from pools import BuiltPool
 
 EDITED, REBUILT, LEFT, HELD = "edited", "rebuilt", "left", "held"
 REBUILD = "machineconfiguration.openshift.io/rebuild"
 
 
 @pytest.fixture(scope="session")
-def built(director: Ansible, lab: Facts) -> t.Mapping[str, BuiltPool]:
+def built(session_ansible: Ansible, lab: Facts) -> t.Mapping[str, BuiltPool]:
     """The pools that the tests begin with, by name: their images are built side by side."""
-    return build_pools(director, lab, EDITED, REBUILT, LEFT)
+    return build_pools(session_ansible, lab, EDITED, REBUILT, LEFT)
 
 
 def finding_ids(result: TaskResult) -> list[str]:
@@ -61,32 +61,32 @@ def create_config(api: Api, lab: Facts, pool: str, **spec: t.Any) -> None:
 
 
 def test_a_b_an_edit_has_its_own_build_and_the_edit_back_has_the_one_before_again(
-    director: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
+    session_ansible: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
 ) -> None:
     first = built[EDITED].build["build"]
-    forward = director.run_tasks([edit(lab, EDITED, "echo forward > /etc/pool"), build_wait(EDITED)])
+    forward = session_ansible.run_tasks([edit(lab, EDITED, "echo forward > /etc/pool"), build_wait_task(EDITED)])
     assert forward.rc == 0, forward.output
     second = forward.of("Build")["build"]
     assert second["name"] != first["name"]
     assert image_of(api, EDITED) == second["digested_image_push_spec"] != first["digested_image_push_spec"]
 
-    back = director.run_tasks([edit(lab, EDITED, f"echo {EDITED} > /etc/pool"), build_wait(EDITED)])
+    back = session_ansible.run_tasks([edit(lab, EDITED, f"echo {EDITED} > /etc/pool"), build_wait_task(EDITED)])
     assert back.rc == 0, back.output
     assert back.of("Build")["build"]["uid"] == first["uid"]
     assert image_of(api, EDITED) == first["digested_image_push_spec"]
 
 
 def test_c_a_wait_that_began_before_an_edit_ends_with_the_build_of_the_edit(
-    director: Ansible, ansible: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
+    session_ansible: Ansible, ansible: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
 ) -> None:
     known = {build["metadata"]["name"] for build in api.get(BUILDS_PATH)["items"]}
-    began = director.run_tasks([edit(lab, EDITED, "sleep 60; echo slow > /etc/pool")])
+    began = session_ansible.run_tasks([edit(lab, EDITED, "sleep 60; echo slow > /etc/pool")])
     assert began.rc == 0, began.output
     slow = await_new_build(api, EDITED, known)
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(ansible.run_tasks, [build_wait(EDITED)])
+        waiting = threads.submit(ansible.run_tasks, [build_wait_task(EDITED)])
         await_condition(api, slow, "Building")
-        edited = director.run_tasks([edit(lab, EDITED, "echo quick > /etc/pool")])
+        edited = session_ansible.run_tasks([edit(lab, EDITED, "echo quick > /etc/pool")])
         assert edited.rc == 0, edited.output
         run = waiting.result()
     assert run.rc == 0, run.output
@@ -97,13 +97,13 @@ def test_c_a_wait_that_began_before_an_edit_ends_with_the_build_of_the_edit(
 
 
 def test_d_a_rebuild_is_answered_by_another_build_of_the_same_name_or_called_interrupted(
-    director: Ansible, api: Api, built: t.Mapping[str, BuiltPool]
+    session_ansible: Ansible, api: Api, built: t.Mapping[str, BuiltPool]
 ) -> None:
     """On 4.19 some rebuilds end Interrupted: a clean-up by name, five seconds late, hits the new Job."""
     before = built[REBUILT].build["build"]
     api.patch(f"{CONFIGS}/{REBUILT}", {"metadata": {"annotations": {REBUILD: ""}}})
     patient = {"pool": REBUILT, "timeout": BUILD_TIMEOUT, "replacement_grace": 20}
-    run = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": patient}])
+    run = session_ansible.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": patient}])
     again = run.of("Build")
     assert again["build"]["name"] == before["name"], run.output
     assert again["build"]["uid"] != before["uid"], run.output
@@ -114,42 +114,44 @@ def test_d_a_rebuild_is_answered_by_another_build_of_the_same_name_or_called_int
     assert finding_ids(again) == ["build.interrupted"], run.output
     # The remedy that the finding names.
     api.delete(f"{BUILDS_PATH}/{before['name']}")
-    mended = director.run_tasks([build_wait(REBUILT)])
+    mended = session_ansible.run_tasks([build_wait_task(REBUILT)])
     assert mended.rc == 0, mended.output
     assert mended.of("Build")["build"]["uid"] not in (before["uid"], again["build"]["uid"])
 
 
 def test_d_a_rebuild_that_the_operator_did_not_hear_of_is_told_and_begins_when_it_is_asked_for_again(
-    director: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
+    session_ansible: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
 ) -> None:
-    config, before = f"{CONFIGS}/{EDITED}", director.run_tasks([build_wait(EDITED)]).of("Build")["build"]
+    config, before = f"{CONFIGS}/{EDITED}", session_ansible.run_tasks([build_wait_task(EDITED)]).of("Build")["build"]
     with Stage(lab, api, EDITED).builder_away():
         api.patch(config, {"metadata": {"annotations": {REBUILD: ""}}})
     impatient = {"pool": EDITED, "timeout": BUILD_TIMEOUT, "replacement_grace": 20}
-    run = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
+    run = session_ansible.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
     assert finding_ids(run.of("Build")) == ["build.rebuild_not_begun"], run.output
     assert "take the annotation away and write it again" in run.of("Build").msg
     api.patch(config, {"metadata": {"annotations": {REBUILD: None}}})
     api.patch(config, {"metadata": {"annotations": {REBUILD: ""}}})
-    begun = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}]).of("Build")
+    begun = session_ansible.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}]).of(
+        "Build"
+    )
     assert begun["build"]["uid"] != before["uid"], begun.msg
     assert not begun.failed or finding_ids(begun) == ["build.interrupted"]
 
 
 def test_e_a_missing_push_secret_is_named_and_the_build_starts_once_it_is_there(
-    director: Ansible, lab: Facts, api: Api
+    session_ansible: Ansible, lab: Facts, api: Api
 ) -> None:
     create_config(api, lab, "secretless", renderedImagePushSecret={"name": "not-there"})
     wait = {
         "name": "Build",
         "imagemode.openshift.machineosbuild_wait": {"pool": "secretless", "timeout": BUILD_TIMEOUT},
     }
-    named = director.run_tasks([wait]).of("Build")
+    named = session_ansible.run_tasks([wait]).of("Build")
     assert named.failed
     assert finding_ids(named)[0] == "build.secret_missing"
     assert "Secret not-there does not exist" in named.msg
     Stage(lab, api, "secretless").write_secret(SECRETS, "not-there", pusher(api))
-    assert director.run_tasks([wait]).rc == 0
+    assert session_ansible.run_tasks([wait]).rc == 0
 
 
 def pusher(api: Api) -> dict[str, t.Any]:
@@ -159,9 +161,11 @@ def pusher(api: Api) -> dict[str, t.Any]:
     return parsed
 
 
-def test_f_a_build_whose_image_the_operator_cannot_take_is_named(director: Ansible, lab: Facts, api: Api) -> None:
+def test_f_a_build_whose_image_the_operator_cannot_take_is_named(
+    session_ansible: Ansible, lab: Facts, api: Api
+) -> None:
     SCENARIOS["build-stays-building"].play(Stage(lab, api, "segments"))
-    named = director.run_tasks([build_wait("segments")]).of("Build")
+    named = session_ansible.run_tasks([build_wait_task("segments")]).of("Build")
     assert named.failed
     assert finding_ids(named) == ["build.result_not_taken"]
     assert named["build"]["state"] == "building"
@@ -172,16 +176,16 @@ def test_f_a_build_whose_image_the_operator_cannot_take_is_named(director: Ansib
             "rendered_image_push_spec": f"{lab.registry_host}/lab/segments:latest",
         },
     }
-    mended = director.run_tasks([mend, build_wait("segments")])
+    mended = session_ansible.run_tasks([mend, build_wait_task("segments")])
     assert mended.rc == 0, mended.output
 
 
-def test_g_a_pool_whose_name_is_too_long_is_named(director: Ansible, lab: Facts, api: Api) -> None:
+def test_g_a_pool_whose_name_is_too_long_is_named(session_ansible: Ansible, lab: Facts, api: Api) -> None:
     scenario = SCENARIOS["pool-name-too-long"]
     scenario.play(Stage(lab, api, ""))
     long = "a-pool-of-22-character"
     try:
-        named = director.run_tasks([build_wait(long)]).of("Build")
+        named = session_ansible.run_tasks([build_wait_task(long)]).of("Build")
     finally:
         assert scenario.undo is not None
         scenario.undo(Stage(lab, api, ""))  # or the operator tries it for ever, and everything else waits
@@ -190,7 +194,7 @@ def test_g_a_pool_whose_name_is_too_long_is_named(director: Ansible, lab: Facts,
 
 
 def test_h_a_build_whose_job_was_deleted_is_interrupted_until_it_is_made_again(
-    director: Ansible, lab: Facts, api: Api
+    session_ansible: Ansible, lab: Facts, api: Api
 ) -> None:
     stage = Stage(lab, api, "jobless")
     SCENARIOS["build-hangs"].play(stage)
@@ -198,24 +202,24 @@ def test_h_a_build_whose_job_was_deleted_is_interrupted_until_it_is_made_again(
     await_condition(api, name, "Building")
     api.delete(f"{JOBS}/build-{name}?propagationPolicy=Background")
     impatient = {"pool": "jobless", "timeout": BUILD_TIMEOUT, "replacement_grace": 5}
-    run = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
+    run = session_ansible.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
     assert finding_ids(run.of("Build")) == ["build.interrupted"], run.output
-    edited = director.run_tasks([edit(lab, "jobless", "echo done > /etc/pool"), build_wait("jobless")])
+    edited = session_ansible.run_tasks([edit(lab, "jobless", "echo done > /etc/pool"), build_wait_task("jobless")])
     assert edited.rc == 0, edited.output
     assert edited.of("Build")["build"]["name"] != name
 
 
 def test_a_file_alone_is_answered_by_a_build_that_needs_no_job_or_by_one_that_runs(
-    director: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
+    session_ansible: Ansible, lab: Facts, api: Api, built: t.Mapping[str, BuiltPool]
 ) -> None:
     """As of 4.20 a rendered config that needs no other image has a build that is Succeeded at once, with that image."""
-    before = director.run_tasks([build_wait(REBUILT)]).of("Build")["build"]
+    before = session_ansible.run_tasks([build_wait_task(REBUILT)]).of("Build")["build"]
     rendered = api.get(f"{POOLS}/{REBUILT}")["spec"]["configuration"]["name"]
     SCENARIOS["file-added"].play(Stage(lab, api, REBUILT))
     for event in api.follow(POOLS, fieldSelector=f"metadata.name={REBUILT}"):
         if event.object["spec"]["configuration"]["name"] != rendered:
             break
-    after = director.run_tasks([build_wait(REBUILT)]).of("Build")
+    after = session_ansible.run_tasks([build_wait_task(REBUILT)]).of("Build")
     assert not after.failed, after.msg
     assert after["build"]["name"] != before["name"]
     assert image_of(api, REBUILT) == after["build"]["digested_image_push_spec"]
@@ -233,7 +237,7 @@ seconds after an event finds no Job where one was just deleted, and starts anoth
 
 
 def test_h_a_build_whose_job_was_deleted_after_a_failed_attempt_is_named_though_it_stays_building(
-    director: Ansible, lab: Facts, api: Api
+    session_ansible: Ansible, lab: Facts, api: Api
 ) -> None:
     pool = "jobless-too"
     stage = Stage(lab, api, pool)
@@ -245,7 +249,7 @@ def test_h_a_build_whose_job_was_deleted_after_a_failed_attempt_is_named_though_
     time.sleep(SETTLED)
     api.delete(f"{JOBS}/build-{name}?propagationPolicy=Background")
     impatient = {"pool": pool, "timeout": BUILD_TIMEOUT, "replacement_grace": 5}
-    run = director.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
+    run = session_ansible.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
     assert finding_ids(run.of("Build")) == [GONE[lab.release.rpartition(".")[0]]], run.output
     stage.restore_config()
     api.delete(f"{POOLS}/{pool}")
@@ -263,13 +267,15 @@ def join(pool: str, node: str) -> dict[str, t.Any]:
 
 
 def test_i_a_removed_config_is_a_rollout_of_its_own_back_to_the_image_of_the_cluster(
-    director: Ansible, api: Api, built: t.Mapping[str, BuiltPool]
+    session_ansible: Ansible, api: Api, built: t.Mapping[str, BuiltPool]
 ) -> None:
-    run = director.run_tasks([join(LEFT, "worker-0"), rollout_wait(LEFT)])
+    run = session_ansible.run_tasks([join(LEFT, "worker-0"), rollout_wait(LEFT)])
     assert run.rc == 0, run.output
     assert run.of("Roll")["nodes"][0]["current_image"] == built[LEFT].image
     remove = {"pool": LEFT, "state": "absent"}
-    back = director.run_tasks([{"name": "Remove", "imagemode.openshift.machineosconfig": remove}, rollout_wait(LEFT)])
+    back = session_ansible.run_tasks(
+        [{"name": "Remove", "imagemode.openshift.machineosconfig": remove}, rollout_wait(LEFT)]
+    )
     assert back.rc == 0, back.output
     (node,) = back.of("Roll")["nodes"]
     assert (node["phase"], node["current_image"], node["desired_image"]) == ("done", None, None)
@@ -278,40 +284,42 @@ def test_i_a_removed_config_is_a_rollout_of_its_own_back_to_the_image_of_the_clu
 
 
 def test_j_a_paused_pool_builds_and_its_rollout_is_named_as_paused_until_it_is_released(
-    director: Ansible, lab: Facts, api: Api
+    session_ansible: Ansible, lab: Facts, api: Api
 ) -> None:
     created = {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": HELD}}
-    arrived = director.run_tasks([created, join(HELD, "worker-1"), rollout_wait(HELD)])
+    arrived = session_ansible.run_tasks([created, join(HELD, "worker-1"), rollout_wait(HELD)])
     assert arrived.rc == 0, arrived.output
     await_settled(api, HELD)
     hold = {"name": "Hold", "imagemode.openshift.machineconfigpool": {"pool": HELD, "paused": True}}
     config = {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, HELD)}
-    held = director.run_tasks([hold, config, build_wait(HELD), rollout_wait(HELD)])
+    held = session_ansible.run_tasks([hold, config, build_wait_task(HELD), rollout_wait(HELD)])
     assert held.of("Build")["build"]["state"] == "succeeded"
     assert held.of("Roll").failed
     assert finding_ids(held.of("Roll")) == ["pool.paused"]
     annotations = api.get(f"{NODES}/worker-1")["metadata"]["annotations"]
     assert "machineconfiguration.openshift.io/desiredImage" not in annotations
     release = {"name": "Release", "imagemode.openshift.machineconfigpool": {"pool": HELD, "paused": False}}
-    done = director.run_tasks([release, rollout_wait(HELD)])
+    done = session_ansible.run_tasks([release, rollout_wait(HELD)])
     assert done.rc == 0, done.output
     assert done.of("Roll")["nodes"][0]["current_image"] == image_of(api, HELD)
 
 
 def test_a_build_that_does_not_start_since_nodes_came_too_early_is_told_and_starts_without_them(
-    director: Ansible, lab: Facts, api: Api
+    session_ansible: Ansible, lab: Facts, api: Api
 ) -> None:
     """As of 4.20; 4.19 builds."""
     pool = "too-early"
     paused = {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": pool, "paused": True}}
     config = {"name": "Config", "imagemode.openshift.machineosconfig": config_options(lab, pool)}
-    run = director.run_tasks([paused, join(pool, "worker-2"), config, build_wait(pool)])
+    run = session_ansible.run_tasks([paused, join(pool, "worker-2"), config, build_wait_task(pool)])
     if lab.release.startswith("4.19"):
         assert run.rc == 0, run.output
         return
     assert finding_ids(run.of("Build")) == ["build.pool_not_settled", "build.not_started"], run.output
     out = {"pool": pool, "nodes": ["worker-2"], "state": "absent"}
-    mended = director.run_tasks([{"name": "Out", "imagemode.openshift.machineconfigpool_nodes": out}, build_wait(pool)])
+    mended = session_ansible.run_tasks(
+        [{"name": "Out", "imagemode.openshift.machineconfigpool_nodes": out}, build_wait_task(pool)]
+    )
     assert mended.rc == 0, mended.output
 
 

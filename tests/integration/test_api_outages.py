@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lab.faults import Fault, FaultProxy, kill_api_server
-from layering import build_wait, config_options, containerfile
+from pools import build_wait_task, config_options, containerfile
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, Run
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from playing import Ansible, Run
 
 NEVER = {"pool": "worker", "nodes": ["master-0"], "fail_on_findings": []}
 """What a wait never sees: master-0 is not in that pool, and nothing ends the wait for it but its time."""
@@ -37,7 +37,7 @@ def proxy(lab: Facts) -> t.Iterator[FaultProxy]:
 @pytest.fixture
 def through(ansible: Ansible, lab: Facts, proxy: FaultProxy) -> Ansible:
     """Ansible whose requests meet the faults."""
-    return ansible.talking_to(K8S_AUTH_KUBECONFIG=str(lab.kubeconfig_through_faults))
+    return ansible.with_environment(K8S_AUTH_KUBECONFIG=str(lab.kubeconfig_through_faults))
 
 
 def lines(run: Run) -> list[str]:
@@ -132,7 +132,7 @@ def test_a_build_is_waited_for_through_all_of_it(
 
     with audit.recording() as recording, ThreadPoolExecutor(1) as pool_of_threads:
         troubled = pool_of_threads.submit(make_trouble)
-        run = through.run_tasks([build_wait(pool["pool"])])
+        run = through.run_tasks([build_wait_task(pool["pool"])])
         met = troubled.result()
     assert run.rc == 0, run.output
     assert {"401", "429", "503"} <= set(met)

@@ -10,14 +10,14 @@ import typing as t
 from contextlib import contextmanager
 
 import pytest
-from layering import config_options, containerfile, wait_for_build
+from pools import config_options, containerfile, wait_for_build
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from layering import BuiltPool
-    from playing import Ansible
+    from pools import BuiltPool
 
 BUILDS = ("paused", "rolled-out")
 OTHER = "sha256:" + "0" * 64
@@ -191,13 +191,13 @@ def test_a_node_that_leaves_the_cluster_while_it_is_asked_is_unknown(
     assert "node.gone" in findings_of(unsure, "worker-5")
 
 
-def test_nothing_matches_while_an_edit_is_not_built(director: Ansible, lab: Facts) -> None:
+def test_nothing_matches_while_an_edit_is_not_built(session_ansible: Ansible, lab: Facts) -> None:
     # The pool is paused: its image is built, and no node is changed.
-    paused = wait_for_build(director, "paused")
+    paused = wait_for_build(session_ansible, "paused")
     pool = {"pool": paused.name}
     edit = config_options(lab, paused.name, containerfile=containerfile("echo edited > /etc/pool"))
     join = {**pool, "nodes": ["worker-8"]}
-    run = director.run_tasks(
+    run = session_ansible.run_tasks(
         [
             {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": join},
             {"name": "Built", "imagemode.openshift.node_image_verify": pool, "ignore_errors": True},

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from layering import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, containerfile, push_spec
+from pools import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, containerfile, push_spec
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible
     from audit_log import AuditLog
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from playing import Ansible
 
 APPLY = "imagemode.openshift.apply"
 MACHINE_CONFIGURATION = "/apis/machineconfiguration.openshift.io/v1"

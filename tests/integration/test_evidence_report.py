@@ -11,12 +11,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from ansible_run import TREE, Ansible
 from jsonschema import Draft202012Validator
-from playing import TREE, Ansible
 
 if t.TYPE_CHECKING:
-    from layering import BuiltPool
-    from playing import Run
+    from ansible_run import Run
+    from pools import BuiltPool
 
 VERIFY = "imagemode.openshift.verify"
 OTHER = "sha256:" + "0" * 64
@@ -71,7 +71,9 @@ def test_a_report_is_named_after_its_cluster_and_says_who_asked(ansible: Ansible
 
 
 def test_who_is_impersonated_is_who_asked(ansible: Ansible, rolled_out: BuiltPool) -> None:
-    auditor = ansible.talking_to(K8S_AUTH_IMPERSONATE_USER="auditor", K8S_AUTH_IMPERSONATE_GROUPS="system:masters")
+    auditor = ansible.with_environment(
+        K8S_AUTH_IMPERSONATE_USER="auditor", K8S_AUTH_IMPERSONATE_GROUPS="system:masters"
+    )
     verify(auditor, image_mode_pool=rolled_out.name)
 
     assert json.loads(files(ansible)[".json"].read_text(encoding="utf-8"))["asked_by"] == "auditor"

@@ -6,8 +6,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_run import Ansible, TaskResult
 from lab.facts import Facts
-from playing import Ansible, TaskResult
 
 BUILD_TIMEOUT = 240
 ROLLOUT_TIMEOUT = 240
@@ -59,7 +59,7 @@ SHARED_POOLS: t.Mapping[str, str] = {
     "failing": "echo no such luck >&2; exit 7",
     "held": "echo held > /etc/pool",
     "paused": "echo paused > /etc/pool",
-    "memberless": "echo memberless > /etc/pool",
+    "without-nodes": "echo without-nodes > /etc/pool",
 }
 _PAUSED = ("held", "paused")
 
@@ -94,12 +94,12 @@ def build_pools(ansible: Ansible, lab: Facts, *pools: str) -> dict[str, BuiltPoo
 
 def wait_for_build(ansible: Ansible, pool: str) -> BuiltPool:
     """Wait until the image of a pool is built."""
-    run = ansible.run_tasks([build_wait(pool)])
+    run = ansible.run_tasks([build_wait_task(pool)])
     if run.rc:
         raise RuntimeError(run.output)
     return BuiltPool(pool, run.of("Build"))
 
 
-def build_wait(pool: str) -> dict[str, t.Any]:
+def build_wait_task(pool: str) -> dict[str, t.Any]:
     """Return the task ``Build``, which waits for the image of a pool."""
     return {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": pool, "timeout": BUILD_TIMEOUT}}

@@ -8,12 +8,12 @@ import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from layering import config_options, push_spec
+from pools import config_options, push_spec
 
 if t.TYPE_CHECKING:
+    from ansible_run import Ansible, Run, TaskResult
     from lab.facts import Facts
-    from layering import BuiltPool
-    from playing import Ansible, Run, TaskResult
+    from pools import BuiltPool
 
 TOKEN = "sha256~not-a-token-of-this-cluster"
 
@@ -49,7 +49,7 @@ def is_one_good_line(result: TaskResult, run: Run) -> bool:
 
 
 def test_wrong_token(ansible: Ansible, lab: Facts) -> None:
-    stranger = ansible.talking_to(
+    stranger = ansible.with_environment(
         K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST=lab.api_url, K8S_AUTH_API_KEY=TOKEN, K8S_AUTH_SSL_CA_CERT=str(lab.ca_cert)
     )
     refused, run = stranger.run_module("machineosconfig", {"pool": "worker"}, "-vvv")
@@ -58,21 +58,23 @@ def test_wrong_token(ansible: Ansible, lab: Facts) -> None:
 
 
 def test_an_api_server_that_cannot_be_trusted(ansible: Ansible, lab: Facts) -> None:
-    stranger = ansible.talking_to(K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST=lab.api_url, K8S_AUTH_API_KEY=TOKEN)
+    stranger = ansible.with_environment(K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST=lab.api_url, K8S_AUTH_API_KEY=TOKEN)
     refused, run = stranger.run_module("machineosconfig", {"pool": "worker"}, "-vvv")
     assert is_one_good_line(refused, run)
     assert "no trusted connection" in refused.msg
 
 
 def test_no_cluster(ansible: Ansible) -> None:
-    nowhere = ansible.talking_to(K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST="https://127.0.0.1:9", K8S_AUTH_API_KEY=TOKEN)
+    nowhere = ansible.with_environment(
+        K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST="https://127.0.0.1:9", K8S_AUTH_API_KEY=TOKEN
+    )
     refused, run = nowhere.run_module("machineosconfig", {"pool": "worker"}, "-vvv")
     assert is_one_good_line(refused, run)
     assert "no connection to https://127.0.0.1:9 (Connection refused)" in refused.msg
 
 
 def test_a_kubeconfig_that_does_not_exist(ansible: Ansible) -> None:
-    refused, run = ansible.talking_to(K8S_AUTH_KUBECONFIG="/nowhere/kubeconfig").run_module(
+    refused, run = ansible.with_environment(K8S_AUTH_KUBECONFIG="/nowhere/kubeconfig").run_module(
         "machineosconfig", {"pool": "worker"}, "-vvv"
     )
     assert is_one_good_line(refused, run)
@@ -91,15 +93,15 @@ def test_a_kubeconfig_that_does_not_exist(ansible: Ansible) -> None:
         ("node_image_verify", {"pool": "worker"}),
     ],
 )
-def test_forbidden(ansible_as_nobody: Ansible, module: str, options: dict[str, t.Any]) -> None:
-    refused, run = ansible_as_nobody.run_module(module, options, "-vvv")
+def test_forbidden(unprivileged_ansible: Ansible, module: str, options: dict[str, t.Any]) -> None:
+    refused, run = unprivileged_ansible.run_module(module, options, "-vvv")
     assert is_one_good_line(refused, run)
     assert "forbidden" in refused.msg
     assert "Grant the account that right" in refused.msg
 
 
 def test_image_mode_not_served(ansible: Ansible, plain_kubernetes: str) -> None:
-    elsewhere = ansible.talking_to(K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST=plain_kubernetes, K8S_AUTH_API_KEY=TOKEN)
+    elsewhere = ansible.with_environment(K8S_AUTH_KUBECONFIG="", K8S_AUTH_HOST=plain_kubernetes, K8S_AUTH_API_KEY=TOKEN)
     refused, run = elsewhere.run_module("machineosconfig", {"pool": "worker"}, "-vvv")
     assert is_one_good_line(refused, run)
     assert "does not serve machineosconfigs" in refused.msg

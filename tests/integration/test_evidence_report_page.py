@@ -9,8 +9,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_run import Ansible
 from browser import Browser
-from playing import Ansible
 
 RIGHT, WRONG = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 HOSTILE = (

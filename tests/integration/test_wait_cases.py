@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ansible_run import Ansible, TaskResult
 from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.faults import Fault, FaultProxy, standing_still
@@ -23,26 +24,25 @@ from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.stage import BUILDS as BUILDS_PATH
 from lab.scenarios.stage import CONFIGS, POOLS, SECRETS, Stage
-from layering import (
+from pools import (
     BUILD_TIMEOUT,
     ROLLOUT_TIMEOUT,
     BuiltPool,
-    build_wait,
+    build_wait_task,
     config_options,
     containerfile,
     wait_for_build,
 )
-from playing import Ansible, TaskResult
 
 if t.TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from playing import Run
+    from ansible_run import Run
 
 ELSEWHERE: t.Mapping[int, str] = {
     1: "test_waits.py::test_an_edit_is_answered_by_its_own_build_not_by_the_one_before",
     3: "test_waits.py::test_a_failed_build_fails_with_the_builders_own_last_words",
-    7: "test_verify.py::test_a_node_that_booted_another_image_is_named_though_its_annotations_say_done",
+    7: "test_node_image_verify.py::test_a_node_that_booted_another_image_is_named_though_its_annotations_say_done",
     10: "test_waits.py::test_a_paused_pool_is_named_instead_of_waited_for",
     11: "test_waits.py::test_a_pod_that_may_not_be_evicted_is_named_with_its_budget_and_its_node",
 }
@@ -120,7 +120,7 @@ def new_ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: py
 
 
 @pytest.fixture(scope="module")
-def director(new_ansible: NewAnsible, lab: Facts, play: Playing) -> Ansible:
+def session_ansible(new_ansible: NewAnsible, lab: Facts, play: Playing) -> Ansible:
     """Ansible as that lab's administrator. All builds are under way, those that fail and hang among them."""
     ansible = new_ansible()
     tasks: list[dict[str, t.Any]] = []
@@ -135,15 +135,15 @@ def director(new_ansible: NewAnsible, lab: Facts, play: Playing) -> Ansible:
 
 
 @pytest.fixture(scope="module")
-def rolled(director: Ansible) -> BuiltPool:
+def rolled(session_ansible: Ansible) -> BuiltPool:
     """A pool whose image is built."""
-    return wait_for_build(director, ROLLED)
+    return wait_for_build(session_ansible, ROLLED)
 
 
 @pytest.fixture(scope="module")
-def rebuilt(director: Ansible, rolled: BuiltPool) -> BuiltPool:
+def rebuilt(session_ansible: Ansible, rolled: BuiltPool) -> BuiltPool:
     """Another pool whose image is built, and built again by the tests."""
-    return wait_for_build(director, REBUILT)
+    return wait_for_build(session_ansible, REBUILT)
 
 
 def finding_ids(result: TaskResult) -> set[str]:
@@ -179,7 +179,7 @@ def _tests_of(file: Path) -> set[str]:
 
 
 def test_case_05_a_wait_goes_on_through_503_410_and_broken_streams(
-    director: Ansible, lab: Facts, new_ansible: NewAnsible
+    session_ansible: Ansible, lab: Facts, new_ansible: NewAnsible
 ) -> None:
     faults = (
         Fault("answer", status=503, verbs=("list",), requests=2),
@@ -187,18 +187,18 @@ def test_case_05_a_wait_goes_on_through_503_410_and_broken_streams(
         Fault("cut", verbs=("watch",), after_bytes=2000, seconds=15),
     )
     with FaultProxy(lab).having(*faults):
-        run = new_ansible(lab.folder / "kubeconfig-through-faults").run_tasks([build_wait(ROLLED)])
+        run = new_ansible(lab.folder / "kubeconfig-through-faults").run_tasks([build_wait_task(ROLLED)])
     assert run.rc == 0, run.output
     assert run.of("Build")["build"]["state"] == "succeeded"
 
 
 def test_case_02_a_pool_that_says_updated_before_its_rollout_begins_is_not_done(
-    director: Ansible, lab: Facts, api: Api, play: Playing, rolled: BuiltPool
+    session_ansible: Ansible, lab: Facts, api: Api, play: Playing, rolled: BuiltPool
 ) -> None:
     with standing_still(lab, "machine-config-controller"):  # or the rollout is over before a crowded machine has asked
         play("node-joins", ROLLED, "worker-0")
         assert is_true(api, ROLLED, "Updated")
-        run = director.run_tasks([rollout_wait(ROLLED, timeout=2)])
+        run = session_ansible.run_tasks([rollout_wait(ROLLED, timeout=2)])
     late = run.of("Roll")
     assert late.failed
     assert "not done after 2 s" in late.msg
@@ -206,10 +206,10 @@ def test_case_02_a_pool_that_says_updated_before_its_rollout_begins_is_not_done(
 
 
 def test_case_06_a_wait_counts_who_joins_and_forgets_who_leaves_meanwhile(
-    director: Ansible, api: Api, play: Playing, rolled: BuiltPool, background: ThreadPoolExecutor
+    session_ansible: Ansible, api: Api, play: Playing, rolled: BuiltPool, background: ThreadPoolExecutor
 ) -> None:
     play("node-joins", ROLLED, "worker-1")
-    waited: Future[Run] = background.submit(director.run_tasks, [rollout_wait(ROLLED)])
+    waited: Future[Run] = background.submit(session_ansible.run_tasks, [rollout_wait(ROLLED)])
     _until_told(api, "worker-0", rolled.image)
     play("node-leaves", ROLLED, "worker-1")
     play("node-joins", ROLLED, "worker-2")
@@ -226,11 +226,11 @@ def _until_told(api: Api, node: str, image: str) -> None:
 
 
 def test_case_08_an_image_that_is_staged_only_is_a_mismatch(
-    director: Ansible, play: Playing, rolled: BuiltPool
+    session_ansible: Ansible, play: Playing, rolled: BuiltPool
 ) -> None:
     play("node-staged-only", ROLLED, "worker-0")
     try:
-        refuted, dummy = director.run_module("node_image_verify", {"pool": ROLLED})
+        refuted, dummy = session_ansible.run_module("node_image_verify", {"pool": ROLLED})
     finally:
         play("node-staged-only", ROLLED, "worker-0", undo=True)
     assert refuted.failed
@@ -239,12 +239,12 @@ def test_case_08_an_image_that_is_staged_only_is_a_mismatch(
 
 
 def test_case_12_when_every_command_fails_the_verdict_is_unknown(
-    director: Ansible, play: Playing, rolled: BuiltPool
+    session_ansible: Ansible, play: Playing, rolled: BuiltPool
 ) -> None:
     for node in ("worker-0", "worker-2"):
         play("exec-fails", ROLLED, node)
     try:
-        unsure, dummy = director.run_module("node_image_verify", {"pool": ROLLED})
+        unsure, dummy = session_ansible.run_module("node_image_verify", {"pool": ROLLED})
     finally:
         for node in ("worker-0", "worker-2"):
             play("exec-fails", ROLLED, node, undo=True)
@@ -253,11 +253,11 @@ def test_case_12_when_every_command_fails_the_verdict_is_unknown(
 
 
 def test_case_18_warnings_around_the_answer_do_not_get_into_it(
-    director: Ansible, play: Playing, rolled: BuiltPool
+    session_ansible: Ansible, play: Playing, rolled: BuiltPool
 ) -> None:
     play("exec-warns", ROLLED, "worker-0")
     try:
-        proven, dummy = director.run_module("node_image_verify", {"pool": ROLLED})
+        proven, dummy = session_ansible.run_module("node_image_verify", {"pool": ROLLED})
     finally:
         play("exec-warns", ROLLED, "worker-0", undo=True)
     assert not proven.failed, proven.msg
@@ -265,19 +265,19 @@ def test_case_18_warnings_around_the_answer_do_not_get_into_it(
 
 
 def test_case_17_a_pool_without_nodes_is_no_rollout_that_is_done(
-    director: Ansible, api: Api, rebuilt: BuiltPool
+    session_ansible: Ansible, api: Api, rebuilt: BuiltPool
 ) -> None:
     assert is_true(api, REBUILT, "Updated")
-    refused, dummy = director.run_module("machineconfigpool_wait", {"pool": REBUILT})
+    refused, dummy = session_ansible.run_module("machineconfigpool_wait", {"pool": REBUILT})
     assert refused.failed
     assert "no node is in it" in refused.msg
 
 
 def test_case_04_a_rebuilt_build_of_the_same_name_is_not_the_one_before(
-    director: Ansible, api: Api, play: Playing, rebuilt: BuiltPool
+    session_ansible: Ansible, api: Api, play: Playing, rebuilt: BuiltPool
 ) -> None:
     play("build-again", REBUILT)
-    again = wait_for_build(director, REBUILT).build["build"]
+    again = wait_for_build(session_ansible, REBUILT).build["build"]
     before = rebuilt.build["build"]
     assert again["name"] == before["name"]
     assert again["uid"] != before["uid"]
@@ -287,48 +287,50 @@ def test_case_04_a_rebuilt_build_of_the_same_name_is_not_the_one_before(
 
 
 def test_case_13_an_annotation_that_names_no_build_answers_for_nothing(
-    director: Ansible, api: Api, play: Playing, rebuilt: BuiltPool
+    session_ansible: Ansible, api: Api, play: Playing, rebuilt: BuiltPool
 ) -> None:
     names = {build["metadata"]["name"] for build in api.get(BUILDS_PATH)["items"]}
     play("stale-annotation", REBUILT)
-    waited, run = director.run_module("machineosbuild_wait", {"pool": REBUILT, "timeout": BUILD_TIMEOUT})
+    waited, run = session_ansible.run_module("machineosbuild_wait", {"pool": REBUILT, "timeout": BUILD_TIMEOUT})
     # The operator corrects it; a wait that believed it would have found nothing, or the wrong one.
     assert not waited.failed, run.output
     assert waited["build"]["name"] in names
 
 
 def test_case_14_a_second_build_after_the_builder_was_evicted_is_not_taken_for_the_first(
-    director: Ansible, api: Api, play: Playing, rebuilt: BuiltPool
+    session_ansible: Ansible, api: Api, play: Playing, rebuilt: BuiltPool
 ) -> None:
-    current = wait_for_build(director, REBUILT)
+    current = wait_for_build(session_ansible, REBUILT)
     play("two-builds", REBUILT)
     try:
-        assert wait_for_build(director, REBUILT).build["build"]["uid"] == current.build["build"]["uid"]
+        assert wait_for_build(session_ansible, REBUILT).build["build"]["uid"] == current.build["build"]["uid"]
     finally:
         play("two-builds", REBUILT, undo=True)
 
 
 def test_case_15_an_interrupted_build_is_named_and_the_one_after_it_answers(
-    director: Ansible, lab: Facts, api: Api, play: Playing, rolled: BuiltPool
+    session_ansible: Ansible, lab: Facts, api: Api, play: Playing, rolled: BuiltPool
 ) -> None:
     play("build-interrupted", LOST)
     impatient = {"pool": LOST, "timeout": BUILD_TIMEOUT, "replacement_grace": 5}
     wait = {"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient, "ignore_errors": True}
-    named = director.run_tasks([wait]).of("Build")
+    named = session_ansible.run_tasks([wait]).of("Build")
     assert named.failed
     assert finding_ids(named) == {"build.interrupted"}
     options = config_options(lab, LOST, containerfile=containerfile("echo found > /etc/pool"))
-    run = director.run_tasks([{"name": "Edit", "imagemode.openshift.machineosconfig": options}, build_wait(LOST)])
+    run = session_ansible.run_tasks(
+        [{"name": "Edit", "imagemode.openshift.machineosconfig": options}, build_wait_task(LOST)]
+    )
     assert run.rc == 0, run.output
     assert run.of("Build")["build"]["uid"] != named["build"]["uid"]
 
 
 def test_case_16_a_pool_that_says_not_updating_while_a_build_runs_is_not_done(
-    director: Ansible, api: Api, play: Playing, rolled: BuiltPool
+    session_ansible: Ansible, api: Api, play: Playing, rolled: BuiltPool
 ) -> None:
     play("build-hangs", ROLLED)
     try:
-        late = director.run_tasks([rollout_wait(ROLLED, timeout=20)]).of("Roll")
+        late = session_ansible.run_tasks([rollout_wait(ROLLED, timeout=20)]).of("Roll")
         assert is_true(api, ROLLED, "Updated")
         assert not is_true(api, ROLLED, "Updating")
     finally:
@@ -338,20 +340,22 @@ def test_case_16_a_pool_that_says_not_updating_while_a_build_runs_is_not_done(
     assert late["rollout"]["done"] == 0
 
 
-def test_case_09_an_expired_push_token_is_told_in_the_registrys_words(director: Ansible) -> None:
-    refused = director.run_tasks([build_wait(EXPIRED)]).of("Build")
+def test_case_09_an_expired_push_token_is_told_in_the_registrys_words(session_ansible: Ansible) -> None:
+    refused = session_ansible.run_tasks([build_wait_task(EXPIRED)]).of("Build")
     assert refused.failed
     assert refused["build"]["state"] == "failed"
     assert "unauthorized: authentication required" in refused.msg
 
 
-def test_a_corrected_secret_and_a_deleted_build_mend_a_push_that_was_refused(director: Ansible, api: Api) -> None:
-    refused = director.run_tasks([build_wait(EXPIRED)]).of("Build")
+def test_a_corrected_secret_and_a_deleted_build_mend_a_push_that_was_refused(
+    session_ansible: Ansible, api: Api
+) -> None:
+    refused = session_ansible.run_tasks([build_wait_task(EXPIRED)]).of("Build")
     assert refused["findings"][0]["id"] == "build.push_refused"
     assert "then delete the MachineOSBuild" in refused["findings"][0]["remedy"]
     secret = api.get(f"{CONFIGS}/{EXPIRED}")["spec"]["renderedImagePushSecret"]["name"]
     api.patch(f"{SECRETS}/{secret}", {"data": api.get(f"{SECRETS}/push")["data"]})
     api.delete(f"{BUILDS_PATH}/{refused['build']['name']}")
-    mended = wait_for_build(director, EXPIRED).build["build"]
+    mended = wait_for_build(session_ansible, EXPIRED).build["build"]
     assert (mended["name"], mended["state"]) == (refused["build"]["name"], "succeeded")
     assert mended["uid"] != refused["build"]["uid"]

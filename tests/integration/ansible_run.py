@@ -90,7 +90,7 @@ class Ansible:
     scratch: Path
     variables: t.Mapping[str, str]
 
-    def talking_to(self, **variables: str) -> Ansible:
+    def with_environment(self, **variables: str) -> Ansible:
         """Return the same with other variables of the environment; an empty one is taken away."""
         merged = {**self.variables, **variables}
         return Ansible(self.programs, self.scratch, {name: value for name, value in merged.items() if value})
