@@ -49,19 +49,17 @@ options:
     default: openshift-machine-config-operator
   registry:
     description:
-      - The registry that the credentials are for, as its host, with its port where it has one, as in
-        V(quay.example.com:8443). Needs O(username) and O(password).
-      - With O(state=present) either this or O(dockerconfigjson) is needed, and only one of them can be given.
+      - Host of the registry, with its port if it has one, for example V(quay.example.com:8443). Requires
+        O(registry_username) and O(registry_password).
+      - With O(state=present) either O(registry) or O(dockerconfigjson) is required. They are mutually exclusive.
     type: str
-  username:
+  registry_username:
     description:
-      - Name of the account at the registry. This is not the account that asks the API server, whose name this module
-        takes from the variable E(K8S_AUTH_USERNAME) only.
+      - User name at the registry. It cannot contain a colon, because HTTP basic authentication does not allow one.
     type: str
-  password:
+  registry_password:
     description:
-      - Password or token of the account at the registry. This is not for the API server, for which this module takes
-        the variable E(K8S_AUTH_PASSWORD) only.
+      - Password or token of O(registry_username).
     type: str
   dockerconfigjson:
     description:
@@ -99,8 +97,8 @@ EXAMPLES = r"""
   imagemode.openshift.registry_secret:
     name: layered-push
     registry: quay.example.com
-    username: os-builder
-    password: "{{ lookup('ansible.builtin.env', 'REGISTRY_TOKEN') }}"
+    registry_username: os-builder
+    registry_password: "{{ lookup('ansible.builtin.env', 'REGISTRY_TOKEN') }}"
 
 - name: Let builds pull from several registries, with what podman login has written
   imagemode.openshift.registry_secret:
@@ -214,31 +212,33 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "default": OPERATOR_NAMESPACE},
             "registry": {"type": "str"},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
+            "registry_username": {"type": "str"},
+            "registry_password": {"type": "str", "no_log": True},
             "dockerconfigjson": {"type": "json", "no_log": True},
         },
         mutually_exclusive=[("registry", "dockerconfigjson")],
         required_if=[("state", "present", ("registry", "dockerconfigjson"), True)],
-        required_by={"registry": ("username", "password"), "username": ("registry",)},
+        required_together=[("registry", "registry_username", "registry_password")],
     )
-    asked = module.params
+    options = module.params
 
     def work() -> dict[str, t.Any]:
-        what = f"apply Secret {asked['namespace']}/{asked['name']}"
         credentials = wanted_credentials(
-            what, asked["dockerconfigjson"], asked["registry"], asked["username"], asked["password"]
+            f"apply Secret {options['namespace']}/{options['name']}",
+            options["dockerconfigjson"],
+            options["registry"],
+            options["registry_username"],
+            options["registry_password"],
         )
-        ask = SecretRequest(
-            present=asked["state"] == "present",
-            name=asked["name"],
-            namespace=asked["namespace"],
+        request = SecretRequest(
+            present=options["state"] == "present",
+            name=options["name"],
+            namespace=options["namespace"],
             credentials=credentials,
-            whole=asked["dockerconfigjson"] is not None,
+            whole=options["dockerconfigjson"] is not None,
             check_mode=module.check_mode,
         )
-        # Here these two are the registry's; the API server must never see them.
-        return apply_secret(open_session({**asked, "username": None, "password": None}), ask)
+        return apply_secret(open_session(options), request)
 
     finish(module, work)
 

@@ -78,8 +78,8 @@ class Lab:
         secret = {
             "name": f"{pool}-push",
             "registry": self.facts.registry_host,
-            "username": "pusher",
-            "password_file": str(self.facts.registry_password_files.pusher),
+            "registry_username": "pusher",
+            "registry_password_file": str(self.facts.registry_password_files.pusher),
         }
         return {
             "image_mode_pool": pool,

@@ -22,7 +22,12 @@ SEVERAL_LINES = (
 @pytest.fixture(scope="module")
 def waits(session_ansible: Ansible, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Mapping[str, TaskResult]:
     """What waits for three builds say that fail at the same time, and that save their logs."""
-    wrong = {"name": "wrong", "registry": lab.registry_host, "username": "pusher", "password": "hunter2"}
+    wrong = {
+        "name": "wrong",
+        "registry": lab.registry_host,
+        "registry_username": "pusher",
+        "registry_password": "hunter2",
+    }
     differing = {
         "fails-run": {"containerfile": SEVERAL_LINES},
         "fails-push": {"rendered_image_push_secret": "wrong"},

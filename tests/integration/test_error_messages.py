@@ -89,7 +89,10 @@ def test_a_kubeconfig_that_does_not_exist(ansible: Ansible) -> None:
         ("machineosbuild_wait", {"pool": "worker", "timeout": 30}),
         ("machineconfigpool_wait", {"pool": "worker", "timeout": 30}),
         ("machineconfigpool_nodes", {"pool": "other", "nodes": ["worker-0"]}),
-        ("registry_secret", {"name": "push", "registry": "example.com", "username": "robot", "password": TOKEN}),
+        (
+            "registry_secret",
+            {"name": "push", "registry": "example.com", "registry_username": "robot", "registry_password": TOKEN},
+        ),
         ("node_image_verify", {"pool": "worker"}),
     ],
 )

@@ -97,7 +97,7 @@ def test_what_a_secret_of_somebody_else_holds_besides_stays_as_it_is(ansible: An
     meta = {"name": "shared", "namespace": "openshift-machine-config-operator"}
     kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson"}
     api.create(SECRETS, {**kind, "metadata": meta, "data": data})
-    login = {"registry": "registry.example.com", "username": "robot", "password": PASSWORD}
+    login = {"registry": "registry.example.com", "registry_username": "robot", "registry_password": PASSWORD}
     changed, dummy = ansible.run_module("registry_secret", {"name": "shared", **login})
     assert changed.changed, changed.msg
     now = api.get(f"{SECRETS}/shared")["data"]
@@ -146,7 +146,12 @@ def test_a_node_joins_and_leaves_by_label_selector(ansible: Ansible, api: Api) -
 
 
 def test_a_registry_secret_is_written_once_and_its_password_is_never_shown(ansible: Ansible, api: Api) -> None:
-    options = {"name": "robot", "registry": "registry.example.com", "username": "robot", "password": PASSWORD}
+    options = {
+        "name": "robot",
+        "registry": "registry.example.com",
+        "registry_username": "robot",
+        "registry_password": PASSWORD,
+    }
     made, run = ansible.run_module("registry_secret", options, "-vvv", "--diff")
     assert made.changed, made.msg
     assert PASSWORD not in run.stdout.split("playbook.yml")[-1]
@@ -155,7 +160,7 @@ def test_a_registry_secret_is_written_once_and_its_password_is_never_shown(ansib
     assert json.loads(content)["auths"]["registry.example.com"]["auth"]
     again, dummy = ansible.run_module("registry_secret", options)
     assert not again.changed
-    other, dummy = ansible.run_module("registry_secret", {**options, "password": "another"})
+    other, dummy = ansible.run_module("registry_secret", {**options, "registry_password": "another"})
     assert other.changed
     gone, dummy = ansible.run_module("registry_secret", {"name": "robot", "state": "absent"})
     assert gone.changed, gone.msg

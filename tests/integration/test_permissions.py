@@ -141,7 +141,7 @@ def what_takes(permission: Permission, lab: Facts, pool: str) -> dict[str, t.Any
     seconds = 8 if permission in EXPLAINS else 120
     wait = asked_of("machineconfigpool_wait", pool=pool, nodes=["worker-5"], fail_on_findings=[], timeout=seconds)
     wait["imagemode.openshift.machineconfigpool_wait"]["progress"] = "none"
-    login = {"username": "robot", "password": "not-a-password", "registry": "other.example.com"}
+    login = {"registry_username": "robot", "registry_password": "not-a-password", "registry": "other.example.com"}
     edit = {"containerfile": containerfile("echo another"), "allow_node_reboots": True}
     writes = {
         ("get", "machineconfigpools"): asked_of("machineconfigpool", pool=pool),

@@ -77,7 +77,12 @@ def applied(session_ansible: Ansible, lab: Facts, audit: AuditLog, account: t.Ca
         containerfile("echo '{{ no }}' > /etc/motd"), encoding="utf-8"
     )
     (session_ansible.scratch / "password").write_text(f"{password}\n", encoding="utf-8")
-    secret = {"name": "played", "registry": lab.registry_host, "username": "pusher", "password_file": "password"}
+    secret = {
+        "name": "played",
+        "registry": lab.registry_host,
+        "registry_username": "pusher",
+        "registry_password_file": "password",
+    }
     variables = asked(
         lab,
         "played",
@@ -177,13 +182,21 @@ def test_a_change_of_the_image_needs_consent_where_nodes_would_reboot(
         ({"image_mode_create_pool": False}, "MachineConfigPool absent does not exist"),
         ({"image_mode_nodes": ["worker-5", "worker-99"]}, "there is no Node worker-99"),
         ({"image_mode_nodes": ["master-0"]}, "Node master-0 is of the control plane"),
-        ({"image_mode_secrets": [{"name": "s"}]}, "it takes exactly one of password_file"),
+        ({"image_mode_secrets": [{"name": "s"}]}, "it takes exactly one of registry_password_file"),
         (
-            {"image_mode_secrets": [{"name": "s", "registry": "r", "username": "u", "password_file": "no"}]},
+            {
+                "image_mode_secrets": [
+                    {"name": "s", "registry": "r", "registry_username": "u", "registry_password_file": "no"}
+                ]
+            },
             "there is no file {here}/no",
         ),
         (
-            {"image_mode_secrets": [{"name": "s", "registry": "r", "username": "u", "password_env": "NOT_SET"}]},
+            {
+                "image_mode_secrets": [
+                    {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "NOT_SET"}
+                ]
+            },
             "environment variable NOT_SET is not set",
         ),
     ],
@@ -204,7 +217,7 @@ def test_all_variables_that_are_missing_are_named_at_once(ansible: Ansible) -> N
 
 
 def test_a_password_among_the_variables_is_refused_and_not_repeated(ansible: Ansible, lab: Facts) -> None:
-    secret = {"name": "s", "registry": "r", "username": "u", "password": "correct-horse-battery"}
+    secret = {"name": "s", "registry": "r", "registry_username": "u", "registry_password": "correct-horse-battery"}
     (ansible.scratch / "pool.json").write_text(json.dumps(asked(lab, "absent", image_mode_secrets=[secret])))
     run = ansible.run_playbook(APPLY, "-vvv", "-e", "@pool.json")
     assert run.rc != 0

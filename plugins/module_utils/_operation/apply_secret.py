@@ -69,11 +69,13 @@ def _of_one_registry(
     if registry is None:
         return {}
     credential = Credential(str(username or ""), str(password or ""))
-    if registry and credential.logs_in:
-        return {registry: credential}
-    raise OperationError(
-        what, "registry, username or password is empty", "Give all three; see where the password comes from"
-    )
+    if not registry or not credential.logs_in:
+        reason = "registry, registry_username or registry_password is empty"
+        raise OperationError(what, reason, "Set all three, and check the source of the password")
+    if ":" in credential.username:
+        reason = "registry_username contains a colon, which HTTP basic authentication does not allow"
+        raise OperationError(what, reason, "Set registry_username to the name without the password")
+    return {registry: credential}
 
 
 def apply_secret(session: Session, request: SecretRequest) -> dict[str, t.Any]:

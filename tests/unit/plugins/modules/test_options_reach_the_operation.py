@@ -115,7 +115,7 @@ DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
         ),
         (
             "registry_secret",
-            {"name": "push", "registry": REGISTRY, "username": "builder", "password": "hunter2"},
+            {"name": "push", "registry": REGISTRY, "registry_username": "builder", "registry_password": "hunter2"},
             apply_secret.SecretRequest(
                 True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False, False
             ),
@@ -233,7 +233,12 @@ def test_the_options_of_a_module_reach_its_operation(module, options, ask, opera
 LEAST: dict[str, dict[str, t.Any]] = {
     "machineosconfig": {"pool": "layered"},
     "machineconfigpool": {"pool": "layered"},
-    "registry_secret": {"name": "push", "registry": REGISTRY, "username": "builder", "password": "hunter2"},
+    "registry_secret": {
+        "name": "push",
+        "registry": REGISTRY,
+        "registry_username": "builder",
+        "registry_password": "hunter2",
+    },
     "machineosbuild_superseded": {"pool": "layered"},
     "machineosbuild_wait": {"pool": "layered"},
     "machineconfigpool_nodes": {"pool": "layered", "nodes": ["worker-0"]},
@@ -285,7 +290,12 @@ def test_a_warning_is_the_modules(operation, monkeypatch):
         ("node_image_verify", {"pool": "a", "transport": "ssh"}, "value of transport must be one of"),
         ("node_image_verify", {"pool": "a", "fail_on": ["match"]}, "value of fail_on must be one or more of"),
         ("registry_secret", {"name": "push"}, "any of the following are missing: registry, dockerconfigjson"),
-        ("registry_secret", {"name": "push", "registry": "r"}, "username"),
+        ("registry_secret", {"name": "push", "registry": "r"}, "required together"),
+        (
+            "registry_secret",
+            {"name": "push", "dockerconfigjson": "{}", "registry_username": "u"},
+            "required together: registry, registry_username, registry_password",
+        ),
         ("registry_secret", {"name": "push", "registry": "r", "dockerconfigjson": "{}"}, "mutually exclusive"),
         ("machineosbuild_wait", {"pool": "a", "timeout": "soon"}, "timeout"),
         ("machineosbuild_wait", {"pool": "a", "stall_timeout": -1}, "stall_timeout is -1. Give 0 or more."),
@@ -302,15 +312,20 @@ def test_options_that_do_not_go_together_are_refused_before_anything_is_sent(mod
 # What must not leak --------------------------------------------------------------------------------------------------
 
 
-def test_the_registrys_user_and_password_never_reach_the_api_server(operation):
+def test_registry_login_is_not_used_for_the_api_server(operation):
     run_module("registry_secret", LEAST["registry_secret"])
     assert (operation.options["username"], operation.options["password"]) == (None, None)
+
+
+def test_api_login_of_registry_secret_comes_from_its_connection_options(operation):
+    run_module("registry_secret", {**LEAST["registry_secret"], "username": "me", "password": "mine"})
+    assert (operation.options["username"], operation.options["password"]) == ("me", "mine")
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"registry": REGISTRY, "username": "builder", "password": "hunter2"},
+        {"registry": REGISTRY, "registry_username": "builder", "registry_password": "hunter2"},
         {"dockerconfigjson": {"auths": {REGISTRY: {"auth": auth("builder", "hunter2")}}}},
         {"dockerconfigjson": json.dumps({"auths": {REGISTRY: {"auth": auth("builder", "hunter2")}}})},
         {"dockerconfigjson": "hunter2"},

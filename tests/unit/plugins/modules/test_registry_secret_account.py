@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A registry's account is not the API server's, although both are called username and password."""
+"""The login of the registry and the login of the API server are separate options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._errors import
 from ansible_collections.imagemode.openshift.plugins.modules import registry_secret
 
 SERVER = {"host": "https://api.example.com", "client_cert": "/cert", "client_key": "/key"}
-ACCOUNT = {"registry": "quay.example.com", "username": "os-builder", "password": "of-the-registry"}
+ACCOUNT = {"registry": "quay.example.com", "registry_username": "os-builder", "registry_password": "of-the-registry"}
 
 
 @pytest.fixture

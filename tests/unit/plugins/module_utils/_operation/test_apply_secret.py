@@ -369,5 +369,12 @@ def test_a_file_that_would_be_stored_differently_is_refused(text, reason):
 
 @pytest.mark.parametrize("options", [("", "u", "p"), (HOST, "", "p"), (HOST, "u", ""), (HOST, None, None)])
 def test_a_login_with_an_empty_part_is_refused(options):
-    with pytest.raises(OperationError, match="registry, username or password is empty"):
+    with pytest.raises(OperationError, match="registry, registry_username or registry_password is empty"):
         wanted_credentials("apply Secret ns/push", None, *options)
+
+
+def test_username_with_a_colon_is_rejected():
+    """It would be stored, but read back as another user and password, and the Secret would change in every run."""
+    with pytest.raises(OperationError, match="registry_username contains a colon") as error:
+        wanted_credentials("apply Secret ns/push", None, HOST, "robot:admin", "hunter2")
+    assert "hunter2" not in str(error.value)
