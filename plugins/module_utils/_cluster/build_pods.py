@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from .._errors import OperationError
 from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object
+from .._model.objects.subject import Subject
 from .session import Session
-from .watch import Subject
 
 
 def pods_subject(build: str) -> Subject:

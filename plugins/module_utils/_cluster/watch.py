@@ -18,6 +18,7 @@ from functools import partial
 from .._errors import OperationError
 from .._model.objects.resources import Kind, Object
 from .._model.objects.served_object import checked_object, text_of
+from .._model.objects.subject import Subject
 from .lines import LineSplitter
 from .response_body import ApiResponse
 from .session import (
@@ -51,25 +52,6 @@ of a kind that does not change is silent for all that time. Bookmarks come only 
 place that the watch began from. A connection that is dead is noticed before, see ``session.KEEPALIVE``."""
 _QUEUED = 64
 """Events that wait for the caller. A watch that is ahead of it stops reading, so that they cannot fill the memory."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is watched: a kind, or the part of it that the selectors choose."""
-
-    kind: Kind
-    namespace: str = ""
-    label_selector: str = ""
-    field_selector: str = ""
-    part: str = ""
-    """Tells the subjects of one kind apart, if there are several."""
-    optional: bool = False
-    """Whether it is good to know but not needed: one that may not be read, or is not served, is said to be so."""
-
-    @property
-    def key(self) -> str:
-        """The kind and the part, by which events and versions name the subject."""
-        return f"{self.kind.name} {self.part}".rstrip()
 
 
 @dataclass(frozen=True)

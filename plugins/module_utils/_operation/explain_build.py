@@ -17,7 +17,7 @@ from .._model.build.attempts import Attempt, last_failed
 from .._model.build.attempts import attempts as attempts_of
 from .._model.build.diagnosis import Diagnosis, diagnose
 from .._model.build.not_started import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_no_build
-from .._model.build.progress import BuildProgress, Outcome
+from .._model.build.progress import BuildProgress
 from .._model.findings import Finding, FindingId
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineosbuild import BuildState, MachineOSBuild, last_words
@@ -36,6 +36,7 @@ from .._model.objects.resources import (
     Object,
     ObjectRef,
 )
+from .._model.observation import Outcome
 from .._result import failure_result
 from .._wait.confirm_build import is_unchanged
 from .._wait.loop import Look

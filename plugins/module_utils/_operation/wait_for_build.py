@@ -11,9 +11,8 @@ from .._cluster.cluster_identity import read_cluster
 from .._cluster.log_folder import LogFolder
 from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
-from .._cluster.watch import Subject
 from .._errors import OperationError
-from .._model.build.progress import REPLACEMENT_GRACE, BuildProgress, Outcome
+from .._model.build.progress import REPLACEMENT_GRACE, BuildProgress
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
@@ -23,6 +22,8 @@ from .._model.objects.resources import (
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
 )
+from .._model.objects.subject import Subject
+from .._model.observation import Outcome
 from .._result import build_result, config_result
 from .._wait.confirm_build import is_unchanged
 from .._wait.loop import Look, Pace, conclude, follow

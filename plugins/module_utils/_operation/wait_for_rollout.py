@@ -8,9 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
-from .._cluster.watch import Subject
 from .._errors import OperationError
-from .._model.build.progress import Outcome
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineconfignode import MachineConfigNode
 from .._model.objects.machineconfigpool import Pool, in_two_pools, members
@@ -30,6 +28,8 @@ from .._model.objects.resources import (
     Object,
     metadata_of,
 )
+from .._model.objects.subject import Subject
+from .._model.observation import Outcome
 from .._model.rollout.drain import Budget, Drains, Pod
 from .._model.rollout.history import History
 from .._model.rollout.progress import Rollout, in_pools, judge_rollout, news_pace, not_in_pool

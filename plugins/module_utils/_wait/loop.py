@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
-from .._model.build.progress import Outcome
 from .._model.findings import Finding
+from .._model.observation import Outcome
 from .._result import findings_result, result
 from .window import Window
 

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import ApiError, Session, Unreachable, selectors
-from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Subject, Unreadable, watch
+from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Unreadable, watch
 from .._model.findings import FATAL, Finding, first_of
 from .._model.objects import machineconfignode, machineosbuild, machineosconfig, node
 from .._model.objects import machineconfigpool as pool
@@ -33,6 +33,7 @@ from .._model.objects.resources import (
     Object,
     metadata_of,
 )
+from .._model.objects.subject import Subject
 from .._model.rollout import drain
 from .._model.rollout.drain import Budget, Pod
 from .cursor import Cursor, Stillness, read_cursor

@@ -8,7 +8,6 @@ build may still give, that one has a while to appear; then the lack is the end.
 
 from __future__ import annotations
 
-import enum
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -16,19 +15,12 @@ from ..findings import Finding, FindingId
 from ..objects.machineosbuild import BuildMatch, BuildState, MachineOSBuild, answering_build, image_is_current
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG, ObjectRef
+from ..observation import Outcome
 from ..registry.push_spec import why_pool_would_hang, why_push_would_hang
 
 REPLACEMENT_GRACE = 120.0
 """Seconds that another build has to appear in the place of one that is no answer."""
 REBUILD_NOT_BEGUN = FindingId.BUILD_REBUILD_NOT_BEGUN
-
-
-class Outcome(enum.Enum):
-    """Whether the wait goes on."""
-
-    WAITING = "waiting"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..build.progress import Outcome, build_progress
+from ..build.progress import build_progress
 from ..objects.machineconfigpool import Pool
 from ..objects.machineosbuild import POOL_LABEL, MachineOSBuild
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.resources import Object, labels_of
+from ..observation import Outcome
 from .verdict import FORBIDDEN, Expected
 
 EXPECTED_OF_NOBODY = Expected("", "", "none", current=False)

@@ -11,7 +11,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass, field
 
-from ..build.progress import BuildProgress, Outcome, build_progress
+from ..build.progress import BuildProgress, build_progress
 from ..build.superseded import taken_instead
 from ..findings import Finding, FindingId, Severity
 from ..objects.machineconfigpool import Pool
@@ -20,6 +20,7 @@ from ..objects.machineosconfig import MachineOSConfig
 from ..objects.node import NodeState, Phase, Target, count_phases
 from ..objects.release import Capabilities
 from ..objects.resources import MACHINE_OS_BUILD, NODE, ObjectRef
+from ..observation import Outcome
 from .blockers import blockers, places_taken
 from .drain import Drains
 from .history import History

@@ -24,13 +24,14 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.sessi
     Session,
     Unreachable,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, Subject, watch
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, watch
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     NODE,
     POD,
     SELF_SUBJECT_REVIEW,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Subject
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import node
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import ApiServer, Reply, refusal
 from ansible_collections.imagemode.openshift.tests.unit.plugins.raw_server import (

@@ -20,7 +20,6 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch
     Listed,
     Open,
     Reached,
-    Subject,
     Unreadable,
     watch,
 )
@@ -31,6 +30,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     MACHINE_OS_CONFIG,
     NODE,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Subject
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     machine_config_pool,
     machine_os_build,

@@ -7,9 +7,9 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import Outcome
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FINDINGS, Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.observation import Outcome
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.loop import Look, Pace, conclude, follow
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits, Window
 

@@ -6,7 +6,6 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Subject
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
@@ -14,6 +13,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     POD,
     ObjectRef,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Subject
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.outage import Sight
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits, Window

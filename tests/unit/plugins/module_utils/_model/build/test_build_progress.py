@@ -4,7 +4,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import (
     BuildProgress,
-    Outcome,
     build_progress,
     remembered,
 )
@@ -16,6 +15,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     MachineOSConfig,
     reduced,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.observation import Outcome
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     OLD_RENDERED,
     RENDERED,

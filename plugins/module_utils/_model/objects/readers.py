@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Readers of the kinds that waits watch."""
+
+from __future__ import annotations
+
+from . import machineconfignode, machineconfigpool, machineosbuild, machineosconfig, node
+from .machineconfignode import MachineConfigNode
+from .machineconfigpool import Pool
+from .machineosbuild import MachineOSBuild
+from .machineosconfig import MachineOSConfig
+from .node import NodeState
+from .resources import MACHINE_CONFIG_NODE, MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE
+from .subject import Reader
+
+CONFIGS = Reader(MACHINE_OS_CONFIG, machineosconfig.reduced, MachineOSConfig.from_api)
+BUILDS = Reader(MACHINE_OS_BUILD, machineosbuild.reduced, MachineOSBuild.from_api)
+POOLS = Reader(MACHINE_CONFIG_POOL, machineconfigpool.reduced, Pool.from_api)
+NODES = Reader(NODE, node.reduced, NodeState.from_api)
+MACHINE_CONFIG_NODES = Reader(MACHINE_CONFIG_NODE, machineconfignode.reduced, MachineConfigNode.from_api)
