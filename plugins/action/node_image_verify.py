@@ -133,14 +133,14 @@ def _answer(ended: t.Mapping[str, t.Any], no_answer: str) -> CommandResult:
             failure=FindingId.NODE_EXEC_FAILED, failure_message="the command's end cannot be read", stderr=stderr
         )
     if exit_status in _TIMED_OUT:
-        return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message=no_answer, stderr=stderr)
+        return CommandResult(failure=FindingId.NODE_NO_RESPONSE, failure_message=no_answer, stderr=stderr)
     if abs(exit_status) > _HIGHEST_STATUS:
         return CommandResult(
             failure=FindingId.NODE_EXEC_FAILED, failure_message="the command's exit status is none", stderr=stderr
         )
     if len(stdout) > MAX_STDOUT:
         message = f"the command wrote more than {MAX_STDOUT >> 20} MiB"
-        return CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=message)
+        return CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=message)
     return CommandResult(exit_status, stdout, stderr)
 
 

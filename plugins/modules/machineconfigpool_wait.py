@@ -22,7 +22,7 @@ description:
     rollout for ever without a word.
   - When a node has been draining for 15 seconds, its pods and the PodDisruptionBudgets are watched as well, so that a
     pod that may not be evicted is named with its budget and its node. An account that may not read them waits all the
-    same, and RV(findings) says C(cluster.drains_unseen). They are not read at any other time.
+    same, and RV(findings) says C(cluster.drains_not_readable). They are not read at any other time.
   - The module watches and does not poll. A wait that died is started again and goes on, because all that it needs
     stands in the cluster. It goes on as well while the API server is away, for as long as O(timeout) allows.
   - Nothing is changed, and nothing is asked on the nodes. What the annotations say is a claim. Use

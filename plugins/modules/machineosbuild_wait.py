@@ -14,13 +14,13 @@ description:
     MachineOSConfig to carry the digest of its image. Both together are success.
   - A build that was started for another spec is never taken for the answer, neither its success nor its failure. Going
     back to an old text is answered by the old build, which the operator uses again. Where it cannot be proven which
-    build answers, the wait goes on for O(replacement_grace) and then fails with C(build.identity_unproven).
+    build answers, the wait goes on for O(replacement_grace) and then fails with C(build.identity_unverified).
   - While there is no build, RV(findings) say what keeps the operator from starting one, as far as that can be seen,
     such as a Secret that does not exist, which ends the wait.
   - The module watches and does not poll, so it returns as soon as the build has succeeded, has failed, or was
     interrupted.
   - A failed build fails the task with the cause, what the builder said of it, the line of the Containerfile where that
-    is certain, and what to do about it. Each cause is a finding of its own, such as C(build.push_refused); one that is
+    is certain, and what to do about it. Each cause is a finding of its own, such as C(build.push_denied); one that is
     not known is C(build.failed). Where O(fail_on_findings) names C(build.failed), it means all of them. Whatever looks
     like a credential is masked.
   - A wait that died is started again and goes on, because all that it needs stands in the cluster. It goes on as well
@@ -52,8 +52,8 @@ options:
         build was interrupted, when the build that the operator names is gone, and as long as the build that is there
         may be the one before the last edit or before a rebuild that was asked for. It is also the time that the
         operator has to take an image that was pushed.
-      - Then the wait fails, with C(build.interrupted), C(build.vanished), C(build.identity_unproven),
-        C(build.rebuild_not_begun) or C(build.result_not_taken). Time in which the API server is away does not count.
+      - Then the wait fails, with C(build.interrupted), C(build.deleted), C(build.identity_unverified),
+        C(build.rebuild_not_started) or C(build.result_not_recorded). Time in which the API server is away does not count.
     type: int
     default: 120
   log_dir:

@@ -59,8 +59,8 @@ def waits(session_ansible: Ansible, lab: Facts, tmp_path_factory: pytest.TempPat
             "build.run_failed",
             "at line 6 of the Containerfile (RUN echo one >&2 && exit 7): exit status 7: one",
         ),
-        ("fails-push", "build.push_refused", "unauthorized: authentication required"),
-        ("fails-base", "build.base_image_refused", "unauthorized: authentication required"),
+        ("fails-push", "build.push_denied", "unauthorized: authentication required"),
+        ("fails-base", "build.base_image_denied", "unauthorized: authentication required"),
     ],
 )
 def test_a_failed_build_names_its_cause(pool: str, finding: str, words: str, waits: t.Mapping[str, TaskResult]) -> None:

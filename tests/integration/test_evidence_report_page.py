@@ -57,7 +57,7 @@ def node(number: int) -> dict[str, t.Any]:
     digest = WRONG if verdict == "mismatch" else RIGHT
     booted = {"pull_spec": f"registry.example.com/os/layered@{digest}", "digest": digest, "version": "9.6.20251015-0"}
     finding = {
-        "id": "node.image_differs" if verdict == "mismatch" else "node.no_answer",
+        "id": "node.image_differs" if verdict == "mismatch" else "node.no_response",
         "severity": "error",
         "object": {"kind": "Node", "namespace": "", "name": name},
         "message": f"the node booted {digest}" if verdict == "mismatch" else f"no answer {HOSTILE}",

@@ -133,8 +133,8 @@ def test_the_right_image_that_only_waits_for_a_boot_is_not_booted(
     ("mode", "finding"),
     [
         ("fail", "node.command_failed"),
-        ("hang", "node.no_answer"),
-        ("cut", "node.answer_unreadable"),
+        ("hang", "node.no_response"),
+        ("cut", "node.output_unreadable"),
         ("lost", "node.exec_failed"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_node_that_leaves_the_cluster_while_it_is_asked_is_unknown(
         )
     assert unsure.failed
     assert unsure["verdict"] == "unknown"
-    assert "node.gone" in findings_of(unsure, "worker-5")
+    assert "node.deleted" in findings_of(unsure, "worker-5")
 
 
 def test_nothing_matches_while_an_edit_is_not_built(session_ansible: Ansible, lab: Facts) -> None:

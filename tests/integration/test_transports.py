@@ -104,7 +104,7 @@ def test_oc_debug_tells_a_wrong_image_a_failure_and_a_node_that_hangs_apart(
     )
     assert [n["verdict"] for n in told["nodes"]] == ["mismatch", "unknown", "unknown"]
     found = [n["findings"][0]["id"] for n in told["nodes"]]
-    assert found == ["node.image_differs", "node.command_failed", "node.no_answer"]
+    assert found == ["node.image_differs", "node.command_failed", "node.no_response"]
     await_that(lambda: not left(api))
 
 

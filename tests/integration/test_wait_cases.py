@@ -351,7 +351,7 @@ def test_a_corrected_secret_and_a_deleted_build_mend_a_push_that_was_refused(
     session_ansible: Ansible, api: Api
 ) -> None:
     refused = session_ansible.run_tasks([build_wait_task(EXPIRED)]).of("Build")
-    assert refused["findings"][0]["id"] == "build.push_refused"
+    assert refused["findings"][0]["id"] == "build.push_denied"
     assert "then delete the MachineOSBuild" in refused["findings"][0]["remedy"]
     secret = api.get(f"{CONFIGS}/{EXPIRED}")["spec"]["renderedImagePushSecret"]["name"]
     api.patch(f"{SECRETS}/{secret}", {"data": api.get(f"{SECRETS}/push")["data"]})

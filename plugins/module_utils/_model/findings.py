@@ -24,7 +24,7 @@ class FindingId(str, enum.Enum):
     """Public id of a finding."""
 
     BUILD_FAILED = "build.failed"
-    BUILD_BASE_IMAGE_REFUSED = "build.base_image_refused"
+    BUILD_BASE_IMAGE_DENIED = "build.base_image_denied"
     BUILD_BASE_IMAGE_NOT_FOUND = "build.base_image_not_found"
     BUILD_REGISTRY_UNREACHABLE = "build.registry_unreachable"
     BUILD_REGISTRY_WITHOUT_TLS = "build.registry_without_tls"
@@ -37,36 +37,36 @@ class FindingId(str, enum.Enum):
     BUILD_NO_SPACE = "build.no_space"
     BUILD_KILLED = "build.killed"
     BUILD_EVICTED = "build.evicted"
-    BUILD_PUSH_REFUSED = "build.push_refused"
+    BUILD_PUSH_DENIED = "build.push_denied"
     BUILD_PUSH_QUOTA_EXCEEDED = "build.push_quota_exceeded"
     BUILD_PUSH_REPOSITORY_UNKNOWN = "build.push_repository_unknown"
     BUILD_CONTAINERFILE_INVALID = "build.containerfile_invalid"
     BUILD_LOG_NOT_READABLE = "build.log_not_readable"
     BUILD_LOG_NOT_SAVED = "build.log_not_saved"
     BUILD_INTERRUPTED = "build.interrupted"
-    BUILD_JOB_GONE = "build.job_gone"
-    BUILD_VANISHED = "build.vanished"
-    BUILD_IDENTITY_UNPROVEN = "build.identity_unproven"
-    BUILD_REBUILD_NOT_BEGUN = "build.rebuild_not_begun"
-    BUILD_RESULT_NOT_TAKEN = "build.result_not_taken"
+    BUILD_JOB_DELETED = "build.job_deleted"
+    BUILD_DELETED = "build.deleted"
+    BUILD_IDENTITY_UNVERIFIED = "build.identity_unverified"
+    BUILD_REBUILD_NOT_STARTED = "build.rebuild_not_started"
+    BUILD_RESULT_NOT_RECORDED = "build.result_not_recorded"
     BUILD_POOL_NAME_TOO_LONG = "build.pool_name_too_long"
     BUILD_SECRET_MISSING = "build.secret_missing"  # noqa: S105  an id, not a password
     BUILD_OPERATOR_DEGRADED = "build.operator_degraded"
     BUILD_POOL_DEGRADED = "build.pool_degraded"
-    BUILD_POOL_NOT_SETTLED = "build.pool_not_settled"
+    BUILD_POOL_NOT_UPDATED = "build.pool_not_updated"
     BUILD_NOT_STARTED = "build.not_started"
     POOL_PAUSED = "pool.paused"
     POOL_OLDER_BUILD_SELECTED = "pool.older_build_selected"
     POOL_RENDER_DEGRADED = "pool.render_degraded"
-    POOL_MAX_UNAVAILABLE_USED = "pool.max_unavailable_used"
+    POOL_MAX_UNAVAILABLE_REACHED = "pool.max_unavailable_reached"
     NODE_DEGRADED = "node.degraded"
     NODE_NOT_READY = "node.not_ready"
     NODE_NOT_RETURNED = "node.not_returned"
-    NODE_IMAGE_PULL_REFUSED = "node.image_pull_refused"
-    NODE_DRAIN_REFUSED = "node.drain_refused"
+    NODE_IMAGE_PULL_DENIED = "node.image_pull_denied"
+    NODE_DRAIN_BLOCKED = "node.drain_blocked"
     NODE_DRAIN_IMPOSSIBLE = "node.drain_impossible"
     NODE_DRAIN_FAILING = "node.drain_failing"
-    NODE_POD_NOT_ENDING = "node.pod_not_ending"
+    NODE_POD_NOT_TERMINATING = "node.pod_not_terminating"
     NODE_UNSCHEDULABLE = "node.unschedulable"
     NODE_NOT_IN_POOL = "node.not_in_pool"
     NODE_IN_NO_POOL = "node.in_no_pool"
@@ -82,19 +82,19 @@ class FindingId(str, enum.Enum):
     NODE_NO_BOOTED_DEPLOYMENT = "node.no_booted_deployment"
     NODE_NO_DEPLOYMENTS = "node.no_deployments"
     NODE_SEVERAL_BOOTED_DEPLOYMENTS = "node.several_booted_deployments"
-    NODE_ANSWER_UNREADABLE = "node.answer_unreadable"
+    NODE_OUTPUT_UNREADABLE = "node.output_unreadable"
     NODE_UNEXPECTED_ERROR = "node.unexpected_error"
     NODE_COMMAND_FAILED = "node.command_failed"
     NODE_NOT_OSTREE = "node.not_ostree"
     NODE_NO_DAEMON_POD = "node.no_daemon_pod"
     NODE_EXEC_FAILED = "node.exec_failed"
     NODE_EXEC_FORBIDDEN = "node.exec_forbidden"
-    NODE_NO_ANSWER = "node.no_answer"
-    NODE_REBOOTED_MEANWHILE = "node.rebooted_meanwhile"
+    NODE_NO_RESPONSE = "node.no_response"
+    NODE_REBOOTED_DURING_VERIFICATION = "node.rebooted_during_verification"
     NODE_HOST_FAILED = "node.host_failed"
-    NODE_NOT_ASKED = "node.not_asked"
-    NODE_CLAIM_DIFFERS = "node.claim_differs"
-    NODE_GONE = "node.gone"
+    NODE_NOT_QUERIED = "node.not_queried"
+    NODE_REPORTED_IMAGE_DIFFERS = "node.reported_image_differs"
+    NODE_DELETED = "node.deleted"
     NODE_LOCAL_PACKAGES = "node.local_packages"
     NODE_PACKAGE_OVERRIDES = "node.package_overrides"
     NODE_PACKAGE_REMOVALS = "node.package_removals"
@@ -111,7 +111,7 @@ class FindingId(str, enum.Enum):
     NODE_ANNOTATION_DISAGREES = "node.annotation_disagrees"
     NODE_MACHINE_CONFIG_NODE_DISAGREES = "node.machine_config_node_disagrees"
     CLUSTER_EXPECTATION_CACHED = "cluster.expectation_cached"
-    CLUSTER_DRAINS_UNSEEN = "cluster.drains_unseen"
+    CLUSTER_DRAINS_NOT_READABLE = "cluster.drains_not_readable"
     CLUSTER_EXPECTATION_FORBIDDEN = "cluster.expectation_forbidden"
     CLUSTER_EXPECTATION_NOT_CURRENT = "cluster.expectation_not_current"
 
@@ -148,7 +148,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "Read the evidence and the log (log_dir). An edit of the MachineOSConfig builds again; where only a Secret or "
         "a registry had to be corrected, delete the MachineOSBuild, which is then built again",
     ),
-    FindingId.BUILD_BASE_IMAGE_REFUSED: Definition(
+    FindingId.BUILD_BASE_IMAGE_DENIED: Definition(
         Severity.FATAL,
         "The registry does not give the builder an image that the build starts from.",
         "Correct the registry's entry in base_image_pull_secret (without one the global pull secret is used), then "
@@ -236,7 +236,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "the MachineOSBuild, which is then built again",
         FindingId.BUILD_FAILED,
     ),
-    FindingId.BUILD_PUSH_REFUSED: Definition(
+    FindingId.BUILD_PUSH_DENIED: Definition(
         Severity.FATAL,
         "The registry does not let the builder push the image.",
         "Correct the registry's entry in rendered_image_push_secret (it needs the right to push), then delete the "
@@ -276,29 +276,29 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The Job of the build that answers for the present spec was deleted before it ended.",
         "Delete the MachineOSBuild; the operator starts it again",
     ),
-    FindingId.BUILD_JOB_GONE: Definition(
+    FindingId.BUILD_JOB_DELETED: Definition(
         Severity.FATAL,
         "The Job of the build was deleted before it ended, and the operator of this release has not noticed.",
         "Delete the MachineOSBuild; the operator starts it again",
     ),
-    FindingId.BUILD_VANISHED: Definition(
+    FindingId.BUILD_DELETED: Definition(
         Severity.FATAL,
         "The build that the operator names is gone, and none has taken its place within replacement_grace.",
         "Change the Containerfile, by a comment at least, and apply again",
     ),
-    FindingId.BUILD_IDENTITY_UNPROVEN: Definition(
+    FindingId.BUILD_IDENTITY_UNVERIFIED: Definition(
         Severity.FATAL,
         "The build that is there is not proven to answer for the present spec, and none that is has come within "
         "replacement_grace.",
         "See whether Deployment machine-os-builder runs, and apply the MachineOSConfig through this collection",
     ),
-    FindingId.BUILD_REBUILD_NOT_BEGUN: Definition(
+    FindingId.BUILD_REBUILD_NOT_STARTED: Definition(
         Severity.FATAL,
         "A rebuild was asked for by the annotation, and the operator has not begun it within replacement_grace; it "
         "does not hear of one that is asked for while machine-os-builder is away.",
         "Delete the MachineOSBuild, which is then built again, or take the annotation away and write it again",
     ),
-    FindingId.BUILD_RESULT_NOT_TAKEN: Definition(
+    FindingId.BUILD_RESULT_NOT_RECORDED: Definition(
         Severity.FATAL,
         "The builder has ended well, and the operator does not take its image.",
         "Give rendered_image_push_spec one namespace segment at most and apply again; if it has, delete the "
@@ -324,7 +324,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The pool is degraded, and then the operator starts no build.",
         "Remove the cause that the message names",
     ),
-    FindingId.BUILD_POOL_NOT_SETTLED: Definition(
+    FindingId.BUILD_POOL_NOT_UPDATED: Definition(
         Severity.FATAL,
         "Nodes came in before the pool had settled, that is, before all of its nodes ever had its configuration, and "
         "from 4.20 on the operator starts no build for such a pool, while its nodes wait for the image.",
@@ -352,7 +352,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The pool's configuration cannot be rendered.",
         "Correct the MachineConfig that the message names",
     ),
-    FindingId.POOL_MAX_UNAVAILABLE_USED: Definition(
+    FindingId.POOL_MAX_UNAVAILABLE_REACHED: Definition(
         Severity.ERROR,
         "As many nodes as maxUnavailable allows are out of service and get nowhere, so no other node begins.",
         "Bring those nodes back, or raise max_unavailable (machineconfigpool)",
@@ -372,13 +372,13 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The node has been away for longer than a reboot takes.",
         "Look at the console of the machine",
     ),
-    FindingId.NODE_IMAGE_PULL_REFUSED: Definition(
+    FindingId.NODE_IMAGE_PULL_DENIED: Definition(
         Severity.FATAL,
         "The node is refused the image, also when its machine-config-daemon tries again.",
         "See that the cluster's pull secret opens the registry to nodes and that the image is still there; the daemon "
         "then goes on by itself",
     ),
-    FindingId.NODE_DRAIN_REFUSED: Definition(
+    FindingId.NODE_DRAIN_BLOCKED: Definition(
         Severity.ERROR,
         "A PodDisruptionBudget does not allow the eviction of a pod of the node now.",
         "See why pods that the budget counts are not healthy, or raise their number; uncordoning the node is undone",
@@ -394,7 +394,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The operator's drain controller reports an error, and tries again.",
         "Remove the cause that the message names; uncordoning the node is undone",
     ),
-    FindingId.NODE_POD_NOT_ENDING: Definition(
+    FindingId.NODE_POD_NOT_TERMINATING: Definition(
         Severity.ERROR,
         "A pod of the node was evicted and stays beyond its grace period.",
         "Look at the pod's finalizers and at the node's kubelet",
@@ -474,7 +474,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The answer of the node calls more than one deployment booted.",
         "Look at rpm-ostree status on the node",
     ),
-    FindingId.NODE_ANSWER_UNREADABLE: Definition(
+    FindingId.NODE_OUTPUT_UNREADABLE: Definition(
         Severity.ERROR,
         "What the node answered is not the JSON of rpm-ostree status.",
         "Run the command on the node by hand",
@@ -509,12 +509,12 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The account may not run commands in the machine-config-daemon pod.",
         "Grant create and get on pods/exec in namespace openshift-machine-config-operator",
     ),
-    FindingId.NODE_NO_ANSWER: Definition(
+    FindingId.NODE_NO_RESPONSE: Definition(
         Severity.ERROR,
         "The node did not answer in time.",
         "Look at the node, or raise node_timeout",
     ),
-    FindingId.NODE_REBOOTED_MEANWHILE: Definition(
+    FindingId.NODE_REBOOTED_DURING_VERIFICATION: Definition(
         Severity.ERROR,
         "The node rebooted while it was asked.",
         "Ask again once the node has settled",
@@ -524,17 +524,17 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The host of the inventory that is the node failed before the node was asked.",
         "Mend what the message names and ask again",
     ),
-    FindingId.NODE_NOT_ASKED: Definition(
+    FindingId.NODE_NOT_QUERIED: Definition(
         Severity.WARNING,
         "The node itself was not asked; what the operator's objects say of it proves nothing.",
         "Ask the nodes (transport pod_exec), or let only a mismatch fail",
     ),
-    FindingId.NODE_CLAIM_DIFFERS: Definition(
+    FindingId.NODE_REPORTED_IMAGE_DIFFERS: Definition(
         Severity.ERROR,
         "The operator's objects say that the node booted another image than expected.",
         "Wait for the rollout, or see why the machine-config-daemon did not apply the image",
     ),
-    FindingId.NODE_GONE: Definition(
+    FindingId.NODE_DELETED: Definition(
         Severity.ERROR,
         "The node left the cluster while it was asked.",
         "Ask again without it",
@@ -619,7 +619,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
         "The expected image comes from the inventory's cache and may be superseded, so nothing can match it.",
         "Read the inventory anew (ansible-playbook --flush-cache), or name expected_image",
     ),
-    FindingId.CLUSTER_DRAINS_UNSEEN: Definition(
+    FindingId.CLUSTER_DRAINS_NOT_READABLE: Definition(
         Severity.WARNING,
         "The account may not read pods or PodDisruptionBudgets, so what keeps a node from being drained is not named.",
         "Grant list and watch on pods and poddisruptionbudgets.policy in all namespaces",

@@ -160,7 +160,7 @@ def lost_job(session: Session, window: Window, progress: BuildProgress, mark: st
         window.memory["job"] = [still, missed]
     message = f"MachineOSBuild {build.name} stays {build.state.value}, and its Job {build.job} is gone"
     return (
-        (Finding(FindingId.BUILD_JOB_GONE, ObjectRef(MACHINE_OS_BUILD.name, build.name), message),)
+        (Finding(FindingId.BUILD_JOB_DELETED, ObjectRef(MACHINE_OS_BUILD.name, build.name), message),)
         if missed > 1
         else ()
     )

@@ -204,10 +204,12 @@ def _seen_again(candidate: Candidate, judged: NodeVerdict, after: NodeState | No
     if after is not None and not again and not (had_rebooted and judged.verdict is Verdict.UNKNOWN):
         return judged
     finding = Finding(
-        FindingId.NODE_REBOOTED_MEANWHILE, ObjectRef(NODE.name, name), f"Node {name} rebooted while it was asked"
+        FindingId.NODE_REBOOTED_DURING_VERIFICATION,
+        ObjectRef(NODE.name, name),
+        f"Node {name} rebooted while it was asked",
     )
     if after is None:
         finding = Finding(
-            FindingId.NODE_GONE, ObjectRef(NODE.name, name), f"Node {name} left the cluster while it was asked"
+            FindingId.NODE_DELETED, ObjectRef(NODE.name, name), f"Node {name} left the cluster while it was asked"
         )
     return replace(judged, verdict=Verdict.UNKNOWN, findings=(finding, *judged.findings))

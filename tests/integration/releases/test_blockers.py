@@ -66,7 +66,7 @@ def test_a_node_that_is_refused_the_image_is_named_and_goes_on_by_itself_when_it
     finally:
         refused.undo(stage)
     assert named.failed
-    told = messages(named)["node.image_pull_refused"]
+    told = messages(named)["node.image_pull_denied"]
     assert told.startswith("Node worker-3 is refused the image: ")
     assert "unauthorized" in told
     assert "pull secret" in named.msg
@@ -86,13 +86,13 @@ def test_a_degraded_node_is_quoted_and_said_to_keep_the_others_waiting(
         degraded = await_rollout(session_ansible, "worker-4", fail_on_findings=["node.degraded"])
         await_turn(api, "worker-4", blocked.image)
         join(session_ansible, "worker-5")
-        waiting = await_rollout(session_ansible, "worker-5", fail_on_findings=["pool.max_unavailable_used"])
+        waiting = await_rollout(session_ansible, "worker-5", fail_on_findings=["pool.max_unavailable_reached"])
     finally:
         used_up.undo(stage)
     assert degraded.failed
     assert "content mismatch for file" in messages(degraded)["node.degraded"]
     assert waiting.failed
-    assert "maxUnavailable (1) is used up: worker-4 degraded (" in messages(waiting)["pool.max_unavailable_used"]
+    assert "maxUnavailable (1) is used up: worker-4 degraded (" in messages(waiting)["pool.max_unavailable_reached"]
     done = await_rollout(session_ansible, "worker-4", "worker-5")
     assert not done.failed, done.msg
     assert done["rollout"]["done"] == 2

@@ -127,7 +127,7 @@ def test_d_a_rebuild_that_the_operator_did_not_hear_of_is_told_and_begins_when_i
         api.patch(config, {"metadata": {"annotations": {REBUILD: ""}}})
     impatient = {"pool": EDITED, "timeout": BUILD_TIMEOUT, "replacement_grace": 20}
     run = session_ansible.run_tasks([{"name": "Build", "imagemode.openshift.machineosbuild_wait": impatient}])
-    assert finding_ids(run.of("Build")) == ["build.rebuild_not_begun"], run.output
+    assert finding_ids(run.of("Build")) == ["build.rebuild_not_started"], run.output
     assert "take the annotation away and write it again" in run.of("Build").msg
     api.patch(config, {"metadata": {"annotations": {REBUILD: None}}})
     api.patch(config, {"metadata": {"annotations": {REBUILD: ""}}})
@@ -167,7 +167,7 @@ def test_f_a_build_whose_image_the_operator_cannot_take_is_named(
     SCENARIOS["build-stays-building"].play(Stage(lab, api, "segments"))
     named = session_ansible.run_tasks([build_wait_task("segments")]).of("Build")
     assert named.failed
-    assert finding_ids(named) == ["build.result_not_taken"]
+    assert finding_ids(named) == ["build.result_not_recorded"]
     assert named["build"]["state"] == "building"
     mend = {
         "name": "Mend",
@@ -227,7 +227,7 @@ def test_a_file_alone_is_answered_by_a_build_that_needs_no_job_or_by_one_that_ru
     assert same is not lab.release.startswith("4.19")
 
 
-GONE = {"4.19": "build.job_gone", "4.20": "build.interrupted"}
+GONE = {"4.19": "build.job_deleted", "4.20": "build.interrupted"}
 """What a wait says of a Job that was deleted after a failed attempt, by release: 4.19 takes it for one that runs."""
 
 
@@ -315,7 +315,7 @@ def test_a_build_that_does_not_start_since_nodes_came_too_early_is_told_and_star
     if lab.release.startswith("4.19"):
         assert run.rc == 0, run.output
         return
-    assert finding_ids(run.of("Build")) == ["build.pool_not_settled", "build.not_started"], run.output
+    assert finding_ids(run.of("Build")) == ["build.pool_not_updated", "build.not_started"], run.output
     out = {"pool": pool, "nodes": ["worker-2"], "state": "absent"}
     mended = session_ansible.run_tasks(
         [{"name": "Out", "imagemode.openshift.machineconfigpool_nodes": out}, build_wait_task(pool)]

@@ -40,7 +40,7 @@ def booted(digest: str, **deployment: t.Any) -> CommandResult:
 
 def silent() -> CommandResult:
     """Return what there is of a node that does not answer."""
-    return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message="Node did not answer within 60 s")
+    return CommandResult(failure=FindingId.NODE_NO_RESPONSE, failure_message="Node did not answer within 60 s")
 
 
 def verified(answers: t.Mapping[str, CommandResult], pool: str = "layered", **parts: t.Any) -> dict[str, t.Any]:

@@ -103,10 +103,10 @@ class OcDebug:
         try:
             said, complaint = asyncio.run(self._run_program(run, command, timeout))
         except _TooLong as error:
-            return CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=str(error))
+            return CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=str(error))
         except asyncio.TimeoutError:
             message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
-            return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message=message)
+            return CommandResult(failure=FindingId.NODE_NO_RESPONSE, failure_message=message)
         framed = read_framed(said, mark)
         if framed is None:
             words = complaint.strip().splitlines() or ["it was cut off"]

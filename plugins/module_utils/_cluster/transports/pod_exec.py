@@ -66,9 +66,9 @@ class PodExec:
             output = run_in_container(self.session.connection, OPERATOR_NAMESPACE, pod, CONTAINER, command, timeout)
         except ExecTimedOut:
             message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
-            return CommandResult(failure=FindingId.NODE_NO_ANSWER, failure_message=message)
+            return CommandResult(failure=FindingId.NODE_NO_RESPONSE, failure_message=message)
         except ExecTooLong as error:
-            return CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=str(error))
+            return CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=str(error))
         except ExecRefused as refused:
             finding = FindingId.NODE_EXEC_FORBIDDEN if refused.status in _DENIED else FindingId.NODE_EXEC_FAILED
             return CommandResult(failure=finding, failure_message=str(refused))

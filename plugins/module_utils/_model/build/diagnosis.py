@@ -140,7 +140,7 @@ _BUILDER = _patterns(
 )
 _PULL = _patterns(
     {
-        FindingId.BUILD_BASE_IMAGE_REFUSED: [
+        FindingId.BUILD_BASE_IMAGE_DENIED: [
             "unauthorized",
             "authentication required",
             "access to the requested resource is not authorized",
@@ -172,7 +172,7 @@ _PUSH = _patterns(
             "repository .{0,300}?(?:not found|does not exist)",
             ": not found",
         ],
-        FindingId.BUILD_PUSH_REFUSED: [
+        FindingId.BUILD_PUSH_DENIED: [
             "unauthorized",
             "authentication required",
             "denied",

@@ -56,7 +56,7 @@ def why_no_build(
         ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
         message = f"MachineConfigPool {config.pool} has nodes, and they never all had its configuration"
         found.append(
-            Finding(FindingId.BUILD_POOL_NOT_SETTLED, ref, f"{message}, and the operator starts no build for it")
+            Finding(FindingId.BUILD_POOL_NOT_UPDATED, ref, f"{message}, and the operator starts no build for it")
         )
     return tuple(found)
 

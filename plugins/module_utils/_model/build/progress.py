@@ -20,7 +20,7 @@ from ..registry.push_spec import why_pool_would_hang, why_push_would_hang
 
 REPLACEMENT_GRACE = 120.0
 """Seconds that another build has to appear in the place of one that is no answer."""
-REBUILD_NOT_BEGUN = FindingId.BUILD_REBUILD_NOT_BEGUN
+REBUILD_NOT_BEGUN = FindingId.BUILD_REBUILD_NOT_STARTED
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _vanished(config: MachineOSConfig) -> BuildProgress:
     """Judge the absence of the build that is named: normal for some seconds while a build takes another's place."""
     line = f"build {config.current_build} is gone, waiting for another in its place"
     message = f"MachineOSBuild {config.current_build} is gone, and none has taken its place"
-    finding = Finding(FindingId.BUILD_VANISHED, ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
+    finding = Finding(FindingId.BUILD_DELETED, ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
     return _lacking(BuildState.PENDING, None, finding, line)
 
 
@@ -141,7 +141,7 @@ def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     message = f"MachineOSBuild {build.name} ({build.state.value}) may be the one before the last edit of {config.name}"
     line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
     return _lacking(
-        BuildState.PENDING, None, Finding(FindingId.BUILD_IDENTITY_UNPROVEN, _ref(build), message), line, build
+        BuildState.PENDING, None, Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, _ref(build), message), line, build
     )
 
 
@@ -161,7 +161,7 @@ def _interrupted(build: MachineOSBuild) -> BuildProgress:
 def _not_taken(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     hangs = why_push_would_hang(config.rendered_image_push_spec)
     message = f"MachineOSBuild {build.name} has pushed its image and stays {build.state.value}"
-    finding = Finding(FindingId.BUILD_RESULT_NOT_TAKEN, _ref(build), f"{message}: {hangs}" if hangs else message)
+    finding = Finding(FindingId.BUILD_RESULT_NOT_RECORDED, _ref(build), f"{message}: {hangs}" if hangs else message)
     line = f"build {build.name}: pushed, waiting for the operator to take the image"
     lacking = _lacking(build.state, build, finding, line, build)
     return lacking.after(0.0, grace=0.0) if hangs else lacking

@@ -96,12 +96,12 @@ def read_status(text: str) -> Status:
     answer = _parse(text)
     entries = answer.get("deployments")
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, "the answer has no list of deployments")
+        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, "the answer has no list of deployments")
     if not entries:
         raise UnreadableAnswer(FindingId.NODE_NO_DEPLOYMENTS, "rpm-ostree lists no deployment at all")
     if len(entries) > _MOST_DEPLOYMENTS:
         message = f"the answer lists more than {_MOST_DEPLOYMENTS} deployments"
-        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, message)
+        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, message)
     deployments = [_read(e) for e in entries]
     places = [place for place, d in enumerate(deployments) if d.booted]
     if not places:
@@ -119,9 +119,9 @@ def _parse(text: str) -> dict[str, t.Any]:
     try:
         answer = read_json(text)
     except ValueError as error:
-        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, f"the answer cannot be read: {error}") from error
+        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, f"the answer cannot be read: {error}") from error
     if not isinstance(answer, dict):
-        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, "the answer is not an object of JSON")
+        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, "the answer is not an object of JSON")
     return answer
 
 
@@ -133,7 +133,7 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
     try:
         deviations = deviations_of(entry)
     except ValueError as error:
-        raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, str(error)) from error
+        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, str(error)) from error
     return Deployment(
         booted=_flag(entry, "booted"),
         staged=_flag(entry, "staged"),
@@ -177,7 +177,7 @@ def _flag(entry: t.Mapping[str, t.Any], key: str) -> bool:
     value = entry.get(key)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise UnreadableAnswer(FindingId.NODE_ANSWER_UNREADABLE, f"{key} of a deployment is neither true nor false")
+    raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, f"{key} of a deployment is neither true nor false")
 
 
 def _transaction(value: t.Any) -> str:

@@ -147,10 +147,12 @@ def judge_claim(node: NodeState, expected: Expected, claim: MachineConfigNode | 
         if comparable([claimed], expected.digest) and claimed != expected.digest:
             message = f"the machine-config-daemon says that the node booted {claimed} instead of {expected.digest}"
             return _verdict(
-                node, Verdict.MISMATCH, [Finding(FindingId.NODE_CLAIM_DIFFERS, ref, message, pull_spec), *troubles]
+                node,
+                Verdict.MISMATCH,
+                [Finding(FindingId.NODE_REPORTED_IMAGE_DIFFERS, ref, message, pull_spec), *troubles],
             )
     unasked = Finding(
-        FindingId.NODE_NOT_ASKED, ref, f"Node {node.name} was not asked what it booted", node.current_image
+        FindingId.NODE_NOT_QUERIED, ref, f"Node {node.name} was not asked what it booted", node.current_image
     )
     return _verdict(node, Verdict.UNKNOWN, [unasked, *troubles])
 

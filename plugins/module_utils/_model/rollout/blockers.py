@@ -39,7 +39,9 @@ def blockers(
             found += drains.findings(node.name, now)
     if drains.unseen and any(node.draining for node in nodes):
         message = f"what keeps nodes from being drained cannot be seen ({drains.unseen})"
-        found.append(Finding(FindingId.CLUSTER_DRAINS_UNSEEN, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message))
+        found.append(
+            Finding(FindingId.CLUSTER_DRAINS_NOT_READABLE, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message)
+        )
     return found
 
 
@@ -58,7 +60,9 @@ def places_taken(
         return []
     why = "; ".join(f"{n.name} {_why_out(n)}" for n in out)
     message = f"MachineConfigPool {pool.name}: no other node begins, for maxUnavailable ({at_once}) is used up: {why}"
-    return [Finding(FindingId.POOL_MAX_UNAVAILABLE_USED, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)]
+    return [
+        Finding(FindingId.POOL_MAX_UNAVAILABLE_REACHED, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)
+    ]
 
 
 def _of_pool(pool: Pool) -> list[Finding]:
@@ -105,5 +109,5 @@ def _of_node(node: NodeState, phase: Phase, history: History, now: float) -> lis
 def _degraded(node: NodeState, ref: ObjectRef, history: History, now: float) -> Finding:
     if node.pull_refusal and history.age("refused", node.name, now) >= RETRIED:
         message = f"Node {node.name} is refused the image: {node.pull_refusal}"
-        return Finding(FindingId.NODE_IMAGE_PULL_REFUSED, ref, message, node.reason)
+        return Finding(FindingId.NODE_IMAGE_PULL_DENIED, ref, message, node.reason)
     return Finding(FindingId.NODE_DEGRADED, ref, f"Node {node.name}: {node.reason or node.state}", node.reason)

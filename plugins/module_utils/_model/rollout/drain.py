@@ -153,7 +153,7 @@ class Drains:
         whose = f"Node {pod.node} does not drain: "
         if pod.ends_at:
             if now - _seconds(pod.ends_at) > ENDING:
-                yield Finding(FindingId.NODE_POD_NOT_ENDING, ref, f"{whose}{ref} was evicted and does not end")
+                yield Finding(FindingId.NODE_POD_NOT_TERMINATING, ref, f"{whose}{ref} was evicted and does not end")
             return
         covering = [b for b in self.budgets if b.covers(pod)] if pod.phase not in _FREE else []
         names = " and ".join(f"{b.namespace}/{b.name}" for b in covering)
@@ -165,7 +165,7 @@ class Drains:
             which = "can allow no eviction" if never else "allows no eviction now"
             message = f"{whose}PodDisruptionBudget {names} {which} of {ref}"
             yield Finding(
-                FindingId.NODE_DRAIN_IMPOSSIBLE if never else FindingId.NODE_DRAIN_REFUSED,
+                FindingId.NODE_DRAIN_IMPOSSIBLE if never else FindingId.NODE_DRAIN_BLOCKED,
                 ref,
                 message,
                 covering[0].counts,

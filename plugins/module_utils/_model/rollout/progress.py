@@ -31,10 +31,10 @@ _OLDER_BUILD = FindingId.POOL_OLDER_BUILD_SELECTED
 _REASON = 200
 """Characters of a daemon's reason that a progress line shows."""
 _TOLD_IN_LINE = (
-    FindingId.NODE_DRAIN_REFUSED,
+    FindingId.NODE_DRAIN_BLOCKED,
     FindingId.NODE_DRAIN_IMPOSSIBLE,
     FindingId.NODE_DRAIN_FAILING,
-    FindingId.NODE_POD_NOT_ENDING,
+    FindingId.NODE_POD_NOT_TERMINATING,
     FindingId.NODE_NOT_RETURNED,
     FindingId.NODE_NOT_READY,
     FindingId.NODE_UNSCHEDULABLE,

@@ -108,18 +108,18 @@ def test_what_the_caller_allows_the_node_may_change(host):
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        ({"rc": 124, "stdout": "", "stderr": ""}, "node.no_answer"),
-        ({"rc": 143, "stdout": "", "stderr": ""}, "node.no_answer"),
+        ({"rc": 124, "stdout": "", "stderr": ""}, "node.no_response"),
+        ({"rc": 143, "stdout": "", "stderr": ""}, "node.no_response"),
         ({"rc": 127, "stdout": "", "stderr": "timeout: not found"}, "node.command_failed"),
         ({"rc": 1, "stdout": rpm_ostree_status(booted_image("a")), "stderr": "no"}, "node.command_failed"),
-        ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a"))[:-9], "stderr": ""}, "node.answer_unreadable"),
-        ({"rc": 0, "stdout": "", "stderr": ""}, "node.answer_unreadable"),
+        ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a"))[:-9], "stderr": ""}, "node.output_unreadable"),
+        ({"rc": 0, "stdout": "", "stderr": ""}, "node.output_unreadable"),
         ({"rc": "0", "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}, "node.exec_failed"),
         ({"rc": False, "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}, "node.exec_failed"),
         ({"rc": None, "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}, "node.exec_failed"),
         ({"rc": 10**5000, "stdout": "", "stderr": ""}, "node.exec_failed"),
         ({"rc": 0, "stdout": b"{}", "stderr": None}, "node.exec_failed"),
-        ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a")) + " " * (2 << 20)}, "node.answer_unreadable"),
+        ({"rc": 0, "stdout": rpm_ostree_status(booted_image("a")) + " " * (2 << 20)}, "node.output_unreadable"),
         ({}, "node.exec_failed"),
     ],
 )

@@ -153,14 +153,14 @@ def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session)
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        (ExecTimedOut("no answer"), "node.no_answer"),
+        (ExecTimedOut("no answer"), "node.no_response"),
         (ExecRefused(403, "not you"), "node.exec_forbidden"),
         (ExecRefused(401, "who"), "node.exec_forbidden"),
         (ExecRefused(500, "error dialing backend"), "node.exec_failed"),
         (ExecRefused(0, "the connection broke"), "node.exec_failed"),
         (Output(MATCHING.stdout, "", None, "the connection ended"), "node.exec_failed"),
         (Output("", "error: Timeout was reached", 1), "node.command_failed"),
-        (Output("not JSON", "", 0), "node.answer_unreadable"),
+        (Output("not JSON", "", 0), "node.output_unreadable"),
     ],
     ids=range(8),
 )
@@ -230,7 +230,7 @@ def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session)
     nodes.meanwhile = rebooting(cluster, "boot-2", "boot-3", "boot-4")
     with pytest.raises(OperationError, match="worker-1: unknown, Node worker-1 rebooted while it was asked") as refused:
         verify_nodes(session, ask(names=["worker-1"]))
-    assert ids(refused.value.result, "worker-1") == ["node.rebooted_meanwhile"]
+    assert ids(refused.value.result, "worker-1") == ["node.rebooted_during_verification"]
     assert len(nodes.commands) == 2
 
 
@@ -239,7 +239,7 @@ def test_a_node_that_rebooted_and_cannot_be_asked_again_is_unknown_for_both_reas
     nodes.meanwhile = rebooting(cluster, "boot-2")
     with pytest.raises(OperationError) as refused:
         verify_nodes(session, ask(names=["worker-1"]))
-    assert ids(refused.value.result, "worker-1") == ["node.no_answer", "node.rebooted_meanwhile"]
+    assert ids(refused.value.result, "worker-1") == ["node.no_response", "node.rebooted_during_verification"]
 
 
 @pytest.mark.parametrize("answer", [MATCHING, ExecRefused(404, "gone")])
@@ -256,7 +256,7 @@ def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, no
         OperationError, match="worker-0: unknown, Node worker-0 left the cluster while it was asked"
     ) as refused:
         verify_nodes(session, ask(names=["worker-0"]))
-    assert "node.gone" in ids(refused.value.result, "worker-0")
+    assert "node.deleted" in ids(refused.value.result, "worker-0")
     assert len({pod for dummy, pod, *rest in nodes.commands}) == 1
 
 
@@ -395,8 +395,8 @@ def test_what_the_operator_says_refutes_and_never_proves(cluster, nodes, session
     done = refused.value.result
     assert verdicts(done) == {"worker-0": "unknown", "worker-1": "mismatch"}
     assert (done["transport"], done["verdict"], nodes.commands) == ("api", "unknown", [])
-    assert ids(done, "worker-0") == ["node.not_asked"]
-    assert ids(done, "worker-1") == ["node.claim_differs"]
+    assert ids(done, "worker-0") == ["node.not_queried"]
+    assert ids(done, "worker-1") == ["node.reported_image_differs"]
     assert [n["booted"] for n in done["nodes"]] == [None, None]
 
 

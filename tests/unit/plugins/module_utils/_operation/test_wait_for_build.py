@@ -101,7 +101,7 @@ def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_re
     now.pace = 5
     with pytest.raises(OperationError, match="a rebuild was asked for and has not begun") as refused:
         wait_for_build(session, ask(first["cursor"]), now)
-    assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_begun"]
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_started"]
 
 
 def test_a_window_returns_with_the_first_line_and_the_next_with_the_next(cluster, session):
@@ -318,7 +318,7 @@ def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
         OperationError, match=r"stays building, and its Job build-layered-a is gone\. Delete the"
     ) as refused:
         wait_for_build(session, ask(first["cursor"]), now)
-    assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_gone"]
+    assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_deleted"]
     assert len([path for path in cluster.said if "/jobs/" in path]) == 2, "one that is not there once proves nothing"
     assert now.seconds - Clock.seconds > 60
 

@@ -151,7 +151,7 @@ def test_a_new_finding_is_news_at_once(cluster, session, monkeypatch):
     assert second["progress"].endswith("updating: worker-0 degraded (cannot pull)")
     assert [(f["id"], f["evidence"]) for f in second["findings"]] == [
         ("node.degraded", "cannot pull"),
-        ("pool.max_unavailable_used", "worker-0 degraded (cannot pull)"),
+        ("pool.max_unavailable_reached", "worker-0 degraded (cannot pull)"),
     ]
 
 
@@ -326,12 +326,12 @@ def test_check_mode_names_what_blocks_a_drain_without_a_wait(shop, session):
 
 def test_check_mode_names_a_budget_that_allows_no_eviction_now(shop, session):
     shop.keep_as("/apis/policy/v1/poddisruptionbudgets", budget(allowed=0, healthy=2, desired=2, expected=3))
-    assert [f["id"] for f in wait_for_rollout(session, ask(check=True))["findings"]] == ["node.drain_refused"]
+    assert [f["id"] for f in wait_for_rollout(session, ask(check=True))["findings"]] == ["node.drain_blocked"]
 
 
 def test_check_mode_says_so_when_what_blocks_a_drain_may_not_be_read(shop, session):
     shop.always_fail("/pods", forbidden("pods"))
-    assert [f["id"] for f in wait_for_rollout(session, ask(check=True))["findings"]] == ["cluster.drains_unseen"]
+    assert [f["id"] for f in wait_for_rollout(session, ask(check=True))["findings"]] == ["cluster.drains_not_readable"]
 
 
 def test_pods_are_not_read_while_no_node_drains(cluster, session):
@@ -359,7 +359,7 @@ def test_an_account_that_may_not_read_pods_waits_all_the_same(plural, shop, sess
     news = wait_for_rollout(session, ask())
     while not news["findings"]:
         news = wait_for_rollout(session, ask(cursor=news["cursor"]))
-    assert [f["id"] for f in news["findings"]] == ["cluster.drains_unseen"]
+    assert [f["id"] for f in news["findings"]] == ["cluster.drains_not_readable"]
     asked = len(asked_for(shop, plural))
     wait_for_rollout(session, ask(cursor=news["cursor"], window=0.5))
     assert len(asked_for(shop, plural)) == asked, "a refusal is not asked for twice"
@@ -423,8 +423,8 @@ def test_an_account_that_may_not_read_pods_any_more_waits_all_the_same_and_that_
     news = wait_for_rollout(session, ask())
     while not news["findings"]:
         news = wait_for_rollout(session, ask(cursor=news["cursor"], fail_on=()))
-    assert [f["id"] for f in news["findings"]] != ["cluster.drains_unseen"]
+    assert [f["id"] for f in news["findings"]] != ["cluster.drains_not_readable"]
     shop.always_fail("/pods", forbidden("pods"))
     news = wait_for_rollout(session, ask(cursor=news["cursor"], fail_on=()))
-    assert [f["id"] for f in news["findings"]] == ["cluster.drains_unseen"]
+    assert [f["id"] for f in news["findings"]] == ["cluster.drains_not_readable"]
     assert "away" not in news["progress"]

@@ -254,7 +254,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_and_then_given_up(oc, ses
 def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api, session):
     oc.acts('echo $$ > "$OC_NOTES/process"; sleep 600')
     (answer,) = ask(session, timeout=1.0)
-    assert answer.failure == "node.no_answer"
+    assert answer.failure == "node.no_response"
     assert answer.failure_message == "Node worker-0 did not answer within 1 s"
     assert still_running(oc) == []
     assert left(api) == []
@@ -264,7 +264,7 @@ def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api,
 def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_started_for_it(script, oc, api, session):
     oc.acts(f'echo $$ > "$OC_NOTES/process"; {script}')
     (answer,) = ask(session)
-    assert answer == CommandResult(failure=FindingId.NODE_ANSWER_UNREADABLE, failure_message=answer.failure_message)
+    assert answer == CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=answer.failure_message)
     assert answer.failure_message == "oc debug wrote more than 2 MiB, or complained without end"
     assert len(oc.calls) == 1
     assert still_running(oc) == []

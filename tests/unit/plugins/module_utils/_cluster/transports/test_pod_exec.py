@@ -114,7 +114,7 @@ def test_a_command_that_hangs_is_given_up_when_its_time_is_over_and_not_begun_ag
 
     server.script = script
     answer = ask(server, timeout=0.3)
-    assert (answer.stdout, answer.failure) == ("", "node.no_answer")
+    assert (answer.stdout, answer.failure) == ("", "node.no_response")
     assert answer.failure_message == "Node worker-0 did not answer within 0.3 s"
     assert len(server.asked) == 1
 
@@ -196,7 +196,7 @@ def test_no_attempt_is_begun_when_the_pause_before_it_would_use_up_the_time(serv
 def test_more_output_than_is_read_is_definite(server, monkeypatch):
     monkeypatch.setattr(execs, "MAX_STDOUT", 10)
     server.script = lambda connection: connection.frame(STDOUT, b"x" * 11)
-    assert ask(server).failure == "node.answer_unreadable"
+    assert ask(server).failure == "node.output_unreadable"
     assert len(server.asked) == 1
 
 

@@ -118,7 +118,7 @@ def test_a_refusal_beside_an_answer_is_that_nodes_own_whichever_comes_first(refu
 
 def test_where_no_node_answers_but_none_is_refused_that_is_the_answer(pods, auto, warnings):
     pods.answers = {n.name: ExecTimedOut("no answer") for n in NODES}
-    assert {word.failure for word in words(auto).values()} == {"node.no_answer"}
+    assert {word.failure for word in words(auto).values()} == {"node.no_response"}
     assert (auto.name, warnings) == ("pod_exec", [])
 
 

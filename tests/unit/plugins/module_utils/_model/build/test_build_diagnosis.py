@@ -23,8 +23,8 @@ ENDS = json.loads((RECORDINGS / "ends.json").read_text())
 CASES: dict[str, tuple[FindingId, int | None, str]] = {
     "base-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, None, "lab/rhel-coreos:4.99.0"),
     "base-not-found-repository": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, None, "lab/no-such-repository:latest"),
-    "base-refused": (FindingId.BUILD_BASE_IMAGE_REFUSED, None, "unauthorized: authentication required"),
-    "base-refused-wrong-password": (FindingId.BUILD_BASE_IMAGE_REFUSED, None, "unauthorized: authentication required"),
+    "base-refused": (FindingId.BUILD_BASE_IMAGE_DENIED, None, "unauthorized: authentication required"),
+    "base-refused-wrong-password": (FindingId.BUILD_BASE_IMAGE_DENIED, None, "unauthorized: authentication required"),
     "command-not-found": (
         FindingId.BUILD_COMMAND_NOT_FOUND,
         2,
@@ -39,8 +39,8 @@ CASES: dict[str, tuple[FindingId, int | None, str]] = {
     "no-space-in-run": (FindingId.BUILD_NO_SPACE, 2, "No space left on device"),
     "package-not-found-dnf": (FindingId.BUILD_PACKAGE_NOT_FOUND, 2, "tcpdmp"),
     "package-not-found-rpm-ostree": (FindingId.BUILD_PACKAGE_NOT_FOUND, 2, "error: Packages not found: tcpdmp"),
-    "push-refused": (FindingId.BUILD_PUSH_REFUSED, None, "unauthorized: authentication required"),
-    "push-refused-wrong-password": (FindingId.BUILD_PUSH_REFUSED, None, "unauthorized: authentication required"),
+    "push-refused": (FindingId.BUILD_PUSH_DENIED, None, "unauthorized: authentication required"),
+    "push-refused-wrong-password": (FindingId.BUILD_PUSH_DENIED, None, "unauthorized: authentication required"),
     "push-unknown-ca": (FindingId.BUILD_REGISTRY_NOT_TRUSTED, None, "x509"),
     "push-unreachable": (FindingId.BUILD_REGISTRY_UNREACHABLE, None, "connection refused"),
     "registry-name-unknown": (FindingId.BUILD_REGISTRY_UNREACHABLE, None, "registry.invalid"),
@@ -138,7 +138,7 @@ PUSHING = 'Error: pushing image "r.example.com/os/x:t" to "docker://r.example.co
             "trying to reuse blob sha256:1: name unknown: repository os/x not found",
             FindingId.BUILD_PUSH_REPOSITORY_UNKNOWN,
         ),
-        ("writing manifest: denied: requested access to the resource is denied", FindingId.BUILD_PUSH_REFUSED),
+        ("writing manifest: denied: requested access to the resource is denied", FindingId.BUILD_PUSH_DENIED),
         (
             "initiating layer upload: received unexpected HTTP status: 503 Service Unavailable",
             FindingId.BUILD_REGISTRY_UNREACHABLE,

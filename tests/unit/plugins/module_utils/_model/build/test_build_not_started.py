@@ -58,7 +58,7 @@ SETTLED = {"status": {"machineCount": 1, "configuration": {"name": "rendered-lay
 
 def test_nodes_that_came_in_before_the_pool_had_a_configuration_keep_its_build_from_starting():
     (finding,) = reasons(pool=UNSETTLED)
-    assert (finding.id, finding.fatal) == ("build.pool_not_settled", True)
+    assert (finding.id, finding.fatal) == ("build.pool_not_updated", True)
     assert str(finding.object) == "MachineConfigPool layered"
 
 

@@ -108,7 +108,7 @@ def test_a_build_that_may_be_the_one_before_the_edit_ends_nothing(state):
 
 def test_a_build_that_stays_unproven_for_the_whole_grace_ends_the_wait():
     seen = progress(EDITED, machine_os_build(created=MORNING), waited=120)
-    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.FAILED, None, ["build.identity_unproven"])
+    assert (seen.outcome, seen.build, ids(seen)) == (Outcome.FAILED, None, ["build.identity_unverified"])
     assert seen.findings[0].fatal
 
 
@@ -137,7 +137,7 @@ def test_a_build_that_is_gone_for_a_moment_is_being_replaced():
     assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
     assert "build layered-a is gone" in seen.line
     late = progress(NEW, waited=120)
-    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.vanished"])
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.deleted"])
 
 
 def test_grace_can_be_none():
@@ -164,14 +164,14 @@ def test_a_build_that_hangs_after_its_push_is_named():
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
     assert "pushed, waiting for the operator to take the image" in seen.line
     late = progress(NEW, BUILDING, pushed="layered-a/1", waited=120)
-    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_taken"])
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_recorded"])
 
 
 def test_a_push_spec_that_the_operator_cannot_record_is_the_proof_that_it_hangs():
     deep = machine_os_config(build="layered-a", renderedImagePushSpec="registry.example.com/a/b/os:latest")
     assert progress(deep, BUILDING).outcome is Outcome.WAITING
     seen = progress(deep, BUILDING, pushed="layered-a/1")
-    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.result_not_taken"])
+    assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.result_not_recorded"])
     assert "2 namespace segments" in seen.findings[0].message
 
 
@@ -197,7 +197,7 @@ def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
     assert "waiting for its rebuild to begin" in seen.line
     late = progress(config, machine_os_build(state=state, image=image_of("a")), waited=120)
-    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.rebuild_not_begun"])
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.rebuild_not_started"])
     assert "a rebuild was asked for and has not begun" in late.findings[0].message
 
 
@@ -221,7 +221,7 @@ def test_a_request_that_is_taken_away_without_a_rebuild_is_not_forgotten():
     asked = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
     assert asked.awaits_rebuild_of == "layered-a/uid-of-layered-a"
     seen = progress(config, machine_os_build(), before_rebuild=asked.awaits_rebuild_of, waited=120)
-    assert ids(seen) == ["build.rebuild_not_begun"]
+    assert ids(seen) == ["build.rebuild_not_started"]
     again = progress(config, machine_os_build(uid="another"), before_rebuild=asked.awaits_rebuild_of)
     assert (again.outcome, again.awaits_rebuild_of) == (Outcome.SUCCEEDED, "")
 

@@ -96,7 +96,7 @@ def test_not_exactly_one_booted_deployment_proves_nothing(entries, finding, mess
 def test_what_is_not_the_json_of_rpm_ostree_is_unreadable(text, message):
     with pytest.raises(UnreadableAnswer) as unreadable:
         read_status(text)
-    assert unreadable.value.finding == "node.answer_unreadable"
+    assert unreadable.value.finding == "node.output_unreadable"
     assert str(unreadable.value).startswith(message)
 
 
@@ -117,7 +117,7 @@ def test_what_is_not_the_json_of_rpm_ostree_is_unreadable(text, message):
 def test_an_answer_of_more_parts_than_a_node_has_is_unreadable_and_not_cut(entries, message):
     with pytest.raises(UnreadableAnswer) as unreadable:
         read_status(rpm_ostree_status(*entries))
-    assert (unreadable.value.finding, str(unreadable.value)) == ("node.answer_unreadable", message)
+    assert (unreadable.value.finding, str(unreadable.value)) == ("node.output_unreadable", message)
 
 
 @pytest.mark.parametrize("remote", ["r" * 3000, "\x1b[2J", "\ud800"])

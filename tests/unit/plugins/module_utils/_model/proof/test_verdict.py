@@ -252,8 +252,8 @@ def test_a_node_that_booted_something_else_does_not_match(entries, verdict, find
     [
         (CommandResult(failure=FindingId.NODE_NO_DAEMON_POD, failure_message="no pod"), "node.no_daemon_pod"),
         (
-            CommandResult(failure=FindingId.NODE_NO_ANSWER, stdout=rpm_ostree_status(booted_image("a"))),
-            "node.no_answer",
+            CommandResult(failure=FindingId.NODE_NO_RESPONSE, stdout=rpm_ostree_status(booted_image("a"))),
+            "node.no_response",
         ),
         (
             CommandResult(0, rpm_ostree_status(booted_image("a")), failure=FindingId.NODE_EXEC_FAILED),
@@ -265,10 +265,10 @@ def test_a_node_that_booted_something_else_does_not_match(entries, verdict, find
         (CommandResult(-1, rpm_ostree_status(booted_image("a"))), "node.command_failed"),
         (CommandResult(1, "", "error: Timeout was reached"), "node.command_failed"),
         (CommandResult(1, "", "error: This system was not booted via libostree; cannot operate"), "node.not_ostree"),
-        (CommandResult(0, ""), "node.answer_unreadable"),
-        (CommandResult(0, "[]"), "node.answer_unreadable"),
-        (CommandResult(0, "warning: x\n" + rpm_ostree_status(booted_image("a"))), "node.answer_unreadable"),
-        (CommandResult(0, rpm_ostree_status(booted_image("a"))[:-40]), "node.answer_unreadable"),
+        (CommandResult(0, ""), "node.output_unreadable"),
+        (CommandResult(0, "[]"), "node.output_unreadable"),
+        (CommandResult(0, "warning: x\n" + rpm_ostree_status(booted_image("a"))), "node.output_unreadable"),
+        (CommandResult(0, rpm_ostree_status(booted_image("a"))[:-40]), "node.output_unreadable"),
         (CommandResult(0, rpm_ostree_status()), "node.no_deployments"),
         (CommandResult(0, rpm_ostree_status(booted_image("a"), booted_image("a"))), "node.several_booted_deployments"),
         (CommandResult(0, rpm_ostree_status({**booted_image("a"), "booted": False})), "node.no_booted_deployment"),
@@ -313,7 +313,7 @@ def test_a_failed_command_is_told_by_its_own_last_words():
 def test_an_answer_that_cannot_be_read_is_its_own_evidence():
     verdict = judge(NODE, EXPECTED, CommandResult(0, "State: idle"))
     message = "the answer cannot be read: it is not JSON"
-    assert told(verdict) == (Verdict.UNKNOWN, [("node.answer_unreadable", message, "State: idle")])
+    assert told(verdict) == (Verdict.UNKNOWN, [("node.output_unreadable", message, "State: idle")])
 
 
 @pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), OverflowError("token")])
@@ -625,7 +625,7 @@ def test_a_claim_never_proves_a_match(letter):
     message = "Node worker-0 was not asked what it booted"
     assert told(judge_claim(state, EXPECTED, claim)) == (
         Verdict.UNKNOWN,
-        [("node.not_asked", message, image_of(letter) if letter else "")],
+        [("node.not_queried", message, image_of(letter) if letter else "")],
     )
     assert judge_claim(state, EXPECTED) == judge_claim(state, EXPECTED, claim)
 
@@ -641,13 +641,13 @@ def test_a_claim_refutes(annotation, image):
     message = f"the machine-config-daemon says that the node booted {digest_of('b')} instead of {digest_of('a')}"
     assert told(judge_claim(state, EXPECTED, claim)) == (
         Verdict.MISMATCH,
-        [("node.claim_differs", message, image_of("b"))],
+        [("node.reported_image_differs", message, image_of("b"))],
     )
 
 
 def test_a_claim_of_a_digest_that_cannot_be_compared_refutes_nothing():
     claim = MachineConfigNode("worker-0", RENDERED, "quay.io/os@sha512:" + "a" * 128)
-    assert ids(judge_claim(PLAIN, EXPECTED, claim)) == ["node.not_asked"]
+    assert ids(judge_claim(PLAIN, EXPECTED, claim)) == ["node.not_queried"]
 
 
 def test_a_claim_is_held_against_nothing_that_is_not_current():
@@ -655,8 +655,8 @@ def test_a_claim_is_held_against_nothing_that_is_not_current():
     verdict = judge_claim(broken, replace(EXPECTED, current=False))
     assert (verdict.name, verdict.verdict) == ("worker-0", Verdict.UNKNOWN)
     assert ids(verdict) == ["cluster.expectation_not_current", "node.not_ready"]
-    assert ids(judge_claim(broken, EXPECTED)) == ["node.claim_differs", "node.not_ready"]
-    assert ids(judge_claim(replace(broken, current_image=""), EXPECTED)) == ["node.not_ready", "node.not_asked"]
+    assert ids(judge_claim(broken, EXPECTED)) == ["node.reported_image_differs", "node.not_ready"]
+    assert ids(judge_claim(replace(broken, current_image=""), EXPECTED)) == ["node.not_ready", "node.not_queried"]
 
 
 # What the caller may expect -----------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_a_budget_that_can_never_allow_an_eviction_is_named_with_pod_and_node():
 
 def test_a_budget_that_is_used_up_now_may_allow_it_later():
     (found,) = find([pod()], [USED_UP])
-    assert found.id == "node.drain_refused"
+    assert found.id == "node.drain_blocked"
     assert "allows no eviction now of Pod shop/db-0" in found.message
 
 
@@ -105,7 +105,7 @@ def test_what_the_api_server_evicts_is_no_finding(what, budgets):
     ids=["of the whole namespace", "by an expression", "its status is old", "the pod is not ready but counted"],
 )
 def test_what_the_api_server_refuses_now_is_named(what, one):
-    assert ids([what], [one]) == ["node.drain_refused"]
+    assert ids([what], [one]) == ["node.drain_blocked"]
 
 
 def test_two_budgets_of_one_pod_never_allow_its_eviction():
@@ -115,7 +115,7 @@ def test_two_budgets_of_one_pod_never_allow_its_eviction():
     assert "shop/db and shop/second" in found.message
 
 
-@pytest.mark.parametrize(("late", "named"), [(ENDING - 1, []), (ENDING + 1, ["node.pod_not_ending"])])
+@pytest.mark.parametrize(("late", "named"), [(ENDING - 1, []), (ENDING + 1, ["node.pod_not_terminating"])])
 def test_a_pod_that_stays_beyond_its_grace_period_is_named(late, named):
     assert ids([pod(deleted=AT_NOON)], [FULL], now=NOW + late) == named
 

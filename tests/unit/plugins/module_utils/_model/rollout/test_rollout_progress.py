@@ -306,7 +306,7 @@ def test_a_refused_image_is_told_at_once_and_ends_the_wait_once_the_daemon_has_t
     first = judge([degraded()])
     assert ids(first) == ["node.degraded"]
     (found,) = later(first, RETRIED, degraded()).findings
-    assert found.id == "node.image_pull_refused"
+    assert found.id == "node.image_pull_denied"
     assert found.message == (
         "Node worker-0 is refused the image: Creating importer: failed to invoke method OpenImage: reading manifest: "
         "unauthorized: authentication required"
@@ -352,7 +352,7 @@ def test_a_node_that_does_not_come_back_is_named():
 def test_nodes_that_get_nowhere_use_up_what_may_be_unavailable(max_unavailable, out, named):
     limit = {} if max_unavailable is None else {"maxUnavailable": max_unavailable}
     rollout = judge([*out, WAITING_1], pool=machine_config_pool(**limit))
-    assert ("pool.max_unavailable_used" in ids(rollout)) is named
+    assert ("pool.max_unavailable_reached" in ids(rollout)) is named
 
 
 WAITING_1 = node("worker-1")
@@ -372,7 +372,7 @@ def test_places_are_no_matter_once_nobody_waits_for_one():
 
 def test_a_node_that_is_not_waited_for_takes_a_place_as_well():
     others = [NodeState.from_api(degraded("worker-9", "cannot pull"))]
-    assert ids(judge([WAITING_1], others=others)) == ["pool.max_unavailable_used"]
+    assert ids(judge([WAITING_1], others=others)) == ["pool.max_unavailable_reached"]
 
 
 DRAINING = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
@@ -396,7 +396,7 @@ def test_pods_are_no_matter_once_the_node_is_drained():
 
 def test_what_cannot_be_seen_is_said_only_while_it_matters():
     blind = Drains(unseen="pods is forbidden")
-    assert ids(judge([DRAINING], drains=blind)) == ["cluster.drains_unseen"]
+    assert ids(judge([DRAINING], drains=blind)) == ["cluster.drains_not_readable"]
     assert ids(judge([node("worker-0", annotations=TOLD)], drains=blind)) == []
 
 
