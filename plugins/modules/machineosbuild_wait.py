@@ -53,7 +53,8 @@ options:
         may be the one before the last edit or before a rebuild that was asked for. It is also the time that the
         operator has to take an image that was pushed.
       - Then the wait fails, with C(build.interrupted), C(build.deleted), C(build.identity_unverified),
-        C(build.rebuild_not_started) or C(build.result_not_recorded). Time in which the API server is away does not count.
+        C(build.rebuild_not_started) or C(build.result_not_recorded). Time in which the API server is away
+        does not count.
     type: int
     default: 120
   log_dir:
