@@ -47,7 +47,7 @@ def test_a_pause_of_somebody_else_is_not_undone(ansible: Ansible, api: Api) -> N
     ansible.run_module("machineconfigpool", {"pool": "theirs"})
     api.patch(f"{POOLS}/theirs", {"spec": {"paused": True}})
     refused, dummy = ansible.run_module("machineconfigpool", {"pool": "theirs", "paused": False})
-    assert "paused by somebody else" in refused.msg
+    assert "paused by another client" in refused.msg
     assert api.get(f"{POOLS}/theirs")["spec"]["paused"]
 
 
@@ -71,7 +71,7 @@ def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released(
     assert made["pool"]["paused_by_us"]
     state_paused(api, pool, manager)
     refused, dummy = ansible.run_module("machineconfigpool", {"pool": pool, "paused": False})
-    assert f"also by somebody else ({manager} by Apply)" in refused.msg
+    assert f"by another client ({manager} by Apply)" in refused.msg
     assert api.get(f"{POOLS}/{pool}")["spec"]["paused"]
 
     given_up = {"apiVersion": "machineconfiguration.openshift.io/v1", "kind": "MachineConfigPool"}
@@ -86,7 +86,7 @@ def test_a_pause_is_not_released_once_its_managed_fields_were_removed(ansible: A
     ansible.run_module("machineconfigpool", {"pool": "stripped", "paused": True})
     api.patch(f"{POOLS}/stripped", {"metadata": {"managedFields": [{}]}})
     refused, dummy = ansible.run_module("machineconfigpool", {"pool": "stripped", "paused": False})
-    assert "metadata.managedFields do not show who paused it" in refused.msg
+    assert "metadata.managedFields does not show which client paused it" in refused.msg
     assert api.get(f"{POOLS}/stripped")["spec"]["paused"]
 
 

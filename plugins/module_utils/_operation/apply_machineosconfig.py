@@ -25,7 +25,7 @@ from .._model.registry.push_spec import why_pool_would_hang, why_push_would_hang
 from .._result import config_result, result, served
 from .need_consent import need_consent
 from .planned_again import planned_again
-from .read_members import PoolMembers, find_pool_members
+from .read_pool import PoolNodes, read_pool_nodes
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _create(session: Session, request: MachineOSConfigRequest, warn: t.Callable[
         raise OperationError(
             what, f"{' and '.join(missing)} not given", "Give what the image is pushed to and with which Secret"
         )
-    members = find_pool_members(session, request.wanted.pool)
+    members = read_pool_nodes(session, request.wanted.pool)
     if members is None:
         _complain(
             request, warn, what, f"MachineConfigPool {request.wanted.pool} does not exist", "Create the pool first"
@@ -135,7 +135,7 @@ def _change(
     what = f"change MachineOSConfig {config.name}"
     changed_secrets = [field for field in ("renderedImagePushSecret", "baseImagePullSecret") if patch.get(field)]
     _need_secrets(session, request, [patch[field]["name"] for field in changed_secrets], what, warn)
-    reboots = _consent(request, what, find_pool_members(session, config.pool))
+    reboots = _consent(request, what, read_pool_nodes(session, config.pool))
     builds = session.list(MACHINE_OS_BUILD, label_selector=f"{CONFIG_LABEL}={config.name}").items
     mark = build_before_mark(config, map(MachineOSBuild.from_api, builds))
     # The mark is true of the object as it was read: the operator may name another build any moment.
@@ -149,12 +149,12 @@ def _remove(session: Session, request: MachineOSConfigRequest, current: Object |
     if current is None:
         return _result(session, None, before=None, changed=False)
     config = MachineOSConfig.from_api(current)
-    reboots = _consent(request, f"remove MachineOSConfig {config.name}", find_pool_members(session, config.pool))
+    reboots = _consent(request, f"remove MachineOSConfig {config.name}", read_pool_nodes(session, config.pool))
     session.delete(MACHINE_OS_CONFIG, config.name, uid=config.uid, dry_run=request.check_mode)
     return _result(session, None, before=current, changed=True, reboots=reboots)
 
 
-def _consent(request: MachineOSConfigRequest, what: str, members: PoolMembers | None) -> list[str]:
+def _consent(request: MachineOSConfigRequest, what: str, members: PoolNodes | None) -> list[str]:
     """Return the nodes that will drain and reboot; the operator asks nobody once the spec has changed."""
     if members is None:
         return []

@@ -11,12 +11,13 @@ from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects import machineconfigpool as model
 from .._model.objects import machineosconfig
-from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, in_two_pools, who_moves
+from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool
+from .._model.objects.pool_membership import nodes_in_two_pools, nodes_that_change_pool
 from .._model.objects.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
 from .._model.registry.push_spec import why_pool_would_hang
 from .._result import result, served
 from .planned_again import planned_again
-from .read_members import find_pool_members
+from .read_pool import read_pool_nodes
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _create(session: Session, request: PoolRequest) -> dict[str, t.Any]:
 def _refuse_stuck_nodes(session: Session, new: Pool) -> None:
     """Refuse a pool that would put nodes into two custom pools, where the operator stops touching them."""
     pools = [*(Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items), new]
-    stuck = in_two_pools(new, session.list(NODE).items, pools)
+    stuck = nodes_in_two_pools(new, session.list(NODE).items, pools)
     if stuck:
         reason = f"its selector also matches nodes of another custom pool: {', '.join(sorted(stuck))}"
         raise OperationError(f"create MachineConfigPool {new.name}", reason, "Choose another node_selector")
@@ -80,7 +81,7 @@ def _refuse_release(current: Object, wanted: WantedPool) -> None:
     pool = Pool.from_api(current)
     if wanted.paused is False and pool.paused and not pool.paused_by_us:
         remedy = "PoolRequest who paused it; oc can release it, once nobody else states spec.paused"
-        raise OperationError(f"release MachineConfigPool {pool.name}", model.why_pause_stays(current), remedy)
+        raise OperationError(f"release MachineConfigPool {pool.name}", model.reason_to_keep_pause(current), remedy)
 
 
 def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
@@ -89,9 +90,9 @@ def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
         return
     if pool.name in BUILT_IN:
         raise OperationError(what, "the selector of a built-in pool is the cluster's own", "Leave node_selector out")
-    found = find_pool_members(session, pool.name)
+    found = read_pool_nodes(session, pool.name)
     changed = replace(pool, node_selector={"matchLabels": dict(wanted.node_selector or {})})
-    moving = who_moves(changed, found.all_nodes, found.pools) if found else []
+    moving = nodes_that_change_pool(changed, found.all_nodes, found.pools) if found else []
     if moving:
         reason = f"another selector would move nodes ({', '.join(moving)}), which then drain and reboot"
         raise OperationError(what, reason, "Move nodes by name (machineconfigpool_nodes), then change the selector")
@@ -104,8 +105,8 @@ def _remove(session: Session, request: PoolRequest, current: Object | None) -> d
     what = f"remove MachineConfigPool {pool.name}"
     if not pool.created_by_us:
         raise OperationError(what, "this collection did not create it", "Remove it with oc if that is meant")
-    found = find_pool_members(session, pool.name)
-    inside = sorted({*found.names, *in_two_pools(pool, found.all_nodes, found.pools)}) if found else []
+    found = read_pool_nodes(session, pool.name)
+    inside = sorted({*found.names, *nodes_in_two_pools(pool, found.all_nodes, found.pools)}) if found else []
     if inside:
         reason = f"nodes are in it: {', '.join(inside)}"
         raise OperationError(what, reason, "Take them out first (machineconfigpool_nodes with state=absent)")

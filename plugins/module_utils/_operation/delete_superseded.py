@@ -15,11 +15,12 @@ from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.build.superseded import mark_patch, marked, taken_instead
 from .._model.objects import machineosconfig
-from .._model.objects.machineconfigpool import Pool, members
+from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import POOL_LABEL, MachineOSBuild
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.node import NodeState, Phase, Target
-from .._model.objects.release import capabilities_of, desired_version
+from .._model.objects.pool_membership import nodes_in_pool
+from .._model.objects.release import Release, desired_version
 from .._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
@@ -33,7 +34,7 @@ from .._model.rollout.progress import pool_image
 from .._result import result
 from .need_consent import need_consent
 from .planned_again import planned_again
-from .read_members import no_such_pool
+from .read_pool import pool_not_found
 
 VANISHING = 60.0
 """Seconds that a deleted build has to vanish: its Job is long gone, so it takes less than one."""
@@ -103,7 +104,7 @@ def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
     if request.check_mode and (obj is None or config is None):
         return None
     if obj is None:
-        raise no_such_pool(request.pool, _what(request))
+        raise pool_not_found(request.pool, _what(request))
     if config is None:
         raise OperationError(
             _what(request), "no MachineOSConfig serves it", "Create one (machineosconfig), and await its build"
@@ -137,11 +138,11 @@ def _follows(session: Session, request: SupersededRequest) -> bool:
     if not release:
         reason = "ClusterVersion version cannot be read, and not every release needs it"
         raise OperationError(_what(request), reason, "Grant the account to get clusterversions of config.openshift.io")
-    return capabilities_of(release).follows_annotation
+    return Release.from_version(release).follows_current_build
 
 
 def _who_moves(session: Session, pool: Pool, pools: t.Iterable[Object], target: Target) -> list[str]:
-    inside = members(pool.name, session.list(NODE).items, [Pool.from_api(p) for p in pools])
+    inside = nodes_in_pool(pool.name, session.list(NODE).items, [Pool.from_api(p) for p in pools])
     return [node.name for node in map(NodeState.from_api, inside) if target.phase_of(node) is Phase.WAITING]
 
 

@@ -22,7 +22,7 @@ from .._model.findings import Finding, FindingId
 from .._model.objects import machineosconfig as config_model
 from .._model.objects.machineosbuild import BuildState, MachineOSBuild, last_words
 from .._model.objects.machineosconfig import MachineOSConfig
-from .._model.objects.release import capabilities_of, desired_version
+from .._model.objects.release import Release, desired_version
 from .._model.objects.resources import (
     CLUSTER_OPERATOR,
     CLUSTER_VERSION,
@@ -173,7 +173,7 @@ def _ask_why(session: Session, config: MachineOSConfig) -> tuple[Finding, ...]:
         _listed(session, MACHINE_CONFIG_POOL, config.pool),
         session.peek(CLUSTER_OPERATOR, "machine-config"),
         [name for name in names if _is_missing(session, SECRET, name)],
-        capabilities_of(desired_version(session.peek(CLUSTER_VERSION, "version") or {})),
+        Release.from_version(desired_version(session.peek(CLUSTER_VERSION, "version") or {})),
     )
 
 

@@ -14,7 +14,7 @@ from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool, new_o
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE
 from .._model.rollout.membership import CannotMove, Move, plan_moves
 from .._result import result
-from .read_members import PoolMembers, find_pool_members, no_such_pool
+from .read_pool import PoolNodes, pool_not_found, read_pool_nodes
 from .select_nodes import Selection, select_nodes
 
 PARALLEL = 16
@@ -62,16 +62,16 @@ def label_nodes(session: Session, request: LabelNodesRequest) -> dict[str, t.Any
     return done
 
 
-def _pool(session: Session, request: LabelNodesRequest, what: str) -> PoolMembers:
+def _pool(session: Session, request: LabelNodesRequest, what: str) -> PoolNodes:
     """Return the pool; in check mode one that does not exist yet is taken as machineconfigpool would create it."""
-    found = find_pool_members(session, request.pool)
+    found = read_pool_nodes(session, request.pool)
     if found is not None:
         return found
     if not request.check_mode:
-        raise no_such_pool(request.pool, what)
+        raise pool_not_found(request.pool, what)
     pool = Pool.from_api(new_object(WantedPool(request.pool)))
     others = [Pool.from_api(obj) for obj in session.list(MACHINE_CONFIG_POOL).items]
-    return PoolMembers(pool, [*others, pool], [], session.list(NODE).items)
+    return PoolNodes(pool, [*others, pool], [], session.list(NODE).items)
 
 
 def _apply(session: Session, moves: t.Sequence[Move], check_mode: bool) -> dict[str, OperationError]:

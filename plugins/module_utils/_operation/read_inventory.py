@@ -15,8 +15,9 @@ from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
 from .._errors import OperationError, attempt
 from .._model.inventory import AskedCluster, Variables, environment_for, node_variables, own_name
-from .._model.objects.machineconfigpool import AmbiguousMembership, Pool, pool_of
+from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosconfig import that_serves
+from .._model.objects.pool_membership import pool_of
 from .._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
@@ -75,7 +76,7 @@ def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variabl
     """
     read_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
-    placed = [(node, _pool_name(node, pools)) for node in session.list(NODE).items]
+    placed = [(node, pool_of(labels_of(node), pools)) for node in session.list(NODE).items]
     inhabited = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]
     expected = _expected(session, inhabited) if wanted.expected_images else {}
     nobody = EXPECTED_OF_NOBODY if wanted.expected_images else None
@@ -90,13 +91,6 @@ def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variabl
             for node, pool in placed
         ],
     }
-
-
-def _pool_name(node: Object, pools: list[Pool]) -> str:
-    try:
-        return pool_of(labels_of(node), pools)
-    except AmbiguousMembership:
-        return ""
 
 
 def _expected(session: Session, pools: t.Sequence[Pool]) -> dict[str, Expected]:

@@ -18,8 +18,9 @@ from .._cluster.transports.transport import Claim, Transport, Word
 from .._errors import OperationError
 from .._model.findings import Finding, FindingId
 from .._model.objects.machineconfignode import MachineConfigNode
-from .._model.objects.machineconfigpool import AmbiguousMembership, Pool, in_two_pools, members, pool_of
+from .._model.objects.machineconfigpool import Pool
 from .._model.objects.node import NodeState
+from .._model.objects.pool_membership import nodes_in_pool, nodes_in_two_pools, pool_of
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
 from .._model.proof.deviation import Allowed
 from .._model.proof.expectation import EXPECTED_OF_NOBODY
@@ -28,7 +29,7 @@ from .._result import node_result, result
 from .conclude import concluded, refusal
 from .expected_image import expected_by_option, expected_of_pool
 from .read_machine_config_nodes import read_machine_config_nodes
-from .read_members import no_such_pool
+from .read_pool import pool_not_found
 from .select_nodes import Selection, select_nodes
 
 
@@ -101,7 +102,7 @@ def _candidates(session: Session, request: VerificationRequest, what: str) -> li
     nodes = session.list(NODE).items
     chosen = _chosen(request, pools, nodes, what)
     allowed = _allowed(request, what)
-    by_node = {metadata_of(n)["name"]: _pool_name(n, pools) for n in chosen}
+    by_node = {metadata_of(n)["name"]: pool_of(labels_of(n), pools) for n in chosen}
     expected: dict[str, Expected] = {}
     for name in sorted(set(by_node.values())):
         if request.expected_image:
@@ -131,9 +132,9 @@ def _chosen(request: VerificationRequest, pools: list[Pool], nodes: list[Object]
         return select_nodes(nodes, request.selection, what)
     pool = next((p for p in pools if p.name == request.pool), None)
     if pool is None:
-        raise no_such_pool(request.pool, what)
-    stuck = in_two_pools(pool, nodes, pools)
-    inside = members(request.pool, nodes, pools) + [n for n in nodes if metadata_of(n)["name"] in stuck]
+        raise pool_not_found(request.pool, what)
+    stuck = nodes_in_two_pools(pool, nodes, pools)
+    inside = nodes_in_pool(request.pool, nodes, pools) + [n for n in nodes if metadata_of(n)["name"] in stuck]
     if not inside:
         raise OperationError(what, "no node is in it", "Bring nodes into the pool first (machineconfigpool_nodes)")
     if not request.selection.given:
@@ -144,13 +145,6 @@ def _chosen(request: VerificationRequest, pools: list[Pool], nodes: list[Object]
     if strangers:
         raise OperationError(what, f"Node {', '.join(strangers)} is not in it", "Leave pool out, or name its own nodes")
     return chosen
-
-
-def _pool_name(node: Object, pools: list[Pool]) -> str:
-    try:
-        return pool_of(labels_of(node), pools)
-    except AmbiguousMembership:
-        return ""
 
 
 def _transport(session: Session, request: VerificationRequest, warn: t.Callable[[str], None]) -> Transport:

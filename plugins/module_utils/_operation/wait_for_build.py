@@ -30,7 +30,7 @@ from .._wait.loop import Look, Pace, conclude, follow
 from .._wait.pending_build import Lack
 from .._wait.window import Limits, Window
 from .explain_build import explained, log_troubles, lost_job, reasons_for_none
-from .read_members import no_such_pool
+from .read_pool import pool_not_found
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _progress(window: Window, request: BuildWaitRequest, what: str, logs: BuildL
     pools = window.objects(MACHINE_CONFIG_POOL)
     if not request.check_mode:
         if not pools:
-            raise no_such_pool(request.pool, what)
+            raise pool_not_found(request.pool, what)
         if config is None:
             raise OperationError(what, "no MachineOSConfig serves it", "Create one first (machineosconfig)")
     if not pools or config is None:

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects import machineosconfig as config_model
+from .._model.objects.budget import PodDisruptionBudget
 from .._model.objects.machineconfignode import MachineConfigNode
-from .._model.objects.machineconfigpool import Pool, in_two_pools, members
+from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import POOL_LABEL, MachineOSBuild
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.node import NodeState
-from .._model.objects.release import capabilities_of, desired_version
+from .._model.objects.pod import Pod
+from .._model.objects.pool_membership import membership_of, nodes_in_pool, nodes_in_two_pools
+from .._model.objects.release import Release, desired_version
 from .._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_NODE,
@@ -26,11 +29,12 @@ from .._model.objects.resources import (
     POD,
     POD_DISRUPTION_BUDGET,
     Object,
+    labels_of,
     metadata_of,
 )
 from .._model.objects.subject import Subject
 from .._model.observation import Outcome
-from .._model.rollout.drain import Budget, Drains, Pod
+from .._model.rollout.drain import Drains
 from .._model.rollout.history import History
 from .._model.rollout.progress import Rollout, in_pools, judge_rollout, news_pace, not_in_pool
 from .._wait.confirm_build import is_unchanged
@@ -38,7 +42,7 @@ from .._wait.loop import Look, Pace, conclude, follow
 from .._wait.pending_build import Lack
 from .._wait.window import Limits, Window
 from .apply_pool import pool_result
-from .read_members import no_such_pool
+from .read_pool import pool_not_found
 from .select_nodes import Selection, select_nodes
 
 DRAINS_WATCHED = 20
@@ -142,7 +146,7 @@ def _drains(window: Window) -> Drains:
     needed = (POD.name, POD_DISRUPTION_BUDGET.name)
     return Drains(
         pods=[Pod.from_api(p) for p in window.objects(POD)],
-        budgets=[Budget.from_api(b) for b in window.objects(POD_DISRUPTION_BUDGET)],
+        budgets=[PodDisruptionBudget.from_api(b) for b in window.objects(POD_DISRUPTION_BUDGET)],
         reports={report.name: report for report in reports},
         unseen=next((why for key, why in window.unreadable.items() if key.partition(" ")[0] in needed), ""),
     )
@@ -156,10 +160,15 @@ def _judge(
     if pool is None:
         if request.check_mode:
             return Rollout({}, (), f"pool {request.pool}: does not exist yet"), []
-        raise no_such_pool(request.pool, what)
+        raise pool_not_found(request.pool, what)
     nodes = window.objects(NODE)
-    inside = every = [NodeState.from_api(n) for n in members(request.pool, nodes, pools)]
-    outsiders = {name: in_pools(name, both) for name, both in in_two_pools(pool, nodes, pools).items()}
+    inside = every = [NodeState.from_api(n) for n in nodes_in_pool(request.pool, nodes, pools)]
+    stuck = set(nodes_in_two_pools(pool, nodes, pools))
+    outsiders = {
+        metadata_of(n)["name"]: in_pools(metadata_of(n)["name"], membership_of(labels_of(n), pools).conflict)
+        for n in nodes
+        if metadata_of(n)["name"] in stuck
+    }
     if request.nodes:
         named = {metadata_of(n)["name"] for n in select_nodes(nodes, Selection(names=request.nodes), what)}
         inside = [n for n in every if n.name in named]
@@ -174,7 +183,7 @@ def _judge(
     progress = lack.progress(config_now, builds, pool.rendered_config) if config_now else None
 
     def judged(release: str) -> Rollout:
-        able = capabilities_of(release)
+        able = Release.from_version(release)
         return judge_rollout(
             pool,
             config_now,

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from .._cluster.session import ApiError, Session, Unreachable, selectors
 from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Unreadable, watch
 from .._model.findings import FATAL, Finding, first_of
-from .._model.objects import machineconfignode, machineosbuild, machineosconfig, node
+from .._model.objects import budget, machineconfignode, machineosbuild, machineosconfig, node, pod
 from .._model.objects import machineconfigpool as pool
+from .._model.objects.budget import PodDisruptionBudget
 from .._model.objects.machineconfignode import MachineConfigNode
 from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import MachineOSBuild
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.node import NodeState
+from .._model.objects.pod import Pod
 from .._model.objects.resources import (
     MACHINE_CONFIG_NODE,
     MACHINE_CONFIG_POOL,
@@ -34,8 +36,6 @@ from .._model.objects.resources import (
     metadata_of,
 )
 from .._model.objects.subject import Subject
-from .._model.rollout import drain
-from .._model.rollout.drain import Budget, Pod
 from .cursor import Cursor, Stillness, read_cursor
 from .outage import AWAY, BACK, Sight
 
@@ -44,8 +44,8 @@ _REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
     MACHINE_OS_BUILD.name: machineosbuild.reduced,
     MACHINE_CONFIG_POOL.name: pool.reduced,
     NODE.name: node.reduced,
-    POD.name: drain.reduced_pod,
-    POD_DISRUPTION_BUDGET.name: drain.reduced_budget,
+    POD.name: pod.reduced,
+    POD_DISRUPTION_BUDGET.name: budget.reduced,
     MACHINE_CONFIG_NODE.name: machineconfignode.reduced,
 }
 _READ: t.Mapping[str, t.Callable[[Object], object]] = {
@@ -54,7 +54,7 @@ _READ: t.Mapping[str, t.Callable[[Object], object]] = {
     MACHINE_CONFIG_POOL.name: Pool.from_api,
     NODE.name: NodeState.from_api,
     POD.name: Pod.from_api,
-    POD_DISRUPTION_BUDGET.name: Budget.from_api,
+    POD_DISRUPTION_BUDGET.name: PodDisruptionBudget.from_api,
     MACHINE_CONFIG_NODE.name: MachineConfigNode.from_api,
 }
 UNREAD = (

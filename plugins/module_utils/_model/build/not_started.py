@@ -13,7 +13,7 @@ import typing as t
 
 from ..findings import Finding, FindingId
 from ..objects.machineosconfig import MachineOSConfig
-from ..objects.release import Capabilities
+from ..objects.release import Release
 from ..objects.resources import CLUSTER_OPERATOR, MACHINE_CONFIG_POOL, OPERATOR_NAMESPACE, SECRET, Object, ObjectRef
 
 LOOKED_FOR_AFTER = 15.0
@@ -28,7 +28,7 @@ def why_no_build(
     pool: Object | None,
     operator: Object | None,
     missing_secrets: t.Collection[str],
-    capabilities: Capabilities,
+    release: Release,
 ) -> tuple[Finding, ...]:
     """Return what keeps the operator from building, as far as it is seen.
 
@@ -52,7 +52,7 @@ def why_no_build(
         found.append(
             Finding(FindingId.BUILD_POOL_DEGRADED, ref, f"MachineConfigPool {config.pool} is degraded: {trouble}")
         )
-    if capabilities.needs_settled_pool and _has_unsettled_nodes(pool):
+    if release.needs_settled_pool and _has_unsettled_nodes(pool):
         ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
         message = f"MachineConfigPool {config.pool} has nodes, and they never all had its configuration"
         found.append(

@@ -42,6 +42,12 @@ def _parts(text: str) -> t.Iterator[str]:
     yield text[began:]
 
 
+def selector_matches(selector: Object, labels: t.Mapping[str, str]) -> bool:
+    """Whether labels match a LabelSelector of the API (``matchLabels`` and ``matchExpressions``)."""
+    plain = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return plain and matches(selector.get("matchExpressions") or [], labels)
+
+
 def matches(requirements: t.Iterable[Object], labels: t.Mapping[str, str]) -> bool:
     """Whether labels meet all the requirements."""
     return all(meets(r, labels) for r in requirements)

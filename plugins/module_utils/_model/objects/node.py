@@ -103,7 +103,7 @@ class NodeState:
         return self.state in ("Degraded", "Unreconcilable")
 
     @property
-    def pull_refusal(self) -> str:
+    def pull_error(self) -> str:
         """What the registry said when it refused the image to the node, or an empty text (operator.md 6, row 14)."""
         if not self.degraded or _PULL_FAILED not in self.reason:
             return ""

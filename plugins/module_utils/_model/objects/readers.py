@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
-from . import machineconfignode, machineconfigpool, machineosbuild, machineosconfig, node
+from . import budget, machineconfignode, machineconfigpool, machineosbuild, machineosconfig, node, pod
+from .budget import PodDisruptionBudget
 from .machineconfignode import MachineConfigNode
 from .machineconfigpool import Pool
 from .machineosbuild import MachineOSBuild
 from .machineosconfig import MachineOSConfig
 from .node import NodeState
-from .resources import MACHINE_CONFIG_NODE, MACHINE_CONFIG_POOL, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, NODE
+from .pod import Pod
+from .resources import (
+    MACHINE_CONFIG_NODE,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    NODE,
+    POD,
+    POD_DISRUPTION_BUDGET,
+)
 from .subject import Reader
 
 CONFIGS = Reader(MACHINE_OS_CONFIG, machineosconfig.reduced, MachineOSConfig.from_api)
@@ -17,3 +27,5 @@ BUILDS = Reader(MACHINE_OS_BUILD, machineosbuild.reduced, MachineOSBuild.from_ap
 POOLS = Reader(MACHINE_CONFIG_POOL, machineconfigpool.reduced, Pool.from_api)
 NODES = Reader(NODE, node.reduced, NodeState.from_api)
 MACHINE_CONFIG_NODES = Reader(MACHINE_CONFIG_NODE, machineconfignode.reduced, MachineConfigNode.from_api)
+PODS = Reader(POD, pod.reduced, Pod.from_api)
+BUDGETS = Reader(POD_DISRUPTION_BUDGET, budget.reduced, PodDisruptionBudget.from_api)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does this release of the operator do differently? One table, by ClusterVersion (operator.md 2.1)."""
+"""What the operator of a release does differently, by the version of ClusterVersion.
+
+Source: docs/operator-behavior.md ("Differences by release").
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,32 @@ from dataclasses import dataclass
 
 from .resources import Object
 
-
-@dataclass(frozen=True)
-class Capabilities:
-    """How the operator of one release behaves."""
-
-    follows_annotation: bool
-    """Whether a rollout takes the build that the MachineOSConfig names, as of 4.21. Before, it takes the first one in
-    list order, and 4.20 then waits for ever when the MachineOSConfig carries another one's digest."""
-    needs_settled_pool: bool
-    """Whether a build starts only for a pool whose status names a configuration, as of 4.20: the operator compares that
-    with the one that the pool wants (its ``pkg/controller/build/reconciler.go``, ``syncMachineOSBuild``)."""
-
-
-_FOLLOWS_ANNOTATION = (4, 21)
+_FOLLOWS_CURRENT_BUILD = (4, 21)
 _NEEDS_SETTLED_POOL = (4, 20)
 
 
-def capabilities_of(version: str) -> Capabilities:
-    """Return what the release does; one that cannot be read is taken for an old one."""
-    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
-    release = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
-    return Capabilities(
-        follows_annotation=release >= _FOLLOWS_ANNOTATION,
-        needs_settled_pool=release >= _NEEDS_SETTLED_POOL,
-    )
+@dataclass(frozen=True)
+class Release:
+    """How the operator of one release behaves."""
+
+    follows_current_build: bool
+    """Whether a rollout uses the build that the MachineOSConfig names (4.21 and later). Earlier releases use the first
+    succeeded build by name. 4.20 then waits without end if the MachineOSConfig has the digest of another build."""
+    needs_settled_pool: bool
+    """Whether the operator starts a build only for a pool whose status names a configuration (4.20 and later)."""
+
+    @classmethod
+    def from_version(cls, version: str) -> Release:
+        """Return the behavior of a release. A version that cannot be parsed counts as an old release."""
+        numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
+        release = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
+        return cls(
+            follows_current_build=release >= _FOLLOWS_CURRENT_BUILD,
+            needs_settled_pool=release >= _NEEDS_SETTLED_POOL,
+        )
 
 
 def desired_version(cluster_version: Object) -> str:
-    """Return the release that a ClusterVersion wants, or an empty text."""
+    """Return the desired version of a ClusterVersion, or an empty string."""
     desired = (cluster_version.get("status") or {}).get("desired") or {}
     return str(desired.get("version", ""))

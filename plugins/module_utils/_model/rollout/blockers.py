@@ -54,7 +54,7 @@ def places_taken(
     :param awaited: the names of those that are waited for
     """
     out = [n for n in members if _takes_a_place(n, phases[n.name])]
-    at_once = pool.nodes_at_once(len(members))
+    at_once = pool.most_unavailable(len(members))
     next_ones = set(awaited) - {n.name for n in out}
     if len(out) < at_once or all(phases[name] is not Phase.WAITING for name in next_ones):
         return []
@@ -107,7 +107,7 @@ def _of_node(node: NodeState, phase: Phase, history: History, now: float) -> lis
 
 
 def _degraded(node: NodeState, ref: ObjectRef, history: History, now: float) -> Finding:
-    if node.pull_refusal and history.age("refused", node.name, now) >= RETRIED:
-        message = f"Node {node.name} is refused the image: {node.pull_refusal}"
+    if node.pull_error and history.age("refused", node.name, now) >= RETRIED:
+        message = f"Node {node.name} is refused the image: {node.pull_error}"
         return Finding(FindingId.NODE_IMAGE_PULL_DENIED, ref, message, node.reason)
     return Finding(FindingId.NODE_DEGRADED, ref, f"Node {node.name}: {node.reason or node.state}", node.reason)

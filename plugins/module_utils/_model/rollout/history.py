@@ -86,5 +86,5 @@ def _states(node: NodeState, phase: Phase) -> t.Iterator[str]:
         yield "draining"
     if not node.ready:
         yield "away"
-    if node.pull_refusal:
+    if node.pull_error:
         yield "refused"

@@ -18,7 +18,7 @@ from ..objects.machineconfigpool import Pool
 from ..objects.machineosbuild import MachineOSBuild
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.node import NodeState, Phase, Target, count_phases
-from ..objects.release import Capabilities
+from ..objects.release import Release
 from ..objects.resources import MACHINE_OS_BUILD, NODE, ObjectRef
 from ..observation import Outcome
 from .blockers import blockers, places_taken
@@ -119,7 +119,7 @@ def judge_rollout(
     builds: t.Collection[MachineOSBuild],
     nodes: t.Collection[NodeState],
     outsiders: t.Mapping[str, Finding],
-    capabilities: Capabilities,
+    release: Release,
     waited: float = 0.0,
     now: float = 0.0,
     history: History | None = None,
@@ -149,7 +149,7 @@ def judge_rollout(
         findings += blockers(pool, nodes, phases, history, drains or Drains(), now)
         findings += places_taken(pool, {**_phases(others, image.target), **phases}, [*nodes, *others], phases)
     nobody_is_told = all(phase is not Phase.UPDATING for phase in phases.values())
-    if waiting and nobody_is_told and waited >= TELLING and not capabilities.follows_annotation and not pool.paused:
+    if waiting and nobody_is_told and waited >= TELLING and not release.follows_current_build and not pool.paused:
         findings += _older_build(pool, config, builds) if config and image.target else []
     line = _line(pool, phases, nodes, image) + _held(findings)
     total = len(nodes) + len(others)
@@ -164,7 +164,7 @@ def _phases(nodes: t.Iterable[NodeState], target: Target | None) -> dict[str, Ph
 
 def _remaining(pool: Pool, total: int, phases: t.Mapping[str, Phase], history: History, now: float) -> float | None:
     waiting = sum(phase is Phase.WAITING for phase in phases.values())
-    return history.remaining(waiting, pool.nodes_at_once(total), now)
+    return history.remaining(waiting, pool.most_unavailable(total), now)
 
 
 def _is_held(findings: t.Iterable[Finding]) -> bool:

@@ -81,7 +81,7 @@ def test_a_pool_is_held_and_released(api, session):
 
 def test_a_pause_by_somebody_else_is_never_undone(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool(paused=True))
-    with pytest.raises(OperationError, match="it was paused by somebody else"):
+    with pytest.raises(OperationError, match="it was paused by another client"):
         apply_pool(session, ask(paused=False))
     assert api.writes == []
 
@@ -100,7 +100,7 @@ def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released_
     with pytest.raises(OperationError) as refused:
         apply_pool(session, ask(paused=False))
     assert str(refused.value) == (
-        "Could not release MachineConfigPool layered: it was paused by this collection and also by somebody else "
+        "Could not release MachineConfigPool layered: it was paused by this collection and by another client "
         "(argocd by Apply). PoolRequest who paused it; oc can release it, once nobody else states spec.paused."
     )
     assert api.writes == []
@@ -117,7 +117,7 @@ def test_a_pause_that_somebody_else_states_between_our_look_and_our_write_is_not
         return patch(*arguments, **more)
 
     monkeypatch.setattr(session, "patch", late)
-    with pytest.raises(OperationError, match=r"also by somebody else \(argocd by Apply\)"):
+    with pytest.raises(OperationError, match=r"by another client \(argocd by Apply\)"):
         apply_pool(session, ask(paused=False))
     assert api.kept(MACHINE_CONFIG_POOL, "layered")["spec"]["paused"]
 
@@ -125,7 +125,7 @@ def test_a_pause_that_somebody_else_states_between_our_look_and_our_write_is_not
 def test_a_pause_is_not_released_once_the_proof_that_it_is_ours_was_removed(api, session):
     pool = machine_config_pool(annotations=HELD, paused=True)
     api.keep(MACHINE_CONFIG_POOL, {**pool, "metadata": {**pool["metadata"], "managedFields": []}})
-    with pytest.raises(OperationError, match="managedFields do not show who paused it"):
+    with pytest.raises(OperationError, match="managedFields does not show which client paused it"):
         apply_pool(session, ask(paused=False))
     assert api.writes == []
 

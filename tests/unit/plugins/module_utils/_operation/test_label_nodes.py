@@ -84,7 +84,7 @@ def test_check_mode_asks_the_server_and_writes_nothing(cluster, session):
     [
         (ask("worker-0", "gone"), "there is no Node gone"),
         (ask("worker-0", "gpu-0"), "Node gpu-0 is in MachineConfigPool gpu"),
-        (ask("worker-0", "master-0"), "Node master-0 is of the control plane"),
+        (ask("worker-0", "master-0"), "Node master-0 is a control-plane node"),
         (ask("worker-0", pool="gone"), "MachineConfigPool gone does not exist"),
         (ask("worker-0", pool="worker"), "nodes belong to a built-in pool by their role"),
         (ask("worker-0", pool="master", present=False), "nodes belong to a built-in pool by their role"),

@@ -6,18 +6,14 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import machineconfigpool as model
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import (
-    AmbiguousMembership,
     Pool,
     WantedPool,
-    members,
     new_object,
-    pool_of,
     pool_patch,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     OWN,
     machine_config_pool,
-    node,
     render_degraded,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.merge_patch import merged
@@ -25,40 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ROLE = "node-role.kubernetes.io/"
-POOLS = [Pool.from_api(machine_config_pool(name)) for name in ("master", "worker", "layered", "gpu", "arbiter")]
 
 
 def roles(*names: str) -> dict[str, str]:
     return {ROLE + name: "" for name in names}
-
-
-@pytest.mark.parametrize(
-    ("labels", "pool"),
-    [
-        (roles("worker"), "worker"),
-        (roles("worker", "layered"), "layered"),
-        (roles("master"), "master"),
-        (roles("master", "worker"), "master"),
-        (roles("master", "layered"), "master"),
-        (roles("master", "layered", "gpu"), "master"),
-        (roles("layered"), "layered"),
-        (roles("arbiter"), "arbiter"),
-        ({}, ""),
-        (roles("unknown"), ""),
-        ({**roles("worker", "layered"), "kubernetes.io/os": "windows"}, ""),
-        ({**roles("worker"), "kubernetes.io/os": "linux"}, "worker"),
-    ],
-)
-def test_the_pool_that_drives_a_node_is_the_operators_choice(labels, pool):
-    assert pool_of(labels, POOLS) == pool
-
-
-@pytest.mark.parametrize("labels", [roles("worker", "layered", "gpu"), roles("layered", "arbiter")])
-def test_a_node_of_two_custom_pools_is_in_neither(labels):
-    with pytest.raises(AmbiguousMembership, match="layered"):
-        pool_of(labels, POOLS)
-    lost = {"metadata": {"name": "lost", "labels": labels}}
-    assert not any(members(pool.name, [lost], POOLS) for pool in POOLS)
 
 
 @pytest.mark.parametrize(
@@ -85,20 +51,14 @@ def test_a_node_of_two_custom_pools_is_in_neither(labels):
         ),
     ],
 )
-def test_the_selector_decides_and_not_the_name_of_a_label(pool, labels, selected):
+def test_node_selector_decides_and_not_the_name_of_a_label(pool, labels, selected):
     assert Pool.from_api(pool).selects(labels) is selected
 
 
-def test_an_empty_selector_selects_nobody():
+def test_empty_selector_selects_no_node():
     everybody = {**machine_config_pool(), "spec": {"nodeSelector": {}}}
     assert not Pool.from_api(everybody).selects({"zone": "a"})
     assert not Pool.from_api({"metadata": {"name": "bare"}}).selects({"zone": "a"})
-
-
-def test_members_are_sorted_and_only_the_pools_own():
-    nodes = [node("b"), node("a"), node("plain", roles=["worker"]), node("master-0", roles=["master"])]
-    assert [n["metadata"]["name"] for n in members("layered", nodes, POOLS)] == ["a", "b"]
-    assert [n["metadata"]["name"] for n in members("worker", nodes, POOLS)] == ["plain"]
 
 
 @pytest.mark.parametrize(
@@ -111,11 +71,11 @@ def test_members_are_sorted_and_only_the_pools_own():
         (machine_config_pool(match_labels={}), None),
     ],
 )
-def test_only_plain_labels_bring_a_node_into_a_pool(pool, labels):
+def test_membership_labels_require_a_selector_of_labels_only(pool, labels):
     assert Pool.from_api(pool).membership_labels() == labels
 
 
-def test_a_new_pool_takes_the_workers_configs_too_and_is_marked_ours():
+def test_new_pool_includes_the_worker_configs_and_is_marked_as_ours():
     created = new_object(WantedPool("layered"))
     assert (created["apiVersion"], created["kind"]) == ("machineconfiguration.openshift.io/v1", "MachineConfigPool")
     assert created["spec"] == {
@@ -140,15 +100,15 @@ def written_by_us(pool: dict[str, t.Any]) -> dict[str, t.Any]:
     return {**pool, "metadata": {**pool["metadata"], "managedFields": noted}}
 
 
-def test_a_pool_created_on_hold_is_ours_to_release():
+def test_pool_created_paused_is_paused_by_us():
     created = Pool.from_api(written_by_us(new_object(WantedPool("layered", paused=True))))
     assert (created.paused, created.paused_by_us) == (True, True)
 
 
-def test_a_pause_of_somebody_else_under_a_mark_that_stayed_behind_is_not_ours():
-    held = machine_config_pool(paused=True, annotations={OWN + "paused-by": "imagemode.openshift"})
-    held["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
-    assert not Pool.from_api(held).paused_by_us
+def test_pause_by_another_client_under_our_old_annotation_is_not_ours():
+    pool = machine_config_pool(paused=True, annotations={OWN + "paused-by": "imagemode.openshift"})
+    pool["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
+    assert not Pool.from_api(pool).paused_by_us
 
 
 def entry(manager: str = "imagemode.openshift", operation: str = "Update", **more: t.Any) -> dict[str, t.Any]:
@@ -175,7 +135,7 @@ OF_SELECTOR = entry("argocd", "Apply", fieldsV1={"f:spec": {"f:nodeSelector": {}
         [OF_STATUS, OF_SELECTOR, entry(), {"manager": "nothing"}],
     ],
 )
-def test_a_pause_is_ours_while_no_other_manager_owns_it(entries):
+def test_pause_is_ours_if_no_other_manager_owns_it(entries):
     assert Pool.from_api(paused_by(*entries)).paused_by_us
 
 
@@ -190,30 +150,30 @@ def test_a_pause_is_ours_while_no_other_manager_owns_it(entries):
         (entry(""), "unnamed by Update"),
     ],
 )
-def test_a_pause_that_another_manager_states_too_is_not_ours(other, named):
+def test_pause_that_another_manager_sets_as_well_is_not_ours(other, named):
     for entries in ([entry(), other], [other, entry()]):
         pool = paused_by(*entries)
         assert not Pool.from_api(pool).paused_by_us
-        assert model.why_pause_stays(pool).endswith(f"also by somebody else ({named})")
+        assert model.reason_to_keep_pause(pool).endswith(f"by another client ({named})")
         assert not Pool.from_api(model.reduced(pool)).paused_by_us
 
 
 @pytest.mark.parametrize(
     ("pool", "reason"),
     [
-        (paused_by(), "metadata.managedFields do not show who paused it"),
-        (paused_by(OF_STATUS), "metadata.managedFields do not show who paused it"),
-        (paused_by(entry("oc")), "it was paused by somebody else (oc by Update)"),
-        (paused_by(entry(), mark="me"), "it was paused by somebody else"),
-        (paused_by(entry(), entry("oc"), mark="me"), "it was paused by somebody else (oc by Update)"),
+        (paused_by(), "metadata.managedFields does not show which client paused it"),
+        (paused_by(OF_STATUS), "metadata.managedFields does not show which client paused it"),
+        (paused_by(entry("oc")), "it was paused by another client (oc by Update)"),
+        (paused_by(entry(), mark="me"), "it was paused by another client"),
+        (paused_by(entry(), entry("oc"), mark="me"), "it was paused by another client (oc by Update)"),
     ],
 )
-def test_a_pause_that_is_not_proven_to_be_ours_is_not_ours(pool, reason):
+def test_pause_without_proof_of_our_ownership_is_not_ours(pool, reason):
     assert not Pool.from_api(pool).paused_by_us
-    assert model.why_pause_stays(pool) == reason
+    assert model.reason_to_keep_pause(pool) == reason
 
 
-def test_a_release_is_for_the_pool_that_was_read_only():
+def test_unpause_applies_only_to_the_pool_version_that_was_read():
     pool = paused_by(entry())
     pool["metadata"]["resourceVersion"] = "7"
     assert pool_patch(pool, WantedPool("layered", paused=False))["metadata"]["resourceVersion"] == "7"
@@ -221,7 +181,7 @@ def test_a_release_is_for_the_pool_that_was_read_only():
 
 
 @pytest.mark.parametrize(("asked", "written"), [("2", 2), ("0", 0), ("25%", "25%")])
-def test_max_unavailable_is_written_as_the_api_wants_it(asked, written):
+def test_max_unavailable_is_written_as_the_api_requires(asked, written):
     assert new_object(WantedPool("layered", max_unavailable=asked))["spec"]["maxUnavailable"] == written
     assert pool_patch(machine_config_pool(), WantedPool("layered", max_unavailable=asked)) == {
         "spec": {"maxUnavailable": written}
@@ -238,11 +198,11 @@ def test_max_unavailable_is_written_as_the_api_wants_it(asked, written):
         (machine_config_pool(paused=True), WantedPool("layered", paused=True)),
     ],
 )
-def test_a_pool_that_is_as_wanted_is_not_written(current, wanted):
+def test_pool_that_matches_the_request_is_not_written(current, wanted):
     assert pool_patch(current, wanted) == {}
 
 
-def test_a_pause_is_marked_and_its_mark_leaves_with_it():
+def test_pause_sets_our_annotation_and_unpause_removes_it():
     patch = pool_patch(machine_config_pool(), WantedPool("layered", paused=True))
     held = written_by_us(merged(machine_config_pool(), patch))
     assert Pool.from_api(held).paused_by_us
@@ -257,7 +217,7 @@ _PAUSED: st.SearchStrategy[t.Any] = st.none() | st.booleans()
 
 
 @given(_LABELS, _EXPRESSIONS, st.booleans(), _LABELS, _PAUSED, st.none() | st.sampled_from(["1", "5", "20%"]))
-def test_a_patched_pool_is_as_wanted(labels, expressions, paused, wanted_labels, wanted_paused, unavailable):
+def test_patched_pool_matches_the_request(labels, expressions, paused, wanted_labels, wanted_paused, unavailable):
     current = machine_config_pool(match_labels=labels, match_expressions=expressions, paused=paused)
     wanted = WantedPool("layered", wanted_labels, wanted_paused, unavailable)
     patched = merged(current, pool_patch(current, wanted))
@@ -277,7 +237,7 @@ def test_a_patched_pool_is_as_wanted(labels, expressions, paused, wanted_labels,
     ),
     st.sampled_from(["", "MachineConfig 99-x: unknown field"]),
 )
-def test_a_reduced_pool_reads_as_the_whole_one(labels, expressions, paused, annotations, error):
+def test_reduced_pool_reads_as_the_full_pool(labels, expressions, paused, annotations, error):
     pool = machine_config_pool(
         match_labels=labels, match_expressions=expressions, paused=paused, annotations=annotations, maxUnavailable=3
     )
@@ -285,23 +245,23 @@ def test_a_reduced_pool_reads_as_the_whole_one(labels, expressions, paused, anno
     assert Pool.from_api(model.reduced(pool)) == Pool.from_api(pool)
 
 
-def test_a_pool_tells_why_it_cannot_be_rendered():
+def test_render_error_is_the_message_of_the_condition():
     assert Pool.from_api(render_degraded(machine_config_pool(), "no such field")).render_error == "no such field"
     assert Pool.from_api(machine_config_pool()).render_error == ""
 
 
-def test_the_message_of_a_condition_that_is_over_is_no_error():
+def test_message_of_a_false_condition_is_no_render_error():
     condition = {"type": "RenderDegraded", "status": "False", "message": "no such field"}
     over = {**machine_config_pool(), "status": {"conditions": [{"type": "Updated", "status": "True"}, condition]}}
     assert Pool.from_api(over).render_error == ""
 
 
-def test_a_reduced_pool_leaves_foreign_annotations_behind():
+def test_reduced_pool_has_no_foreign_annotations():
     pool = machine_config_pool(annotations={"kubectl.kubernetes.io/last-applied-configuration": "long" * 1000})
     assert "long" not in str(model.reduced(pool))
 
 
-def test_a_diff_shows_what_a_user_sets():
+def test_diff_shows_the_fields_that_a_user_sets():
     pool = machine_config_pool(maxUnavailable=2)
     assert model.shown(None) == {}
     assert model.shown(pool) == {

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import (
-    capabilities_of,
+    Release,
     desired_version,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import cluster_version
@@ -26,12 +26,12 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     ],
 )
 def test_a_rollout_follows_the_annotation_from_421_on_and_what_cannot_be_read_is_old(version, follows):
-    assert capabilities_of(version).follows_annotation is follows
+    assert Release.from_version(version).follows_current_build is follows
 
 
 @pytest.mark.parametrize(("version", "needs"), [("4.19.9", False), ("4.20.0", True), ("4.21.3", True), ("", False)])
 def test_a_build_starts_only_for_a_settled_pool_from_420_on(version, needs):
-    assert capabilities_of(version).needs_settled_pool is needs
+    assert Release.from_version(version).needs_settled_pool is needs
 
 
 @pytest.mark.parametrize(

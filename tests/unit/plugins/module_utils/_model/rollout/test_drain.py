@@ -5,17 +5,17 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import budget as budget_model
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import pod as pod_model
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.budget import PodDisruptionBudget
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfignode import (
     MachineConfigNode,
     reduced,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.pod import Pod
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import (
     ENDING,
-    Budget,
     Drains,
-    Pod,
-    reduced_budget,
-    reduced_pod,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import budget, pod
 
@@ -31,7 +31,7 @@ def find(
     now: float = NOW,
     reports: t.Mapping[str, MachineConfigNode] | None = None,
 ) -> list[Finding]:
-    drains = Drains([Pod.from_api(p) for p in pods], [Budget.from_api(b) for b in budgets], reports or {})
+    drains = Drains([Pod.from_api(p) for p in pods], [PodDisruptionBudget.from_api(b) for b in budgets], reports or {})
     return drains.findings("worker-0", now)
 
 
@@ -139,18 +139,20 @@ def test_a_drain_that_goes_on_is_no_error():
     assert MachineConfigNode.from_api(obj).drain_error == ""
 
 
-@pytest.mark.parametrize("what", [pod(), pod(ready=False), pod(owner="DaemonSet"), pod(static=True), pod(deleted="x")])
+@pytest.mark.parametrize(
+    "what", [pod(), pod(ready=False), pod(owner="DaemonSet"), pod(static=True), pod(deleted=AT_NOON)]
+)
 def test_a_reduced_pod_is_judged_as_the_whole_one(what):
-    whole, small = Pod.from_api(what), Pod.from_api(reduced_pod(what))
-    assert (small.stays, small.ready, small.ends_at, small.phase) == (
-        whole.stays,
+    whole, small = Pod.from_api(what), Pod.from_api(pod_model.reduced(what))
+    assert (small.ignored_by_drain, small.ready, small.deletion_deadline, small.phase) == (
+        whole.ignored_by_drain,
         whole.ready,
-        whole.ends_at,
+        whole.deletion_deadline,
         whole.phase,
     )
-    assert whole.stays or small == whole
+    assert whole.ignored_by_drain or small == whole
 
 
 @pytest.mark.parametrize("one", [FULL, USED_UP, budget(selector=None), budget(policy="AlwaysAllow", generation=3)])
 def test_a_reduced_budget_is_judged_as_the_whole_one(one):
-    assert Budget.from_api(reduced_budget(one)) == Budget.from_api(one)
+    assert PodDisruptionBudget.from_api(budget_model.reduced(one)) == PodDisruptionBudget.from_api(one)

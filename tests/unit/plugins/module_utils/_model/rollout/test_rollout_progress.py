@@ -4,13 +4,15 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.budget import PodDisruptionBudget
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState, Phase, Target
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import capabilities_of
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.pod import Pod
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import Release
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.blockers import RETRIED, RETURN
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import Budget, Drains, Pod
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import Drains
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import History
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress import (
     Rollout,
@@ -58,7 +60,7 @@ def judge(
         [MachineOSBuild.from_api(b) for b in builds],
         [NodeState.from_api(n) for n in nodes],
         {name: not_in_pool("layered", name) for name in outsiders},
-        capabilities_of(version),
+        Release.from_version(version),
         waited,
         **seen,
     )
@@ -376,7 +378,11 @@ def test_a_node_that_is_not_waited_for_takes_a_place_as_well():
 
 
 DRAINING = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
-HELD = Drains([Pod.from_api(pod())], [Budget.from_api(budget(allowed=0, healthy=1, desired=1, expected=1))], unseen="")
+HELD = Drains(
+    [Pod.from_api(pod())],
+    [PodDisruptionBudget.from_api(budget(allowed=0, healthy=1, desired=1, expected=1))],
+    unseen="",
+)
 
 
 def test_what_blocks_a_drain_is_in_the_line():
