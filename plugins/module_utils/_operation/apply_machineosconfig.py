@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
+from .._model.build.current import build_before_mark
 from .._model.objects import machineosconfig as model
-from .._model.objects.machineosbuild import CONFIG_LABEL, MachineOSBuild, build_before_mark
+from .._model.objects.machineosbuild import CONFIG_LABEL, MachineOSBuild
 from .._model.objects.machineosconfig import MachineOSConfig, WantedConfig
 from .._model.objects.resources import (
     BUILD_BEFORE,

@@ -20,7 +20,7 @@ from .._model.build.not_started import LOOKED_FOR_AFTER, LOOKED_FOR_EVERY, why_n
 from .._model.build.progress import BuildProgress
 from .._model.findings import Finding, FindingId
 from .._model.objects import machineosconfig as config_model
-from .._model.objects.machineosbuild import BuildState, MachineOSBuild, last_words
+from .._model.objects.machineosbuild import BuildState, MachineOSBuild, failure_message
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.release import Release, desired_version
 from .._model.objects.resources import (
@@ -81,7 +81,7 @@ def _why(
     container = attempt.telling if attempt else None
     text = logs.text(attempt, container) if attempt and container else ""
     said = text or (container.message if container else "")
-    said = said or last_words(_listed(session, MACHINE_OS_BUILD, build.name) or {})
+    said = said or failure_message(_listed(session, MACHINE_OS_BUILD, build.name) or {})
     evicted = attempt.message if attempt and attempt.reason else ""
     return diagnose(
         "\n".join(part for part in (said, evicted) if part),
@@ -119,11 +119,12 @@ def log_troubles(logs: BuildLogs) -> tuple[Finding, ...]:
 
 def reasons_for_none(session: Session, window: Window, progress: BuildProgress, pool: str) -> tuple[Finding, ...]:
     """Return why there is no build, asked for now and then while there is none."""
-    lack, waited = window.memory.get("lack") or ("", 0.0)
-    if window.memory.get("reasons_for") != lack or window.outage or not progress.has_none:
+    reason, subject, waited, dummy = window.memory.get("lack") or ("", "", 0.0, 0.0)
+    lack = f"{reason} {subject}"
+    if window.memory.get("reasons_for") != lack or window.outage or not progress.not_started:
         for name in ("reasons", "reasons_at", "reasons_for"):
             window.memory.pop(name, None)
-    if not progress.has_none or progress.outcome is not Outcome.WAITING or window.outage:
+    if not progress.not_started or progress.outcome is not Outcome.WAITING or window.outage:
         return ()
     window.memory["reasons_for"] = lack
     known = window.memory.get("reasons") or []

@@ -141,7 +141,7 @@ def _confirmed(session: Session, request: BuildWaitRequest, progress: BuildProgr
     unchanged = is_unchanged(session, build)
     if unchanged:
         return progress
-    doubt = " is gone, waiting for another" if unchanged is False else ": succeeded, asking whether it is there still"
+    doubt = ": deleted, waiting for a replacement" if unchanged is False else ": succeeded, confirming by a direct read"
     return replace(progress, outcome=Outcome.WAITING, line=f"build {build.name}{doubt}")
 
 

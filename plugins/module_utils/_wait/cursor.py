@@ -213,7 +213,7 @@ def _is_place_in_logs(value: t.Any) -> bool:
 _MEMORY = {
     "unreadable?": {str: str},
     "told_at?": _is_number,
-    "lack?": (str, _is_number),
+    "lack?": (str, str, _is_number, _is_number),
     "before_rebuild?": str,
     "reasons?": [(_is_known_finding, str, str, str, str)],
     "reasons_at?": _is_number,

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is the wait for a build over, and what is there to say?
+"""Evaluate the current build of a MachineOSConfig: pending, running, succeeded or failed.
 
-Over means: the build that answers for the present spec succeeded and the MachineOSConfig carries its digest, or it
-ended otherwise. A build of which it is not proven that it answers is no answer. Where an answer is lacking that another
-build may still give, that one has a while to appear; then the lack is the end.
+A build has succeeded when the MachineOSConfig has its digest. While the current build is missing or not proven, a
+replacement may still appear. It gets a grace period; then the pending reason becomes the failure.
 """
 
 from __future__ import annotations
@@ -12,50 +11,95 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ..findings import Finding, FindingId
-from ..objects.machineosbuild import BuildMatch, BuildState, MachineOSBuild, answering_build, image_is_current
+from ..objects.machineosbuild import BuildState, MachineOSBuild
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG, ObjectRef
 from ..observation import Outcome
 from ..registry.push_spec import why_pool_would_hang, why_push_would_hang
+from .current import BuildMatch, current_build, image_is_current
 
 REPLACEMENT_GRACE = 120.0
-"""Seconds that another build has to appear in the place of one that is no answer."""
-REBUILD_NOT_BEGUN = FindingId.BUILD_REBUILD_NOT_STARTED
+"""Default of ``replacement_grace``: seconds to wait for a replacement build."""
+_NO_BUILD = (FindingId.BUILD_NOT_STARTED, FindingId.BUILD_POOL_NAME_TOO_LONG)
+"""The pending reasons that mean that no build was started."""
+
+
+@dataclass(frozen=True)
+class PendingBuild:
+    """Why the current build is missing. It stays equal for as long as the reason stays the same."""
+
+    reason: FindingId
+    """The finding that the reason becomes after the grace period."""
+    subject: str = ""
+    """What the reason is about: the identity of a build, the name of a deleted build, or a rendered MachineConfig."""
 
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far the build of a pool's image is."""
+    """State of the current build."""
 
     outcome: Outcome
     state: BuildState
     build: MachineOSBuild | None
     findings: tuple[Finding, ...]
     line: str
-    """The state in a few words, for people."""
-    lack: str = ""
-    """What there is instead of an answer. It stays the same for as long as that does; empty when a build is under way
-    or has ended."""
+    """The state in one line for the user."""
+    pending: PendingBuild | None = None
+    """Why the current build is missing. None if it runs or has ended."""
     if_it_lasts: Finding | None = None
-    """What the lack comes to when nothing takes its place; None when that is for other limits to say."""
+    """The failure after the grace period. None if other limits end the wait."""
 
     @property
-    def has_none(self) -> bool:
-        """Whether there is no build at all to look at."""
-        return self.lack.startswith(_NONE)
+    def not_started(self) -> bool:
+        """Whether the operator has not started a build."""
+        return self.pending is not None and self.pending.reason in _NO_BUILD
 
     @property
     def awaits_rebuild_of(self) -> str:
-        """Identity of the build that is there still although a rebuild was asked for, or an empty text."""
-        finding, dummy, identity = self.lack.partition(" ")
-        return identity if finding == REBUILD_NOT_BEGUN else ""
+        """Identity of the build that a requested rebuild has not replaced yet, or an empty text."""
+        if self.pending is None or self.pending.reason is not FindingId.BUILD_REBUILD_NOT_STARTED:
+            return ""
+        return self.pending.subject
 
     def after(self, waited: float, grace: float = REPLACEMENT_GRACE) -> BuildProgress:
-        """Return how it is when the same answer has been lacking for so many seconds of at most *grace*."""
+        """Return the progress after the current build was missing for *waited* of *grace* seconds."""
         if self.if_it_lasts is None or waited < grace:
             return self
         finding = self.if_it_lasts
         return replace(self, outcome=Outcome.FAILED, findings=(finding,), line=finding.message)
+
+
+@dataclass(frozen=True)
+class BuildTracking:
+    """What a wait remembers of the build from one observation to the next."""
+
+    pending: PendingBuild | None = None
+    pending_seconds: float = 0.0
+    """For how long the current build has been missing for the same reason."""
+    observed_at: float = 0.0
+    """Time of the last observation, in watched seconds (``Snapshot.watched``)."""
+    before_rebuild: str = ""
+    """Identity of the build that existed when a rebuild was requested, or an empty text."""
+
+    def after(self, progress: BuildProgress, watched: float, resumed: bool) -> BuildTracking:
+        """Return the tracking after an observation.
+
+        The time between two module calls does not count: the cluster was not watched, so the state at its end may be
+        over already.
+
+        :param watched: ``Snapshot.watched``
+        :param resumed: ``Snapshot.resumed``
+        """
+        passed = 0.0 if resumed else max(0.0, watched - self.observed_at)
+        is_same = progress.pending is not None and progress.pending == self.pending
+        seconds = self.pending_seconds + passed if is_same else 0.0
+        return BuildTracking(progress.pending, seconds, watched, self._before_rebuild(progress))
+
+    def _before_rebuild(self, progress: BuildProgress) -> str:
+        """Return the build before the requested rebuild. It is forgotten once another build exists."""
+        if progress.awaits_rebuild_of or progress.build is None:
+            return progress.awaits_rebuild_of or self.before_rebuild
+        return self.before_rebuild if progress.build.identity == self.before_rebuild else ""
 
 
 def build_progress(
@@ -65,49 +109,39 @@ def build_progress(
     pushed: str = "",
     before_rebuild: str = "",
 ) -> BuildProgress:
-    """Judge what is there, as if it were seen for the first time.
+    """Evaluate the current build as if it were observed for the first time.
 
-    :param rendered_config: the rendered MachineConfig that the pool wants
-    :param pushed: identity of the build whose builder has ended well, so that its image is in the registry
-    :param before_rebuild: identity of the build that was there when a rebuild was seen to be asked for: the operator
-        may take the request away without a build having begun
+    :param rendered_config: the rendered MachineConfig of the pool's spec
+    :param pushed: identity of a build whose builder succeeded, so that its image is in the registry
+    :param before_rebuild: see :attr:`BuildTracking.before_rebuild`; the operator may remove the request without a build
     """
-    answer, build = answering_build(config, builds, rendered_config)
+    match, build = current_build(config, builds, rendered_config)
     if build is None and config.current_build:
-        return _vanished(config)
-    if answer is BuildMatch.NONE_YET or build is None:
+        return _deleted(config)
+    if match is BuildMatch.NONE_YET or build is None:
         return _not_started(config, rendered_config)
-    if answer is BuildMatch.UNPROVEN:
+    if match is BuildMatch.UNPROVEN:
         return _unproven(config, build)
-    if build.state is BuildState.INTERRUPTED:  # perhaps the rebuild itself, whose request nobody took away
+    if build.state is BuildState.INTERRUPTED:  # it may be the rebuild itself, while the request still exists
         return _interrupted(build)
     if build.state.ended and (config.rebuild_asked or build.identity == before_rebuild):
-        return _about_to_be_rebuilt(config, build)
+        return _rebuild_requested(config, build)
     if build.state is BuildState.FAILED:
         failed = Finding(FindingId.BUILD_FAILED, _ref(build), f"MachineOSBuild {build.name} failed")
         return BuildProgress(Outcome.FAILED, build.state, build, (failed,), f"build {build.name}: failed")
-    if image_is_current(config, answer, build):
+    if image_is_current(config, match, build):
         line = f"build {build.name}: succeeded, {build.digested_image_push_spec}"
         return BuildProgress(Outcome.SUCCEEDED, build.state, build, (), line)
     if build.identity == pushed and not build.state.ended:
-        return _not_taken(config, build)
+        return _not_recorded(config, build)
     return BuildProgress(Outcome.WAITING, build.state, build, (), f"build {build.name}: {_STATE_LINE[build.state]}")
 
-
-def remembered(seen: BuildProgress, before_rebuild: str) -> str:
-    """Return what the next look is to know as *before_rebuild*: nothing any more once another build was there."""
-    if seen.awaits_rebuild_of or seen.build is None:
-        return seen.awaits_rebuild_of or before_rebuild
-    return before_rebuild if seen.build.identity == before_rebuild else ""
-
-
-_NONE = "none"
 
 _STATE_LINE = {
     BuildState.PENDING: "waiting for its Job",
     BuildState.PREPARING: "preparing",
     BuildState.BUILDING: "building",
-    BuildState.SUCCEEDED: "succeeded, waiting for the MachineOSConfig to carry its digest",
+    BuildState.SUCCEEDED: "image pushed, waiting for the operator to publish it",
 }
 
 
@@ -117,63 +151,66 @@ def _ref(build: MachineOSBuild) -> ObjectRef:
 
 def _not_started(config: MachineOSConfig, rendered_config: str) -> BuildProgress:
     ref = ObjectRef(MACHINE_OS_CONFIG.name, config.name)
-    hangs = why_pool_would_hang(config.pool)
-    if hangs:
-        finding = Finding(
-            FindingId.BUILD_POOL_NAME_TOO_LONG, ref, f"MachineOSConfig {config.name} can have no build: {hangs}"
-        )
-        return BuildProgress(Outcome.FAILED, BuildState.PENDING, None, (finding,), hangs, _NONE)
-    missing = "the operator has started no build for it yet" if rendered_config else "its pool is not rendered yet"
+    too_long = why_pool_would_hang(config.pool)
+    if too_long:
+        reason = FindingId.BUILD_POOL_NAME_TOO_LONG
+        finding = Finding(reason, ref, f"MachineOSConfig {config.name} cannot be built: {too_long}")
+        pending = PendingBuild(reason)
+        return BuildProgress(Outcome.FAILED, BuildState.PENDING, None, (finding,), too_long, pending)
+    missing = "the operator has started no build yet" if rendered_config else "its pool is not rendered yet"
     line = f"MachineOSConfig {config.name}: {missing}"
     finding = Finding(FindingId.BUILD_NOT_STARTED, ref, line)
-    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line, f"{_NONE} {rendered_config}")
+    pending = PendingBuild(FindingId.BUILD_NOT_STARTED, rendered_config)
+    return BuildProgress(Outcome.WAITING, BuildState.PENDING, None, (finding,), line, pending)
 
 
-def _vanished(config: MachineOSConfig) -> BuildProgress:
-    """Judge the absence of the build that is named: normal for some seconds while a build takes another's place."""
-    line = f"build {config.current_build} is gone, waiting for another in its place"
-    message = f"MachineOSBuild {config.current_build} is gone, and none has taken its place"
-    finding = Finding(FindingId.BUILD_DELETED, ObjectRef(MACHINE_OS_BUILD.name, config.current_build), message)
-    return _lacking(BuildState.PENDING, None, finding, line)
+def _deleted(config: MachineOSConfig) -> BuildProgress:
+    """Evaluate a named build that does not exist: normal for some seconds while it is replaced."""
+    name = config.current_build
+    ref = ObjectRef(MACHINE_OS_BUILD.name, name)
+    finding = Finding(FindingId.BUILD_DELETED, ref, f"MachineOSBuild {name} was deleted and not replaced")
+    return _pending(BuildState.PENDING, None, finding, f"build {name}: deleted, waiting for a replacement")
 
 
 def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
-    message = f"MachineOSBuild {build.name} ({build.state.value}) may be the one before the last edit of {config.name}"
-    line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
-    return _lacking(
-        BuildState.PENDING, None, Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, _ref(build), message), line, build
+    message = (
+        f"MachineOSBuild {build.name} ({build.state.value}) may be the build before the last edit of "
+        f"MachineOSConfig {config.name}"
     )
+    line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
+    finding = Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, _ref(build), message)
+    return _pending(BuildState.PENDING, None, finding, line, build)
 
 
-def _about_to_be_rebuilt(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
-    message = f"a rebuild was asked for and has not begun: MachineOSBuild {build.name} is the one before"
-    line = f"MachineOSConfig {config.name}: waiting for its rebuild to begin"
-    finding = Finding(REBUILD_NOT_BEGUN, ObjectRef(MACHINE_OS_CONFIG.name, config.name), message)
-    return _lacking(BuildState.PENDING, None, finding, line, build)
+def _rebuild_requested(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    message = f"the requested rebuild of MachineOSBuild {build.name} has not started"
+    line = f"MachineOSConfig {config.name}: waiting for the requested rebuild to start"
+    finding = Finding(FindingId.BUILD_REBUILD_NOT_STARTED, ObjectRef(MACHINE_OS_CONFIG.name, config.name), message)
+    return _pending(BuildState.PENDING, None, finding, line, build)
 
 
 def _interrupted(build: MachineOSBuild) -> BuildProgress:
-    line = f"build {build.name}: interrupted, waiting for another in its place"
     finding = Finding(FindingId.BUILD_INTERRUPTED, _ref(build), f"MachineOSBuild {build.name} was interrupted")
-    return _lacking(build.state, build, finding, line, build)
+    return _pending(build.state, build, finding, f"build {build.name}: interrupted, waiting for a replacement", build)
 
 
-def _not_taken(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
-    hangs = why_push_would_hang(config.rendered_image_push_spec)
-    message = f"MachineOSBuild {build.name} has pushed its image and stays {build.state.value}"
-    finding = Finding(FindingId.BUILD_RESULT_NOT_RECORDED, _ref(build), f"{message}: {hangs}" if hangs else message)
-    line = f"build {build.name}: pushed, waiting for the operator to take the image"
-    lacking = _lacking(build.state, build, finding, line, build)
-    return lacking.after(0.0, grace=0.0) if hangs else lacking
+def _not_recorded(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    why_not = why_push_would_hang(config.rendered_image_push_spec)
+    message = f"MachineOSBuild {build.name} pushed its image and is still {build.state.value}"
+    message = f"{message}: {why_not}" if why_not else message
+    finding = Finding(FindingId.BUILD_RESULT_NOT_RECORDED, _ref(build), message)
+    line = f"build {build.name}: image pushed, waiting for the operator to record it"
+    pending = _pending(build.state, build, finding, line, build)
+    return pending.after(0.0, grace=0.0) if why_not else pending
 
 
-def _lacking(
-    state: BuildState, shown: MachineOSBuild | None, finding: Finding, line: str, of: MachineOSBuild | None = None
+def _pending(
+    state: BuildState, shown: MachineOSBuild | None, finding: Finding, line: str, existing: MachineOSBuild | None = None
 ) -> BuildProgress:
-    """Return that an answer is lacking.
+    """Return that the current build is missing.
 
-    :param shown: the build that the result is to show
-    :param of: the build that is there instead: another one is another lack
+    :param shown: the build for the result
+    :param existing: the build that exists instead; another one is another pending reason
     """
-    lack = f"{finding.id} {of.identity if of else finding.object.name}"
-    return BuildProgress(Outcome.WAITING, state, shown, (), line, lack, finding)
+    subject = existing.identity if existing else finding.object.name
+    return BuildProgress(Outcome.WAITING, state, shown, (), line, PendingBuild(finding.id, subject), finding)

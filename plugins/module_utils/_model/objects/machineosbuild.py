@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which state is a MachineOSBuild, and which build answers for the present spec of a MachineOSConfig?
+"""Read a MachineOSBuild and its state.
 
-A build keeps its name when the same inputs are built again, so a build is its name and its UID. Reason and message of
-its conditions say the same for either status and decide nothing (operator.md 2.7).
+A build keeps its name when the same inputs are built again, so name and UID together identify a build. Reason and
+message of its conditions are the same for status True and False, so only the status counts. See
+docs/operator-behavior.md ("Build identity", "Build states").
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ POOL_LABEL = ANNOTATION_PREFIX + "target-machine-config-pool"
 
 
 class BuildState(enum.Enum):
-    """Where a build is."""
+    """State of a build."""
 
     PENDING = "pending"
     PREPARING = "preparing"
@@ -30,7 +31,7 @@ class BuildState(enum.Enum):
 
     @property
     def ended(self) -> bool:
-        """Whether the build never changes again (operator.md 2.7)."""
+        """Whether the state is final."""
         return self in (BuildState.SUCCEEDED, BuildState.FAILED, BuildState.INTERRUPTED)
 
 
@@ -45,7 +46,7 @@ _BY_CONDITION = (
 
 @dataclass(frozen=True)
 class MachineOSBuild:
-    """A MachineOSBuild as the API serves it, read once."""
+    """A MachineOSBuild."""
 
     name: str
     uid: str
@@ -61,7 +62,7 @@ class MachineOSBuild:
 
     @classmethod
     def from_api(cls, obj: Object) -> MachineOSBuild:
-        """Read a v1 MachineOSBuild; one without conditions is pending."""
+        """Read a v1 MachineOSBuild. Without a True condition it is pending."""
         spec, status, meta = obj.get("spec") or {}, obj.get("status") or {}, metadata_of(obj)
         is_true = conditions_of(obj)
         return cls(
@@ -79,102 +80,33 @@ class MachineOSBuild:
         )
 
     def is_of(self, config: MachineOSConfig) -> bool:
-        """Whether it was started for this MachineOSConfig, and not for a deleted one of the same name."""
+        """Whether it belongs to this MachineOSConfig, and not to a deleted one with the same name."""
         return self.config == config.name and self.config_uid in ("", config.uid)
 
     @property
     def identity(self) -> str:
-        """Name and UID, which together name one run."""
+        """Name and UID. They identify one build."""
         return f"{self.name}/{self.uid}"
 
 
-class BuildMatch(enum.Enum):
-    """What is known about the build that answers for a spec."""
-
-    PROVEN = "proven"
-    """This build answers for the present spec."""
-    NONE_YET = "none_yet"
-    """No build for the present spec has been named by the operator."""
-    UNPROVEN = "unproven"
-    """A build is named, and nothing tells whether it is the one before the last edit."""
+_GENERIC_FAILURE = "Build Failed"
 
 
-def answering_build(
-    config: MachineOSConfig, builds: t.Iterable[MachineOSBuild], rendered_config: str
-) -> tuple[BuildMatch, MachineOSBuild | None]:
-    """Return what is known, and the build that the operator names if it is there.
+def failure_message(obj: Object) -> str:
+    """Return the text of the failure in the Failed condition, or an empty text.
 
-    The operator names a build in an annotation when it starts, so between an edit and that moment it still names the
-    build before. What tells them apart is, in this order (design 5, observed.md 3a and 3b):
-
-    * the spec was never edited;
-    * the status carries the build's digest: then it answers if it was written for this generation, and only then;
-    * our own edit recorded the builds before it: then it answers if this is another, and only then;
-    * the build is younger than the last change of the spec. (The API server stamps no change that only takes a field
-      away. What is left open by that is the time in which the build before such an edit of somebody else still runs.)
-
-    :param rendered_config: the rendered MachineConfig that the pool wants, ``spec.configuration.name``
-    """
-    named = next((b for b in builds if b.name == config.current_build and b.is_of(config)), None)
-    if named is None:
-        return BuildMatch.NONE_YET, None
-    if named.rendered_config != rendered_config:
-        return BuildMatch.NONE_YET, named
-    if _is_proven(config, named):
-        return BuildMatch.PROVEN, named
-    return BuildMatch.UNPROVEN, named
-
-
-def image_is_current(config: MachineOSConfig, answer: BuildMatch, build: MachineOSBuild | None) -> bool:
-    """Whether the image that the MachineOSConfig's status names answers for its present spec."""
-    return (
-        answer is BuildMatch.PROVEN
-        and build is not None
-        and build.state is BuildState.SUCCEEDED
-        and bool(config.current_image_pull_spec)
-        and build.digested_image_push_spec == config.current_image_pull_spec
-    )
-
-
-def build_before_mark(config: MachineOSConfig, builds: t.Iterable[MachineOSBuild]) -> str:
-    """Return what our edit records: the build that the operator names now, and all that it may still come to name."""
-    before = [b.identity for b in builds if b.is_of(config) and (b.name == config.current_build or not b.state.ended)]
-    return ",".join(sorted(before)) or NO_BUILD
-
-
-NO_BUILD = "none"
-"""The mark of an edit before which there was no build at all."""
-
-
-def _is_proven(config: MachineOSConfig, build: MachineOSBuild) -> bool:
-    image_is_there = build.digested_image_push_spec and build.digested_image_push_spec == config.current_image_pull_spec
-    if config.generation == 1:
-        return True
-    if image_is_there:
-        return config.observed_generation == config.generation
-    if config.build_before not in ("", NO_BUILD):
-        return build.identity not in config.build_before.split(",")
-    # Both times are whole seconds: within the same second the order is not known.
-    return bool(config.spec_changed_at) and build.created > config.spec_changed_at
-
-
-_SAID_OF_ANY_FAILURE = "Build Failed"
-
-
-def last_words(obj: Object) -> str:
-    """Return what a failed build as served carries of its builder's last words.
-
-    Releases from late 4.19 on write them into the Failed condition, earlier ones the same two words for every build.
+    Later releases write the text there. Earlier releases write the same two words for every build. See
+    docs/operator-behavior.md ("Build states").
     """
     for condition in (obj.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "Failed" and condition.get("status") == "True":
             message = str(condition.get("message") or "")
-            return "" if message == _SAID_OF_ANY_FAILURE else message
+            return "" if message == _GENERIC_FAILURE else message
     return ""
 
 
 def reduced(obj: Object) -> dict[str, t.Any]:
-    """Return what a wait reads of a MachineOSBuild."""
+    """Return the fields of a MachineOSBuild that a wait reads."""
     kept = pruned(
         obj,
         "metadata.name",

@@ -76,7 +76,7 @@ def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(clu
     cluster.drop(MACHINE_OS_BUILD, "layered-a")
     seen = wait_for_build(session, ask(known["cursor"]))
     assert not seen["finished"]
-    assert "layered-a is gone, waiting for another" in seen["progress"]
+    assert "layered-a: deleted, waiting for a replacement" in seen["progress"]
 
 
 def test_an_api_server_that_is_away_at_the_end_is_waited_for(cluster, session):
@@ -96,10 +96,10 @@ def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_re
     cluster.keep(MACHINE_OS_CONFIG, asked)
     now = Clock()
     first = wait_for_build(session, ask(), now)
-    assert "waiting for its rebuild to begin" in first["progress"]
+    assert "waiting for the requested rebuild to start" in first["progress"]
     succeed(cluster)
     now.pace = 5
-    with pytest.raises(OperationError, match="a rebuild was asked for and has not begun") as refused:
+    with pytest.raises(OperationError, match=r"the requested rebuild of .* has not started") as refused:
         wait_for_build(session, ask(first["cursor"]), now)
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_started"]
 
@@ -398,7 +398,7 @@ def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(clus
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", 0)))
     seen = wait_for_build(session, ask())
-    while not seen["progress"].endswith("pushed, waiting for the operator to take the image"):
+    while not seen["progress"].endswith("image pushed, waiting for the operator to record it"):
         seen = wait_for_build(session, ask(seen["cursor"]))
     following = wait_for_build(session, ask(seen["cursor"], window=0.2))
     assert following["progress"] == seen["progress"]

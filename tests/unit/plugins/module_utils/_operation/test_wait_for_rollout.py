@@ -115,9 +115,9 @@ def test_nodes_at_the_image_before_a_rebuild_that_was_asked_for_are_not_done_whe
         return seconds[0]
 
     first = wait_for_rollout(session, ask(), now)
-    assert "waiting for its rebuild to begin" in first["progress"]
+    assert "waiting for the requested rebuild to start" in first["progress"]
     cluster.keep(MACHINE_OS_CONFIG, config)
-    with pytest.raises(OperationError, match="a rebuild was asked for and has not begun"):
+    with pytest.raises(OperationError, match="the requested rebuild of MachineOSBuild layered-a has not started"):
         wait_for_rollout(session, ask(cursor=first["cursor"]), now)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import (
     BuildProgress,
+    BuildTracking,
+    PendingBuild,
     build_progress,
-    remembered,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import (
     BuildState,
     MachineOSBuild,
@@ -37,10 +39,14 @@ def progress(
     pushed: str = "",
     before_rebuild: str = "",
 ) -> BuildProgress:
+    """Return the progress after the current build was missing for *waited* seconds."""
     there = [MachineOSBuild.from_api(b) for b in builds]
-    return build_progress(MachineOSConfig.from_api(config), there, rendered, pushed, before_rebuild).after(
-        waited, grace
-    )
+    found = build_progress(MachineOSConfig.from_api(config), there, rendered, pushed, before_rebuild)
+    return found.after(waited, grace)
+
+
+def tracked(tracking: BuildTracking, seen: BuildProgress, watched: float = 0.0, resumed: bool = False) -> BuildTracking:
+    return tracking.after(seen, watched, resumed)
 
 
 def ids(seen: BuildProgress) -> list[str]:
@@ -56,7 +62,7 @@ NEW = machine_os_config(build="layered-a")
         ("", "build layered-a: waiting for its Job"),
         ("Prepared", "build layered-a: preparing"),
         ("Building", "build layered-a: building"),
-        ("Succeeded", "build layered-a: succeeded, waiting for the MachineOSConfig to carry its digest"),
+        ("Succeeded", "build layered-a: image pushed, waiting for the operator to publish it"),
     ],
 )
 def test_a_build_under_way_is_waited_for_and_says_where_it_is(state, line):
@@ -122,20 +128,20 @@ def test_an_interrupted_build_has_a_while_to_be_replaced():
 def test_a_replacement_is_followed_and_makes_the_lack_a_thing_of_the_past():
     before = progress(NEW, machine_os_build(state="Interrupted"))
     after = progress(NEW, machine_os_build(state="Building", uid="another"), waited=500)
-    assert before.lack
-    assert (after.outcome, after.lack) == (Outcome.WAITING, "")
+    assert before.pending == PendingBuild(FindingId.BUILD_INTERRUPTED, "layered-a/uid-of-layered-a")
+    assert (after.outcome, after.pending) == (Outcome.WAITING, None)
 
 
 def test_two_interrupted_builds_of_one_name_are_two_lacks():
     one = progress(NEW, machine_os_build(state="Interrupted", uid="1"))
     other = progress(NEW, machine_os_build(state="Interrupted", uid="2"))
-    assert one.lack != other.lack
+    assert one.pending != other.pending
 
 
 def test_a_build_that_is_gone_for_a_moment_is_being_replaced():
     seen = progress(NEW, waited=119)
     assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
-    assert "build layered-a is gone" in seen.line
+    assert "build layered-a: deleted, waiting" in seen.line
     late = progress(NEW, waited=120)
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.deleted"])
 
@@ -146,7 +152,7 @@ def test_grace_can_be_none():
 
 def test_no_build_is_no_end_by_time_alone():
     seen = progress(machine_os_config(), waited=10_000)
-    assert (seen.outcome, ids(seen), seen.has_none) == (Outcome.WAITING, ["build.not_started"], True)
+    assert (seen.outcome, ids(seen), seen.not_started) == (Outcome.WAITING, ["build.not_started"], True)
 
 
 def test_a_pool_whose_name_is_too_long_can_have_no_build():
@@ -162,7 +168,7 @@ BUILDING = machine_os_build(state="Building", uid="1")
 def test_a_build_that_hangs_after_its_push_is_named():
     seen = progress(NEW, BUILDING, pushed="layered-a/1", waited=119)
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
-    assert "pushed, waiting for the operator to take the image" in seen.line
+    assert "image pushed, waiting for the operator to record it" in seen.line
     late = progress(NEW, BUILDING, pushed="layered-a/1", waited=120)
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_recorded"])
 
@@ -184,53 +190,91 @@ def test_the_build_of_another_rendered_config_is_not_waited_for_as_gone():
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, ["build.not_started"])
 
 
-def rebuild_asked(config: dict) -> dict:
-    """Return a MachineOSConfig whose rebuild was asked for and has not begun."""
+def rebuild_requested(config: dict) -> dict:
+    """Return a MachineOSConfig with a rebuild request."""
     config["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
     return config
 
 
 @pytest.mark.parametrize("state", ["Succeeded", "Failed"])
 def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
-    config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    config = rebuild_requested(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
     seen = progress(config, machine_os_build(state=state, image=image_of("a")), waited=119)
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
-    assert "waiting for its rebuild to begin" in seen.line
+    assert "waiting for the requested rebuild to start" in seen.line
     late = progress(config, machine_os_build(state=state, image=image_of("a")), waited=120)
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.rebuild_not_started"])
-    assert "a rebuild was asked for and has not begun" in late.findings[0].message
+    assert "the requested rebuild of MachineOSBuild layered-a has not started" in late.findings[0].message
 
 
-def test_a_request_is_forgotten_once_another_build_was_there():
-    waiting = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
+def test_requested_rebuild_is_forgotten_once_another_build_exists():
+    waiting = progress(rebuild_requested(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
     other = progress(machine_os_config(build="layered-b"), machine_os_build("layered-b", state="Building"))
-    asked = remembered(waiting, "")
-    assert asked == "layered-a/uid-of-layered-a"
-    assert remembered(progress(machine_os_config(build="layered-a")), asked) == asked, "while there is none"
-    assert remembered(other, asked) == ""
+    requested = tracked(BuildTracking(), waiting)
+    assert requested.before_rebuild == "layered-a/uid-of-layered-a"
+    missing = progress(machine_os_config(build="layered-a"))
+    assert tracked(requested, missing).before_rebuild == requested.before_rebuild, "while no build exists"
+    assert tracked(requested, other).before_rebuild == ""
 
 
 def test_an_interrupted_build_is_called_so_though_a_rebuild_is_asked_for_which_it_may_be():
-    config = rebuild_asked(machine_os_config(build="layered-a"))
+    config = rebuild_requested(machine_os_config(build="layered-a"))
     assert progress(config, machine_os_build(state="Interrupted"), waited=119).outcome is Outcome.WAITING
     assert ids(progress(config, machine_os_build(state="Interrupted"), waited=120)) == ["build.interrupted"]
 
 
 def test_a_request_that_is_taken_away_without_a_rebuild_is_not_forgotten():
     config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
-    asked = progress(rebuild_asked(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
-    assert asked.awaits_rebuild_of == "layered-a/uid-of-layered-a"
-    seen = progress(config, machine_os_build(), before_rebuild=asked.awaits_rebuild_of, waited=120)
+    requested = progress(rebuild_requested(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
+    assert requested.awaits_rebuild_of == "layered-a/uid-of-layered-a"
+    seen = progress(config, machine_os_build(), before_rebuild=requested.awaits_rebuild_of, waited=120)
     assert ids(seen) == ["build.rebuild_not_started"]
-    again = progress(config, machine_os_build(uid="another"), before_rebuild=asked.awaits_rebuild_of)
+    again = progress(config, machine_os_build(uid="another"), before_rebuild=requested.awaits_rebuild_of)
     assert (again.outcome, again.awaits_rebuild_of) == (Outcome.SUCCEEDED, "")
 
 
 def test_a_rebuild_that_has_begun_says_where_it_is():
-    config = rebuild_asked(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
+    config = rebuild_requested(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
     assert progress(config, machine_os_build(state="Building")).line == "build layered-a: building"
 
 
 def test_a_wait_remembers_that_a_rebuild_was_asked_for():
-    config = rebuild_asked(machine_os_config(build="layered-a"))
+    config = rebuild_requested(machine_os_config(build="layered-a"))
     assert MachineOSConfig.from_api(reduced(config)).rebuild_asked
+
+
+# The time for which the current build is missing ---------------------------------------------------------------------
+
+
+MISSING = progress(machine_os_config())
+INTERRUPTED = progress(NEW, machine_os_build(state="Interrupted"))
+
+
+def seconds(*observations: tuple[BuildProgress, float, bool]) -> float:
+    tracking = BuildTracking()
+    for seen, watched, resumed in observations:
+        tracking = tracked(tracking, seen, watched, resumed)
+    return tracking.pending_seconds
+
+
+def test_time_counts_while_the_pending_reason_stays_the_same():
+    assert seconds((MISSING, 10, True), (MISSING, 12, False), (MISSING, 17, False)) == 7
+
+
+def test_time_starts_again_with_another_pending_reason():
+    assert seconds((MISSING, 10, True), (INTERRUPTED, 12, False), (INTERRUPTED, 15, False)) == 3
+    assert seconds((MISSING, 10, True), (MISSING, 12, False), (INTERRUPTED, 15, False)) == 0
+
+
+def test_time_between_two_module_calls_does_not_count():
+    assert seconds((MISSING, 10, True), (MISSING, 12, False), (MISSING, 500, True), (MISSING, 501, False)) == 3
+
+
+def test_clock_that_goes_back_adds_no_time():
+    assert seconds((MISSING, 10, True), (MISSING, 5, False), (MISSING, 6, False)) == 1
+
+
+def test_running_build_has_no_pending_time():
+    running = progress(NEW, BUILDING)
+    assert seconds((running, 10, True), (running, 12, False)) == 0
+    assert tracked(BuildTracking(), running, 12).pending is None
