@@ -1,72 +1,78 @@
-# Every target makes what it needs. `make test` is what a change has to pass; `make help` lists the rest.
+# Each target makes what it needs. `make test` is what a change must pass; `make help` lists the others.
+# noxfile.py is the list of everything that is run.
 
-# Any Python from 3.9 on can make the environment that everything else runs in.
+# Any Python from 3.9 on can make the environment of the checks.
 bootstrap := $(firstword $(foreach name,python3 python3.13 python3.12,$(shell command -v $(name) 2>/dev/null)))
 python := .cache/venv/bin/python
+checks := $(python) -m checks
 
-without_lab := lint typing unit clients checks-test tarball sanity
-with_lab := lab-test integration molecule
+without_lab := lint typing unit clients checks-test tarball sanity glossary
+with_lab := lab-test integration molecule releases
 
 .NOTPARALLEL:
-.PHONY: help env copy test $(without_lab) $(with_lab) matrix releases demo bench fuzz mutation findings clean root
+.PHONY: help env copy test list $(without_lab) $(with_lab) matrix demo bench fuzz mutation findings clean root
 
-# Examples of each fuzz test: make fuzz FUZZ_EXAMPLES=100000
+# New examples of each fuzz test: make fuzz FUZZ_EXAMPLES=100000
 FUZZ_EXAMPLES ?= 5000
+# One group of `make mutation`: proof, build or rollout
+GROUP ?=
+# Scripts of `make bench`, such as "node_tasks quiet_wait"
+SCRIPTS ?=
 
 help:
-	@echo 'make demo         watch the collection do its whole job, on this machine (root)'
-	@echo 'make test         every check and test (root); one failure fails it'
+	@echo 'make demo         run the whole collection on a cluster on this machine (root)'
+	@echo 'make test         run every check and test (root)'
 	@echo 'make $(without_lab)'
-	@echo 'make $(with_lab)   one of them on its own; the latter need root'
-	@echo 'make matrix       oldest and newest ansible-core, kubernetes.core, client and Python'
-	@echo 'make releases     what the operator does from an edit to a rollout, case by case, on each release of the lab (root)'
-	@echo 'make bench        requests, seconds and memory beside kubectl and oc, over 1000 nodes, long outages, failed builds, and what peers answer (root)'
-	@echo 'make fuzz         give hostile input to what reads nodes and the API server; FUZZ_EXAMPLES=N examples of each test (5000)'
-	@echo 'make mutation     change the code of the verdict and see whether the tests notice'
-	@echo 'make env copy     only the Python environment; only the copy of the collection that tests run against'
-	@echo 'make findings     write the page of findings of the documentation from the table in the code'
-	@echo 'make clean        remove everything that these made'
+	@echo 'make $(with_lab)   run one of them (the latter as root)'
+	@echo 'make matrix       test the oldest and newest ansible-core, kubernetes.core, client and Python (root)'
+	@echo 'make bench        measure requests, seconds and memory beside kubectl and oc (root); SCRIPTS="NAME ..." for some'
+	@echo 'make fuzz         give hostile input to what reads nodes and the API server; FUZZ_EXAMPLES=N (5000)'
+	@echo 'make mutation     count the changes of the code that tests detect; GROUP=proof, build or rollout for one'
+	@echo 'make env copy     make the Python environment; update the copy of the collection that tests use'
+	@echo 'make findings     write the page of findings from the table in the code'
+	@echo 'make list         list everything that is run'
+	@echo 'make clean        remove everything that make made'
 
 env:
-	@test -n "$(bootstrap)" || { echo 'Could not make the Python environment: there is no Python. Install it, with `apt-get install python3.12-venv` or `dnf install python3.12`.' >&2; exit 1; }
+	@test -n "$(bootstrap)" || { echo 'Could not make the Python environment: Python is not installed. Install it with `apt-get install python3.12-venv` or `dnf install python3.12`.' >&2; exit 1; }
 	@$(bootstrap) -m checks.environment
 
-# Said before anything is installed.
+# Checked before anything is installed.
 root:
-	@test "$$(id -u)" = 0 || { echo 'Could not start a lab: it needs root, for mount namespaces and buildah. Run make as root, or choose a step that needs no lab: $(without_lab).' >&2; exit 1; }
+	@test "$$(id -u)" = 0 || { echo 'Could not start a lab: mount namespaces and buildah need root. Run make as root, or choose a target without a lab: $(without_lab).' >&2; exit 1; }
 
 copy: env
-	@$(python) -m checks copy
+	@$(checks) copy
 
-$(without_lab): env
-	@$(python) -m checks run $@
+list: env
+	@$(python) -m nox --list
+
+unit: env
+	@$(checks) run unit fuzz
+
+$(filter-out unit,$(without_lab)) findings: env
+	@$(checks) run $@
 
 $(with_lab): root env
-	@$(python) -m checks run $@
+	@$(checks) run $@
 
 test: root env
-	@$(python) -m checks run --all
+	@$(checks) run
 
 matrix: root env
-	@$(python) -m checks matrix
-
-releases: root env
-	@$(python) -m checks releases
+	@$(checks) run versions
 
 demo: root env
 	@$(python) -m demo
 
 bench: root env
-	@$(python) -m checks bench
+	@$(python) -m nox --session bench -- $(SCRIPTS)
 
 fuzz: env
-	@$(python) -m checks fuzz --examples $(FUZZ_EXAMPLES)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(checks) run fuzz
 
 mutation: env
-	@$(python) -m checks mutation
-
-findings: env
-	@$(python) -m checks findings
+	@$(checks) run 'mutation$(if $(GROUP),($(GROUP)))'
 
 clean:
 	@if test -x .cache/venv/bin/lab && test "$$(id -u)" = 0; then .cache/venv/bin/lab down --all; fi

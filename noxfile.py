@@ -1,48 +1,349 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The version matrix, once: which releases the collection is held to, and what each is asked. See ``make matrix``."""
+"""All checks, tests and measurements of the project. ``nox --list`` prints them.
+
+``make test`` runs the sessions that are marked in that list. All of them use the environment ``.cache/venv``, which
+``make env`` creates from requirements with hashes; ``versions`` has an environment for each entry of its matrix.
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import os
+import shutil
+import sys
+import typing as t
 from pathlib import Path
 
 import nox
+from lab.release import JULY_2025, RELEASES
 
-from checks.cluster import integration
+# The program nox does not search this folder.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from checks.cluster import build_lab
 from checks.commands import Setting
-from checks.environment import CACHE, LOCKED, ROOT
-from checks.outcome import Count
-from checks.sanity import sanity
-from checks.steps import unit
-from checks.tree import Tree
+from checks.environment import CACHE, LOCKED, ROOT, VERSIONS, ChecksError
+from checks.machine import provide_a_browser, provide_an_ssh_server
+from checks.mutation import GROUPS
+from checks.reports import read_count
+from checks.tree import NEWEST_TREE, Tree, files_of
 
+nox.options.envdir = str(CACHE / "nox")
 nox.options.error_on_missing_interpreters = True
 nox.options.stop_on_first_error = False
 
-# What `make test` runs on, ansible-core 2.21 on Python 3.12 with everything newest, is not told again here.
-# The versions of ansible-core and of the client are in requirements/matrix, in the file named as the leg is.
-MATRIX = [
-    nox.param("3.10", "oldest", "6.2.0", id="oldest"),
-    nox.param("3.11", "core-2.18", "6.2.0", id="core-2.18"),
-    nox.param("3.11", "core-2.19", "6.6.0", id="core-2.19"),
-    nox.param("3.13", "newest", "6.6.0", id="newest"),
-]
+Env = t.Optional[t.Mapping[str, str]]
+SETTING = Setting(NEWEST_TREE)
+# `python -m checks run` reads the reports of pytest here.
+REPORTS = Path(os.environ.get("CHECKS_REPORTS") or CACHE / "reports")
+LINTERS = ("ruff", "format", "shellcheck", "ansible-lint", "docs", "changelog")
+CLIENTS = sorted((ROOT / "requirements/clients").glob("*.txt"))
+
+# A test must not depend on the user's settings, nor reach the user's cluster.
+_clean = SETTING.environment()
+os.environ.clear()
+os.environ.update(_clean)
 
 
-@nox.session
-@nox.parametrize("python, leg, kubernetes_core", MATRIX)
-def versions(session: nox.Session, leg: str, kubernetes_core: str) -> None:
-    """Unit tests and sanity; against a lab too where everything is oldest, for there it differs most."""
-    session.install(*LOCKED, "--requirement", str(ROOT / "requirements/matrix" / f"{leg}.txt"))
-    tree = Tree(CACHE / f"collections-{kubernetes_core}")
-    tree.refresh(kubernetes_core)
-    setting = Setting(tree, Path(session.virtualenv.location))
-    count = unit(setting) + sanity(setting)
-    if leg == "oldest":
-        count += integration(Setting(tree), ansible=setting.programs)
-    _report(session, count)
+def step(default: bool = True, **options: t.Any) -> t.Callable[[t.Callable[..., None]], t.Any]:
+    """Register a session. Print an error of the checks in one line, without a traceback."""
+
+    def register(function: t.Callable[..., None]) -> t.Any:
+        @functools.wraps(function)
+        def guarded(session: nox.Session, **arguments: t.Any) -> None:
+            try:
+                function(session, **arguments)
+            except ChecksError as error:
+                session.error(str(error))
+
+        options.setdefault("venv_backend", "none")
+        return nox.session(default=default, **options)(guarded)
+
+    return register
 
 
-def _report(session: nox.Session, count: Count) -> None:
-    session.log(f"{count.passed} passed, {count.failed} failed")
-    if not count.ok:
-        session.error("not held to these versions")
+# Linters
+
+
+@step(default=False)
+def lint(session: nox.Session) -> None:
+    """Run all linters."""
+    for linter in LINTERS:
+        session.notify(linter)
+
+
+@step()
+def ruff(session: nox.Session) -> None:
+    """Lint Python."""
+    _run(session, "ruff", "check", folder=ROOT)
+
+
+@step(name="format")
+def ruff_format(session: nox.Session) -> None:
+    """Check the format of Python."""
+    _run(session, "ruff", "format", "--check", folder=ROOT)
+
+
+@step()
+def shellcheck(session: nox.Session) -> None:
+    """Lint shell scripts."""
+    _run(session, "shellcheck", *_shell_scripts(), folder=ROOT)
+
+
+@step(name="ansible-lint")
+def ansible_lint(session: nox.Session) -> None:
+    """Lint roles, playbooks and YAML."""
+    _run(session, "ansible-lint", "--nocolor", "--offline", "--strict", "--profile", "production")
+
+
+@step()
+def docs(session: nox.Session) -> None:
+    """Check the documentation and its references."""
+    _run(
+        session, "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all",
+        "--check-extra-docs-refs", "--disallow-unknown-collection-refs", ".",
+        env=_home_of_antsibull(),
+    )  # fmt: skip
+
+
+@step()
+def changelog(session: nox.Session) -> None:
+    """Check the changelog and its fragments."""
+    _run(session, "antsibull-changelog", "lint", env=_home_of_antsibull())
+
+
+@step(default=False)
+def imports(session: nox.Session) -> None:
+    """Check that imports follow the layers and form no circle."""
+    _run(session, "lint-imports", "--no-cache", "--no-logo", folder=ROOT, env={"PYTHONPATH": str(ROOT)})
+
+
+@step(default=False)
+def glossary(session: nox.Session) -> None:
+    """Find words that the project does not use."""
+    _run(session, "python", "-m", "checks.glossary", folder=ROOT)
+
+
+# Checks without a cluster
+
+
+@step()
+def typing(session: nox.Session) -> None:
+    """Check types strictly in the collection, the lab, the demonstration and the checks."""
+    mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", CACHE / "mypy")
+    _run(session, *mypy, "plugins", "checks", "demo", "lab/src", "noxfile.py", folder=ROOT)
+
+
+@step()
+def unit(session: nox.Session) -> None:
+    """Test each part without a cluster."""
+    _pytest(session, "tests/unit")
+
+
+@step()
+def fuzz(session: nox.Session) -> None:
+    """Give hostile input to what reads nodes and the API server; FUZZ_EXAMPLES is the number of new examples."""
+    _pytest(session, "tests/fuzz")
+
+
+@step()
+@nox.parametrize("requirements", [nox.param(file, id=file.stem) for file in CLIENTS])
+def clients(session: nox.Session, requirements: Path) -> None:
+    """Test the connection with an older release of the Kubernetes client."""
+    folder = "tests/unit/plugins/module_utils/_cluster"
+    names = ("test_named_cluster.py", "test_connection.py", "test_session.py", "test_exec.py")
+    env = {"PYTHONPATH": str(_client(session, requirements))}
+    _pytest(session, *(f"{folder}/{name}" for name in names), env=env)
+
+
+@step(name="checks-test")
+def checks_test(session: nox.Session) -> None:
+    """Test the checks themselves."""
+    _pytest(session, "checks/tests", folder=ROOT)
+
+
+@step()
+def tarball(session: nox.Session) -> None:
+    """Build the tarball, check its content, install it and read its documentation."""
+    _pytest(session, "checks/published/test_tarball.py", folder=ROOT)
+
+
+@step()
+def sanity(session: nox.Session) -> None:
+    """Run ansible-test sanity on the content of the tarball."""
+    _pytest(session, "checks/published/test_sanity.py", "--capture=no", folder=ROOT)
+
+
+# Tests against a lab
+
+
+@step(name="lab-build")
+@nox.parametrize("release", [nox.param(release, id=release) for release in RELEASES])
+def lab_build(session: nox.Session, release: str) -> None:
+    """Build a release of the lab."""
+    build_lab(SETTING, release)
+
+
+_NEWEST_LAB = f"lab-build({JULY_2025.train})"
+_ALL_LABS = [f"lab-build({release})" for release in RELEASES]
+# A test in a lab mostly waits for the operator's own pauses.
+_IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+_OF_RELEASES = "tests/integration/releases"
+
+
+@step(name="lab-test", requires=_ALL_LABS)
+def lab_test(session: nox.Session) -> None:
+    """Test the lab itself."""
+    _pytest(session, "lab/tests", *_IN_PARALLEL, folder=ROOT)
+
+
+@step(requires=[_NEWEST_LAB])
+def integration(session: nox.Session) -> None:
+    """Test modules, roles and playbooks in labs."""
+    _integration(session, SETTING.programs)
+
+
+@step(requires=[_NEWEST_LAB])
+def molecule(session: nox.Session) -> None:
+    """Test the roles with molecule in a lab."""
+    _run(session, "python", "-m", "checks.molecule", folder=ROOT)
+
+
+@step(default=False, requires=_ALL_LABS)
+def releases(session: nox.Session) -> None:
+    """Test the behavior of the operator and of the waits on each release of the lab."""
+    in_parallel = (f"--numprocesses={len(RELEASES)}", "--dist=loadgroup")
+    _pytest(session, _OF_RELEASES, *in_parallel, "--timeout=1800", f"--ansible={SETTING.programs}")
+
+
+# Not part of `make test`
+
+
+@step(default=False, venv_backend="venv", requires=[_NEWEST_LAB])
+@nox.parametrize("python, leg", [nox.param(leg["python"], leg, id=leg["name"]) for leg in VERSIONS["matrix"]])
+def versions(session: nox.Session, leg: dict[str, t.Any]) -> None:
+    """Test a combination of ansible-core, kubernetes.core, client and Python; the oldest one also in a lab."""
+    session.install(*LOCKED, "--requirement", str(ROOT / f"requirements/matrix/{leg['name']}.txt"))
+    tree = Tree(CACHE / f"collections-{leg['kubernetes_core']}")
+    tree.refresh(leg["kubernetes_core"])
+    env = Setting(tree, Path(session.virtualenv.location)).environment()
+    of_leg = (f"--programs={session.bin}", f"--tree={tree.root}", "--capture=no")
+    steps = [
+        lambda: _pytest(session, "tests/unit", folder=tree.collection, env=env),
+        lambda: _pytest(session, "tests/fuzz", folder=tree.collection, env=env),
+        lambda: _pytest(session, "checks/published/test_sanity.py", *of_leg, folder=ROOT, python=_PYTHON),
+    ]
+    if leg["with_lab"]:
+        steps.append(lambda: _integration(session, Path(session.bin), tree))
+    _run_all(session, steps)
+
+
+@step(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure requests, seconds and memory beside kubectl and oc. Arguments: names of scripts of tests/benchmarks."""
+    _run(session, "python", "-m", "checks.bench", *session.posargs, folder=ROOT)
+
+
+@step(default=False)
+@nox.parametrize("group", [nox.param(group, id=group) for group in GROUPS])
+def mutation(session: nox.Session, group: str) -> None:
+    """Change the code of decisions, one place at a time, and count the changes that tests detect."""
+    _run(session, "python", "-m", "checks.mutation", group, folder=ROOT)
+
+
+@step(default=False)
+def findings(session: nox.Session) -> None:
+    """Write the page of findings in the documentation."""
+    _run(session, "python", "-m", "checks.findings_page", folder=ROOT)
+
+
+@step(default=False)
+def copy(session: nox.Session) -> None:
+    """Update the copy of the collection that the tests use."""
+    NEWEST_TREE.refresh()
+    session.log(f"ANSIBLE_COLLECTIONS_PATH={NEWEST_TREE.root}")
+
+
+# How sessions run commands
+
+_PYTHON = SETTING.programs / "python"
+
+
+def _run(session: nox.Session, *command: str | Path, folder: Path | None = None, env: Env = None) -> None:
+    """Run a command in *folder*, by default the copy of the collection."""
+    NEWEST_TREE.refresh()
+    with session.chdir(folder or NEWEST_TREE.collection):
+        session.run(*map(str, command), env=env, external=True, interrupt_timeout=60, terminate_timeout=10)
+
+
+def _run_all(session: nox.Session, steps: t.Iterable[t.Callable[[], None]]) -> None:
+    """Run all steps, also after one failed; fail if any of them failed."""
+    failed = 0
+    for one in steps:
+        try:
+            one()
+        except nox.command.CommandFailed:
+            failed += 1
+    if failed:
+        session.error(f"{failed} steps failed")
+
+
+def _pytest(
+    session: nox.Session,
+    *arguments: str | Path,
+    folder: Path | None = None,
+    env: Env = None,
+    python: str | Path = "python",
+) -> None:
+    """Run pytest and store its report. A skipped test proves nothing and fails the session."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    number = len(list(REPORTS.glob("*.xml")))
+    report = REPORTS / f"{number:02}-{session.name}.xml"
+    options = ("-o", f"cache_dir={CACHE / 'pytest'}", f"--junit-xml={report}")
+    _run(session, python, "-m", "pytest", *options, *arguments, folder=folder, env=env)
+    skipped = read_count(report).skipped
+    if skipped:
+        raise nox.command.CommandFailed(f"{skipped} tests were skipped")
+
+
+def _integration(session: nox.Session, ansible: Path, tree: Tree = NEWEST_TREE) -> None:
+    """Run the integration tests with the ansible-playbook of the folder *ansible*."""
+    provide_a_browser()
+    provide_an_ssh_server()
+    _run(session, SETTING.programs / "lab", "build", "--oc", folder=ROOT)
+    options = ("--timeout=1800", f"--ignore={_OF_RELEASES}", f"--ansible={ansible}")
+    _pytest(
+        session, "tests/integration", *_IN_PARALLEL, *options,
+        folder=tree.collection, env=Setting(tree).environment(), python=_PYTHON,
+    )  # fmt: skip
+
+
+def _shell_scripts() -> list[Path]:
+    return [file for file in files_of(ROOT) if _first_line(ROOT / file).rstrip().endswith(("bash", "/sh"))]
+
+
+def _first_line(path: Path) -> str:
+    with path.open("rb") as file:
+        first = file.readline(80)
+    return first.decode("utf-8", errors="replace") if first.startswith(b"#!") else ""
+
+
+def _home_of_antsibull() -> dict[str, str]:
+    """Give antsibull a home of its own, because it writes a log there."""
+    home = CACHE / "antsibull"
+    home.mkdir(parents=True, exist_ok=True)
+    return {"HOME": str(home)}
+
+
+def _client(session: nox.Session, requirements: Path) -> Path:
+    """Install a release of the Kubernetes client into a folder of its own, unless it is up to date."""
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    folder = CACHE / "clients" / requirements.stem
+    stamp = folder / "made-from"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest:
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = ("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *LOCKED)
+        _run(session, *pip, "--target", folder, "--requirement", requirements, folder=ROOT)
+        stamp.write_text(digest, encoding="utf-8")
+    return folder

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is the collection right? Builds it, checks it, tests it; ``python -m checks --help`` says how. Never shipped."""
+"""Programs that build, check and test the collection. ``noxfile.py`` lists what is run. Not part of the tarball."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the tools: with nothing of the user's own Ansible or cluster around them, and pytest with its count read."""
+"""Run tools without the settings of the user's own Ansible and cluster."""
 
 from __future__ import annotations
 
@@ -7,38 +7,35 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 import typing as t
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import CACHE, VENV
+from .environment import CACHE, VENV, VERSIONS, ChecksError
 from .interpreters import folders_without_shims, link_interpreters
-from .outcome import Count
 from .tree import Tree
 
-# Settings of the user's own: a test must never reach his cluster, nor depend on how he uses Ansible or make.
+# Settings of the user: a test must not reach the user's cluster, nor depend on settings of Ansible or make.
 _FOREIGN = ("ANSIBLE_", "K8S_AUTH_", "MOLECULE_", "PYTEST_")
 _FOREIGN_NAMES = frozenset({"KUBECONFIG", "MAKEFLAGS", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV"})
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where commands run: the tree they see, and the environment whose tools they are."""
+    """The collection tree that commands use, and the environment that holds their programs."""
 
     tree: Tree
     venv: Path = VENV
 
     @property
     def programs(self) -> Path:
-        """The folder of the tools."""
+        """Folder of the programs."""
         return self.venv / "bin"
 
-    def environment(self, more: t.Mapping[str, str]) -> dict[str, str]:
-        """Return the environment variables of a command, *more* among them."""
+    def environment(self, more: t.Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment variables of a command, including *more*."""
         interpreters = CACHE / "interpreters"
-        link_interpreters(interpreters)
+        link_interpreters(interpreters, VERSIONS["supported_python"])
         folders = [
             str(self.programs),
             str(interpreters),
@@ -54,35 +51,34 @@ class Setting:
             "PATH": os.pathsep.join(dict.fromkeys(folders)),
             "PYTHONUNBUFFERED": "1",
         }
-        # Some tools colour what goes into a file as well.
+        # Some tools colour output that goes to a file as well.
         plain = {} if sys.stdout.isatty() else {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"}
-        return {**_without_foreign(os.environ), **own, **plain, **more}
+        return {**_without_foreign(os.environ), **own, **plain, **(more or {})}
 
     def run(
         self, *command: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
-    ) -> Count:
-        """Run one tool, in the copied collection unless told otherwise, and count it as one check."""
-        folder = folder or self.tree.collection
+    ) -> bool:
+        """Run a tool, by default in the copied collection, and return whether it succeeded."""
         print(f"\n$ {shlex.join(str(part) for part in command)}", flush=True)
         ended = subprocess.run(
             [str(part) for part in command],
-            cwd=folder,
-            env=self.environment(variables or {}),
+            cwd=folder or self.tree.collection,
+            env=self.environment(variables),
             stdin=subprocess.DEVNULL,
             check=False,
         )
         if ended.returncode:
             print(f"FAILED (exit {ended.returncode}): {command[0]}", flush=True)
-        return Count.of(ended.returncode == 0)
+        return ended.returncode == 0
 
     def output(
         self, *command: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run one tool and return what it printed, both streams in one, without judging it."""
+        """Run a tool and return its exit status and its output, stdout and stderr in one text."""
         return subprocess.run(
             [str(part) for part in command],
             cwd=folder or self.tree.collection,
-            env=self.environment(variables or {}),
+            env=self.environment(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,28 +86,18 @@ class Setting:
             check=False,
         )
 
-    def pytest(
-        self, *arguments: str | Path, folder: Path | None = None, variables: t.Mapping[str, str] | None = None
-    ) -> Count:
-        """Run pytest and count its tests; a skipped test has shown nothing and counts as failed."""
-        with tempfile.TemporaryDirectory() as scratch:
-            report = Path(scratch) / "report.xml"
-            ran = self.run(
-                "python", "-m", "pytest", "-o", f"cache_dir={CACHE / 'pytest'}", f"--junit-xml={report}", *arguments,
-                folder=folder, variables=variables,
-            )  # fmt: skip
-            counted = _read_report(report) if report.exists() else Count()
-        if not ran.ok and not counted.failed:
-            return counted + Count(failed=1)
-        return counted
+    def pytest(self, *arguments: str | Path, folder: Path | None = None) -> bool:
+        """Run pytest and return whether it succeeded."""
+        return self.run("python", "-m", "pytest", "-o", f"cache_dir={CACHE / 'pytest'}", *arguments, folder=folder)
 
 
-def _read_report(report: Path) -> Count:
-    ran = failed = 0
-    for suite in ET.parse(report).getroot().iter("testsuite"):
-        ran += int(suite.get("tests", 0))
-        failed += sum(int(suite.get(kind, 0)) for kind in ("failures", "errors", "skipped"))
-    return Count(passed=max(ran - failed, 0), failed=failed)
+def main(work: t.Callable[[], bool]) -> t.NoReturn:
+    """End the process by the result of *work*; print a check that could not run as one line."""
+    try:
+        succeeded = work()
+    except ChecksError as error:
+        sys.exit(str(error))
+    sys.exit(0 if succeeded else 1)
 
 
 def _without_foreign(variables: t.Mapping[str, str]) -> dict[str, str]:

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the environment that everything else runs in: ``.cache/venv``.
+"""Make the Python environment of all checks: ``.cache/venv``.
 
-It is made once, and again when what it is made from changes. ``python3 -m checks.environment`` runs before it exists,
-hence standard library only, on any Python from 3.9 on.
+It is made once, and again when its requirements change. ``python3 -m checks.environment`` runs before the environment
+exists, hence standard library only, on Python 3.9 or later.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -23,39 +24,39 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
 VENV = CACHE / "venv"
 
-# How pip takes what a file in requirements/ names: each package by its hash. Wheels only, because the build of a source
+# Options of pip for the files in requirements/: hashes are required. Wheels only, because the build of a source
 # distribution downloads its build requirements without a hash.
 LOCKED = ("--require-hashes", "--only-binary=:all:")
 
-# ansible-core's newest release runs on these; the first one there is gets chosen.
-VERSIONS = ("3.12", "3.13")
+# Versions that the checks use and that no requirements file can hold.
+VERSIONS: t.Final[dict[str, t.Any]] = json.loads((ROOT / "requirements/versions.json").read_text(encoding="utf-8"))
 
 
-class NotPossible(Exception):
-    """Something is missing that the reader has to provide: ``Could not <what>: <reason>. <remedy>.``"""
+class ChecksError(Exception):
+    """A check could not run: ``Could not <verb> <object>: <reason>. <remedy>.``"""
 
 
 def make_environment() -> None:
-    """Make ``.cache/venv`` with everything the checks, the lab and the demonstration run with."""
+    """Make ``.cache/venv`` with the requirements of the checks, the lab and the demonstration."""
     make_venv(VENV, find_interpreter_for_environment(), [ROOT / "requirements/environment.txt"], editable=ROOT / "lab")
 
 
 def make_venv(venv: Path, interpreter: Path, requirements: t.Sequence[Path], editable: Path | None = None) -> None:
-    """Make the environment *venv* from files of pinned requirements, unless it is there and was made from the same.
+    """Make the environment *venv* from files of pinned requirements, unless it is up to date.
 
     :param requirements: files that pin each package with its hashes
-    :param editable: a project to install without copying it; *requirements* hold what it needs and what builds it
-    :raises NotPossible: an installation failed; the reason names the command
+    :param editable: a project to install without copying it; *requirements* hold its dependencies and build backend
+    :raises ChecksError: an installation failed; the reason names the command
     """
     sources = [*requirements, *([editable / "pyproject.toml"] if editable else [])]
     stamp = venv / "made-from"
-    with _alone(venv):
+    with _locked(venv):
         base, content = _base(venv, interpreter), _digest(sources)
         made_from = stamp.read_text(encoding="utf-8").split() if stamp.exists() else []
         if made_from == [base, content]:
             return
         began = time.monotonic()
-        _say(f"Making the Python environment {venv.relative_to(ROOT)} with {interpreter}")
+        _print(f"Making the Python environment {venv.relative_to(ROOT)} with {interpreter}")
         if made_from[:1] != [base]:
             shutil.rmtree(venv, ignore_errors=True)
             _run(interpreter, "-m", "venv", venv)
@@ -63,30 +64,31 @@ def make_venv(venv: Path, interpreter: Path, requirements: t.Sequence[Path], edi
         for file in requirements:
             _run(*pip, "install", "--quiet", *LOCKED, "--requirement", file)
         if editable:
-            # In isolation pip would download setuptools without a hash.
+            # With build isolation pip would download setuptools without a hash.
             _run(*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", editable)
         _run(*pip, "check")
         stamp.write_text(f"{base} {content}", encoding="utf-8")
-        _say(f"Made it in {time.monotonic() - began:.0f} s")
+        _print(f"Made the environment in {time.monotonic() - began:.0f} s")
 
 
 def find_interpreter_for_environment() -> Path:
-    """Return the interpreter that ansible-core's newest release runs on.
+    """Return an interpreter that supports the newest release of ansible-core.
 
-    :raises NotPossible: there is none
+    :raises ChecksError: no such interpreter is installed
     """
-    for version in VERSIONS:
+    versions = VERSIONS["environment_python"]
+    for version in versions:
         found = find_interpreter(version)
         if found:
             return found
-    raise NotPossible(
-        "Could not make the Python environment: this machine has no Python 3.12 or 3.13 with venv and ensurepip. "
-        "Install one, with `apt-get install python3.12-venv` or `dnf install python3.12`."
+    raise ChecksError(
+        f"Could not make the Python environment: no Python {' or '.join(versions)} with venv and ensurepip is "
+        f"installed. Install it with `apt-get install python{versions[0]}-venv` or `dnf install python{versions[0]}`."
     )
 
 
 def _base(venv: Path, interpreter: Path) -> str:
-    """What an environment cannot change later: its interpreter, and its place, for the scripts in it name it."""
+    """Return a digest of the interpreter and the path, which an environment cannot change later."""
     return hashlib.sha256(f"{venv}\n{interpreter.resolve()}".encode()).hexdigest()
 
 
@@ -95,8 +97,8 @@ def _digest(sources: t.Iterable[Path]) -> str:
 
 
 @contextmanager
-def _alone(venv: Path) -> t.Iterator[None]:
-    """Hold off others that would make the same environment at the same time."""
+def _locked(venv: Path) -> t.Iterator[None]:
+    """Keep other processes from making the same environment at the same time."""
     venv.parent.mkdir(parents=True, exist_ok=True)
     with (venv.parent / f"{venv.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -106,15 +108,15 @@ def _alone(venv: Path) -> t.Iterator[None]:
 def _run(*command: str | Path) -> None:
     if subprocess.run(command, check=False).returncode:
         shown = " ".join(str(part) for part in command)
-        raise NotPossible(f"Could not make the Python environment: `{shown}` failed. Its own words stand above.")
+        raise ChecksError(f"Could not make the Python environment: `{shown}` failed. See its output above.")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 
 if __name__ == "__main__":
     try:
         make_environment()
-    except NotPossible as refusal:
-        sys.exit(str(refusal))
+    except ChecksError as error:
+        sys.exit(str(error))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page of all findings in the documentation, written from the table that the collection itself uses."""
+"""Write the page of findings from the table in the code: ``python -m checks.findings_page``."""
 
 from __future__ import annotations
 
@@ -24,43 +24,42 @@ _HEAD = """\
 Findings
 ========
 
-What the collection finds out about a build, a pool, a node or a cluster has an id that stays the same from release to
-release, so that a playbook can test for it. A finding also carries the object it is about, a sentence, what shows it,
-and the remedy below.
+A finding is a named fact about a build, a pool, a node or a cluster. Its id does not change between releases, so that
+a playbook can test for it. A finding also contains the object, a message, the evidence and the remedy below.
 
-How grave a finding is:
+The severity of a finding:
 
 fatal
-  It cannot clear by itself. It ends a wait, unless ``fail_on_findings`` says otherwise.
+  The condition cannot clear by itself. It ends a wait, unless ``fail_on_findings`` changes that.
 error
-  It holds something up and may clear; in a verification it is why a node is not proven.
+  The condition blocks progress and may clear. In a verification it is the reason why a node is not verified.
 warning
-  Worth knowing. It holds nothing up and changes no verdict.
+  The condition blocks nothing and changes no verdict.
 
 """
 _SECTIONS = {"build": "Builds", "pool": "Pools", "node": "Nodes", "cluster": "The cluster"}
 
 
 def findings_page() -> str:
-    """Return the page as it should be."""
+    """Return the content of the page."""
     by_kind: dict[str, list[str]] = {}
     for name, definition in _findings().items():
         by_kind.setdefault(name.partition(".")[0], []).append(_entry(name, definition))
     unknown = sorted(set(by_kind) - set(_SECTIONS))
     if unknown:
-        raise LookupError(f"There is no heading for findings of {', '.join(unknown)}: add it here.")
+        raise LookupError(f"Findings of {', '.join(unknown)} have no heading. Add it to _SECTIONS.")
     sections = [_section(title, by_kind[kind]) for kind, title in _SECTIONS.items() if kind in by_kind]
     return _HEAD + "\n".join(sections)
 
 
 def write_findings_page() -> Path:
-    """Write the page and return where it is."""
+    """Write the page and return its path."""
     PAGE.write_text(findings_page(), encoding="utf-8")
     return PAGE
 
 
 def _findings() -> t.Mapping[str, t.Any]:
-    """Return the table of this repository, whatever collection is installed."""
+    """Return the table of this repository, independent of installed collections."""
     package = "checks_of_model"
     spec = importlib.machinery.ModuleSpec(package, None, is_package=True)
     spec.submodule_search_locations = [str(ROOT / _MODEL)]
@@ -71,7 +70,7 @@ def _findings() -> t.Mapping[str, t.Any]:
 
 def _section(title: str, entries: t.Sequence[str]) -> str:
     table = ".. list-table::\n   :header-rows: 1\n   :widths: 25 10 35 30\n\n"
-    head = "   * - id\n     - severity\n     - what it means\n     - what to do\n"
+    head = "   * - id\n     - severity\n     - meaning\n     - remedy\n"
     return f"{title}\n{'-' * len(title)}\n\n{table}{head}{''.join(entries)}"
 
 
@@ -81,5 +80,9 @@ def _entry(name: str, definition: t.Any) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text that reStructuredText shows as it is."""
+    """Return *text* with the markup of reStructuredText escaped."""
     return "".join(f"\\{c}" if c in "\\*`|_" else c for c in text)
+
+
+if __name__ == "__main__":
+    print(f"Wrote {write_findings_page()}")

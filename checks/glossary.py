@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find words that the project does not use: ``glossary.yml`` lists them, each with its replacement."""
+"""Find words that the project does not use: ``python -m checks.glossary``. ``glossary.yml`` lists them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from .commands import main
 from .environment import ROOT
 from .tree import files_of
 
@@ -65,3 +66,7 @@ def glossary() -> bool:
 
 def _is_below(file: Path, paths: t.Iterable[str]) -> bool:
     return any(file == Path(path) or Path(path) in file.parents for path in paths)
+
+
+if __name__ == "__main__":
+    main(glossary)

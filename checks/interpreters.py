@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Python interpreters this machine really has.
+"""Find working Python interpreters.
 
-A name on PATH is not enough: pyenv puts a shim there for every version it knows, and the shim of a version that is not
-chosen fails when it is called. Runs before the environment exists, hence standard library only.
+A name on PATH is not enough: pyenv adds a shim for every version that it knows, and the shim of an inactive version
+fails. Runs before the environment exists, hence standard library only.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-# What the collection supports on the controller and where modules run, and what ansible-test looks for beyond.
-SUPPORTED = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-
-# venv and ensurepip are packages of their own on Debian: an interpreter without them is of no use here.
+# Debian packages venv and ensurepip separately. An interpreter without them cannot make environments.
 _PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:2], sep='.'); print(sys.prefix == sys.base_prefix)"
 
 
@@ -24,10 +21,10 @@ def find_interpreter(version: str) -> Path | None:
     return next((candidate for candidate in _candidates(version) if _works(candidate, version)), None)
 
 
-def link_interpreters(folder: Path) -> None:
-    """Fill *folder* with a working ``python3.N`` for each supported version there is, to be put first on PATH."""
+def link_interpreters(folder: Path, versions: t.Iterable[str]) -> None:
+    """Create a link ``python3.N`` in *folder* for each installed version, to be put first on PATH."""
     folder.mkdir(parents=True, exist_ok=True)
-    for version in SUPPORTED:
+    for version in versions:
         link = folder / f"python{version}"
         found = find_interpreter(version)
         if found is None:
@@ -38,7 +35,7 @@ def link_interpreters(folder: Path) -> None:
 
 
 def folders_without_shims(path: str) -> list[str]:
-    """Return the folders of the search path *path*, those of pyenv's shims left out."""
+    """Return the folders of the search path *path* without the shims of pyenv."""
     return [folder for folder in path.split(os.pathsep) if folder and Path(folder).name != "shims"]
 
 

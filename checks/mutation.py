@@ -1,30 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Would a test notice if the verdict were decided otherwise?
+"""Measure how many small changes of the code its tests detect: ``python -m checks.mutation [GROUP ...]``.
 
-Changes the code of the verdict, one place at a time, and runs its tests on each change. A change that no test notices
-is a line that could be wrong.
+mutmut changes one place of the code at a time and runs the tests that execute it. A change that no test detects is a
+line that could be wrong.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
+import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
-from .commands import Setting
-from .environment import CACHE, ROOT, find_interpreter_for_environment, make_venv
-from .tree import Tree
+from .commands import Setting, main
+from .environment import CACHE, ROOT, ChecksError, find_interpreter_for_environment, make_venv
+from .tree import NEWEST_TREE, Tree
 
-LEAST_KILLED = 90
-"""Per cent of the changes that the tests have to notice."""
+
+@dataclass(frozen=True)
+class Group:
+    """Files that are changed, their tests, and the required share of detected changes in percent."""
+
+    required: int
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+GROUPS: t.Final[dict[str, Group]] = {
+    "proof": Group(
+        90,
+        ("proof/verdict.py", "proof/deployment.py", "proof/deviation.py", "registry/image_reference.py"),
+        ("proof", "registry/test_image_reference.py"),
+    ),
+    "build": Group(85, ("build/*.py",), ("build",)),
+    "rollout": Group(85, ("rollout/*.py",), ("rollout",)),
+}
 
 _MODEL = Path("plugins/module_utils/_model")
 _TESTS = Path("tests/unit/plugins/module_utils/_model")
-_CHANGED = ("proof/verdict", "proof/deployment", "registry/image_reference", "proof/deviation")
 _NEEDED = (_MODEL, _TESTS, Path("tests/unit/plugins/api_objects.py"))
 
-# Without the conftest, which brings all of Ansible along: the model is standard library, and a change costs a process.
-# The profile is hypothesis's own for such a use: no clock, the same examples for every change.
+# Without the conftest, which loads Ansible: the model needs the standard library only, and each change starts a
+# process. The hypothesis profile "ci" has no deadline and uses the same examples for every change.
 _SETTINGS = """\
 [mutmut]
 source_paths =
@@ -44,44 +63,55 @@ use_git_change_detection = false
 """
 
 
-def mutation(setting: Setting) -> bool:
-    """Change, test, print what was noticed and what was not, and return whether enough was."""
+def mutation(setting: Setting, names: t.Sequence[str] = ()) -> bool:
+    """Measure the given groups, or all, and return whether enough changes were detected.
+
+    :raises ChecksError: a group is unknown
+    """
+    unknown = sorted(set(names) - set(GROUPS))
+    if unknown:
+        raise ChecksError(f"Could not measure {', '.join(unknown)}: unknown group. Choose from {', '.join(GROUPS)}.")
     venv = CACHE / "mutation"
     make_venv(venv, find_interpreter_for_environment(), [ROOT / "requirements/mutation.txt"])
-    folder = CACHE / "mutants"
-    _lay_out(setting.tree, folder)
-    mutmut = Setting(setting.tree, venv)
-    if not mutmut.run("mutmut", "run", folder=folder).ok:
+    results = [_measure(Setting(setting.tree, venv), name) for name in names or GROUPS]
+    return all(results)
+
+
+def _measure(mutmut: Setting, name: str) -> bool:
+    group, folder = GROUPS[name], CACHE / "mutants" / name
+    _lay_out(mutmut.tree, group, folder)
+    if not mutmut.run("mutmut", "run", folder=folder):
         return False
     print(mutmut.output("mutmut", "results", folder=folder).stdout)
     mutmut.output("mutmut", "export-cicd-stats", folder=folder)
     counted: dict[str, int] = json.loads((folder / "mutants/mutmut-cicd-stats.json").read_text(encoding="utf-8"))
-    # A change that makes the tests run without end was noticed as well.
-    noticed, total = counted["killed"] + counted["timeout"], counted["total"]
-    print(f"{noticed} of {total} changes noticed: {100 * noticed / total:.1f} %, {LEAST_KILLED} % wanted")
-    return 100 * noticed >= LEAST_KILLED * total > 0
+    # A change that makes the tests run without end is detected as well.
+    detected, total = counted["killed"] + counted["timeout"], counted["total"]
+    share = 100 * detected / total if total else 0
+    print(f"{name}: {detected} of {total} changes detected: {share:.1f} %, required {group.required} %", flush=True)
+    return share >= group.required
 
 
-def _lay_out(tree: Tree, folder: Path) -> None:
-    """Put the model and its tests where they can be imported by their full names, and nothing else."""
+def _lay_out(tree: Tree, group: Group, folder: Path) -> None:
+    """Copy the model and its tests to where they can be imported by their full names."""
     shutil.rmtree(folder, ignore_errors=True)
-    collection = folder / tree.collection.relative_to(tree.root)
+    relative = tree.collection.relative_to(tree.root)
     for part in _NEEDED:
-        source, target = tree.collection / part, collection / part
+        source, target = tree.collection / part, folder / relative / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)
     settings = _SETTINGS.format(
-        collection=tree.collection.relative_to(tree.root),
+        collection=relative,
         model=_MODEL,
-        changed="\n".join(f"    */{_MODEL.name}/{name}.py" for name in _CHANGED),
-        tests="\n".join(f"    {tree.collection.relative_to(tree.root)}/{_test_of(name)}" for name in _CHANGED),
+        changed="\n".join(f"    */{_MODEL.name}/{file}" for file in group.files),
+        tests="\n".join(f"    {relative / _TESTS / test}" for test in group.tests),
     )
     (folder / "setup.cfg").write_text(settings, encoding="utf-8")
 
 
-def _test_of(name: str) -> Path:
-    folder, file = name.split("/")
-    return _TESTS / folder / f"test_{file}.py"
+if __name__ == "__main__":
+    NEWEST_TREE.refresh()
+    main(lambda: mutation(Setting(NEWEST_TREE), sys.argv[1:]))

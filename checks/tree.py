@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ``ansible_collections`` tree that everything runs against: kubernetes.core, and a copy of this collection.
+"""The ``ansible_collections`` tree that all tests use: kubernetes.core, and a copy of this collection.
 
-A copy and never a link: Ansible, ansible-test and molecule resolve links, and would work on the repository.
+A copy and not a link: Ansible, ansible-test and molecule resolve links and would work on the repository.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import CACHE, LOCKED, ROOT, NotPossible
+from .environment import CACHE, LOCKED, ROOT, VERSIONS, ChecksError
 
-# kubernetes.core comes out of the `ansible` package, for that is where a package index has it. This folder has a file
-# for each version of kubernetes.core, the newest and the oldest, that pins the package which holds it.
+# kubernetes.core is unpacked from the `ansible` package of the Python index. This folder has a file for each version of
+# kubernetes.core that pins the package.
 _WHEELS = ROOT / "requirements/kubernetes-core"
-NEWEST = "6.6.0"
-# The package says which Python it is for; what is taken out of it runs on any.
+NEWEST: t.Final[str] = VERSIONS["kubernetes_core"]
+# The package requires this Python; kubernetes.core itself does not.
 _DOWNLOAD = ("-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--python-version=3.12")
 
-# What builds and checks the collection is no part of the copy: linters see what a user would see, and its tests.
+# Linters check the collection and its tests, not the programs that build and check it.
 _LEFT_OUT = frozenset({"lab", "checks", "demo", "requirements", ".ci"})
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Folder that holds ``ansible_collections``, the way ANSIBLE_COLLECTIONS_PATH names it."""
+    """Folder that contains ``ansible_collections``, as in ANSIBLE_COLLECTIONS_PATH."""
 
     root: Path
 
@@ -44,18 +44,18 @@ class Tree:
 
     @property
     def kubernetes_core(self) -> Path:
-        """The collection that this one depends on."""
+        """The collection kubernetes.core in the tree."""
         return self.root / "ansible_collections/kubernetes/core"
 
     def refresh(self, kubernetes_core: str = NEWEST) -> None:
-        """Bring the tree up to date: kubernetes.core, and what the repository has now, committed or not."""
+        """Update kubernetes.core and the copy of the repository, including uncommitted changes."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with self._locked():
             _provide_kubernetes_core(self.kubernetes_core, kubernetes_core)
             copy_files(ROOT, self.collection, [file for file in files_of(ROOT) if file.parts[0] not in _LEFT_OUT])
 
     @contextmanager
-    def _alone(self) -> t.Iterator[None]:
+    def _locked(self) -> t.Iterator[None]:
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -65,7 +65,7 @@ NEWEST_TREE = Tree(CACHE / "collections")
 
 
 def files_of(repository: Path) -> list[Path]:
-    """Return the files of a git work tree, relative: what is committed and what would be, nothing that git ignores."""
+    """Return the relative paths of all files of a git work tree, committed or not, without ignored files."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=repository,
@@ -74,14 +74,14 @@ def files_of(repository: Path) -> list[Path]:
         check=False,
     )
     if listing.returncode:
-        raise NotPossible(
+        raise ChecksError(
             f"Could not list the files of {repository}: {listing.stderr.strip()}. Run this in a clone made by git."
         )
     return [Path(name) for name in listing.stdout.split("\0") if name and (repository / name).is_file()]
 
 
 def copy_files(source: Path, target: Path, files: t.Sequence[Path]) -> None:
-    """Make *target* hold exactly *files* of *source*, and what Python compiled of them; write only what differs."""
+    """Make *target* contain exactly *files* of *source*, and their compiled files. Write only files that differ."""
     for file in files:
         _copy_file(source / file, target / file)
     wanted = set(files)
@@ -118,16 +118,16 @@ def _provide_kubernetes_core(folder: Path, version: str) -> None:
             check=False,
         )
         if download.returncode:
-            raise NotPossible(
-                f"Could not fetch kubernetes.core {version}: pip could not download what {requirement} names. "
-                "See pip's message above."
+            raise ChecksError(
+                f"Could not fetch kubernetes.core {version}: pip could not download {requirement}. "
+                "See its output above."
             )
         prefix = "ansible_collections/kubernetes/core/"
         with zipfile.ZipFile(next(Path(scratch).glob("ansible-*.whl"))) as wheel:
             wanted = [name for name in wheel.namelist() if name.startswith(prefix)]
             wheel.extractall(folder.parents[2], wanted)
     if _version_in(folder) != version:
-        raise NotPossible(
+        raise ChecksError(
             f"Could not fetch kubernetes.core {version}: {requirement} names a package with {_version_in(folder)}. "
             "Correct the version of ansible in the .in file beside it."
         )

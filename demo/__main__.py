@@ -16,7 +16,7 @@ from lab.labs import keeper_pid
 
 from checks.cluster import running_lab
 from checks.commands import Setting
-from checks.environment import ROOT, NotPossible
+from checks.environment import ROOT, ChecksError
 from checks.machine import provide_for_a_lab
 from checks.tree import NEWEST_TREE
 
@@ -50,7 +50,7 @@ class Stage:
     def play(self, name: str, *options: str) -> Outcome:
         """Show and run one playbook of the collection.
 
-        :raises NotPossible: it failed
+        :raises ChecksError: it failed
         """
         with tempfile.TemporaryDirectory() as scratch:
             record = Path(scratch) / "outcome.json"
@@ -62,8 +62,8 @@ class Stage:
             }
             playbook = f"imagemode.openshift.{name}"
             began = time.monotonic()
-            if not self.setting.run("ansible-playbook", playbook, *options, folder=FOLDER, variables=variables).ok:
-                raise NotPossible(f"Could not show {playbook}: it failed. Its own words stand above.")
+            if not self.setting.run("ansible-playbook", playbook, *options, folder=FOLDER, variables=variables):
+                raise ChecksError(f"Could not show {playbook}: it failed. Its own words stand above.")
             print(f"That took {time.monotonic() - began:.0f} s.", flush=True)
             recorded = json.loads(record.read_text(encoding="utf-8"))
         return Outcome(sum(recorded["changed"].values()), recorded["image_mode_result"][0])
@@ -73,7 +73,7 @@ def main() -> None:
     """Show it, and stop everything at the end, however it ends."""
     began = time.monotonic()
     if keeper_pid(lab_folder(LAB)) is not None:
-        raise NotPossible(
+        raise ChecksError(
             f"Could not start the demonstration: lab {LAB} runs already. End it with `lab down --name {LAB}`."
         )
     provide_for_a_lab()
@@ -102,7 +102,7 @@ def _show(stage: Stage) -> str:
     _say("Apply again: everything is as it should be, so nothing may change")
     second = stage.play("apply", *given)
     if second.changed:
-        raise NotPossible(f"Could not show that apply changes nothing twice: {second.changed} tasks changed something.")
+        raise ChecksError(f"Could not show that apply changes nothing twice: {second.changed} tasks changed something.")
     _say("Verify: ask every node what it booted, and change nothing")
     verified = stage.play("verify", "-e", f"image_mode_pool={POOL}")
     return _proof(stage.lab, second.result["build"]["name"], verified.nodes)
@@ -113,7 +113,7 @@ def _proof(lab: Facts, build: str, nodes: t.Sequence[t.Mapping[str, t.Any]]) -> 
 
     :param build: the build's name, which the operator makes the image's tag
 
-    :raises NotPossible: they differ
+    :raises ChecksError: they differ
     """
     password = lab.registry_password_files.puller.read_text(encoding="utf-8").strip()
     image = Image(lab.registry_host, lab.ca_cert, f"imagemode/{POOL}", build, "puller", password)
@@ -121,7 +121,7 @@ def _proof(lab: Facts, build: str, nodes: t.Sequence[t.Mapping[str, t.Any]]) -> 
     strangers = [node["name"] for node in nodes if node["booted"]["digest"] != digest]
     if strangers or len(nodes) != 2:
         names = ", ".join(strangers) or "nobody else"
-        raise NotPossible(f"Could not prove that two nodes booted {image}: {names} booted something else.")
+        raise ChecksError(f"Could not prove that two nodes booted {image}: {names} booted something else.")
     lines = [
         "=== Proven",
         f"{'node':10}{'booted':73}verdict",
@@ -140,7 +140,7 @@ def _say(text: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except NotPossible as refusal:
+    except ChecksError as refusal:
         raise SystemExit(str(refusal)) from None
     except KeyboardInterrupt:
         raise SystemExit("\nStopped.") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.environment import NotPossible
+from checks.environment import ChecksError
 from checks.tree import copy_files, files_of
 
 
@@ -21,19 +21,19 @@ def repository(tmp_path):
     return folder
 
 
-def test_what_is_not_committed_yet_belongs_to_the_collection_and_what_git_ignores_does_not(repository):
+def test_uncommitted_files_belong_to_the_collection_and_ignored_files_do_not(repository):
     (repository / "plugins/two.py").write_text("2\n", encoding="utf-8")
     (repository / "plugins/noise.log").write_text("", encoding="utf-8")
     (repository / "plugins/one.py").unlink()
     assert sorted(map(str, files_of(repository))) == [".gitignore", "plugins/two.py"]
 
 
-def test_a_folder_that_git_does_not_know_is_named(tmp_path):
-    with pytest.raises(NotPossible, match=r"^Could not list the files of .*\. Run this in a clone made by git\.$"):
+def test_error_names_a_folder_without_git(tmp_path):
+    with pytest.raises(ChecksError, match=r"^Could not list the files of .*\. Run this in a clone made by git\.$"):
         files_of(tmp_path)
 
 
-def test_the_copy_follows_changes_and_removals_and_keeps_what_python_compiled(repository, tmp_path):
+def test_copy_follows_changes_and_removals_and_keeps_compiled_files(repository, tmp_path):
     copy = tmp_path / "copy"
     copy_files(repository, copy, files_of(repository))
     compiled = copy / "plugins/__pycache__/one.cpython-312.pyc"
