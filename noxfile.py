@@ -37,7 +37,6 @@ Env = t.Optional[t.Mapping[str, str]]
 SETTING = Setting(NEWEST_TREE)
 # `python -m checks run` reads the reports of pytest here.
 REPORTS = Path(os.environ.get("CHECKS_REPORTS") or CACHE / "reports")
-LINTERS = ("ruff", "format", "shellcheck", "ansible-lint", "docs", "changelog")
 CLIENTS = sorted((ROOT / "requirements/clients").glob("*.txt"))
 
 # A test must not depend on the user's settings, nor reach the user's cluster.
@@ -63,41 +62,34 @@ def step(default: bool = True, **options: t.Any) -> t.Callable[[t.Callable[..., 
     return register
 
 
-# Linters
+# Linters: `nox --tags lint`
 
 
-@step(default=False)
-def lint(session: nox.Session) -> None:
-    """Run all linters."""
-    for linter in LINTERS:
-        session.notify(linter)
-
-
-@step()
+@step(tags=["lint"])
 def ruff(session: nox.Session) -> None:
     """Lint Python."""
     _run(session, "ruff", "check", folder=ROOT)
 
 
-@step(name="format")
+@step(tags=["lint"], name="format")
 def ruff_format(session: nox.Session) -> None:
     """Check the format of Python."""
     _run(session, "ruff", "format", "--check", folder=ROOT)
 
 
-@step()
+@step(tags=["lint"])
 def shellcheck(session: nox.Session) -> None:
     """Lint shell scripts."""
     _run(session, "shellcheck", *_shell_scripts(), folder=ROOT)
 
 
-@step(name="ansible-lint")
+@step(tags=["lint"], name="ansible-lint")
 def ansible_lint(session: nox.Session) -> None:
     """Lint roles, playbooks and YAML."""
     _run(session, "ansible-lint", "--nocolor", "--offline", "--strict", "--profile", "production")
 
 
-@step()
+@step(tags=["lint"])
 def docs(session: nox.Session) -> None:
     """Check the documentation and its references."""
     _run(
@@ -107,7 +99,7 @@ def docs(session: nox.Session) -> None:
     )  # fmt: skip
 
 
-@step()
+@step(tags=["lint"])
 def changelog(session: nox.Session) -> None:
     """Check the changelog and its fragments."""
     _run(session, "antsibull-changelog", "lint", env=_home_of_antsibull())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from .environment import ROOT, ChecksError
 from .glossary import glossary as find_words
 from .reports import summarize
 from .tree import NEWEST_TREE
+
+_NOX = (sys.executable, "-m", "nox", "--noxfile", ROOT / "noxfile.py")
 
 
 @click.group(help=__doc__)
@@ -36,14 +39,14 @@ def copy() -> None:
 def run(sessions: t.Sequence[str]) -> None:
     """Run SESSIONS, or those of `make test`, each to its end. Exit with 1 if one failed.
 
-    The last line is "N passed, N failed".
+    A session is named as in `nox --list`, or by its tag, such as "lint". The last line is "N passed, N failed".
     """
     with tempfile.TemporaryDirectory() as scratch:
         nox_report, reports = Path(scratch) / "nox.json", Path(scratch) / "reports"
-        nox = (sys.executable, "-m", "nox", "--noxfile", ROOT / "noxfile.py", "--report", nox_report)
-        chosen = ("--session", *sessions) if sessions else ()
+        chosen = ("--session", *_names(sessions)) if sessions else ()
         variables = {**os.environ, "CHECKS_REPORTS": str(reports)}
-        ended = subprocess.run((*nox, *chosen), env=variables, stdin=subprocess.DEVNULL, check=False)
+        command = (*_NOX, "--report", nox_report, *chosen)
+        ended = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, check=False)
         if nox_report.exists():
             click.echo("\n" + "\n".join(summarize(nox_report, reports)))
     sys.exit(1 if ended.returncode else 0)
@@ -53,6 +56,19 @@ def run(sessions: t.Sequence[str]) -> None:
 def glossary() -> None:
     """Print the words that the project does not use, by file."""
     sys.exit(0 if find_words() else 1)
+
+
+def _names(chosen: t.Sequence[str]) -> list[str]:
+    """Return the sessions with the given names or tags, in the order of noxfile.py."""
+    listed = subprocess.run((*_NOX, "--list", "--json"), stdout=subprocess.PIPE, text=True, check=True)
+    names = {
+        session["session"]: {session["session"], session["name"], *session["tags"]}
+        for session in json.loads(listed.stdout)
+    }
+    unknown = sorted(set(chosen) - set().union(*names.values()))
+    if unknown:
+        raise ChecksError(f"Could not run {', '.join(unknown)}: unknown session. See `make list`.")
+    return [session for session, known_as in names.items() if known_as & set(chosen)]
 
 
 def main() -> None:
