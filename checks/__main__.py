@@ -19,7 +19,7 @@ from .glossary import glossary as find_words
 from .reports import summarize
 from .tree import NEWEST_TREE
 
-_NOX = (sys.executable, "-m", "nox", "--noxfile", ROOT / "noxfile.py")
+_NOX = (sys.executable, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"))
 
 
 @click.group(help=__doc__)
@@ -45,7 +45,7 @@ def run(sessions: t.Sequence[str]) -> None:
         nox_report, reports = Path(scratch) / "nox.json", Path(scratch) / "reports"
         chosen = ("--session", *_names(sessions)) if sessions else ()
         variables = {**os.environ, "CHECKS_REPORTS": str(reports)}
-        command = (*_NOX, "--report", nox_report, *chosen)
+        command = (*_NOX, "--report", str(nox_report), *chosen)
         ended = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, check=False)
         if nox_report.exists():
             click.echo("\n" + "\n".join(summarize(nox_report, reports)))
