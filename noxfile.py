@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All checks, tests and measurements of the project. ``nox --list`` prints them.
 
-``make test`` runs the sessions that are marked in that list. All of them use the environment ``.cache/venv``, which
-``make env`` creates from requirements with hashes; ``versions`` has an environment for each entry of its matrix.
+``make test`` runs the sessions that are marked in that list. The tags "lint", "quick" and "lab" choose groups of them.
+All sessions use the environment ``.cache/venv``, which ``make env`` creates from requirements with hashes; only
+``versions`` has an environment for each entry of its matrix.
 """
 
 from __future__ import annotations
@@ -62,34 +63,34 @@ def step(default: bool = True, **options: t.Any) -> t.Callable[[t.Callable[..., 
     return register
 
 
-# Linters: `nox --tags lint`
+# Linters
 
 
-@step(tags=["lint"])
+@step(tags=["quick", "lint"])
 def ruff(session: nox.Session) -> None:
     """Lint Python."""
     _run(session, "ruff", "check", folder=ROOT)
 
 
-@step(tags=["lint"], name="format")
+@step(tags=["quick", "lint"], name="format")
 def ruff_format(session: nox.Session) -> None:
     """Check the format of Python."""
     _run(session, "ruff", "format", "--check", folder=ROOT)
 
 
-@step(tags=["lint"])
+@step(tags=["quick", "lint"])
 def shellcheck(session: nox.Session) -> None:
     """Lint shell scripts."""
     _run(session, "shellcheck", *_shell_scripts(), folder=ROOT)
 
 
-@step(tags=["lint"], name="ansible-lint")
+@step(tags=["quick", "lint"], name="ansible-lint")
 def ansible_lint(session: nox.Session) -> None:
     """Lint roles, playbooks and YAML."""
     _run(session, "ansible-lint", "--nocolor", "--offline", "--strict", "--profile", "production")
 
 
-@step(tags=["lint"])
+@step(tags=["quick", "lint"])
 def docs(session: nox.Session) -> None:
     """Check the documentation and its references."""
     _run(
@@ -99,7 +100,7 @@ def docs(session: nox.Session) -> None:
     )  # fmt: skip
 
 
-@step(tags=["lint"])
+@step(tags=["quick", "lint"])
 def changelog(session: nox.Session) -> None:
     """Check the changelog and its fragments."""
     _run(session, "antsibull-changelog", "lint", env=_home_of_antsibull())
@@ -120,26 +121,26 @@ def glossary(session: nox.Session) -> None:
 # Checks without a cluster
 
 
-@step()
+@step(tags=["quick"])
 def typing(session: nox.Session) -> None:
     """Check types strictly in the collection, the lab, the demonstration and the checks."""
     mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", CACHE / "mypy")
     _run(session, *mypy, "plugins", "checks", "demo", "lab/src", "noxfile.py", folder=ROOT)
 
 
-@step()
+@step(tags=["quick"])
 def unit(session: nox.Session) -> None:
     """Test each part without a cluster."""
     _pytest(session, "tests/unit")
 
 
-@step()
+@step(tags=["quick"])
 def fuzz(session: nox.Session) -> None:
     """Give hostile input to what reads nodes and the API server; FUZZ_EXAMPLES is the number of new examples."""
     _pytest(session, "tests/fuzz")
 
 
-@step()
+@step(tags=["quick"])
 @nox.parametrize("requirements", [nox.param(file, id=file.stem) for file in CLIENTS])
 def clients(session: nox.Session, requirements: Path) -> None:
     """Test the connection with an older release of the Kubernetes client."""
@@ -149,19 +150,19 @@ def clients(session: nox.Session, requirements: Path) -> None:
     _pytest(session, *(f"{folder}/{name}" for name in names), env=env)
 
 
-@step(name="checks-test")
+@step(tags=["quick"], name="checks-test")
 def checks_test(session: nox.Session) -> None:
     """Test the checks themselves."""
     _pytest(session, "checks/tests", folder=ROOT)
 
 
-@step()
+@step(tags=["quick"])
 def tarball(session: nox.Session) -> None:
     """Build the tarball, check its content, install it and read its documentation."""
     _pytest(session, "checks/published/test_tarball.py", folder=ROOT)
 
 
-@step()
+@step(tags=["quick"])
 def sanity(session: nox.Session) -> None:
     """Run ansible-test sanity on the content of the tarball."""
     _pytest(session, "checks/published/test_sanity.py", "--capture=no", folder=ROOT)
@@ -184,25 +185,25 @@ _IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 _OF_RELEASES = "tests/integration/releases"
 
 
-@step(name="lab-test", requires=_ALL_LABS)
+@step(name="lab-test", tags=["lab"], requires=_ALL_LABS)
 def lab_test(session: nox.Session) -> None:
     """Test the lab itself."""
     _pytest(session, "lab/tests", *_IN_PARALLEL, folder=ROOT)
 
 
-@step(requires=[_NEWEST_LAB])
+@step(tags=["lab"], requires=[_NEWEST_LAB])
 def integration(session: nox.Session) -> None:
     """Test modules, roles and playbooks in labs."""
     _integration(session, SETTING.programs)
 
 
-@step(requires=[_NEWEST_LAB])
+@step(tags=["lab"], requires=[_NEWEST_LAB])
 def molecule(session: nox.Session) -> None:
     """Test the roles with molecule in a lab."""
     _run(session, "python", "-m", "checks.molecule", folder=ROOT)
 
 
-@step(default=False, requires=_ALL_LABS)
+@step(default=False, tags=["lab"], requires=_ALL_LABS)
 def releases(session: nox.Session) -> None:
     """Test the behavior of the operator and of the waits on each release of the lab."""
     in_parallel = (f"--numprocesses={len(RELEASES)}", "--dist=loadgroup")
@@ -212,7 +213,7 @@ def releases(session: nox.Session) -> None:
 # Not part of `make test`
 
 
-@step(default=False, venv_backend="venv", requires=[_NEWEST_LAB])
+@step(default=False, tags=["versions"], venv_backend="venv")
 @nox.parametrize("python, leg", [nox.param(leg["python"], leg, id=leg["name"]) for leg in VERSIONS["matrix"]])
 def versions(session: nox.Session, leg: dict[str, t.Any]) -> None:
     """Test a combination of ansible-core, kubernetes.core, client and Python; the oldest one also in a lab."""
@@ -227,6 +228,7 @@ def versions(session: nox.Session, leg: dict[str, t.Any]) -> None:
         lambda: _pytest(session, "checks/published/test_sanity.py", *of_leg, folder=ROOT, python=_PYTHON),
     ]
     if leg["with_lab"]:
+        build_lab(SETTING, JULY_2025.train)
         steps.append(lambda: _integration(session, Path(session.bin), tree))
     _run_all(session, steps)
 

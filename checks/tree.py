@@ -28,7 +28,7 @@ NEWEST: t.Final[str] = VERSIONS["kubernetes_core"]
 _DOWNLOAD = ("-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--python-version=3.12")
 
 # Linters check the collection and its tests, not the programs that build and check it.
-_LEFT_OUT = frozenset({"lab", "checks", "demo", "requirements", ".ci"})
+_LEFT_OUT = frozenset({"lab", "checks", "demo", "requirements", ".ci", ".github"})
 
 
 @dataclass(frozen=True)
