@@ -43,7 +43,7 @@ def run(sessions: t.Sequence[str]) -> None:
     """
     with tempfile.TemporaryDirectory() as scratch:
         nox_report, reports = Path(scratch) / "nox.json", Path(scratch) / "reports"
-        chosen = ("--session", *_names(sessions)) if sessions else ()
+        chosen = ("--session", *session_names(sessions)) if sessions else ()
         variables = {**os.environ, "CHECKS_REPORTS": str(reports)}
         command = (*_NOX, "--report", str(nox_report), *chosen)
         ended = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, check=False)
@@ -58,9 +58,11 @@ def glossary() -> None:
     sys.exit(0 if find_words() else 1)
 
 
-def _names(chosen: t.Sequence[str]) -> list[str]:
+def session_names(chosen: t.Sequence[str]) -> list[str]:
     """Return the sessions with the given names or tags, in the order of noxfile.py."""
-    listed = subprocess.run((*_NOX, "--list", "--json"), stdout=subprocess.PIPE, text=True, check=True)
+    # nox lists selected sessions only. This expression selects all of them.
+    every = ("--list", "--json", "--keywords", "not nonexistent")
+    listed = subprocess.run((*_NOX, *every), stdout=subprocess.PIPE, text=True, check=True)
     names = {
         session["session"]: {session["session"], session["name"], *session["tags"]}
         for session in json.loads(listed.stdout)
