@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which options do our modules take? One builder for all, so that what they share is the same everywhere."""
+"""Build the argument specs of the modules. Shared options are defined once, so they are the same everywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._errors import as_line
+from ._errors import REPORT_FIRST_CONTACT, as_line
 from ._model.findings import unknown_ids
 from ._model.secret_options import secret_values, shown_options
 
@@ -50,20 +50,25 @@ WAIT: Options = {
     "cursor": {"type": "str", "no_log": False},
     "waited": {"type": "int", "default": 0},
 }
-"""What a wait takes besides its own; the action plugin of the same name reads ``progress`` and sets the last two."""
+"""The options that all waits share. The action plugin reads ``progress`` and sets ``cursor`` and ``waited``."""
+INTERNAL = (REPORT_FIRST_CONTACT,)
+"""Parameters that only action plugins set. They are in no argument spec, because users do not set them."""
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible carries no types
-    """A module whose options are shown without what is secret in them, and whose warnings are one printable line each.
+    """A module that shows its options without secrets, and whose warnings are one printable line each.
 
-    AnsibleModule writes its options to the system's log when it is made, and up to ansible-core 2.20 into every result,
-    that of a failed validation too. It hides no more than options that are secret as a whole.
+    AnsibleModule writes its options to the system's log when it is created. Up to ansible-core 2.20 it also writes them
+    to every result, that of a failed validation included. It hides only options that are secret as a whole.
     """
 
     params: dict[str, t.Any]
+    internal: dict[str, t.Any]
+    """The values of internal parameters."""
 
     def _load_params(self) -> None:
         super()._load_params()
+        self.internal = {name: self.params.pop(name) for name in INTERNAL if name in self.params}
         self.no_log_values.update(secret_values(self.params))
 
     def _log_invocation(self) -> None:
@@ -75,7 +80,8 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible carries no types
             self.params = given
 
     def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
-        self.params = shown_options(self.argument_spec, self.params)
+        given = {name: value for name, value in self.params.items() if name not in INTERNAL}
+        self.params = shown_options(self.argument_spec, given)
         super()._return_formatted(kwargs)
 
     def warn(self, warning: str, **more: t.Any) -> None:
@@ -83,16 +89,17 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible carries no types
 
 
 def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
-    """Return a module that takes the connection options and *options*, and supports check mode."""
+    """Return a module with the connection options and *options*. It supports check mode."""
     spec = {name: dict(option) for group in (CONNECTION, *options) for name, option in group.items()}
     module = _Module(argument_spec=spec, supports_check_mode=True, **rules)
-    trouble = _trouble(spec, module.params)
-    if trouble:
-        module.fail_json(msg=f"Could not read the options: {trouble}")
+    problem = _problem(spec, module.params)
+    if problem:
+        module.fail_json(msg=f"Could not read the options: {problem}")
+    module.params.update(module.internal)
     return module
 
 
-_LEAST = {
+_MINIMUM = {
     "concurrency": 1,
     "node_timeout": 1,
     "replacement_grace": 0,
@@ -101,19 +108,19 @@ _LEAST = {
     "waited": 0,
     "window": 1,
 }
-"""Option -> the smallest number that means something."""
+"""Option -> the smallest valid number."""
 
 
-def _trouble(spec: Options, given: t.Mapping[str, t.Any]) -> str:
-    """Return why the options cannot be meant, or an empty text."""
-    for name, least in _LEAST.items():
-        if name in spec and given[name] is not None and given[name] < least:
-            return f"{name} is {given[name]}. Give {least} or more."
+def _problem(spec: Options, given: t.Mapping[str, t.Any]) -> str:
+    """Return why the options are invalid, or an empty text."""
+    for name, minimum in _MINIMUM.items():
+        if name in spec and given[name] is not None and given[name] < minimum:
+            return f"{name} is {given[name]}. Give {minimum} or more."
     for name, option in spec.items():
         if option.get("required") and option["type"] == "str" and not given[name]:
-            return f"{name} is empty. Give a name."
+            return f"{name} is empty. Set it to a name."
     if "fail_on_findings" in spec:
         unknown = unknown_ids(given["fail_on_findings"] or [])
         if unknown:
-            return f"fail_on_findings names {', '.join(unknown)}, which is no finding. Give ids of findings, or fatal."
+            return f"fail_on_findings names {', '.join(unknown)}, which is not a finding. Use finding ids, or fatal."
     return ""

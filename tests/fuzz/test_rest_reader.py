@@ -17,18 +17,17 @@ import typing as t
 import pytest
 import urllib3
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import (
+    ApiError,
+    Unreachable,
+    explain,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.json_response import read_object
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import Place
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import LONGEST_LINE, BuildLogs, Follower
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.response_body import ResponseLimits
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import (
-    ApiError,
-    Listing,
-    Session,
-    Unreachable,
-    explain,
-    read_object,
-)
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Listing, Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import Attempt, Container
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's options, or the environment, to a connection: to the cluster that was named, as the account given.
+"""Turn a module's options and the environment into a connection to the named cluster, as the given account.
 
-What an option says is what every transport uses, on every version of the client: REST, watch, logs, exec and ``oc``.
-Credentials of a kubeconfig, or of the pod that Ansible runs in, go to the API server that they belong to and to no
-other. The settings are fixed when the connection is made; only a token is renewed later.
+An option applies to every kind of request and to every release of the client: REST, watch, logs, exec and ``oc``.
+Credentials of a kubeconfig, or of the pod that Ansible runs in, are sent only to the API server that they belong to.
+The settings are fixed when the connection is created; only a token is renewed later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from .._errors import OperationError
+from .._errors import OperationError, hide_in_tracebacks
 from .connection_settings import (
     Settings,
     are_of_named_kubeconfig,
@@ -38,20 +38,20 @@ except ImportError as error:
 
 _WHAT = "reach the cluster"
 _OF_THE_CLUSTER = ("host", "verify_ssl", "ssl_ca_cert", "tls_server_name", "proxy", "no_proxy")
-"""What a source says of the API server and of the way to it."""
+"""The settings of a source that describe the API server and the route to it."""
 _OF_THE_ACCOUNT = ("cert_file", "key_file")
-"""What a source says of the account besides its token."""
+"""The settings of a source that describe the account, besides its token."""
 _BYPASS = threading.Lock()
-"""Held while the client decides about no_proxy: its older releases change the environment for a moment."""
+"""Held while the client evaluates no_proxy, because its older releases change the environment meanwhile."""
 _NOT_OF_THE_CLIENT = frozenset(("kubeconfig", "context", "api_key", "proxy_headers", "persist_config"))
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach an API server and as whom.
+    """The address of an API server, the route to it, and the account.
 
-    :ivar configuration: a ``kubernetes.client.Configuration``; nothing changes it once the connection is made
-    :ivar authorization: returns the value of the header Authorization at this moment, empty if there is none
+    :ivar configuration: a ``kubernetes.client.Configuration``, which is not changed later
+    :ivar authorization: returns the current value of the Authorization header, or an empty text
     """
 
     configuration: t.Any
@@ -66,32 +66,33 @@ class Connection:
 
     @property
     def proxy(self) -> str:
-        """The URL of the proxy through which the API server is reached, empty if there is none."""
+        """The URL of the proxy to the API server, empty without one."""
         proxy = str(self.configuration.proxy or "")
         return "" if not proxy or _is_bypassed(self.api_url, self.configuration.no_proxy or "") else proxy
 
     def headers(self) -> list[tuple[str, str]]:
-        """Return the headers that say who asks; a group a header.
+        """Return the headers that identify the account, with one header per group.
 
         :raises OperationError: the token has expired and cannot be renewed, or a value cannot be sent
         """
-        authorization = self.authorization().strip()  # files of tokens mostly end with a line end
+        authorization = self.authorization().strip()  # most token files end with a line end
+        hide_in_tracebacks(authorization, authorization.partition(" ")[2])
         headers = [("Authorization", authorization)] if authorization else []
         if self.impersonate_user:
             headers.append(("Impersonate-User", self.impersonate_user))
         headers += [("Impersonate-Group", group) for group in self.impersonate_groups]
         for name, value in headers:
             if not (value.isascii() and value.isprintable()):
-                reason = f"what is to be sent as {name} holds line ends, or characters that are not ASCII"
+                reason = f"the value of the {name} header has line ends, or characters that are not ASCII"
                 raise OperationError(_WHAT, reason, "Check the token, impersonate_user and impersonate_groups")
         return headers
 
 
 def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | None = None) -> Connection:
-    """Return the connection that the options and the environment describe; nothing is sent.
+    """Return the connection that the options and the environment describe. Nothing is sent.
 
-    :param environment: what is read instead of that of the process
-    :raises OperationError: they describe none
+    :param environment: variables to read instead of those of the process
+    :raises OperationError: they describe no usable connection
     """
     if environment is None:
         environment = os.environ
@@ -104,6 +105,7 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
     refuse_empty_names(options)
     settings = read_settings(options, environment)
     refuse_unusable(settings)
+    hide_in_tracebacks(*_secrets_of(settings))
     needs_no_source = settings.get("host") and has_own_credentials(settings)
     source = None
     if not needs_no_source or are_of_named_kubeconfig(options, environment):
@@ -116,13 +118,16 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
         impersonate_groups=_impersonated_groups(options, environment),
     )
     if connection.proxy and not _is_proxy(connection.proxy):
-        reason = "the proxy has no http:// or https:// address"
+        reason = "the address of the proxy does not begin with http:// or https://"
         raise OperationError(_WHAT, reason, "Correct proxy, K8S_AUTH_PROXY, or the kubeconfig's proxy-url")
     return connection
 
 
 def _for_host(source: CredentialSource, settings: Settings) -> CredentialSource:
-    """Return the source, unless it belongs to another API server than the one that was named."""
+    """Return the source.
+
+    :raises OperationError: it belongs to another API server than the named one
+    """
     if not is_address(source.host):
         reason = f"the server in {source.name} is not an address such as https://api.cluster.example.com:6443"
         raise OperationError(_WHAT, reason, "Correct it: scheme, name and port alone, without a user name or a query")
@@ -137,7 +142,7 @@ def _for_host(source: CredentialSource, settings: Settings) -> CredentialSource:
 
 
 def _configuration(settings: Settings, source: CredentialSource | None) -> t.Any:
-    # One of its own: the client's default is the process's, and would carry one cluster's certificates to the next.
+    # The client's default configuration is shared, and would carry the certificates of one cluster to the next.
     configuration = kubernetes.client.Configuration()
     if source is not None:
         taken = _OF_THE_CLUSTER if has_own_credentials(settings) else (*_OF_THE_CLUSTER, *_OF_THE_ACCOUNT)
@@ -155,7 +160,7 @@ def _configuration(settings: Settings, source: CredentialSource | None) -> t.Any
 
 
 def _authorization(settings: Settings, source: CredentialSource | None) -> t.Callable[[], str]:
-    """Return who asks, by the settings if they say it, else by the source."""
+    """Return the function that returns the Authorization header: from the settings, else from the source."""
     if settings.get("api_key"):
         return _Fixed(f"Bearer {settings['api_key']}")
     if settings.get("username"):
@@ -168,12 +173,20 @@ def _authorization(settings: Settings, source: CredentialSource | None) -> t.Cal
 
 @dataclass(frozen=True)
 class _Fixed:
-    """An authorization that never expires."""
+    """An Authorization header that does not expire."""
 
     value: str = field(repr=False)
 
     def __call__(self) -> str:
         return self.value
+
+
+def _secrets_of(settings: Settings) -> t.Iterator[str]:
+    yield str(settings.get("api_key") or "")
+    yield str(settings.get("password") or "")
+    yield urlsplit(str(settings.get("proxy") or "")).password or ""
+    for name, value in (settings.get("proxy_headers") or {}).items():
+        yield "" if name == "user_agent" else str(value or "")
 
 
 def _is_proxy(address: str) -> bool:
@@ -185,7 +198,7 @@ def _is_proxy(address: str) -> bool:
 
 
 def _is_bypassed(host: str, no_proxy: str) -> bool:
-    """Whether a host is reached without the proxy, by the rules of the client's own requests."""
+    """Whether a host is reached without the proxy, by the rules of the client."""
     with _BYPASS:
         return _is_bypassed_once(host, no_proxy)
 

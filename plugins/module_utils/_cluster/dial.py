@@ -10,15 +10,15 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
-import threading
 import time
 import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from .api_error import Unreachable
 from .connection import Connection
-from .session import Unreachable
+from .name_resolution import ResolutionTimedOut, resolve
 from .stream import Stream, StreamTimedOut, StreamTooLong
 
 _PORTS = {"http": 80, "https": 443}
@@ -72,7 +72,10 @@ def _endpoint(address: SplitResult) -> _Endpoint:
 
 def _connected(server: _Endpoint, deadline: float) -> socket.socket:
     """Return a socket to the first address that accepts. An address that does not answer leaves time for the others."""
-    addresses = _addresses(server, deadline)
+    try:
+        addresses = resolve(server.host, server.port, deadline)
+    except ResolutionTimedOut:
+        raise StreamTimedOut from None
     failure: OSError = OSError(f"{server.host} has no address")
     for number, (family, kind, protocol, dummy, address) in enumerate(addresses):
         left = deadline - time.monotonic()
@@ -90,27 +93,6 @@ def _connected(server: _Endpoint, deadline: float) -> socket.socket:
     if isinstance(failure, socket.timeout):
         raise StreamTimedOut
     raise failure
-
-
-def _addresses(server: _Endpoint, deadline: float) -> list[t.Any]:
-    """Resolve a name. The system's resolver has no deadline, so it works in a thread that can be left behind."""
-    found: list[t.Any] = []
-    failures: list[Exception] = []
-
-    def resolve() -> None:
-        try:
-            found.extend(socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            failures.append(error)
-
-    resolving = threading.Thread(target=resolve, daemon=True, name="resolve")
-    resolving.start()
-    resolving.join(max(0.0, deadline - time.monotonic()))
-    if resolving.is_alive():
-        raise StreamTimedOut
-    if failures:
-        raise OSError(f"{server.host}: {getattr(failures[0], 'strerror', None) or 'it is not the name of a host'}")
-    return found
 
 
 # Proxy ---------------------------------------------------------------------------------------------------------------

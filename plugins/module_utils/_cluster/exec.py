@@ -18,10 +18,11 @@ from urllib.parse import urlencode
 from .._model.findings import legible
 from .._model.json_text import read_json
 from .._model.objects.resources import POD
+from .api_error import Unreachable
 from .connection import Connection
 from .dial import open_stream
 from .exit_status import read_exit_status
-from .session import USER_AGENT, Unreachable
+from .session import USER_AGENT
 from .stream import Stream, StreamTimedOut, StreamTooLong
 
 try:

@@ -18,10 +18,11 @@ from functools import partial
 from .._errors import OperationError
 from .._model.build.attempts import Attempt, Container, attempts
 from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object, metadata_of
+from .api_error import ApiError, Unreachable, reaching
 from .build_pods import pods_subject
 from .lines import LineSplitter
 from .log_folder import LogFile, LogFolder, Place, without_times
-from .session import ApiError, Session, Unreachable, reaching
+from .session import Session
 from .watch import Changed, Listed, watch
 
 TAIL_LINES = 20000

@@ -7,7 +7,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._model.objects.resources import SELF_SUBJECT_ACCESS_REVIEW
-from .session import ApiError, Session, Unreachable
+from .api_error import ApiError, Unreachable
+from .session import Session
 
 
 @dataclass(frozen=True)

@@ -19,22 +19,12 @@ from .._errors import OperationError
 from .._model.objects.resources import Kind, Object
 from .._model.objects.served_object import checked_object, text_of
 from .._model.objects.subject import Subject
+from .api_error import EXPIRED, ApiError, Unreachable, explain, reaching
+from .json_response import read_object, weight_of
 from .lines import LineSplitter
+from .pauses import FIRST_PAUSE, LONGEST_PAUSE, pause
 from .response_body import ApiResponse
-from .session import (
-    EXPIRED,
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    ApiError,
-    Session,
-    Unreachable,
-    explain,
-    pause,
-    reaching,
-    read_object,
-    selectors,
-    weight_of,
-)
+from .session import Session, selectors
 
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._cluster.session import Forbidden, Session
+from .._cluster.api_error import Forbidden
+from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import POOL_LABEL

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._cluster.session import Conflict
+from .._cluster.api_error import Conflict
 
 _ATTEMPTS = 5
 

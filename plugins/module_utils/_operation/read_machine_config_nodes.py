@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .._cluster.session import ApiError, Session, Unreachable
+from .._cluster.api_error import ApiError, Unreachable
+from .._cluster.session import Session
 from .._model.objects.machineconfignode import MachineConfigNode
 from .._model.objects.resources import MACHINE_CONFIG_NODE
 

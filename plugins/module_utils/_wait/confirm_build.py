@@ -7,7 +7,8 @@ to make it again and then takes the request for that away, the second may be hea
 
 from __future__ import annotations
 
-from .._cluster.session import ApiError, Session, Unreachable, selectors
+from .._cluster.api_error import ApiError, Unreachable
+from .._cluster.session import Session, selectors
 from .._model.objects.machineosbuild import MachineOSBuild
 from .._model.objects.resources import MACHINE_OS_BUILD
 

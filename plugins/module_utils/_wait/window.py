@@ -11,7 +11,8 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from .._cluster.session import ApiError, Session, Unreachable, selectors
+from .._cluster.api_error import ApiError, Unreachable
+from .._cluster.session import Session, selectors
 from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Unreadable, watch
 from .._model.findings import FATAL, Finding, first_of
 from .._model.objects import budget, machineconfignode, machineosbuild, machineosconfig, node, pod

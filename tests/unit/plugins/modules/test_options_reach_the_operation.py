@@ -369,5 +369,5 @@ def test_without_a_cluster_the_reader_learns_how_to_name_one(monkeypatch, tmp_pa
     missing = tmp_path / "missing"
     result = run_module("machineconfigpool", {"pool": "layered", "kubeconfig": str(missing)})
     assert result["failed"]
-    assert result["msg"].startswith(f"Could not reach the cluster: kubeconfig {missing}: ")
+    assert result["msg"].startswith(f"Could not read kubeconfig {missing}: ")
     assert result["changed"] is False

@@ -367,8 +367,14 @@ def test_api_key_replaces_the_token_of_the_surrounding_cluster():
         ({"host": "https://api/a path", "api_key": "k"}, "host is not an address"),
         # Of the two libraries that look it up, one reads strasse, the other one xn--strae-oqa.
         ({"host": "https://stra\xdfe.example", "api_key": "k"}, "host is not an address"),
-        ({"host": "https://api", "api_key": "k", "proxy": "u:hunter2@proxy:3128"}, "the proxy has no http"),
-        ({"host": "https://api", "api_key": "k", "proxy": "socks5://u:hunter2@proxy"}, "the proxy has no http"),
+        (
+            {"host": "https://api", "api_key": "k", "proxy": "u:hunter2@proxy:3128"},
+            "the address of the proxy does",
+        ),
+        (
+            {"host": "https://api", "api_key": "k", "proxy": "socks5://u:hunter2@proxy"},
+            "the address of the proxy does",
+        ),
     ],
 )
 def test_half_of_a_credential_and_what_is_no_address_are_refused_without_quoting_them(options, reason):
@@ -407,9 +413,7 @@ def test_credentials_of_the_environment_are_for_its_kubeconfig_where_it_names_on
 def test_a_server_in_a_kubeconfig_that_is_no_address_is_refused_and_nothing_is_sent_anywhere_else(server):
     content = kubeconfig()
     content["clusters"][0]["cluster"] = {} if server is None else {"server": server}
-    with pytest.raises(
-        OperationError, match="the server in the kubeconfig given as a dictionary is not an address"
-    ) as refused:
+    with pytest.raises(OperationError, match="the server in the kubeconfig dictionary is not an address") as refused:
         connect({"kubeconfig": content})
     assert "hunter2" not in str(refused.value)
 
@@ -418,14 +422,14 @@ def test_a_server_in_a_kubeconfig_that_is_no_address_is_refused_and_nothing_is_s
 def test_a_token_that_is_no_value_of_a_header_is_refused_without_quoting_it(token):
     content = kubeconfig()
     content["users"][0]["user"]["token"] = token
-    with pytest.raises(OperationError, match="what is to be sent as Authorization holds") as refused:
+    with pytest.raises(OperationError, match="the value of the Authorization header has") as refused:
         connect({"kubeconfig": content}).headers()
     assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("option", [{"impersonate_user": "a\r\nX: y"}, {"impersonate_groups": ["a", "b\nX: y"]}])
 def test_who_is_impersonated_cannot_add_a_header(option):
-    with pytest.raises(OperationError, match="what is to be sent as Impersonate-"):
+    with pytest.raises(OperationError, match="the value of the Impersonate-"):
         connect({**HOST, **option}).headers()
 
 
@@ -511,7 +515,8 @@ def test_the_address_has_no_slash_at_its_end():
 
 def test_without_any_cluster_the_reader_learns_how_to_name_one():
     with pytest.raises(
-        OperationError, match=r"^Could not reach the cluster: no cluster is named \(.*\)\. Give kubeconfig"
+        OperationError,
+        match=r"^Could not reach the cluster: no cluster is set, .* the file does not exist\. Set kubeconfig",
     ):
         connect({})
 
@@ -519,9 +524,9 @@ def test_without_any_cluster_the_reader_learns_how_to_name_one():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "No configuration found"),
-        ("", "Invalid kube-config"),
-        ("token: [hunter2", "cannot be used"),
+        (None, "the file does not exist"),
+        ("", "the file is empty"),
+        ("token: [hunter2", "line 1 is not valid YAML"),
         ("apiVersion: v1\nclusters: hunter2", "Invalid kube-config"),
         (yaml.safe_dump({**kubeconfig(), "current-context": "gone"}), "gone"),
         (yaml.safe_dump({**kubeconfig(), "clusters": []}), "plain"),
@@ -532,13 +537,13 @@ def test_a_kubeconfig_that_is_of_no_use_is_named_and_not_quoted(content, reason,
     file = tmp_path / "broken"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    with pytest.raises(OperationError, match=f"^Could not reach the cluster: kubeconfig {file}: .*{reason}") as refused:
+    with pytest.raises(OperationError, match=f"^Could not read kubeconfig {file}: .*{reason}") as refused:
         connect({"kubeconfig": str(file)})
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_kubeconfig_that_cannot_be_opened_is_named(tmp_path: Path):
-    with pytest.raises(OperationError, match=f"kubeconfig {tmp_path}: Is a directory"):
+    with pytest.raises(OperationError, match=f"kubeconfig {tmp_path}: it is a folder, not a file"):
         connect({"kubeconfig": str(tmp_path)})
 
 

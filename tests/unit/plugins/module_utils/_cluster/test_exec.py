@@ -15,6 +15,7 @@ import kubernetes
 import pytest
 import websocket
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import Unreachable
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
     ExecRefused,
@@ -22,7 +23,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     Output,
     run_in_container,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session, Unreachable
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.tests.unit.plugins.exec_server import (
     CLOSE,
     RESIZE,

@@ -444,6 +444,6 @@ def test_exec_goes_without_a_proxy_where_rest_does(no_proxy, server):
 
 
 def test_a_proxy_of_another_kind_is_refused_and_not_passed_by(server):
-    with pytest.raises(OperationError, match="the proxy has no http:// or https:// address"):
+    with pytest.raises(OperationError, match="the address of the proxy does not begin with"):
         run(server.url, **through("socks5://127.0.0.1:9"))
     assert server.asked == []

@@ -20,14 +20,11 @@ import kubernetes
 import pytest
 import urllib3
 import yaml
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import ApiError, Unreachable
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import Connection, connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import ExecRefused, run_in_container
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.kubeconfig import kubeconfig_of
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import (
-    ApiError,
-    Session,
-    Unreachable,
-)
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import cluster_of, environment_for
 from ansible_collections.imagemode.openshift.tests.unit.plugins.certificates import LOOPBACK, Authority
@@ -366,7 +363,7 @@ def test_credentials_of_the_environment_are_for_the_host_of_the_environment(worl
     world.monkeypatch.setenv("K8S_AUTH_HOST", clusters.known.url)
     world.monkeypatch.setenv("K8S_AUTH_API_KEY", "of-known")
     trust = {"ca_cert": str(clusters.authority)}
-    with pytest.raises(OperationError, match=f"no credentials for host {clusters.other.url} are given"):
+    with pytest.raises(OperationError, match=f"no credentials are set for host {clusters.other.url}"):
         connect({"host": clusters.other.url, **trust})
     check(Case({}, "known", "Bearer of-known"), connect({"host": clusters.known.url, **trust}), TRANSPORTS, clusters)
 
@@ -438,7 +435,7 @@ def test_a_token_that_cannot_be_renewed_is_an_error_that_names_its_kubeconfig(wo
     source = connection.authorization.__self__  # type: ignore[attr-defined]
     source.loaded.refresh_api_key_hook = fail
     with pytest.raises(
-        OperationError, match=r"the token of kubeconfig .*/kubeconfig cannot be renewed .SSLError"
+        OperationError, match=r"the token of kubeconfig .*/kubeconfig could not be renewed .SSLError"
     ) as refused:
         connection.headers()
     assert "sha256" not in str(refused.value)

@@ -14,16 +14,16 @@ import typing as t
 from functools import partial
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import (
+    ApiError,
+    Conflict,
+    Unreachable,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import Place
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import Follower
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.response_body import ResponseLimits
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import (
-    ApiError,
-    Conflict,
-    Session,
-    Unreachable,
-)
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, watch
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
@@ -386,7 +386,7 @@ def test_what_is_good_to_know_is_not_fetched_from_elsewhere(api, elsewhere):
 
 def test_an_answer_that_switches_protocols_is_no_success(serve):
     server = serve(says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"))
-    with pytest.raises(Unreachable, match="answers with HTTP 101") as error:
+    with pytest.raises(Unreachable, match="returns HTTP 101") as error:
         session_with(server.url).request_once("GET", PATH)
     assert error.value.final
 

@@ -11,14 +11,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import session as sessions
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import (
     ApiError,
-    Session,
     Unreachable,
     explain,
-    open_session,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session, open_session
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,

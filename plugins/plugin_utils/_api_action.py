@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module that sends requests to an API server, and report within seconds if the API server cannot be reached.
+
+A module prints nothing before it ends, and it retries for a minute. So the first call of the module ends as soon as its
+first connection fails. Then a warning is printed, and a second call retries.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT, as_line, run_action
+
+display = Display()
+
+
+class ApiAction(ActionBase):
+    """Runs the module of the same name."""
+
+    MODULE: str
+    """The module's full name."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the result of the module. An unexpected exception becomes a failure with a traceback."""
+        super().run(tmp, task_vars)
+        return run_action(lambda: self.run_task(task_vars or {}), AnsibleError)
+
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Run the task and return its result. Subclasses override it."""
+        if self._task.async_val and not self._connection.has_native_async:
+            return self.run_module(task_vars, wrap_async=True)
+        result = self.run_module(task_vars, module_args={**self._task.args, REPORT_FIRST_CONTACT: True})
+        if NOT_REACHED not in result:
+            return result
+        host = as_line(str(task_vars.get("inventory_hostname", "")))
+        display.warning(f"[{host}] {as_line(str(result[NOT_REACHED]))}")
+        return self.run_module(task_vars)
+
+    def run_module(self, task_vars: dict[str, t.Any], **arguments: t.Any) -> dict[str, t.Any]:
+        """Run the module once and return its result."""
+        result = self._execute_module(module_name=self.MODULE, task_vars=task_vars, **arguments)
+        return t.cast("dict[str, t.Any]", result)
