@@ -9,7 +9,6 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._cluster.exec import MAX_STDOUT
 from ..module_utils._cluster.transports.transport import STATUS
@@ -22,8 +21,7 @@ from ..module_utils._operation.expected_image import expected_by_inventory, expe
 from ..module_utils._operation.verify_answer import TRANSPORT, Asked, verify_answer
 from ..module_utils._options import CONNECTION
 from ..modules.node_image_verify import OPTIONS
-
-MODULE = "imagemode.openshift.node_image_verify"
+from ..plugin_utils._api_action import ApiAction
 
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 _OF_THE_INVENTORY = (
@@ -37,31 +35,23 @@ _TIMED_OUT = (124, 143)
 """How the timeout of coreutils, and that of busybox, says that it ended the command."""
 
 
-class ActionModule(ActionBase):
-    """Over ``connection`` it runs the command by itself: the node needs no Python, and nothing talks to the API."""
+class ActionModule(ApiAction):
+    """Runs the module, or for transport ``connection`` the command itself, over Ansible's connection to the host.
 
-    _supports_check_mode = True
-    _supports_async = True
+    With transport ``connection`` the node needs no Python, and no request is sent to the API.
+    """
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+    MODULE = "imagemode.openshift.node_image_verify"
+
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the verdicts."""
         if self._task.args.get("transport") != TRANSPORT:
-            in_background = bool(self._task.async_val) and not self._connection.has_native_async
-            result: dict[str, t.Any] = self._execute_module(
-                module_name=MODULE, task_vars=task_vars, wrap_async=in_background
-            )
-            return result
+            return super().run_task(task_vars)
         spec = {name: dict(option) for name, option in {**CONNECTION, **OPTIONS}.items()}
         dummy, options = self.validate_argument_spec(argument_spec=spec)
         known = {name: self._templar.template(task_vars[name]) for name in _OF_THE_INVENTORY if name in task_vars}
         self._refuse_what_is_not_for_one_host(options, known)
-        refusal: OperationError | None = None
-        try:
-            return _printable(self._verify(options, known, str(task_vars.get("inventory_hostname", ""))))
-        except OperationError as refused:
-            refusal = refused
-        return {"changed": False, **_printable(refusal.result), "failed": True, "msg": str(refusal)}
+        return _printable(self._verify(options, known, str(task_vars.get("inventory_hostname", ""))))
 
     def _refuse_what_is_not_for_one_host(self, options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> None:
         if self._task.async_val:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -40,7 +41,9 @@ class ApiAction(ActionBase):
         if NOT_REACHED not in result:
             return result
         host = as_line(str(task_vars.get("inventory_hostname", "")))
-        display.warning(f"[{host}] {as_line(str(result[NOT_REACHED]))}")
+        # A warning would be printed only when the task ends, since ansible-core 2.19.
+        line = f"[WARNING]: [{host}] {as_line(str(result[NOT_REACHED]))}"
+        display.display(line, color=constants.COLOR_WARN, stderr=True)
         return self.run_module(task_vars)
 
     def run_module(self, task_vars: dict[str, t.Any], **arguments: t.Any) -> dict[str, t.Any]:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import as_line
 from ..module_utils._wait.outage import AWAY
+from ._api_action import ApiAction
 
 display = Display()
 
@@ -21,18 +21,13 @@ SIGN_OF_LIFE = 60.0
 """Seconds within which a line is not printed again when it has not changed."""
 
 
-class WaitAction(ActionBase):
+class WaitAction(ApiAction):
     """Calls the module of the same name until it has finished, and prints a line whenever it has something to say."""
 
-    MODULE: str
-    """The module's full name."""
-
-    _supports_check_mode = True
     _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Call the module until the wait ends, and return its last result."""
         arguments = dict(self._task.args)
         speaks = arguments.get("progress", LINES) == LINES
         teller = Teller(str(task_vars.get("inventory_hostname", "")))

@@ -97,9 +97,11 @@ class Unreachable(Exception):
     :ivar final: whether the same request would fail again
     """
 
-    def __init__(self, reason: str, final: bool = False, remedy: str = _CHECK_ADDRESS) -> None:
+    def __init__(self, reason: str, final: bool = False, remedy: str = _CHECK_ADDRESS, cause: str = "") -> None:
         self.final = final
         self.remedy = remedy
+        self.cause = cause or reason
+        """The reason without the address."""
         super().__init__(reason)
 
 
@@ -113,7 +115,8 @@ def reaching(api_url: str) -> t.Iterator[None]:
     except ResponseTooLarge as error:
         raise Unreachable(f"{api_url}: {error}", final=True, remedy=CHECK_API_SERVER) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unreachable(f"no connection to {api_url} ({_innermost_reason(error)})") from None
+        cause = _innermost_reason(error)
+        raise Unreachable(f"no connection to {api_url} ({cause})", cause=cause) from None
 
 
 def _tls_failure(api_url: str, error: Exception) -> Unreachable:
@@ -175,7 +178,7 @@ def _innermost_reason(error: BaseException) -> str:
     if isinstance(reason, BaseException):
         return _innermost_reason(reason)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+        return error.verify_message.rstrip(".")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     inner = error.__context__ or error.__cause__

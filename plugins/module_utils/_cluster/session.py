@@ -347,7 +347,7 @@ class Session:
     def _report_first(self, failure: ApiError | Unreachable) -> None:
         """Report the failure of the first contact, unless waiting cannot change it."""
         if isinstance(failure, Unreachable):
-            reason = "" if failure.final else str(failure)
+            reason = "" if failure.final else failure.cause
         else:
             reason = f"it returns HTTP {failure.status}" if failure.status in AWAY else ""
         if reason and self.on_first_failure:

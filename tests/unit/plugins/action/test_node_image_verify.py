@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible_collections.imagemode.openshift.plugins.action.node_image_verify import MODULE, ActionModule
+from ansible_collections.imagemode.openshift.plugins.action.node_image_verify import ActionModule
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     booted_image,
     digest_of,
@@ -42,11 +42,13 @@ def host() -> Host:
 
 
 def action(host: Host, arguments: dict[str, t.Any], become: t.Any = None, in_background: int = 0) -> ActionModule:
-    task = mock.MagicMock(args=arguments, async_val=in_background, check_mode=False, diff=False, action=MODULE)
+    task = mock.MagicMock(
+        args=arguments, async_val=in_background, check_mode=False, diff=False, action=ActionModule.MODULE
+    )
     connection = mock.MagicMock(become=become, has_native_async=False)
     templar = mock.MagicMock(template=lambda value: value)
     plugin = ActionModule(task, connection, mock.MagicMock(), mock.MagicMock(), templar, None)
-    plugin._load_name = MODULE  # as Ansible's loader does
+    plugin._load_name = ActionModule.MODULE  # as Ansible's loader does
     plugin._low_level_execute_command = host.run
     return plugin
 
@@ -203,7 +205,7 @@ def test_by_every_other_way_the_module_of_the_same_name_asks(transport, in_backg
     plugin._execute_module = mock.MagicMock(return_value={"verdict": "match"})
     assert plugin.run(task_vars={"x": 1}) == {"verdict": "match"}
     plugin._execute_module.assert_called_once_with(
-        module_name=MODULE, task_vars={"x": 1}, wrap_async=bool(in_background)
+        module_name=ActionModule.MODULE, task_vars={"x": 1}, wrap_async=bool(in_background)
     )
     assert host.said == []
 

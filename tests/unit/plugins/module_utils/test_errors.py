@@ -6,7 +6,13 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError, finish
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import (
+    NOT_REACHED,
+    NotReached,
+    OperationError,
+    finish,
+    hide_in_tracebacks,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,7 +131,7 @@ def test_a_result_that_is_nested_too_deeply_is_one_error():
     }
 
 
-def test_what_nobody_expected_is_told_by_type_and_place_and_quotes_nothing():
+def test_unexpected_exception_is_reported_by_type_and_place_without_its_text():
     def work() -> t.Mapping[str, t.Any]:
         raise ValueError("Invalid header value b'Bearer sha256~secret'")
 
@@ -134,3 +140,46 @@ def test_what_nobody_expected_is_told_by_type_and_place_and_quotes_nothing():
     assert "an unexpected ValueError in work, line " in module.result["msg"]
     assert "secret" not in module.result["msg"]
     assert module.handling is None
+
+
+def test_unexpected_exception_keeps_its_traceback_without_secrets():
+    hide_in_tracebacks("hunter2-of-a-proxy", "")
+
+    def work() -> t.Mapping[str, t.Any]:
+        try:
+            raise KeyError("the proxy has hunter2-of-a-proxy")
+        except KeyError:
+            raise ValueError("Invalid header value b'Bearer sha256~secret'\x1b[2J") from None
+
+    shown = left_after(work).result["exception"]
+    assert shown.startswith("Traceback (most recent call last):\n")
+    assert ", in work\n" in shown
+    assert "ValueError: Invalid header value" in shown
+    assert not any(secret in shown for secret in ("sha256~secret", "hunter2", "\x1b"))
+
+
+def test_traceback_shows_the_cause_of_an_exception():
+    def work() -> t.Mapping[str, t.Any]:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+
+    shown = left_after(work).result["exception"]
+    assert shown.index("KeyError: 'first'") < shown.index("ValueError: second")
+
+
+def test_expected_error_has_no_traceback():
+    assert "exception" not in left_after(refusing("x", "y", "z")).result
+
+
+def test_failed_first_contact_leaves_the_module_without_a_failure():
+    def work() -> t.Mapping[str, t.Any]:
+        raise NotReached("Could not reach https://api: Connection refused; retrying for 60 s")
+
+    module = left_after(work)
+    assert (module.failed, module.handling) == (False, None)
+    assert module.result == {
+        "changed": False,
+        NOT_REACHED: "Could not reach https://api: Connection refused; retrying for 60 s",
+    }
