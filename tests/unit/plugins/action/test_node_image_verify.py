@@ -8,6 +8,7 @@ from unittest import mock
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.imagemode.openshift.plugins.action.node_image_verify import ActionModule
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import REPORT_FIRST_CONTACT
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     booted_image,
     digest_of,
@@ -16,6 +17,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.module_run import run_module
 
+MODULE = ActionModule.MODULE
 STATUS = "rpm-ostree status --json"
 GIVEN = {"transport": "connection", "expected_image": image_of("a")}
 
@@ -42,13 +44,11 @@ def host() -> Host:
 
 
 def action(host: Host, arguments: dict[str, t.Any], become: t.Any = None, in_background: int = 0) -> ActionModule:
-    task = mock.MagicMock(
-        args=arguments, async_val=in_background, check_mode=False, diff=False, action=ActionModule.MODULE
-    )
+    task = mock.MagicMock(args=arguments, async_val=in_background, check_mode=False, diff=False, action=MODULE)
     connection = mock.MagicMock(become=become, has_native_async=False)
     templar = mock.MagicMock(template=lambda value: value)
     plugin = ActionModule(task, connection, mock.MagicMock(), mock.MagicMock(), templar, None)
-    plugin._load_name = ActionModule.MODULE  # as Ansible's loader does
+    plugin._load_name = MODULE  # as Ansible's loader does
     plugin._low_level_execute_command = host.run
     return plugin
 
@@ -200,13 +200,13 @@ def test_an_entry_of_allowed_deviations_that_cannot_be_meant_is_refused(host):
 
 @pytest.mark.parametrize("transport", [{}, {"transport": "pod_exec"}, {"transport": "api"}])
 @pytest.mark.parametrize("in_background", [0, 60])
-def test_by_every_other_way_the_module_of_the_same_name_asks(transport, in_background, host):
-    plugin = action(host, {"pool": "layered", **transport}, in_background=in_background)
+def test_other_transports_run_the_module(transport, in_background, host):
+    options = {"pool": "layered", **transport}
+    plugin = action(host, options, in_background=in_background)
     plugin._execute_module = mock.MagicMock(return_value={"verdict": "match"})
     assert plugin.run(task_vars={"x": 1}) == {"verdict": "match"}
-    plugin._execute_module.assert_called_once_with(
-        module_name=ActionModule.MODULE, task_vars={"x": 1}, wrap_async=bool(in_background)
-    )
+    how = {"wrap_async": True} if in_background else {"module_args": {**options, REPORT_FIRST_CONTACT: True}}
+    plugin._execute_module.assert_called_once_with(module_name=MODULE, task_vars={"x": 1}, **how)
     assert host.said == []
 
 
