@@ -307,12 +307,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return readings, False
 
     def _read(self, asked: list[AskedCluster], wanted: Wanted) -> tuple[list[Variables], list[OperationError]]:
-        outcome = attempt(lambda: read_clusters(asked, wanted, os.environ))
+        outcome = attempt(lambda: read_clusters(asked, wanted, os.environ, self._report))
         outcomes = [outcome] if isinstance(outcome, OperationError) else outcome
         failures = [read for read in outcomes if isinstance(read, OperationError)]
         readings = [read for read in outcomes if not isinstance(read, OperationError)]
         self._tell(failures, readings)
         return readings, failures
+
+    def _report(self, line: str) -> None:
+        """Print a line at once, while the clusters are read."""
+        self.display.warning(line)
 
     def _with_good_names(self, readings: list[Variables], with_cluster: bool) -> list[Variables]:
         """Return the clusters whose names of nodes and pools can be used, also where they come from the cache."""
@@ -330,6 +334,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _tell(self, failures: list[OperationError], readings: list[Variables]) -> None:
         """Fail if clusters could not be read and that is not wanted, else warn of each."""
+        for failure in failures:
+            if failure.traceback:
+                self.display.vvv(failure.traceback)
         if failures and (self.get_option("fail_on_errors") or not readings):
             raise AnsibleParserError(" ".join(map(str, failures)))
         for failure in failures:

@@ -127,7 +127,7 @@ def test_a_cluster_that_was_not_reached_is_reported_as_unknown_and_why(alone: An
     report = json.loads(written[".json"].read_text(encoding="utf-8"))
     assert re.fullmatch(r"image-mode-host-localhost-[0-9a-f]{8}-layered\.json", written[".json"].name)
     assert (report["verdict"], report["asked_by"], report["nodes"]) == ("unknown", None, [])
-    assert report["failure"].startswith("Could not reach the cluster: kubeconfig /nowhere/kubeconfig")
+    assert report["failure"].startswith("Could not read kubeconfig /nowhere/kubeconfig")
     error = ET.parse(written[".xml"]).getroot().find(".//testcase/error")
     assert error is not None
     assert error.get("message") == report["failure"]

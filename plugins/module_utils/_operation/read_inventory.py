@@ -44,18 +44,25 @@ class Wanted:
 
 
 def read_clusters(
-    asked: t.Sequence[AskedCluster], wanted: Wanted, environment: t.Mapping[str, str]
+    asked: t.Sequence[AskedCluster],
+    wanted: Wanted,
+    environment: t.Mapping[str, str],
+    report: t.Callable[[str], None] | None = None,
 ) -> list[Variables | OperationError]:
-    """Return what each cluster says, in the order in which they were asked, or why it says nothing."""
+    """Return what each cluster says, in the order in which they were asked, or why it says nothing.
+
+    :param report: receives a line for the user if a cluster cannot be reached at first and is tried again
+    """
     # One after the other: the client keeps files of certificates in a place that all threads share.
-    sessions = [attempt(partial(_opened, cluster, environment)) for cluster in asked]
+    sessions = [attempt(partial(_opened, cluster, environment, report)) for cluster in asked]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
         readings = threads.map(partial(_reading, wanted=wanted), asked, sessions)
         return [_about(a, r) if isinstance(r, OperationError) else r for a, r in zip(asked, readings)]
 
 
-def _opened(asked: AskedCluster, environment: t.Mapping[str, str]) -> Session:
-    return Session(connect(asked.options, environment_for(asked, environment, _ALIASES)))
+def _opened(asked: AskedCluster, environment: t.Mapping[str, str], report: t.Callable[[str], None] | None) -> Session:
+    connection = connect(asked.options, environment_for(asked, environment, _ALIASES))
+    return Session(connection, on_first_failure=report)
 
 
 def _reading(asked: AskedCluster, session: Session | OperationError, wanted: Wanted) -> Variables | OperationError:
@@ -66,7 +73,9 @@ def _about(asked: AskedCluster, refused: OperationError) -> OperationError:
     """Return the same refusal with the cluster's name, where the user has given it one."""
     if not asked.name:
         return refused
-    return OperationError(f"read cluster {asked.name}", f"could not {refused.what}: {refused.reason}", refused.remedy)
+    error = OperationError(f"read cluster {asked.name}", f"could not {refused.what}: {refused.reason}", refused.remedy)
+    error.traceback = refused.traceback
+    return error
 
 
 def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variables:

@@ -221,7 +221,7 @@ def test_the_others_are_read_when_the_user_wants_that_and_he_is_warned(source, c
         ({"clusters": [{"validate_certs": "perhaps"}]}, "entry 1 of clusters: argument 'validate_certs'"),
         ({"clusters": [{"name": "a:b"}]}, "entry 1 of clusters: the name 'a:b' holds what a host name cannot"),
         ({"clusters": [{"name": "a"}, {"name": "a"}]}, "two clusters are called a"),
-        ({"kubeconfig": "/nowhere/kubeconfig"}, "Could not reach the cluster: kubeconfig /nowhere/kubeconfig"),
+        ({"kubeconfig": "/nowhere/kubeconfig"}, "Could not read kubeconfig /nowhere/kubeconfig"),
         ({"host": "http://127.0.0.1:1", "api_key": TOKEN}, "no connection to http://127.0.0.1:1"),
     ],
 )
@@ -262,7 +262,9 @@ def test_a_hostile_node_name_is_an_error_that_names_the_cluster(name, source, cl
 
 def test_a_node_name_that_is_a_path_is_an_error_before_it_is_a_name(source, cluster):
     cluster.always_fail("/nodes", listing("worker-0", "../../x"))
-    assert source.refuse(**login(cluster)).startswith(f"Could not list Nodes: {cluster.url} answers, but not as a Kube")
+    assert source.refuse(**login(cluster)).startswith(
+        f"Could not list Nodes: {cluster.url} responds, but not as a Kube"
+    )
 
 
 def test_only_the_cluster_with_the_hostile_name_is_left_out_where_the_user_wants_that(

@@ -15,6 +15,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     NODE,
     POD,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation import read_inventory
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.read_inventory import (
     Wanted,
     read_clusters,
@@ -127,7 +128,7 @@ def test_a_cluster_that_cannot_be_read_is_named_and_the_others_are_read(cluster,
     ]
     one, gone, two = read_clusters(asked, Wanted(), {})
     assert (one["name"], two["name"]) == ("one", "two")
-    assert str(gone).startswith("Could not read cluster gone: could not reach the cluster: kubeconfig")
+    assert str(gone).startswith("Could not read cluster gone: could not read kubeconfig")
     assert "\n" not in str(gone)
 
 
@@ -141,3 +142,23 @@ def test_what_nobody_has_foreseen_is_one_line_without_its_text(cluster, monkeypa
     assert isinstance(failed, OperationError)
     assert "secret" not in str(failed)
     assert "RuntimeError" in str(failed)
+
+
+def test_cluster_that_cannot_be_reached_at_first_is_reported():
+    lines: list[str] = []
+    asked = AskedCluster("one", {"host": "https://127.0.0.1:1", "api_key": "k"})
+    session = read_inventory._opened(asked, {}, lines.append)
+    session.patience = 0
+    with pytest.raises(OperationError):
+        read_inventory.read_nodes(session, asked, Wanted())
+    assert len(lines) == 1
+    assert lines[0].startswith("Could not reach https://127.0.0.1:1: Connection refused; retrying for ")
+
+
+def test_traceback_of_an_unexpected_exception_stays_with_the_error_of_the_cluster(cluster, monkeypatch):
+    def fail(dummy: t.Any) -> t.NoReturn:
+        raise ValueError("x")
+
+    monkeypatch.setattr(read_inventory, "read_cluster", fail)
+    (failed,) = read_clusters([AskedCluster("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
+    assert "ValueError: x" in failed.traceback
