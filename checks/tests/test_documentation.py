@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import re
+
+from checks.environment import ROOT
+from checks.tree import files_of
+
+BEHAVIOR = ROOT / "docs/operator-behavior.md"
+PAGES = ("CONTRIBUTING.md", "docs/architecture.md", "docs/operator-behavior.md")
+BASES = (ROOT, ROOT / "plugins", ROOT / "plugins/module_utils", ROOT / "plugins/module_utils/_cluster/transports")
+CITATION = re.compile(r"operator-behavior\.md\s*\((?P<sections>\"[^)]*\")\)")
+PATH = re.compile(r"`(?P<path>[\w./-]+(?:/|\.(?:py|md|rst|yml|yaml|toml|json)))`")
+
+
+def test_every_cited_section_of_the_operator_behavior_exists():
+    titles = set(re.findall(r"^## (.+)$", BEHAVIOR.read_text(encoding="utf-8"), re.MULTILINE))
+    wrong = []
+    for file in files_of(ROOT):
+        if file.suffix not in (".py", ".md", ".yml") or file == BEHAVIOR.relative_to(ROOT):
+            continue
+        # A citation may continue on the next line, in a comment behind "#".
+        text = re.sub(r"\n\s*(?:# )?", " ", (ROOT / file).read_text(encoding="utf-8"))
+        for citation in CITATION.finditer(text):
+            cited = re.findall(r"\"([^\"]+)\"", citation["sections"])
+            wrong += [f"{file}: {section}" for section in cited if section not in titles]
+    assert not wrong
+
+
+def test_every_path_in_the_pages_for_developers_exists():
+    missing = []
+    for page in PAGES:
+        for found in PATH.finditer((ROOT / page).read_text(encoding="utf-8")):
+            path = found["path"]
+            if "/" in path and not any((base / path).exists() for base in BASES):
+                missing.append(f"{page}: {path}")
+    assert not missing
