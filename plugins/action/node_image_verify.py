@@ -74,13 +74,13 @@ class ActionModule(ApiAction):
             allowed = Allowed.of(options["allowed_deviations"])
         except ValueError as error:
             raise OperationError(f"verify Node {name}", f"allowed_deviations: {error}", "Correct the entry") from None
-        asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        verified_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         boot_id, answer = self._ask(name, options["host_root"] or "", options["node_timeout"])
         asked = Asked(
             name=name,
             pool=str(options["pool"] or known.get("image_mode_pool") or ""),
             boot_id=boot_id,
-            asked_at=asked_at,
+            verified_at=verified_at,
             expected=expected,
             allowed=allowed,
             fail_on=frozenset(map(Verdict, options["fail_on"])),

@@ -86,7 +86,9 @@ def findings_result(findings: t.Iterable[Finding]) -> list[dict[str, t.Any]]:
     return [f.as_result() for f in order]
 
 
-def node_result(node: NodeState, pool: str, expected: Expected, judged: NodeVerdict, asked_at: str) -> dict[str, t.Any]:
+def node_result(
+    node: NodeState, pool: str, expected: Expected, judged: NodeVerdict, verified_at: str
+) -> dict[str, t.Any]:
     """Return a node with its verdict."""
     return {
         "name": node.name,
@@ -100,7 +102,7 @@ def node_result(node: NodeState, pool: str, expected: Expected, judged: NodeVerd
         },
         "booted": _booted(judged.booted),
         "boot_id": node.boot_id,
-        "asked_at": asked_at,
+        "verified_at": verified_at,
         "findings": findings_result(judged.findings),
     }
 

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: machineconfigpool
-short_description: Make a custom pool of nodes, hold it, and release it
+short_description: Create, pause, unpause or delete a custom MachineConfigPool
 version_added: 0.1.0
 description:
-  - Creates, changes or removes a custom MachineConfigPool, and pauses or releases any pool.
-  - A new pool takes the MachineConfigs of the role C(worker) and those of its own role, so that its nodes stay
-    configured as workers. Nodes that its selector matches already are in it from the start, and others come by
-    M(imagemode.openshift.machineconfigpool_nodes).
-  - A paused pool is a hold. Images are built for it, but none of its nodes is drained, rebooted or otherwise changed,
-    also not by an upgrade of the cluster. Releasing it lets everything that has waited go on at once, which drains and
-    reboots its nodes. Whoever sets O(paused=false) consents to that.
-  - The module marks what it does with annotations and undoes only what is marked. It removes only a pool that it
-    created, and releases only a pool that it paused and that nobody else pauses.
-  - The module refuses what would move nodes or leave them without a pool, which is a change of the selector that moves
-    any node in or out, and the removal of a pool that has nodes or is served by a MachineOSConfig. It also refuses a
-    new pool that would take nodes of another custom pool, and one whose name is longer than 21 characters, because no
-    image could ever be built for it.
+  - Creates, updates or deletes a custom MachineConfigPool, and pauses or unpauses any pool.
+  - A new pool uses the MachineConfigs of the role C(worker) and those of its own role, so that its nodes stay
+    configured as workers. Nodes that match its selector are in the pool from the start. Use
+    M(imagemode.openshift.machineconfigpool_nodes) to add others.
+  - While a pool is paused, the operator builds images for it but does not drain, reboot or otherwise change its nodes,
+    not even during an upgrade of the cluster. Unpausing the pool applies all pending changes, which drains and reboots
+    its nodes. Setting O(paused=false) is the consent to that.
+  - The module records its changes in annotations and undoes only recorded changes. It deletes only pools that it
+    created, and unpauses only pools that it paused and that no other manager pauses.
+  - The module fails instead of moving nodes between pools or leaving them without a pool. It does not change a selector
+    if that moves a node, and does not delete a pool that has nodes or a MachineOSConfig. It also fails for a new pool
+    that would select nodes of another custom pool, and for a name of more than 21 characters, because the operator
+    cannot build images for such a pool.
 options:
   state:
     description:
-      - Whether the pool is to exist. The pools C(master) and C(worker) always do.
+      - Whether the pool exists. The pools C(master) and C(worker) always exist.
     type: str
     choices: [present, absent]
     default: present
@@ -38,26 +38,25 @@ options:
     aliases: [machine_config_pool]
   node_selector:
     description:
-      - Labels that a node carries to be in the pool, all of them.
-      - Without it, an existing pool keeps its selector, and a new one selects by the label
-        C(node-role.kubernetes.io/POOL) with an empty value, where C(POOL) is the name of the pool.
-      - It can only be changed while the pool has no nodes.
+      - Labels of the nodes in the pool. A node must have all of them.
+      - If omitted, an existing pool keeps its selector. A new pool selects the label C(node-role.kubernetes.io/POOL)
+        with an empty value, where C(POOL) is the name of the pool.
+      - The selector can be changed only while the pool has no nodes.
     type: dict
   paused:
     description:
-      - Whether the pool is on hold.
-      - Without it, an existing pool stays as it is, and a new one is not paused.
-      - V(true) leaves a pool alone that somebody else has paused already. V(false) refuses to release such a pool.
-      - V(false) also refuses while another manager owns C(spec.paused), for example a GitOps controller that states
-        V(true) by server-side apply. The error names the manager. It refuses as well when C(metadata.managedFields) of
-        the pool were removed, because they are the proof that this collection paused it.
+      - Whether the pool is paused.
+      - If omitted, an existing pool is not changed, and a new pool is not paused.
+      - V(true) does not change a pool that is already paused. V(false) fails if this module did not pause the pool.
+      - V(false) also fails if another manager owns C(spec.paused), for example a GitOps controller that applies V(true)
+        with server-side apply. The error names the manager. It fails as well if C(metadata.managedFields) of the pool
+        were removed, because they are the proof that this collection paused it.
     type: bool
   max_unavailable:
     description:
-      - How many nodes of the pool may be out of service at the same time, as a number or as a percentage such as
-        V(10%).
-      - Without it, an existing pool keeps what it has. The operator takes one node at a time when nothing is said, and
-        one at least.
+      - Maximum number of nodes that are unavailable at the same time, as a number or as a percentage such as V(10%).
+      - If omitted, an existing pool is not changed. By default, the operator updates one node at a time. It always
+        updates at least one.
     type: str
 attributes:
   async:
@@ -65,7 +64,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server judges the change in a dry run.
+      - The API server validates the change in a dry run.
   diff_mode:
     support: full
   idempotent:
@@ -75,8 +74,9 @@ seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.machineosconfig
 notes:
-  - The marks are the annotations C(imagemode.openshift/created-by) and C(imagemode.openshift/paused-by).
-  - A node is in one custom pool at most. The custom pool goes before C(worker), and C(master) goes before every pool.
+  - The annotations are C(imagemode.openshift/created-by) and C(imagemode.openshift/paused-by).
+  - A node can be in one custom pool. A custom pool takes precedence over C(worker), and C(master) over every other
+    pool.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -84,28 +84,28 @@ author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 
 EXAMPLES = r"""
-- name: Make a pool for the custom image
+- name: Create a pool for the custom image
   imagemode.openshift.machineconfigpool:
     pool: layered
 
-- name: Make a pool that selects by a label of its own and changes two nodes at a time
+- name: Create a pool with its own label that updates two nodes at a time
   imagemode.openshift.machineconfigpool:
     pool: layered
     node_selector:
       example.com/os: layered
     max_unavailable: "2"
 
-- name: Hold the pool, so that a new image can be built before the maintenance window
+- name: Pause the pool, so that a new image can be built before the maintenance window
   imagemode.openshift.machineconfigpool:
     pool: layered
     paused: true
 
-- name: Release the pool in the maintenance window; its nodes drain and reboot
+- name: Unpause the pool in the maintenance window; its nodes drain and reboot
   imagemode.openshift.machineconfigpool:
     pool: layered
     paused: false
 
-- name: Remove the pool, once it has neither nodes nor a MachineOSConfig
+- name: Delete the pool when it has neither nodes nor a MachineOSConfig
   imagemode.openshift.machineconfigpool:
     pool: layered
     state: absent
@@ -113,12 +113,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
+  description: Version of the structure of this result.
   returned: success
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster that this result is about.
+  description: The cluster.
   returned: success
   type: dict
   contains:
@@ -128,22 +128,22 @@ cluster:
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when nothing was written, or the account may not read it.
+      description: Id of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when nothing was written, or the account may not read it.
+      description: Name of the infrastructure. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when nothing was written, or the account may not read it.
+      description: Desired release of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 4.20.4
 pool:
-  description: The pool. Null when there is none.
+  description: The pool. Null if it does not exist.
   returned: success
   type: dict
   contains:
@@ -153,33 +153,33 @@ pool:
       type: str
       sample: layered
     paused:
-      description: Whether it is on hold.
+      description: Whether the pool is paused.
       returned: always
       type: bool
       sample: false
     paused_by_us:
-      description: Whether this collection paused it and nobody else pauses it.
+      description: Whether this collection paused the pool and no other manager does.
       returned: always
       type: bool
       sample: false
     created_by_us:
-      description: Whether it was this collection that created it.
+      description: Whether this collection created the pool.
       returned: always
       type: bool
       sample: true
     max_unavailable:
-      description: How many nodes may be out of service at the same time. Null when the pool does not say.
+      description: Maximum number of nodes that are unavailable at the same time. Null if the pool does not set it.
       returned: always
       type: str
       sample: '2'
     rendered_config:
-      description: Name of the rendered MachineConfig that its nodes are to have. Null until the operator has made one.
+      description: Name of the rendered MachineConfig for its nodes. Null until the operator has rendered it.
       returned: always
       type: str
       sample: rendered-layered-bf01c9a1d2e3f4a5b6c7d8e9f0a1b2c3
 resource:
   description:
-    - The MachineConfigPool as the API server returned it, without C(metadata.managedFields). Null when there is none.
+    - The MachineConfigPool as the API server returned it, without C(metadata.managedFields). Null if it does not exist.
   returned: success
   type: dict
   sample:
@@ -188,17 +188,17 @@ resource:
     metadata: {name: layered, generation: 3}
     spec: {paused: false, maxUnavailable: 2}
 diff:
-  description: What was changed, or would be in check mode.
+  description: Changes, or planned changes in check mode.
   returned: success
   type: dict
   contains:
     before:
-      description: What was there. Empty when there was nothing.
+      description: Previous state. Empty if the object did not exist.
       returned: always
       type: dict
       sample: {metadata: {name: layered}, spec: {paused: true}}
     after:
-      description: What is there now. Empty when there is nothing.
+      description: New state. Empty if the object does not exist.
       returned: always
       type: dict
       sample: {metadata: {name: layered}, spec: {paused: false}}
@@ -221,13 +221,13 @@ def main() -> None:
             "max_unavailable": {"type": "str"},
         },
     )
-    asked = module.params
-    ask = PoolRequest(
-        present=asked["state"] == "present",
-        wanted=WantedPool(asked["pool"], asked["node_selector"], asked["paused"], asked["max_unavailable"]),
+    options = module.params
+    request = PoolRequest(
+        present=options["state"] == "present",
+        wanted=WantedPool(options["pool"], options["node_selector"], options["paused"], options["max_unavailable"]),
         check_mode=module.check_mode,
     )
-    finish(module, lambda: apply_pool(open_session(asked), ask))
+    finish(module, lambda: apply_pool(open_session(options), request))
 
 
 if __name__ == "__main__":

@@ -7,47 +7,47 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: machineconfigpool_nodes
-short_description: Bring nodes into a custom pool, or take them out of it
+short_description: Add nodes to a custom MachineConfigPool or remove them from it
 version_added: 0.1.0
 description:
-  - Puts the labels on nodes that the node selector of a custom MachineConfigPool wants, or takes them away. Which
-    labels these are is read from the pool.
-  - The operator then moves the nodes by itself. B(It drains and reboots every node that was moved), as many at a time
-    as the pool allows, unless that pool is paused. Taking a node out of the pool brings it back to the pool C(worker)
-    and to the image of the cluster, which reboots it as well. Naming the nodes is the consent to that.
-  - Every node is checked before the first one is written. The module refuses a node that does not exist, and one of the
-    control plane or of another custom pool, because the operator would ignore the label or stop at the node. It also
-    refuses a selector that matches no node, a built-in pool, and a pool that does not select by plain labels. Nodes are
-    never created.
-  - The nodes are labelled side by side. One that cannot be written does not stop the others, and fails the task at the
-    end.
-  - The module returns as soon as the labels are written. Use M(imagemode.openshift.machineconfigpool_wait) to wait for
-    the nodes.
+  - Adds the labels of the node selector of a custom MachineConfigPool to nodes, or removes them. The module reads these
+    labels from the pool.
+  - The operator then moves the nodes. B(It drains and reboots every moved node), as many at a time as the pool allows,
+    unless the pool is paused. A node that is removed from the pool returns to the pool C(worker) and boots the image of
+    the cluster, which reboots it as well. Naming the nodes is the consent to these reboots.
+  - The module checks every node before it changes the first one. It fails for a node that does not exist, and for a
+    node that is a control-plane node or in another custom pool, because the operator would not update it. It also fails
+    if a selector matches no node, for a built-in pool, and for a pool whose selector is not plain labels. It never
+    creates nodes.
+  - The nodes are labeled in parallel. If a node cannot be labeled, the others are labeled all the same, and the task
+    fails at the end.
+  - The module returns when the labels are set. Use M(imagemode.openshift.machineconfigpool_wait) to wait for the
+    rollout.
 options:
   state:
     description:
-      - Whether the nodes are to be in the pool. V(absent) takes the labels away, except those by which a built-in pool
-        holds the node, to which it goes back.
+      - Whether the nodes are in the pool. V(absent) removes the labels, except those of the built-in pool that the node
+        returns to.
     type: str
     choices: [present, absent]
     default: present
   pool:
     description:
-      - Name of the custom MachineConfigPool, which has to exist.
+      - Name of the custom MachineConfigPool. It must exist.
     type: str
     required: true
     aliases: [machine_config_pool]
   nodes:
     description:
-      - Names of the nodes. Nodes that are in the pool and are not named stay in it.
-      - Either this or O(label_selector) is needed, and only one of them can be given.
+      - Names of the nodes. Other nodes in the pool stay in it.
+      - Either O(nodes) or O(label_selector) is required. They are mutually exclusive.
     type: list
     elements: str
   label_selector:
     description:
-      - Selects the nodes by their labels, as in C(oc get nodes -l), for example
-        V(topology.kubernetes.io/zone=a,!example.com/spare). It is read once, when the task runs.
-      - Either this or O(nodes) is needed, and only one of them can be given.
+      - Label selector of the nodes, as for C(oc get nodes -l), for example
+        V(topology.kubernetes.io/zone=a,!example.com/spare). It is evaluated once, when the task runs.
+      - Either O(nodes) or O(label_selector) is required. They are mutually exclusive.
     type: str
 attributes:
   async:
@@ -55,7 +55,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server judges every label in a dry run.
+      - The API server validates every label in a dry run.
   diff_mode:
     support: full
   idempotent:
@@ -70,19 +70,19 @@ author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 
 EXAMPLES = r"""
-- name: Bring two nodes into the pool; they drain and reboot
+- name: Add two nodes to the pool; they drain and reboot
   imagemode.openshift.machineconfigpool_nodes:
     pool: layered
     nodes:
       - worker-0
       - worker-1
 
-- name: Bring all nodes of a zone into the pool, except the spare ones
+- name: Add all nodes of a zone to the pool, except the spare ones
   imagemode.openshift.machineconfigpool_nodes:
     pool: layered
     label_selector: topology.kubernetes.io/zone=a,!example.com/spare
 
-- name: Take a node out of the pool; it goes back to the image of the cluster
+- name: Remove a node from the pool; it returns to the image of the cluster
   imagemode.openshift.machineconfigpool_nodes:
     pool: layered
     nodes: [worker-1]
@@ -91,12 +91,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
+  description: Version of the structure of this result.
   returned: success, and when some nodes could not be written
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster that this result is about.
+  description: The cluster.
   returned: success, and when some nodes could not be written
   type: dict
   contains:
@@ -106,22 +106,22 @@ cluster:
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when nothing was written, or the account may not read it.
+      description: Id of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when nothing was written, or the account may not read it.
+      description: Name of the infrastructure. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when nothing was written, or the account may not read it.
+      description: Desired release of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 4.20.4
 nodes:
-  description: The nodes that were asked for, sorted by name.
+  description: The selected nodes, sorted by name.
   returned: success, and when some nodes could not be written
   type: list
   elements: dict
@@ -138,7 +138,7 @@ nodes:
       sample: true
 diff:
   description:
-    - The labels that were changed, or would be in check mode, by node. Null stands for a label that is not there.
+    - Changed labels by node, or planned changes in check mode. Null means that the node does not have the label.
   returned: success, and when some nodes could not be written
   type: dict
   contains:
@@ -169,14 +169,14 @@ def main() -> None:
         mutually_exclusive=[("nodes", "label_selector")],
         required_one_of=[("nodes", "label_selector")],
     )
-    asked = module.params
-    ask = LabelNodesRequest(
-        present=asked["state"] == "present",
-        pool=asked["pool"],
-        selection=Selection(asked["nodes"] or [], asked["label_selector"] or ""),
+    options = module.params
+    request = LabelNodesRequest(
+        present=options["state"] == "present",
+        pool=options["pool"],
+        selection=Selection(options["nodes"] or [], options["label_selector"] or ""),
         check_mode=module.check_mode,
     )
-    finish(module, lambda: label_nodes(open_session(asked), ask))
+    finish(module, lambda: label_nodes(open_session(options), request))
 
 
 if __name__ == "__main__":

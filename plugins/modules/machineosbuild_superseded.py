@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: machineosbuild_superseded
-short_description: Delete the older builds that keep a pool's rollout from beginning
+short_description: Delete older builds that block the rollout of a pool
 version_added: 0.1.0
 description:
-  - Up to OpenShift 4.20 the node controller does not follow the MachineOSConfig. Of the succeeded builds for the
-    rendered config of the pool it takes the first by name. After an edit of the MachineOSConfig that may be an older
-    one, and then the rollout never begins, without a word on any object. M(imagemode.openshift.machineconfigpool_wait)
-    names that as C(pool.older_build_selected).
-  - The module deletes those builds and touches the pool, so that the node controller looks again and the rollout
-    begins.
-  - A build is deleted only if it is a succeeded one of the MachineOSConfig that serves the pool and of the rendered
-    config that the pool wants, comes before the build that answers, by name, and has another image. The build that
-    answers is never deleted, and neither is anything else. Nothing is deleted where the release follows the
-    MachineOSConfig, which is from 4.21 on.
-  - The build that answers must have succeeded. Use M(imagemode.openshift.machineosbuild_wait) first.
-  - What begins then drains and reboots the nodes of the pool. If there are any that are not at the image yet, that
-    needs O(allow_node_reboots=true), unless the pool is paused.
+  - Up to OpenShift 4.20 the node controller does not use the image that the MachineOSConfig names. Of the succeeded
+    builds for the rendered config of the pool it uses the first by name. After a change of the MachineOSConfig this can
+    be an older build. The rollout then never starts, and no object reports it.
+    M(imagemode.openshift.machineconfigpool_wait) reports it as C(pool.older_build_selected).
+  - The module deletes these builds and updates the pool, so that the node controller selects a build again and the
+    rollout starts.
+  - A build is deleted only if it succeeded, belongs to the MachineOSConfig and the rendered config of the pool, sorts
+    before the current build by name, and has a different image. The current build and all other objects are never
+    deleted. From OpenShift 4.21 on nothing is deleted, because the node controller uses the image that the
+    MachineOSConfig names.
+  - The current build must have succeeded. Use M(imagemode.openshift.machineosbuild_wait) first.
+  - The rollout drains and reboots the nodes of the pool. If a node has not booted the image yet, this requires
+    O(allow_node_reboots=true), unless the pool is paused.
 options:
   state:
     description:
-      - What is to become of these builds.
+      - State of these builds.
     type: str
     choices: [absent]
     default: absent
@@ -38,9 +38,9 @@ options:
     aliases: [machine_config_pool]
   allow_node_reboots:
     description:
-      - Consent to what the operator does next, which is to drain and reboot the nodes of the pool.
-      - Without it, the nodes are named and nothing is deleted. It is not needed while the pool has no nodes, is paused,
-        or has begun already.
+      - Allows the operator to drain and reboot the nodes of the pool.
+      - If V(false), the module deletes nothing and reports the nodes that would reboot. It is not required if the pool
+        has no nodes, is paused, or its rollout has started.
     type: bool
     default: false
 attributes:
@@ -49,8 +49,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server judges each deletion in a dry run. A pool, a MachineOSConfig or an image that is not there yet is
-        no fault.
+      - The API server validates each deletion in a dry run. A pool, a MachineOSConfig or an image that does not exist
+        yet is not an error.
   diff_mode:
     support: full
   idempotent:
@@ -60,16 +60,16 @@ seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.machineosconfig
 notes:
-  - That a rollout never begins was seen on 4.20, while an operator of 4.19 began it all the same. Older builds are
-    deleted there too; what is lost is a build to go back to.
+  - A rollout that never started was observed on 4.20. An operator of 4.19 started it. The module deletes older builds
+    on both; you lose the option to return to them quickly.
   - When a MachineOSBuild is deleted, the operator of 4.20 also deletes its image from the registry, unless a node of
-    the pool runs it or is to run it. Older releases leave the image. Going back to the Containerfile of a deleted build
-    then takes a build instead of seconds.
-  - While the builds are being deleted, the pool has the annotation C(imagemode.openshift/superseded-builds), which
-    names them. Its removal is the touch. A run that was killed in between is started again and ends what was begun.
-  - A build that was made again under the same name meanwhile is left alone, because it is deleted by its UID.
-  - The account needs to read ClusterVersion C(version), to list nodes, pools, MachineOSConfigs and MachineOSBuilds, to
-    patch pools and to delete MachineOSBuilds.
+    the pool uses it. Older releases keep the image. Returning to the Containerfile of a deleted build then requires a
+    new build.
+  - While the builds are deleted, the annotation C(imagemode.openshift/superseded-builds) of the pool lists them. The
+    removal of the annotation is the update of the pool. If a run is interrupted, the next run completes its work.
+  - Builds are deleted by UID, so a new build with the same name is not deleted.
+  - The account needs C(get) on ClusterVersion C(version), C(list) on nodes, MachineConfigPools, MachineOSConfigs and
+    MachineOSBuilds, C(patch) on MachineConfigPools and C(delete) on MachineOSBuilds.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -81,7 +81,7 @@ EXAMPLES = r"""
   imagemode.openshift.machineosbuild_wait:
     pool: layered
 
-- name: See which older builds are in its way
+- name: List the older builds that block the rollout
   imagemode.openshift.machineosbuild_superseded:
     pool: layered
     allow_node_reboots: true
@@ -97,12 +97,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
+  description: Version of the structure of this result.
   returned: success
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster that this result is about.
+  description: The cluster.
   returned: success
   type: dict
   contains:
@@ -112,41 +112,41 @@ cluster:
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when nothing was written, or the account may not read it.
+      description: Id of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when nothing was written, or the account may not read it.
+      description: Name of the infrastructure. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when nothing was written, or the account may not read it.
+      description: Desired release of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 4.20.4
 deleted:
   description:
-    - Names of the MachineOSBuilds that were deleted, or would be in check mode, sorted. Among them are those that a run
-      deleted which was killed before it could touch the pool.
+    - Names of the deleted MachineOSBuilds, or of those to delete in check mode, sorted. They include builds that an
+      interrupted run deleted before it could update the pool.
   returned: success
   type: list
   elements: str
   sample: [layered-07f8c1d2e3f4a5b6c7d8e9f0a1b2c3d4]
 reboots:
-  description: Names of the nodes that drain and reboot because of this, or would.
-  returned: success, or when consent is missing
+  description: Names of the nodes that drain and reboot, or would in check mode.
+  returned: success, and if O(allow_node_reboots) is missing
   type: list
   elements: str
   sample: [worker-0, worker-1]
 diff:
-  description: What was deleted, or would be in check mode.
+  description: Deleted builds, or builds to delete in check mode.
   returned: success
   type: dict
   contains:
     before:
-      description: The builds that were in the way, in C(superseded).
+      description: The blocking builds, in C(superseded).
       returned: always
       type: dict
       sample: {superseded: [layered-07f8c1d2e3f4a5b6c7d8e9f0a1b2c3d4]}
@@ -171,9 +171,9 @@ def main() -> None:
             "allow_node_reboots": {"type": "bool", "default": False},
         },
     )
-    asked = module.params
-    ask = SupersededRequest(asked["pool"], asked["allow_node_reboots"], module.check_mode)
-    finish(module, lambda: delete_superseded(open_session(asked), ask))
+    options = module.params
+    request = SupersededRequest(options["pool"], options["allow_node_reboots"], module.check_mode)
+    finish(module, lambda: delete_superseded(open_session(options), request))
 
 
 if __name__ == "__main__":

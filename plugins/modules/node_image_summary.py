@@ -3,57 +3,57 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# This is only the documentation. What it documents runs where Ansible runs: plugins/action/node_image_summary.py
+# Documentation only. The code is the action plugin: plugins/action/node_image_summary.py
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_image_summary
-short_description: Put together which images the hosts of a play have booted
+short_description: Combine the verification results of the hosts of a play
 version_added: 0.1.0
 description:
-  - Takes what M(imagemode.openshift.node_image_verify) has returned on the hosts of a play, each of which is a node,
-    and makes one result of it, in the shape that the module itself returns of a pool. It only reads variables.
-  - No host is left out. One of which there is no verdict, because it failed before or was lost, is V(unknown) and
-    named.
+  - Combines the results of M(imagemode.openshift.node_image_verify) on the hosts of a play into one result with the
+    same structure as the result for a pool. Each host is a node. The module only reads variables.
+  - Every host is included. A host without a verdict, for example because it failed earlier or was unreachable, counts
+    as V(unknown).
   - The verdict does not fail the task, so that a report can be written first. The role
-    C(imagemode.openshift.verify_nodes) does all of it, in the right order.
+    C(imagemode.openshift.verify_nodes) runs all steps in the correct order.
 options:
   registered:
     description:
-      - Name of the variable in which every host has registered what M(imagemode.openshift.node_image_verify) returned.
+      - Name of the variable in which each host registered the result of M(imagemode.openshift.node_image_verify).
     type: str
     required: true
   hosts:
     description:
-      - The hosts to put together. Without it, all hosts that the play began with, those that have failed too.
+      - Hosts to include. By default all hosts of the play, including failed ones.
     type: list
     elements: str
 attributes:
   action:
     description:
-      - Runs where Ansible runs.
+      - Runs on the controller.
     support: full
   async:
     description:
-      - Can run in the background with C(async).
+      - Supports C(async).
     support: none
   check_mode:
     description:
-      - Can say what it would do without doing it.
+      - Supports check mode.
     support: full
     details:
-      - Runs in full, because nothing is changed.
+      - Runs completely, because it changes nothing.
   diff_mode:
     description:
-      - Shows what is changed, or would be, with C(--diff).
+      - Supports C(--diff).
     support: N/A
   idempotent:
     description:
-      - Changes nothing when what is asked for is there already.
+      - Changes nothing if the desired state exists already.
     support: full
     details:
-      - Changes nothing, ever.
+      - Never changes anything.
 seealso:
   - module: imagemode.openshift.node_image_verify
   - plugin: imagemode.openshift.nodes
@@ -62,21 +62,21 @@ author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 
 EXAMPLES = r"""
-- name: Ask each node what it has booted, without failing yet
+- name: Verify each node without failing
   imagemode.openshift.node_image_verify:
     transport: connection
     fail_on: []
-  register: answer
+  register: verification
 
-- name: Put the answers together
+- name: Combine the results
   imagemode.openshift.node_image_summary:
-    registered: answer
+    registered: verification
   run_once: true
   register: verified
 
-- name: Put together the answers of one pool only
+- name: Combine the results of one pool
   imagemode.openshift.node_image_summary:
-    registered: answer
+    registered: verification
     hosts: "{{ groups['pool_layered'] }}"
   run_once: true
   register: verified_layered
@@ -84,54 +84,54 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
+  description: Version of the structure of this result.
   returned: success
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster, as the inventory names it. All of it is null when the hosts are of several.
+  description: The cluster from the inventory. All values are null if the hosts belong to several clusters.
   returned: success
   type: dict
   contains:
     api_url:
-      description: Address of the API server. Null when the inventory does not say it.
+      description: Address of the API server. Null if the inventory does not contain it.
       returned: always
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when the inventory does not say it.
+      description: Id of the cluster. Null if the inventory does not contain it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when the inventory does not say it.
+      description: Name of the infrastructure. Null if the inventory does not contain it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when the inventory does not say it.
+      description: Desired release of the cluster. Null if the inventory does not contain it.
       returned: always
       type: str
       sample: 4.20.4
-asked_by:
+account:
   description:
-    - Null, for nothing talks to the API.
+    - Null, because the API server is not used.
   returned: success
   type: str
   sample: null
 transport:
-  description: How the nodes were asked.
+  description: How the nodes were queried.
   returned: success
   type: str
   sample: connection
 verdict:
   description:
-    - The verdict on all nodes together, which is the least certain one, V(unknown) before V(mismatch) before V(match).
+    - Verdict on all nodes together. It is the least certain one, V(unknown) before V(mismatch) before V(match).
   returned: success
   type: str
   sample: match
 summary:
-  description: How many nodes got which verdict.
+  description: Number of nodes for each verdict.
   returned: success
   type: dict
   contains:
@@ -141,17 +141,17 @@ summary:
       type: int
       sample: 3
     match:
-      description: Nodes that have booted the expected image.
+      description: Number of nodes that booted the expected image.
       returned: always
       type: int
       sample: 3
     mismatch:
-      description: Nodes that have booted something else.
+      description: Number of nodes that booted something else.
       returned: always
       type: int
       sample: 0
     unknown:
-      description: Nodes of which nothing is proven.
+      description: Number of nodes without a proof.
       returned: always
       type: int
       sample: 0
@@ -167,7 +167,7 @@ nodes:
       type: str
       sample: worker-0
     pool:
-      description: Name of the pool that drives it. Empty when no pool does, or two custom pools claim it.
+      description: Name of its pool. Empty if it is in no pool or in two custom pools.
       returned: always
       type: str
       sample: layered
@@ -177,88 +177,88 @@ nodes:
       type: str
       sample: match
     expected:
-      description: What it should have booted.
+      description: Expected image.
       returned: always
       type: dict
       contains:
         pull_spec:
-          description: The image as it was named. Null when the MachineOSConfig names none yet.
+          description: Pull spec of the image. Null if the MachineOSConfig has no image yet.
           returned: always
           type: str
           sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         digest:
-          description: Its digest. Null when there is no image yet.
+          description: Digest of the image. Null if there is no image yet.
           returned: always
           type: str
           sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         source:
           description:
-            - Who named it, one of V(option), V(machineosconfig), V(machineconfig), V(forbidden) where the account may
-              not read the MachineConfig, and V(none) of a node that is in no pool.
+            - Source of the expected image, one of V(option), V(machineosconfig), V(machineconfig), V(forbidden) if the
+              account cannot read the MachineConfig, and V(none) for a node in no pool.
           returned: always
           type: str
           sample: machineosconfig
         current:
-          description: Whether it answers for what the pool wants now. Nothing matches when it does not.
+          description: Whether the image belongs to the current spec of the pool. If not, no node matches.
           returned: always
           type: bool
           sample: true
     booted:
-      description: What it has booted. Null when it gave no answer that can be read.
+      description: Booted image. Null if the output of the node cannot be parsed.
       returned: always
       type: dict
       contains:
         pull_spec:
-          description: The image as the node names it. Null when it booted no container image.
+          description: Image reference that the node reports. Null if it did not boot a container image.
           returned: always
           type: str
           sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         digest:
-          description: The digest that was pulled. Null when the node names none.
+          description: Pulled digest. Null if the node reports none.
           returned: always
           type: str
           sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         version:
-          description: The version that the image says it has. Null when it says none.
+          description: Version of the image. Null if it has none.
           returned: always
           type: str
           sample: 9.6.20251015-0
         evidence_source:
-          description: Whose word it is.
+          description: Program that reported the image.
           returned: always
           type: str
           sample: rpm-ostree
     boot_id:
-      description: Id of the boot that the node was in when it was asked. Empty when it was not.
+      description: Boot id of the node during the verification. Empty if it was not verified.
       returned: always
       type: str
       sample: 8f3b0a61-6f0e-4a63-9d0a-0f7b1c7a4a51
-    asked_at:
-      description: When it was asked, by the clock of the host that runs Ansible.
+    verified_at:
+      description: Time of the verification, by the clock of the controller.
       returned: always
       type: str
       sample: '2026-11-24T09:30:00Z'
     findings:
-      description: What the verdict rests on, and what else is worth knowing of the node, sorted.
+      description: Findings about the node, the most severe first.
       returned: always
       type: list
       elements: dict
       contains:
         id:
           description:
-            - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
+            - Id of the finding. It does not change between releases, so a playbook can test for it.
           returned: always
           type: str
           sample: node.image_staged
         severity:
           description:
-            - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning)
-              holds nothing up.
+            - Severity. V(fatal) cannot clear by itself, V(error) blocks progress and may clear, V(warning) blocks
+              nothing.
           returned: always
           type: str
           sample: error
         object:
-          description: The object that it was found on.
+          description: Object of the finding.
           returned: always
           type: dict
           contains:
@@ -268,7 +268,7 @@ nodes:
               type: str
               sample: Node
             namespace:
-              description: Namespace of the object. Empty when its kind has none.
+              description: Namespace of the object. Empty if its kind is not namespaced.
               returned: always
               type: str
               sample: ''
@@ -278,17 +278,17 @@ nodes:
               type: str
               sample: worker-0
         message:
-          description: What was found, in a sentence.
+          description: Description of the finding.
           returned: always
           type: str
-          sample: 'the node booted sha256:1b2c3d4e...; sha256:8c1f6a4d... is staged'
+          sample: 'booted sha256:1b2c3d4e...; expected sha256:8c1f6a4d... is staged'
         evidence:
-          description: What shows it, 2048 bytes at most. Empty when the message says it all.
+          description: Evidence, 2048 bytes at most. May be empty.
           returned: always
           type: str
           sample: sha256:1b2c3d4e...
         remedy:
-          description: What can be done about it.
+          description: Recommended action.
           returned: always
           type: str
           sample: Reboot the node
@@ -308,7 +308,7 @@ clusters:
       returned: always
       type: dict
       sample: {api_url: 'https://api.cluster.example.com:6443', id: null, name: null, version: null}
-    asked_by:
+    account:
       description: As above.
       returned: always
       type: str
@@ -319,17 +319,17 @@ clusters:
       type: str
       sample: connection
     verdict:
-      description: The verdict on the nodes of the cluster together.
+      description: Verdict on all nodes of the cluster together.
       returned: always
       type: str
       sample: match
     summary:
-      description: How many nodes of the cluster got which verdict.
+      description: Number of nodes of the cluster for each verdict.
       returned: always
       type: dict
       sample: {total: 3, match: 3, mismatch: 0, unknown: 0}
     nodes:
-      description: The nodes of the cluster, as above.
+      description: Nodes of the cluster, as above.
       returned: always
       type: list
       elements: dict

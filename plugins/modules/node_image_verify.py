@@ -7,129 +7,131 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_image_verify
-short_description: Prove which operating-system image nodes have booted
+short_description: Verify which operating-system image nodes have booted
 version_added: 0.1.0
 description:
-  - Asks every node what it has booted, compares the digest with the one that is expected, and gives a verdict for each.
-    Nothing is created or changed, neither on the nodes nor in the cluster.
-  - The verdict V(match) means that the node itself says that it has booted an image with the expected digest.
-    V(mismatch) means that it says that it has booted something else, also when the expected image is there and only
-    waits for a reboot, and also when it has changed what the image brought in a way that O(allowed_deviations) does not
-    allow. V(unknown) means that nothing is proven, because the node did not answer, its answer cannot be
-    read, it rebooted while it was asked, or what is expected is not certain. Unknown is never counted as success.
-  - What is expected is O(expected_image), else the image of the MachineOSConfig that serves the pool of the node, else,
-    in a pool without one, the image that the rendered MachineConfig names. While the build of the present spec of the
-    MachineOSConfig has not succeeded, its image is that of an older spec. Then nothing matches it and the verdict is
-    unknown.
-  - The answer is that of C(rpm-ostree status --json), and the digest counts, not the name, so an image that came
-    through a mirror is the same image. That it has another name is a warning.
-  - A node keeps the reference and the digest of its image whatever is changed on it. One with another kernel looks the
-    same but for what C(rpm-ostree) lists as changed. Packages that are layered, replaced or removed, changes of the
-    running system, an unlocked C(/usr), an initramfs of its own and anything else that was put together on the node are
-    each a finding and a V(mismatch), unless O(allowed_deviations) allows them. Then they are a warning.
-  - Annotations of the node and, where the cluster serves it, its MachineConfigNode are compared as a cross-check. They
-    are warnings when they disagree with what is booted and change no verdict. So are other deployments that wait for a
-    boot, and what C(rpm-ostree) was doing. A node that reboots while it is asked is asked once more.
-  - Whatever goes wrong with one node makes the verdict on that node V(unknown), and no other. An answer of more than
-    2 MiB is not read. O(node_timeout) holds for everything that is needed for the answer of a node. No redirect is
-    followed.
-  - B(It needs a right that is as good as root on the nodes.) The command runs in the pod of the machine-config-daemon
-    of the node, which is privileged and sees the whole file system of the host. Whoever may start commands there can do
-    anything on the node, although this module only ever starts this one. Give the right to an account that is meant for
-    it.
+  - Queries every node for its booted deployment, compares the digest with the expected one, and returns a verdict for
+    each node. The module changes nothing, neither on the nodes nor in the cluster.
+  - V(match) means that the node itself reports a booted image with the expected digest. V(mismatch) means that it
+    reports something else. This includes a node where the expected image is only staged for the next reboot, and a node
+    with local changes that O(allowed_deviations) does not allow. V(unknown) means that nothing is proven, because the
+    node did not respond, its output cannot be parsed, it rebooted during the verification, or the expected image is not
+    certain. V(unknown) never counts as success.
+  - The expected image is O(expected_image). If omitted, it is the image of the MachineOSConfig of the node's pool. For
+    a pool without one, it is the image of the rendered MachineConfig. If the build of the current spec of the
+    MachineOSConfig has not succeeded, the image in its status belongs to an older spec. No node matches it then, and
+    the verdict is V(unknown).
+  - The module reads the output of C(rpm-ostree status --json) and compares digests, not names, so an image from a
+    mirror is the same image. A different name is a warning.
+  - A node keeps the reference and the digest of its image whatever is changed on it. Only the list of changes in the
+    output of C(rpm-ostree) shows, for example, a replaced kernel. Layered, replaced or removed packages, changes of the
+    running system, an unlocked C(/usr), a locally generated initramfs, and everything else that was assembled on the
+    node are findings and cause a V(mismatch), unless O(allowed_deviations) allows them. Allowed ones are warnings.
+  - As a cross-check, the module compares the annotations of the node and its MachineConfigNode, if the cluster has one,
+    with the booted image. Differences are warnings and do not change the verdict. Other staged deployments and a
+    running C(rpm-ostree) transaction are warnings too. A node that reboots during the verification is queried once
+    more.
+  - A problem with one node makes only the verdict on that node V(unknown). Output of more than 2 MiB is rejected.
+    O(node_timeout) covers everything that is needed for one node. Redirects are not followed.
+  - B(The required right is equivalent to root on the nodes.) The command runs in the pod of the machine-config-daemon
+    on the node, which is privileged and has access to the whole file system of the host. An account that can run
+    commands there has full control of the node, although this module runs only this one command. Use a dedicated
+    account.
 options:
   pool:
     description:
-      - Name of the MachineConfigPool whose nodes are asked, all of them unless O(nodes) or O(label_selector) names
-        some. It has to have nodes, and nodes that are named have to be in it.
-      - At least one of O(pool), O(nodes) and O(label_selector) is needed, but with O(transport=connection). Without it,
-        every node is held to the image of the pool that it is in.
+      - Name of the MachineConfigPool whose nodes are verified. O(nodes) or O(label_selector) restricts them. The pool
+        must have nodes, and the named nodes must be in it.
+      - At least one of O(pool), O(nodes) and O(label_selector) is required, except with O(transport=connection). If
+        O(pool) is omitted, each node is compared with the image of its own pool.
     type: str
     aliases: [machine_config_pool]
   nodes:
     description:
-      - Names of the nodes that are asked. One that does not exist is refused. It cannot be given together with
+      - Names of the nodes to verify. A node that does not exist is an error. Mutually exclusive with
         O(label_selector).
     type: list
     elements: str
   label_selector:
     description:
-      - Selects the nodes that are asked by their labels, as in C(oc get nodes -l). One that matches no node is refused.
-        It cannot be given together with O(nodes).
+      - Label selector of the nodes to verify, as for C(oc get nodes -l). A selector that matches no node is an error.
+        Mutually exclusive with O(nodes).
     type: str
   expected_image:
     description:
-      - The image that the nodes should have booted, with its digest, as in V(quay.example.com/os/layered@sha256:...),
-        or the digest alone. A tag proves nothing and is refused.
-      - A node that has pulled an image by a manifest list names the digest of the list and that of the image for its
-        architecture, and either matches. One that has pulled the image for its architecture names only that, so give
-        its digest then, not that of the list.
-      - Without it, it is what the cluster expects of the pool of each node. With O(transport=connection) that is what
-        the inventory P(imagemode.openshift.nodes#inventory) has read, the variable C(image_mode_expected) of the host,
-        and nothing matches it when it comes from a cache.
+      - Image that the nodes should have booted, with its digest, for example
+        V(quay.example.com/os/layered@sha256:...), or only the digest. A tag is an error, because it does not identify
+        an image.
+      - A node that pulled an image by a manifest list reports the digest of the list and the digest of the image for
+        its architecture. Either matches. A node that pulled the image of its architecture directly reports only that
+        digest, so use that one instead of the digest of the list.
+      - If omitted, it is the image that the cluster expects for the pool of each node. With O(transport=connection) it
+        is the variable C(image_mode_expected) of the host, which the inventory P(imagemode.openshift.nodes#inventory)
+        sets. No node matches a value that comes from the cache of the inventory.
     type: str
   allowed_deviations:
     description:
-      - What nodes may change of the image, for what an administrator or the operator itself layers on it. Outside of
-        image mode the operator layers the packages of C(extensions) and of C(kernelType) in MachineConfigs. None of it
-        is allowed unless it is named here.
-      - An entry is a shell pattern of the names of packages, without version, as in V(usbguard) or V(kernel-rt*). It
-        allows them to be layered, to replace others and to be removed. The packages that a real-time kernel replaces
-        need an entry as well, as in V(kernel-core).
-      - Or it is the id of a finding, which allows all of that kind, one of V(node.local_packages),
-        V(node.package_overrides), V(node.package_removals), V(node.live_changes), V(node.unlocked),
-        V(node.initramfs_regenerated) and V(node.assembled_on_node).
-      - What is allowed is still reported, as the warning V(node.deviation_allowed).
+      - Local changes that are allowed on nodes, for changes that an administrator or the operator itself makes. In
+        pools without layering, the operator layers the packages of C(extensions) and of C(kernelType) in
+        MachineConfigs. No change is allowed by default.
+      - An entry is a shell pattern of package names without version, for example V(usbguard) or V(kernel-rt*). Matching
+        packages may be layered, replace other packages, and be removed. The packages that a real-time kernel replaces
+        need an entry too, for example V(kernel-core).
+      - An entry can also be the id of a finding, which allows all changes of that kind. The ids are
+        V(node.local_packages), V(node.package_overrides), V(node.package_removals), V(node.live_changes),
+        V(node.unlocked), V(node.initramfs_regenerated) and V(node.assembled_on_node).
+      - Allowed changes are still reported, as the warning V(node.deviation_allowed).
     type: list
     elements: str
     default: []
   transport:
     description:
-      - How the nodes are asked. RV(transport) says which way was taken.
-      - V(pod_exec) runs the command in the pod of the machine-config-daemon, through the API server.
+      - How nodes are queried. RV(transport) contains the transport that was used.
+      - V(pod_exec) runs the command in the pod of the machine-config-daemon through the API server.
       - V(oc_debug) runs C(oc debug) for each node, which creates a privileged pod on it. It is for clusters whose nodes
-        have no pod of the machine-config-daemon. It needs the program C(oc) where the module runs. The pods are in a
-        namespace that is made for the run and removed at its end, also after an interrupt. What a run that was killed
-        has left is removed by the next one, once the process that made it is gone from the same machine, or its time is
-        over by the clock of the API server. Here O(node_timeout) includes the pull of the image of the pod, and
-        O(host_root) is V(/host) by C(oc) itself.
-      - V(connection) runs the command on the host that the task runs on, over its own connection, whichever it is, as
-        in a play over hosts that are the nodes. The host needs no Python, nothing talks to the API, and
-        O(expected_image) is required, unless the inventory P(imagemode.openshift.nodes#inventory) says it. O(pool) is
-        only repeated in the result, and O(nodes) may only hold the name of the node. Without them they are what that
-        inventory says, and else the name of the node is that of the host.
-      - V(api) asks no node and needs no right on them. It reads what the operator says of each, the annotations and,
-        outside of image mode, the rendered MachineConfig that the node says it has. That is a claim and no proof. It is
-        stale while the machine-config-daemon is down, and whoever may change nodes can change it. So it can find a
-        V(mismatch), and where it agrees with what is expected the verdict is V(unknown). For an audit by it, set
-        O(fail_on) to V(mismatch).
-      - V(auto) takes V(pod_exec) if the account may use it, else V(api), and warns that it did. A way that creates pods
-        on the nodes is never chosen by itself.
+        have no pod of the machine-config-daemon, and needs the program C(oc) on the host of the task. The pods run in a
+        namespace that is created for the run and deleted at its end, also after an interrupt. If a run was killed, a
+        later run deletes its namespace when the process that created it no longer exists on the same machine, or when
+        its lifetime has expired by the clock of the API server. With this transport O(node_timeout) includes the pull
+        of the pod's image, and O(host_root) is V(/host).
+      - V(connection) runs the command on the host of the task over its Ansible connection, in a play whose hosts are
+        the nodes. The host needs no Python, and the API server is not used. O(expected_image) is required, unless the
+        inventory P(imagemode.openshift.nodes#inventory) provides it. O(pool) is only copied to the result, and O(nodes)
+        can contain only the name of the node. If omitted, both come from that inventory, and by default the name of the
+        node is the name of the host.
+      - V(api) does not query nodes and needs no rights on them. It reads the state that the operator reports, that is
+        the annotations of the node and, in pools without layering, the rendered MachineConfig that the node reports.
+        This state is not a proof. It is outdated while the machine-config-daemon does not run, and everyone who can
+        change nodes can change it. So the verdict can be V(mismatch) but never V(match); if the reported image is the
+        expected one, the verdict is V(unknown). For an audit with this transport, set O(fail_on) to V(mismatch).
+      - V(auto) uses V(pod_exec) if the account has the right to it. Otherwise it uses V(api) and warns. It never
+        selects a transport that creates pods.
     type: str
     choices: [auto, pod_exec, oc_debug, connection, api]
     default: auto
   concurrency:
     description:
-      - How many nodes are asked at the same time.
+      - Maximum number of nodes that are queried in parallel.
     type: int
     default: 50
   node_timeout:
     description:
-      - How many seconds a node has to answer, all attempts together. One that does not is V(unknown), and the others
-        are still reported.
+      - Seconds until a node must have responded, all attempts included. A node that does not respond is V(unknown). The
+        other nodes are still reported.
     type: int
     default: 60
   host_root:
     description:
-      - Where the file system of the host is mounted, to which the command changes its root.
-      - In the pod of the machine-config-daemon it is V(/rootfs), which is what V(pod_exec) takes without it. With
-        O(transport=connection) there is no change of the root without it, so give V(/rootfs) where the connection leads
-        into such a pod.
+      - Mount point of the file system of the host. The command runs with this root.
+      - In the pod of the machine-config-daemon it is V(/rootfs), which is the default of V(pod_exec). With
+        O(transport=connection) the default is no change of the root. Set it to V(/rootfs) if the connection leads into
+        such a pod.
     type: path
   fail_on:
     description:
-      - Which verdicts fail the task. All nodes are asked and reported before it does.
-      - An empty list never fails because of a verdict. Use it to collect a report and decide later, by RV(verdict).
+      - Verdicts that fail the task, after all nodes have been queried and reported.
+      - With an empty list the task never fails because of a verdict. Use this to write a report and decide later, by
+        RV(verdict).
     type: list
     elements: str
     choices: [mismatch, unknown]
@@ -142,13 +144,13 @@ attributes:
   check_mode:
     support: full
     details:
-      - Runs in full, because nothing is changed.
+      - Runs completely, because it changes nothing.
   diff_mode:
     support: N/A
   idempotent:
     support: full
     details:
-      - Changes nothing, ever.
+      - Never changes anything.
 seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.machineosconfig
@@ -158,18 +160,18 @@ seealso:
 notes:
   - The account needs C(create) and C(get) on C(pods/exec) and C(list) on C(pods) in the namespace
     C(openshift-machine-config-operator), and C(list) on nodes, MachineConfigPools, MachineOSConfigs and
-    MachineOSBuilds. With C(list) on MachineConfigNodes these are compared as well. Without it, or where the cluster
-    serves none, they are left out.
+    MachineOSBuilds. With C(list) on MachineConfigNodes these are compared as well. Otherwise, or if the cluster has
+    none, they are not compared.
   - For a pool without a MachineOSConfig the account also needs C(get) on MachineConfigs, unless O(expected_image) is
-    given. MachineConfigs contain the global pull secret, so grant this right with care. Without it the nodes of such a
-    pool are unknown, with the finding C(cluster.expectation_forbidden).
+    set. MachineConfigs contain the global pull secret, so grant this right with care. Without it, the nodes of such a
+    pool are V(unknown), with the finding C(cluster.expectation_forbidden).
   - With O(transport=oc_debug) the account needs C(get) on nodes, C(create), C(delete) and C(list) on namespaces, C(get)
     on service accounts, C(create), C(list), C(watch) and C(delete) on pods and C(get) on C(pods/log) in the
-    namespace of the run, and on OpenShift C(use) of the SecurityContextConstraints V(privileged). The namespace carries
-    the labels that let privileged pods in, and the pods ask for these constraints by their annotation. That part is
-    not tested, for the cluster of the tests of this collection has no such constraints. It takes a cluster
-    administrator, in practice.
-  - The rights are those of the account that asks, or of O(impersonate_user) where that is set, also for the command.
+    namespace of the run, and on OpenShift C(use) of the SecurityContextConstraints V(privileged). The namespace has
+    the labels that allow privileged pods, and the pods request these constraints by annotation. This part is not
+    tested, because the test cluster of this collection has no such constraints. In practice, use a cluster
+    administrator.
+  - The rights are those of the account, or of O(impersonate_user) if it is set, also for the command.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -177,11 +179,11 @@ author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 
 EXAMPLES = r"""
-- name: Prove that every node of the pool has booted its image
+- name: Verify that every node of the pool has booted its image
   imagemode.openshift.node_image_verify:
     pool: layered
 
-- name: Prove that two nodes have booted the image that was tested
+- name: Verify that two nodes have booted the tested image
   imagemode.openshift.node_image_verify:
     nodes: [worker-0, worker-1]
     expected_image: "{{ tested_image }}"
@@ -192,43 +194,43 @@ EXAMPLES = r"""
     fail_on: []
   register: verified
 
-- name: Keep the report, with the name of the cluster in its own
+- name: Save the result, with the id of the cluster in its name
   ansible.builtin.copy:
     dest: "nodes-{{ verified.cluster.id }}.json"
     content: "{{ verified | ansible.builtin.to_nice_json }}"
     mode: "0644"
 
-- name: Audit without any right on the nodes, by what the operator says of them
+- name: Audit the state that the operator reports, without rights on the nodes
   imagemode.openshift.node_image_verify:
     pool: layered
     transport: api
     fail_on: [mismatch]
 
-- name: Prove it by oc debug, ten pods at a time, each with time to pull its image
+- name: Verify with oc debug, ten pods at a time, with enough time to pull their image
   imagemode.openshift.node_image_verify:
     pool: layered
     transport: oc_debug
     concurrency: 10
     node_timeout: 300
 
-- name: Prove over ssh what the host of the inventory that is a node has booted
+- name: Verify a node that is a host of the inventory, over ssh
   imagemode.openshift.node_image_verify:
     transport: connection
     expected_image: "{{ tested_image }}"
 
-- name: Prove it over any connection, in a play over hosts of the inventory imagemode.openshift.nodes
+- name: Verify the hosts of the inventory imagemode.openshift.nodes over any connection
   imagemode.openshift.node_image_verify:
     transport: connection
     host_root: "{{ image_mode_host_root | default(omit) }}"
 
-- name: Prove the nodes of a pool whose MachineConfigs ask for a real-time kernel and for usbguard
+- name: Verify a pool whose MachineConfigs request a real-time kernel and usbguard
   imagemode.openshift.node_image_verify:
     pool: realtime
     allowed_deviations:
       - kernel*
       - usbguard
 
-- name: Accept nodes that are switched off, but none with another image
+- name: Accept nodes that are switched off, but none with a different image
   imagemode.openshift.node_image_verify:
     pool: layered
     node_timeout: 20
@@ -237,81 +239,81 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
-  returned: success, and when a verdict is one of O(fail_on)
+  description: Version of the structure of this result.
+  returned: success, and if a verdict is one of O(fail_on)
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster that this result is about.
-  returned: success, and when a verdict is one of O(fail_on)
+  description: The cluster.
+  returned: success, and if a verdict is one of O(fail_on)
   type: dict
   contains:
     api_url:
-      description: Address of the API server. With O(transport=connection), null unless the inventory says it.
+      description: Address of the API server. With O(transport=connection), null unless the inventory contains it.
       returned: always
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when the account may not read it.
+      description: Id of the cluster. Null if the account cannot read it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when the account may not read it.
+      description: Name of the infrastructure. Null if the account cannot read it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when the account may not read it.
+      description: Desired release of the cluster. Null if the account cannot read it.
       returned: always
       type: str
       sample: 4.20.4
-asked_by:
+account:
   description:
-    - The account that asked, as the API server knows it; the one that is impersonated where one is. Null when the API
-      server does not say.
-  returned: success, and when a verdict is one of O(fail_on)
+    - Account that was used, as the API server identifies it, or the impersonated account. Null if the API server does
+      not report it.
+  returned: success, and if a verdict is one of O(fail_on)
   type: str
   sample: system:serviceaccount:audit:imagemode
 transport:
-  description: How the nodes were asked, one of V(pod_exec), V(oc_debug), V(connection) and V(api).
-  returned: success, and when a verdict is one of O(fail_on)
+  description: How the nodes were queried, one of V(pod_exec), V(oc_debug), V(connection) and V(api).
+  returned: success, and if a verdict is one of O(fail_on)
   type: str
   sample: pod_exec
 verdict:
   description:
-    - The verdict on all nodes together, which is the least certain one, V(unknown) before V(mismatch) before V(match).
-  returned: success, and when a verdict is one of O(fail_on)
+    - Verdict on all nodes together. It is the least certain one, V(unknown) before V(mismatch) before V(match).
+  returned: success, and if a verdict is one of O(fail_on)
   type: str
   sample: match
 summary:
-  description: How many nodes got which verdict.
-  returned: success, and when a verdict is one of O(fail_on)
+  description: Number of nodes for each verdict.
+  returned: success, and if a verdict is one of O(fail_on)
   type: dict
   contains:
     total:
-      description: Nodes that were asked.
+      description: Number of verified nodes.
       returned: always
       type: int
       sample: 3
     match:
-      description: Nodes that have booted the expected image.
+      description: Number of nodes that booted the expected image.
       returned: always
       type: int
       sample: 3
     mismatch:
-      description: Nodes that have booted something else.
+      description: Number of nodes that booted something else.
       returned: always
       type: int
       sample: 0
     unknown:
-      description: Nodes of which nothing is proven.
+      description: Number of nodes without a proof.
       returned: always
       type: int
       sample: 0
 nodes:
-  description: The nodes that were asked, sorted by name.
-  returned: success, and when a verdict is one of O(fail_on)
+  description: The verified nodes, sorted by name.
+  returned: success, and if a verdict is one of O(fail_on)
   type: list
   elements: dict
   contains:
@@ -321,7 +323,7 @@ nodes:
       type: str
       sample: worker-0
     pool:
-      description: Name of the pool that drives it. Empty when no pool does, or two custom pools claim it.
+      description: Name of its pool. Empty if it is in no pool or in two custom pools.
       returned: always
       type: str
       sample: layered
@@ -331,88 +333,88 @@ nodes:
       type: str
       sample: match
     expected:
-      description: What it should have booted.
+      description: Expected image.
       returned: always
       type: dict
       contains:
         pull_spec:
-          description: The image as it was named. Null when the MachineOSConfig names none yet.
+          description: Pull spec of the image. Null if the MachineOSConfig has no image yet.
           returned: always
           type: str
           sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         digest:
-          description: Its digest. Null when there is no image yet.
+          description: Digest of the image. Null if there is no image yet.
           returned: always
           type: str
           sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         source:
           description:
-            - Who named it, one of V(option), V(machineosconfig), V(machineconfig), V(forbidden) where the account may
-              not read the MachineConfig, and V(none) of a node that is in no pool.
+            - Source of the expected image, one of V(option), V(machineosconfig), V(machineconfig), V(forbidden) if the
+              account cannot read the MachineConfig, and V(none) for a node in no pool.
           returned: always
           type: str
           sample: machineosconfig
         current:
-          description: Whether it answers for what the pool wants now. Nothing matches when it does not.
+          description: Whether the image belongs to the current spec of the pool. If not, no node matches.
           returned: always
           type: bool
           sample: true
     booted:
-      description: What it has booted. Null when it gave no answer that can be read.
+      description: Booted image. Null if the output of the node cannot be parsed.
       returned: always
       type: dict
       contains:
         pull_spec:
-          description: The image as the node names it. Null when it booted no container image.
+          description: Image reference that the node reports. Null if it did not boot a container image.
           returned: always
           type: str
           sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         digest:
-          description: The digest that was pulled. Null when the node names none.
+          description: Pulled digest. Null if the node reports none.
           returned: always
           type: str
           sample: sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
         version:
-          description: The version that the image says it has. Null when it says none.
+          description: Version of the image. Null if it has none.
           returned: always
           type: str
           sample: 9.6.20251015-0
         evidence_source:
-          description: Whose word it is.
+          description: Program that reported the image.
           returned: always
           type: str
           sample: rpm-ostree
     boot_id:
-      description: Id of the boot that the node was in when it was asked.
+      description: Boot id of the node during the verification.
       returned: always
       type: str
       sample: 8f3b0a61-6f0e-4a63-9d0a-0f7b1c7a4a51
-    asked_at:
-      description: When the module began to ask, by the clock of the host where it runs.
+    verified_at:
+      description: Time when the verification started, by the clock of the host where the module runs.
       returned: always
       type: str
       sample: '2026-11-24T09:30:00Z'
     findings:
-      description: What the verdict rests on, and what else is worth knowing of the node, sorted.
+      description: Findings about the node, the most severe first.
       returned: always
       type: list
       elements: dict
       contains:
         id:
           description:
-            - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
+            - Id of the finding. It does not change between releases, so a playbook can test for it.
           returned: always
           type: str
           sample: node.image_staged
         severity:
           description:
-            - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning)
-              holds nothing up.
+            - Severity. V(fatal) cannot clear by itself, V(error) blocks progress and may clear, V(warning) blocks
+              nothing.
           returned: always
           type: str
           sample: error
         object:
-          description: The object that it was found on.
+          description: Object of the finding.
           returned: always
           type: dict
           contains:
@@ -422,7 +424,7 @@ nodes:
               type: str
               sample: Node
             namespace:
-              description: Namespace of the object. Empty when its kind has none.
+              description: Namespace of the object. Empty if its kind is not namespaced.
               returned: always
               type: str
               sample: ''
@@ -432,17 +434,17 @@ nodes:
               type: str
               sample: worker-0
         message:
-          description: What was found, in a sentence.
+          description: Description of the finding.
           returned: always
           type: str
-          sample: 'the node booted sha256:1b2c3d4e...; sha256:8c1f6a4d... is staged'
+          sample: 'booted sha256:1b2c3d4e...; expected sha256:8c1f6a4d... is staged'
         evidence:
-          description: What shows it, 2048 bytes at most. Empty when the message says it all.
+          description: Evidence, 2048 bytes at most. May be empty.
           returned: always
           type: str
           sample: sha256:1b2c3d4e...
         remedy:
-          description: What can be done about it.
+          description: Recommended action.
           returned: always
           type: str
           sample: Reboot the node
@@ -472,7 +474,7 @@ OPTIONS: Options = {
         "default": ["mismatch", "unknown"],
     },
 }
-"""What it takes besides the connection; the action plugin of the same name takes the same."""
+"""Options besides the connection options. The action plugin of the same name has the same options."""
 
 
 def main() -> None:
@@ -481,24 +483,24 @@ def main() -> None:
         mutually_exclusive=[("nodes", "label_selector")],
         required_one_of=[("pool", "nodes", "label_selector")],
     )
-    asked = module.params
-    if asked["transport"] == "connection":
+    options = module.params
+    if options["transport"] == "connection":
         module.fail_json(
             msg="Could not verify Node: transport connection is the action plugin's, which did not run. "
             "Call imagemode.openshift.node_image_verify by this name."
         )
-    ask = VerificationRequest(
-        pool=asked["pool"] or "",
-        selection=Selection(asked["nodes"] or [], asked["label_selector"] or ""),
-        expected_image=asked["expected_image"] or "",
-        concurrency=asked["concurrency"],
-        node_timeout=asked["node_timeout"],
-        host_root=asked["host_root"] or "/rootfs",
-        fail_on=frozenset(map(Verdict, asked["fail_on"])),
-        transport=asked["transport"],
-        allowed_deviations=tuple(asked["allowed_deviations"]),
+    request = VerificationRequest(
+        pool=options["pool"] or "",
+        selection=Selection(options["nodes"] or [], options["label_selector"] or ""),
+        expected_image=options["expected_image"] or "",
+        concurrency=options["concurrency"],
+        node_timeout=options["node_timeout"],
+        host_root=options["host_root"] or "/rootfs",
+        fail_on=frozenset(map(Verdict, options["fail_on"])),
+        transport=options["transport"],
+        allowed_deviations=tuple(options["allowed_deviations"]),
     )
-    finish(module, lambda: verify_nodes(open_session(asked), ask, module.warn))
+    finish(module, lambda: verify_nodes(open_session(options), request, module.warn))
 
 
 if __name__ == "__main__":

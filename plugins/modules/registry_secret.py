@@ -7,33 +7,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: registry_secret
-short_description: Keep the credentials for a registry in a Secret
+short_description: Create, update or delete a Secret with registry credentials
 version_added: 0.1.0
 description:
-  - Creates, changes or removes a Secret of the type C(kubernetes.io/dockerconfigjson), with which images are pushed or
-    pulled.
-  - With O(registry) the credentials for that registry are kept, and what the Secret holds for others stays as it is, so
-    that one more registry can be brought into the cluster's own pull secret, C(openshift-config/pull-secret).
-  - With O(dockerconfigjson) the Secret holds what is asked for and nothing else. Registries that are in it and are not
-    asked for are taken out, together with all content beside the credentials, but only of a Secret that this
-    collection created. For any other Secret the module fails and names what would be lost.
-  - The module keeps the text of all content that it does not have to change. This includes credential helpers, HTTP
-    headers, entries without a credential, entries that cannot be decoded, unknown parts of an entry, and the other keys
-    of the Secret. The module fails if the content is not a JSON object or names a member twice.
-  - The credentials are compared registry by registry, by user and password. How the text is laid out, and whether a
-    password stands there in clear or encoded, means nothing. A Secret that has the credentials is not written, whatever
-    else it holds. What cannot be read is written anew if it is ours.
-  - Neither the result nor the diff shows a password. They name the registries, whether a credential differs, and when
-    it expires, where it is a token that says so.
-  - The module never touches a Secret of the same name that is not one of registry credentials. One of the older type
-    C(kubernetes.io/dockercfg) is left alone while it holds what is asked for. It cannot be changed, because a Secret
-    keeps its type.
-  - Nothing is built or rebooted because the content of a Secret changes.
+  - Creates, updates or deletes a Secret of the type C(kubernetes.io/dockerconfigjson), which contains credentials for
+    pushes or pulls.
+  - With O(registry) the module sets the credentials for this registry and does not change other content. For example,
+    it can add a registry to the global pull secret, C(openshift-config/pull-secret).
+  - With O(dockerconfigjson) the Secret contains exactly the given credentials. Credentials for other registries and all
+    other content are removed, but only from a Secret that this collection created. For any other Secret the module
+    fails and names the content that would be lost.
+  - The module preserves the text of all content that it does not need to change. This includes credential helpers, HTTP
+    headers, entries without credentials, entries that cannot be decoded, unknown fields of entries, and the other keys
+    of the Secret. The module fails if the content is not a JSON object or contains a duplicate key.
+  - Credentials are compared by registry, user name and password. Formatting is ignored, and so is whether a password is
+    encoded. A Secret that contains the credentials is not written. Unreadable content is replaced if this collection
+    created the Secret.
+  - The result and the diff never contain a password. They contain the registries, whether a credential differs, and its
+    expiry if it is a token with an expiry time.
+  - The module never changes a Secret of the same name that does not contain registry credentials. A Secret of the older
+    type C(kubernetes.io/dockercfg) is accepted while it contains the credentials. It cannot be changed, because the
+    type of a Secret is immutable.
+  - A change of the content of a Secret builds nothing and reboots no node.
 options:
   state:
     description:
-      - Whether the Secret is to exist. V(absent) removes it, if this collection created it and no MachineOSConfig
-        names it.
+      - Whether the Secret exists. V(absent) deletes it if this collection created it and no MachineOSConfig uses it.
     type: str
     choices: [present, absent]
     default: present
@@ -44,7 +43,7 @@ options:
     required: true
   namespace:
     description:
-      - Namespace of the Secret. Builds look for their Secrets in the default one only.
+      - Namespace of the Secret. Builds use Secrets of the default namespace only.
     type: str
     default: openshift-machine-config-operator
   registry:
@@ -63,9 +62,9 @@ options:
     type: str
   dockerconfigjson:
     description:
-      - Content of a pull secret, as in the file C(config.json) that C(podman login) or C(oc registry login) writes, as
-        text or as a dictionary. Both the layout with C(auths) and the older one without are read.
-      - Everything but the credentials is left out, such as the names of credential helpers.
+      - Content of a pull secret, as text or as a dictionary. C(podman login) and C(oc registry login) write it to a
+        file C(config.json) or C(auth.json). The layout with C(auths) and the older layout without it are accepted.
+      - Only credentials are used. Other content, such as the names of credential helpers, is ignored.
     type: json
 attributes:
   async:
@@ -73,19 +72,19 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server judges the change in a dry run.
+      - The API server validates the change in a dry run.
   diff_mode:
     support: full
     details:
-      - Shows registries and when their credentials expire, never the credentials.
+      - Shows registries and the expiry of their credentials, never the credentials.
   idempotent:
     support: full
 seealso:
   - module: imagemode.openshift.machineosconfig
   - module: kubernetes.core.k8s
-    description: For Secrets of every other type.
+    description: For Secrets of other types.
 notes:
-  - Write no password into a playbook. Take it from a file, from the environment, or from a vault.
+  - Do not write passwords into a playbook. Read them from a file, from the environment, or from a vault.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -93,25 +92,25 @@ author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 
 EXAMPLES = r"""
-- name: Let builds push to a registry, with a token from the environment
+- name: Create a push secret with a token from the environment
   imagemode.openshift.registry_secret:
     name: layered-push
     registry: quay.example.com
     registry_username: os-builder
     registry_password: "{{ lookup('ansible.builtin.env', 'REGISTRY_TOKEN') }}"
 
-- name: Let builds pull from several registries, with what podman login has written
+- name: Create a pull secret for several registries from a file of podman login
   imagemode.openshift.registry_secret:
     name: layered-base
     dockerconfigjson: "{{ lookup('ansible.builtin.file', '/run/secrets/auth.json') }}"
   register: pull_secret
 
-- name: Say when the credentials expire
+- name: Show the expiry of the credentials
   ansible.builtin.debug:
-    msg: "{{ item.host }}: {{ item.expires or 'never, or it does not say' }}"
+    msg: "{{ item.host }}: {{ item.expires or 'unknown' }}"
   loop: "{{ pull_secret.secret.registries }}"
 
-- name: Remove the Secret
+- name: Delete the Secret
   imagemode.openshift.registry_secret:
     name: layered-base
     state: absent
@@ -119,12 +118,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
+  description: Version of the structure of this result.
   returned: success
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster that this result is about.
+  description: The cluster.
   returned: success
   type: dict
   contains:
@@ -134,22 +133,22 @@ cluster:
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when nothing was written, or the account may not read it.
+      description: Id of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when nothing was written, or the account may not read it.
+      description: Name of the infrastructure. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when nothing was written, or the account may not read it.
+      description: Desired release of the cluster. Null if nothing was written or the account cannot read it.
       returned: always
       type: str
       sample: 4.20.4
 secret:
-  description: The Secret, without its data. Null when there is none.
+  description: The Secret, without its data. Null if it does not exist.
   returned: success
   type: dict
   contains:
@@ -164,36 +163,36 @@ secret:
       type: str
       sample: openshift-machine-config-operator
     registries:
-      description: The registries that it opens, sorted by host.
+      description: Registries of its credentials, sorted by host.
       returned: always
       type: list
       elements: dict
       contains:
         host:
-          description: The registry, as it stands in the Secret.
+          description: Host of the registry, as in the Secret.
           returned: always
           type: str
           sample: quay.example.com
         expires:
-          description: When the password expires, if it is a token that says so. Null otherwise.
+          description: Expiry of the password if it is a token with an expiry time. Null otherwise.
           returned: always
           type: str
           sample: '2026-12-01T08:00:00Z'
 diff:
-  description: What was changed, or would be in check mode. It names registries, never a credential.
+  description: Changes, or planned changes in check mode. It names registries, never a credential.
   returned: success
   type: dict
   contains:
     before:
-      description: What was there. Empty when there was nothing.
+      description: Previous state. Empty if the object did not exist.
       returned: always
       type: dict
       sample: {quay.example.com: {expires: '2026-11-30T08:00:00Z'}}
     after:
-      description: What is there now. Empty when there is nothing.
+      description: New state. Empty if the object does not exist.
       returned: always
       type: dict
-      sample: {quay.example.com: {expires: '2026-12-01T08:00:00Z', credential: differs from the other side}}
+      sample: {quay.example.com: {expires: '2026-12-01T08:00:00Z', credential: changed}}
 """
 
 import typing as t

@@ -67,7 +67,7 @@ def test_a_report_is_named_after_its_cluster_and_says_who_asked(ansible: Ansible
     assert report["cluster"]["id"]
     pattern = rf"image-mode-{report['cluster']['id']}-[0-9a-f]{{8}}-{rolled_out.name}\.json"
     assert re.fullmatch(pattern, written[".json"].name)
-    assert report["asked_by"] == "admin"
+    assert report["account"] == "admin"
 
 
 def test_who_is_impersonated_is_who_asked(ansible: Ansible, rolled_out: BuiltPool) -> None:
@@ -76,7 +76,7 @@ def test_who_is_impersonated_is_who_asked(ansible: Ansible, rolled_out: BuiltPoo
     )
     verify(auditor, image_mode_pool=rolled_out.name)
 
-    assert json.loads(files(ansible)[".json"].read_text(encoding="utf-8"))["asked_by"] == "auditor"
+    assert json.loads(files(ansible)[".json"].read_text(encoding="utf-8"))["account"] == "auditor"
 
 
 def test_nodes_that_booted_something_else_are_reported_and_then_the_run_fails(
@@ -126,7 +126,7 @@ def test_a_cluster_that_was_not_reached_is_reported_as_unknown_and_why(alone: An
     written = files(alone)
     report = json.loads(written[".json"].read_text(encoding="utf-8"))
     assert re.fullmatch(r"image-mode-host-localhost-[0-9a-f]{8}-layered\.json", written[".json"].name)
-    assert (report["verdict"], report["asked_by"], report["nodes"]) == ("unknown", None, [])
+    assert (report["verdict"], report["account"], report["nodes"]) == ("unknown", None, [])
     assert report["failure"].startswith("Could not read kubeconfig /nowhere/kubeconfig")
     error = ET.parse(written[".xml"]).getroot().find(".//testcase/error")
     assert error is not None

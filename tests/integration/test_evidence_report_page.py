@@ -76,14 +76,14 @@ def node(number: int) -> dict[str, t.Any]:
         },
         "booted": None if verdict == "unknown" else booted,
         "boot_id": "1",
-        "asked_at": "2026-11-24T09:30:00Z",
+        "verified_at": "2026-11-24T09:30:00Z",
         "findings": [] if verdict == "match" else [finding],
     }
 
 
 RESULT = {
     "cluster": {"api_url": "https://api.blue.example.com:6443", "id": "0f7a4e1c", "name": HOSTILE, "version": "4.20.4"},
-    "asked_by": HOSTILE,
+    "account": HOSTILE,
     "verdict": "unknown",
     "nodes": [node(number) for number in range(200)],
 }

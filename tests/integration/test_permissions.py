@@ -52,7 +52,7 @@ def test_verification_by_asking_takes_what_its_manifest_grants(
         run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name})
         module, dummy = reader.run_module("node_image_verify", {"pool": rolled_out.name})
     assert run.rc == 0, run.output
-    assert (module["verdict"], module["transport"], module["asked_by"]) == ("match", "pod_exec", verifier.user)
+    assert (module["verdict"], module["transport"], module["account"]) == ("match", "pod_exec", verifier.user)
     assert not forbidden(recording, verifier)
     assert unused(granted(manifest("verify")), recording.by(user=verifier.user)) <= {CREATE_EXEC}
     assert not [r for r in recording.by(user=verifier.user) if r.is_write and r.subresource != "exec"]

@@ -65,7 +65,7 @@ def _shaped(group: list[_Node], several: bool = False) -> dict[str, t.Any]:
     return result(
         None,
         None if several else _cluster(group[0].answer),
-        asked_by=None,
+        account=None,
         transport=TRANSPORT,
         verdict=whole.value if whole else "none",
         summary=summarize(verdicts),

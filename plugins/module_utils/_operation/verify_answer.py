@@ -32,7 +32,7 @@ class Asked:
     """Which node was asked, and what the user wants of it.
 
     :ivar pool: the pool that it is said to be in, for the result only
-    :ivar asked_at: when, as RFC 3339
+    :ivar verified_at: when, as RFC 3339
     :ivar cached_at: when what is expected was read, if that comes from a cache
     :ivar cluster: which the inventory says that it is of
     """
@@ -40,7 +40,7 @@ class Asked:
     name: str
     pool: str
     boot_id: str
-    asked_at: str
+    verified_at: str
     expected: Expected
     allowed: Allowed
     fail_on: frozenset[Verdict]
@@ -59,10 +59,10 @@ def verify_answer(asked: Asked, answer: CommandResult) -> dict[str, t.Any]:
     done = result(
         None,
         asked.cluster,
-        asked_by=None,
+        account=None,
         transport=TRANSPORT,
         **concluded([judged]),
-        nodes=[node_result(node, asked.pool, asked.expected, judged, asked.asked_at)],
+        nodes=[node_result(node, asked.pool, asked.expected, judged, asked.verified_at)],
     )
     refused = refusal(what, [judged], asked.fail_on)
     if refused:

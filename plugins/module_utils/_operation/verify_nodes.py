@@ -73,15 +73,15 @@ def verify_nodes(session: Session, request: VerificationRequest, warn: t.Callabl
     what = _what(request)
     candidates = _candidates(session, request, what)
     transport = _transport(session, request, warn)
-    asked_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    verified_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     candidates, judged = _judged(session, transport, candidates)
     done = result(
         session.api_url,
         read_cluster(session),
-        asked_by=read_account(session),
+        account=read_account(session),
         transport=transport.name,
         **concluded(judged),
-        nodes=[node_result(c.node, c.pool, c.expected, j, asked_at) for c, j in zip(candidates, judged)],
+        nodes=[node_result(c.node, c.pool, c.expected, j, verified_at) for c, j in zip(candidates, judged)],
     )
     refused = refusal(what, judged, request.fail_on)
     if refused:

@@ -40,7 +40,7 @@ _BUILD: Document = {
     "name": None, "uid": None, "state": None, "digested_image_push_spec": None, "started": None, "finished": None,
     "attempts": [], "log_paths": [], "failure": None,
 }  # fmt: skip
-_NODE: Document = {"pool": "", "boot_id": None, "asked_at": None}
+_NODE: Document = {"pool": "", "boot_id": None, "verified_at": None}
 _EXPECTED: Document = {"pull_spec": None, "digest": None, "source": "", "current": True}
 _BOOTED: Document = {"pull_spec": None, "digest": None, "version": None, "evidence_source": None}
 _FINDING: Document = {"severity": "error", "message": "", "evidence": "", "remedy": ""}
@@ -82,9 +82,9 @@ def document(result: t.Mapping[str, t.Any], occasion: Occasion) -> dict[str, t.A
         "host": occasion.host,
         "cluster": _filled(_CLUSTER, result.get("cluster")),
         "pool": result.get("pool") or (pools.pop() if len(pools) == 1 else None) or None,
-        "asked_by": result.get("asked_by"),
+        "account": result.get("account"),
         "transport": result.get("transport"),
-        "asked_at": min((node["asked_at"] for node in nodes if node["asked_at"]), default=None),
+        "verified_at": min((node["verified_at"] for node in nodes if node["verified_at"]), default=None),
         "verdict": _verdict(result, verdicts),
         "failure": result.get("failure"),
         "summary": summarize(verdicts),

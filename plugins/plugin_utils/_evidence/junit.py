@@ -29,7 +29,7 @@ def as_junit(doc: Document) -> bytes:
         "time": "0",
     }
     root = ET.Element("testsuites", {"name": "imagemode.openshift", **counts})
-    began = (doc["asked_at"] or doc["written_at"]).rstrip("Z")  # the format knows no time zone
+    began = (doc["verified_at"] or doc["written_at"]).rstrip("Z")  # the format knows no time zone
     suite = ET.SubElement(root, "testsuite", {"name": name, "timestamp": began, "hostname": doc["host"], **counts})
     properties = ET.SubElement(suite, "properties")
     for label, value in _properties(doc):
@@ -43,7 +43,7 @@ def _properties(doc: Document) -> t.Iterator[tuple[str, str]]:
     for key, value in doc["cluster"].items():
         yield f"cluster.{key}", str(value or "unknown")
     yield "pool", str(doc["pool"] or "")
-    yield "asked_by", str(doc["asked_by"] or "unknown")
+    yield "account", str(doc["account"] or "unknown")
     yield "transport", str(doc["transport"] or "unknown")
     yield "verdict", doc["verdict"]
     yield "check_mode", str(doc["check_mode"]).lower()

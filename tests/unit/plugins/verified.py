@@ -58,7 +58,7 @@ def verified(answers: t.Mapping[str, CommandResult], pool: str = "layered", **pa
         "changed": False,
         "schema_version": "1.0",
         "cluster": CLUSTER,
-        "asked_by": "system:serviceaccount:audit:imagemode",
+        "account": "system:serviceaccount:audit:imagemode",
         "transport": "pod_exec",
         "verdict": whole.value,
         "summary": summarize(verdicts),

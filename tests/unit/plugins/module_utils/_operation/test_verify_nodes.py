@@ -430,7 +430,7 @@ def test_with_the_right_to_ask_auto_asks(cluster, nodes, session):
 def test_the_result_says_whose_rights_were_used(cluster, nodes, session):
     cluster.account = "system:serviceaccount:audit:imagemode"
 
-    assert verify_nodes(session, ask())["asked_by"] == "system:serviceaccount:audit:imagemode"
+    assert verify_nodes(session, ask())["account"] == "system:serviceaccount:audit:imagemode"
 
 
 @pytest.mark.parametrize("reply", [forbidden("selfsubjectreviews"), Reply(404, "404 page not found"), Reply(201, "{}")])
@@ -439,7 +439,7 @@ def test_an_account_that_the_api_does_not_tell_is_unknown_and_the_nodes_are_judg
 
     done = verify_nodes(session, ask())
 
-    assert (done["asked_by"], done["verdict"]) == (None, "match")
+    assert (done["account"], done["verdict"]) == (None, "match")
 
 
 def test_the_requests_do_not_grow_with_the_nodes(cluster, nodes, session):

@@ -99,7 +99,7 @@ def test_a_report_holds_what_the_published_schema_describes_and_nothing_else(run
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("verdict", "fine"), ("nodes", [{"name": "worker-0"}]), ("asked_at", 3), ("schema_version", "2.0")],
+    [("verdict", "fine"), ("nodes", [{"name": "worker-0"}]), ("verified_at", 3), ("schema_version", "2.0")],
 )
 def test_the_published_schema_refuses_what_is_no_report(part: str, value: t.Any) -> None:
     with pytest.raises(ValidationError):
@@ -117,8 +117,8 @@ def test_the_schema_version_is_that_of_the_results() -> None:
 def test_a_report_says_who_asked_and_when() -> None:
     report = read_back(verified({"worker-0": booted(RIGHT)}), Occasion("2026-11-24T09:31:00Z", "blue", True, None))
 
-    assert report["asked_by"] == "system:serviceaccount:audit:imagemode"
-    assert report["asked_at"] == ASKED_AT
+    assert report["account"] == "system:serviceaccount:audit:imagemode"
+    assert report["verified_at"] == ASKED_AT
     assert datetime.fromisoformat(report["written_at"].replace("Z", "+00:00"))
     assert report["check_mode"] is True
 

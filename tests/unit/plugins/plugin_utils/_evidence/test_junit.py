@@ -88,7 +88,7 @@ def test_the_suite_says_which_cluster_who_asked_and_for_what() -> None:
     properties = {p.attrib["name"]: p.attrib["value"] for p in suite_of(of_200_nodes()).iter("property")}
 
     assert properties["cluster.id"] == CLUSTER["id"]
-    assert properties["asked_by"] == "system:serviceaccount:audit:imagemode"
+    assert properties["account"] == "system:serviceaccount:audit:imagemode"
     assert properties["expected"].endswith(RIGHT)
     assert properties["verdict"] == "unknown"
 

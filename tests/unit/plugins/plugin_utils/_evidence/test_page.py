@@ -82,7 +82,7 @@ def page_of(result: t.Mapping[str, t.Any], occasion: Occasion = OCCASION) -> Rea
 def saying(text: str) -> dict[str, t.Any]:
     """A result in which everything that anybody but us can say is *text*."""
     result = verified(
-        {"a": booted(WRONG), "b": silent(), "c": booted(RIGHT)}, cluster=dict.fromkeys(CLUSTER, text), asked_by=text
+        {"a": booted(WRONG), "b": silent(), "c": booted(RIGHT)}, cluster=dict.fromkeys(CLUSTER, text), account=text
     )
     result.update(
         failure=text,
@@ -147,7 +147,7 @@ def test_a_run_without_nodes_says_so(result: dict[str, t.Any], sentence: str) ->
 
 
 def test_an_account_that_is_not_known_is_called_unknown() -> None:
-    page = page_of(verified({"worker-0": booted(RIGHT)}, asked_by=None))
+    page = page_of(verified({"worker-0": booted(RIGHT)}, account=None))
 
     assert "Byunknown" in page.text
 
