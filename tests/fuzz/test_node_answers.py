@@ -25,7 +25,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.v
     Expected,
     NodeVerdict,
     Verdict,
-    judge,
+    evaluate,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import node_result
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -70,7 +70,7 @@ def bounded(judged: NodeVerdict) -> bool:
 
 def judged(text: str) -> NodeVerdict:
     """Judge an answer, and hold what is true of every one."""
-    verdict = judge(NODE, EXPECTED, CommandResult(0, text))
+    verdict = evaluate(NODE, EXPECTED, CommandResult(0, text))
     assert bounded(verdict)
     assert "node.unexpected_error" not in {finding.id for finding in verdict.findings}
     if verdict.verdict is Verdict.MATCH:
@@ -134,15 +134,15 @@ def test_a_large_answer_is_judged_and_its_result_is_small(text):
 
 @given(st.integers() | st.none(), st.text(), st.text(), st.text())
 def test_whatever_a_command_comes_to_is_judged(status, stdout, stderr, message):
-    assert bounded(judge(NODE, EXPECTED, CommandResult(status, stdout * 99, stderr * 99)))
+    assert bounded(evaluate(NODE, EXPECTED, CommandResult(status, stdout * 99, stderr * 99)))
     failed = CommandResult(None, "", stderr, FindingId.NODE_EXEC_FAILED, message * 99)
-    assert judge(NODE, EXPECTED, failed).verdict is Verdict.UNKNOWN
-    assert bounded(judge(NODE, EXPECTED, failed))
+    assert evaluate(NODE, EXPECTED, failed).verdict is Verdict.UNKNOWN
+    assert bounded(evaluate(NODE, EXPECTED, failed))
 
 
 @given(st.dictionaries(st.sampled_from(["rc", "stdout", "stderr"]), VALUES | st.binary(max_size=9)))
 def test_whatever_a_connection_brings_back_is_an_answer(ended):
-    assert bounded(judge(NODE, EXPECTED, _answer(ended, "no answer")))
+    assert bounded(evaluate(NODE, EXPECTED, _answer(ended, "no answer")))
 
 
 # Frames --------------------------------------------------------------------------------------------------------------

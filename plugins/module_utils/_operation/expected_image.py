@@ -19,7 +19,7 @@ from .._model.objects.machineosconfig import that_serves
 from .._model.objects.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
 from .._model.proof.expectation import (
     EXPECTATION_FORBIDDEN,
-    EXPECTED_OF_NOBODY,
+    NO_EXPECTATION,
     expected_of_config,
     image_of_rendered_config,
 )
@@ -48,8 +48,8 @@ def expected_by_inventory(said: t.Any, what: str) -> Expected:
     remedy = "Give expected_image, or read the inventory imagemode.openshift.nodes anew"
     if not isinstance(said, t.Mapping) or not isinstance(said.get("source"), str):
         raise OperationError(what, "the variable image_mode_expected is not what that inventory writes", remedy)
-    if said["source"] == EXPECTED_OF_NOBODY.source:
-        return EXPECTED_OF_NOBODY
+    if said["source"] == NO_EXPECTATION.source:
+        return NO_EXPECTATION
     if not said.get("pull_spec"):
         return Expected("", "", str(said["source"]), current=False)
     try:

@@ -78,7 +78,7 @@ def _why(
 ) -> Diagnosis:
     """Return why the last attempt failed: by its log or, where that is gone, by the words that a status holds."""
     attempt = last_failed(attempts)
-    container = attempt.telling if attempt else None
+    container = attempt.deciding_container if attempt else None
     text = logs.text(attempt, container) if attempt and container else ""
     said = text or (container.message if container else "")
     said = said or failure_message(_listed(session, MACHINE_OS_BUILD, build.name) or {})
@@ -95,7 +95,7 @@ def _with_cause(finding: Finding, reason: Diagnosis, build: MachineOSBuild) -> F
     if finding.id != FindingId.BUILD_FAILED:
         return finding
     where = f" at line {reason.line} of the Containerfile ({reason.instruction})" if reason.line else ""
-    said = f": {reason.telling}" if reason.telling else ""
+    said = f": {reason.summary}" if reason.summary else ""
     return Finding(reason.cause, finding.object, f"MachineOSBuild {build.name} failed{where}{said}", reason.excerpt)
 
 

@@ -26,7 +26,7 @@ from .._model.objects.resources import (
     Object,
     labels_of,
 )
-from .._model.proof.expectation import EXPECTATION_FORBIDDEN, EXPECTED_OF_NOBODY, NOT_RENDERED, expected_of_config
+from .._model.proof.expectation import EXPECTATION_FORBIDDEN, NO_EXPECTATION, NOT_RENDERED, expected_of_config
 from .._model.proof.verdict import Expected
 from .._options import CONNECTION
 from .expected_image import rendered_image
@@ -88,7 +88,7 @@ def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variabl
     placed = [(node, pool_of(labels_of(node), pools)) for node in session.list(NODE).items]
     inhabited = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]
     expected = _expected(session, inhabited) if wanted.expected_images else {}
-    nobody = EXPECTED_OF_NOBODY if wanted.expected_images else None
+    nobody = NO_EXPECTATION if wanted.expected_images else None
     pods = daemon_pods(session) if wanted.daemon_pods else {}
     cluster = {"api_url": session.api_url, **read_cluster(session)}
     return {

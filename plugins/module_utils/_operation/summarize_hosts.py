@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .._errors import OperationError
 from .._model.findings import Finding, FindingId, legible
 from .._model.objects.resources import NODE, ObjectRef
-from .._model.proof.expectation import EXPECTED_OF_NOBODY
+from .._model.proof.expectation import NO_EXPECTATION
 from .._model.proof.verdict import Expected, NodeVerdict, Verdict, summarize, worst
 from .._result import node_result, result
 from .expected_image import expected_by_inventory
@@ -91,7 +91,7 @@ def _expected(answer: HostAnswer) -> Expected:
     try:
         return expected_by_inventory(answer.known.get("image_mode_expected"), "")
     except OperationError:
-        return EXPECTED_OF_NOBODY
+        return NO_EXPECTATION
 
 
 def _cluster(answer: HostAnswer) -> t.Mapping[str, t.Any] | None:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 from .._model.objects.node import NodeState
 from .._model.proof.deviation import Allowed
-from .._model.proof.expectation import EXPECTED_OF_NOBODY
+from .._model.proof.expectation import NO_EXPECTATION
 from .._model.proof.verdict import (
     CommandResult,
     Expected,
     NodeVerdict,
     Verdict,
-    expected_from_a_cache,
-    in_no_pool,
-    judge,
+    evaluate,
+    with_cached_expectation,
+    without_pool,
 )
 from .._result import node_result, result
 from .conclude import concluded, refusal
@@ -71,12 +71,12 @@ def verify_answer(asked: Asked, answer: CommandResult) -> dict[str, t.Any]:
 
 
 def _judged(asked: Asked, node: NodeState, answer: CommandResult) -> NodeVerdict:
-    if asked.expected is EXPECTED_OF_NOBODY:
-        return in_no_pool(judge(node, asked.expected, answer, asked.allowed))
+    if asked.expected is NO_EXPECTATION:
+        return without_pool(evaluate(node, asked.expected, answer, asked.allowed))
     if asked.cached_at:
         stale = replace(asked.expected, current=False)
-        return expected_from_a_cache(judge(node, stale, answer, asked.allowed), asked.cached_at)
-    return judge(node, asked.expected, answer, asked.allowed)
+        return with_cached_expectation(evaluate(node, stale, answer, asked.allowed), asked.cached_at)
+    return evaluate(node, asked.expected, answer, asked.allowed)
 
 
 def unread(name: str, boot_id: str) -> NodeState:

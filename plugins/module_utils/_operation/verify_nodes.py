@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VerificationRequest every node what it booted and judge the answers; nothing is created, nothing is changed."""
+"""VerificationRequest every node what it booted and evaluate the output; nothing is created, nothing is changed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .._model.objects.node import NodeState
 from .._model.objects.pool_membership import nodes_in_pool, nodes_in_two_pools, pool_of
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object, ObjectRef, labels_of, metadata_of
 from .._model.proof.deviation import Allowed
-from .._model.proof.expectation import EXPECTED_OF_NOBODY
-from .._model.proof.verdict import Expected, NodeVerdict, Verdict, in_no_pool, judge, judge_claim
+from .._model.proof.expectation import NO_EXPECTATION
+from .._model.proof.verdict import Expected, NodeVerdict, Verdict, evaluate, evaluate_reported_state, without_pool
 from .._result import node_result, result
 from .conclude import concluded, refusal
 from .expected_image import expected_by_option, expected_of_pool
@@ -116,7 +116,7 @@ def _candidates(session: Session, request: VerificationRequest, what: str) -> li
 
 def _expected(session: Session, name: str, pools: list[Pool], what: str) -> Expected:
     pool = next((p for p in pools if p.name == name), None)
-    return expected_of_pool(session, pool, what) if pool else EXPECTED_OF_NOBODY
+    return expected_of_pool(session, pool, what) if pool else NO_EXPECTATION
 
 
 def _allowed(request: VerificationRequest, what: str) -> Allowed:
@@ -185,10 +185,10 @@ def _judgements(transport: Transport, candidates: t.Sequence[Candidate]) -> dict
 def _judge(candidate: Candidate, word: Word) -> NodeVerdict:
     node, expected, claim = candidate.node, candidate.expected, candidate.claim
     if isinstance(word, Claim):
-        judged = judge_claim(replace(node, current_image=word.image), expected, claim)
+        judged = evaluate_reported_state(replace(node, current_image=word.image), expected, claim)
     else:
-        judged = judge(node, expected, word, candidate.allowed, claim)
-    return in_no_pool(judged) if expected is EXPECTED_OF_NOBODY else judged
+        judged = evaluate(node, expected, word, candidate.allowed, claim)
+    return without_pool(judged) if expected is NO_EXPECTATION else judged
 
 
 def _seen_again(candidate: Candidate, judged: NodeVerdict, after: NodeState | None, had_rebooted: bool) -> NodeVerdict:

@@ -13,7 +13,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.v
     CommandResult,
     Expected,
     Verdict,
-    judge,
+    evaluate,
     summarize,
     worst,
 )
@@ -50,7 +50,7 @@ def verified(answers: t.Mapping[str, CommandResult], pool: str = "layered", **pa
     for name, answer in answers.items():
         status = {"nodeInfo": {"bootID": f"boot-of-{name}"}, "conditions": [{"type": "Ready", "status": "True"}]}
         node = NodeState.from_api({"metadata": {"name": name}, "status": status})
-        judged = judge(node, expected, answer, ALLOWED)
+        judged = evaluate(node, expected, answer, ALLOWED)
         verdicts.append(judged.verdict)
         nodes.append(node_result(node, pool, expected, judged, ASKED_AT))
     whole = worst(verdicts) or Verdict.UNKNOWN

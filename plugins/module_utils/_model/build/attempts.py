@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which attempts did a build make, and which of their containers says why it failed?
+"""Attempts of a build, and the container that decided the result of each.
 
-The Job starts a pod an attempt, four at most, and keeps those that failed; the builder runs in container image-build
-(operator.md 2.4).
+The Job starts one pod for each attempt, at most four, and keeps failed pods. The builder runs in container image-build
+(docs/operator-behavior.md, "Build Job and attempts").
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..objects.resources import Object, metadata_of
 
 BUILDER = "image-build"
-"""The container that runs buildah; what the others say of a failure is only that it failed."""
+"""Container that runs buildah. Other containers only report that the builder failed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Container:
 
     @property
     def has_log(self) -> bool:
-        """Whether there is a log to read."""
+        """Whether the container has written a log."""
         return self.running or (self.ended and bool(self.started))
 
 
@@ -43,45 +43,45 @@ class Attempt:
     pod: str
     uid: str
     reason: str
-    """Why the pod itself was ended, as in ``Evicted``; empty in most cases."""
+    """Reason from the status of the pod, such as ``Evicted``. Usually empty."""
     message: str
     started: str
     containers: tuple[Container, ...]
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it runs any more."""
+        """Whether no container runs any more."""
         return bool(self.reason) or (bool(self.containers) and all(c.ended for c in self.containers))
 
     @property
     def succeeded(self) -> bool:
-        """Whether everything in it has ended well."""
+        """Whether all containers succeeded."""
         return self.ended and not self.reason and not any(c.exit_code for c in self.containers)
 
     @property
-    def telling(self) -> Container | None:
-        """The container that tells how the attempt went: the builder, unless only another one failed."""
+    def deciding_container(self) -> Container | None:
+        """The container that decided the result: the builder, unless only another container failed."""
         failed = [c for c in self.containers if c.ended and c.exit_code]
         candidates = failed or list(self.containers)
         return next((c for c in candidates if c.name == BUILDER), candidates[0] if candidates else None)
 
     def as_result(self) -> dict[str, t.Any]:
-        """Return the shape that results show; what has not happened yet is None."""
-        container = self.telling
-        over = container is not None and container.ended
+        """Return the attempt as results contain it. Values that are not known yet are None."""
+        container = self.deciding_container
+        ended = container is not None and container.ended
         return {
             "pod": self.pod,
             "started": self.started or None,
-            "finished": (container.finished or None) if container and over else None,
-            "exit_code": container.exit_code if container and over else None,
-            "reason": self.reason or ((container.reason or None) if container and over else None),
+            "finished": (container.finished or None) if container and ended else None,
+            "exit_code": container.exit_code if container and ended else None,
+            "reason": self.reason or ((container.reason or None) if container and ended else None),
         }
 
 
 def attempts(pods: t.Iterable[Object], since: str = "") -> list[Attempt]:
-    """Return the attempts in their order.
+    """Return the attempts, the oldest first.
 
-    :param since: when the build was created; a pod that is older is another build's of the same name
+    :param since: creation time of the build; an older pod belongs to an earlier build of the same name
     """
     in_order = sorted(
         pods, key=lambda pod: (str(metadata_of(pod).get("creationTimestamp", "")), metadata_of(pod)["name"])
@@ -91,8 +91,10 @@ def attempts(pods: t.Iterable[Object], since: str = "") -> list[Attempt]:
 
 
 def last_failed(made: t.Sequence[Attempt]) -> Attempt | None:
-    """Return the newest attempt that failed."""
-    return next((a for a in reversed(made) if a.reason or (a.telling and a.telling.exit_code)), None)
+    """Return the newest failed attempt, or None."""
+    return next(
+        (a for a in reversed(made) if a.reason or (a.deciding_container and a.deciding_container.exit_code)), None
+    )
 
 
 def _attempt(number: int, pod: Object) -> Attempt:
@@ -110,7 +112,7 @@ def _attempt(number: int, pod: Object) -> Attempt:
 
 
 def _exit_code(value: t.Any) -> int:
-    """Return an exit code; what is no number is that of a failure."""
+    """Return an exit code. A value that is not a number counts as a failure."""
     return value if isinstance(value, int) else int(value is not None)
 
 

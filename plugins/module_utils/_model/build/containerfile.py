@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which instruction of a Containerfile stands on which line, and which of them is a step that a builder names?
+"""Instructions of a Containerfile with their lines, and the instruction that a step of the builder refers to.
 
-The operator appends the user's text to stages of its own (operator.md 2.5), so what the builder calls step 2 of stage 3
-is a line of the user's only by way of how many stages and instructions there are. Where that leaves a doubt, no line is
-named.
+The operator appends the user's text to stages of its own (docs/operator-behavior.md, "Build logs"). The line of "step 2
+of stage 3" therefore follows from the numbers of stages and instructions. If it is not certain, no line is reported.
 """
 
 from __future__ import annotations
@@ -16,86 +15,88 @@ from functools import cached_property
 
 from ..json_text import read_json
 
-LONGEST = 64 << 10
-"""Characters of a Containerfile that is read; the API takes 4096 at most."""
+MAX_SIZE = 64 << 10
+"""Maximum characters of a Containerfile that is parsed. The API accepts 4096."""
 _DIRECTIVE = re.compile(r"^#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
 _DOCUMENT = re.compile(r"<<-?\s*[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?")
-_MAY_HOLD_DOCUMENT = frozenset(("RUN", "COPY", "ADD"))
-_CHANGED_WHEN_SHOWN = frozenset(("FROM",))
-"""What builders show otherwise than it was written: the image of a stage of their own is shown by its id."""
+_WITH_DOCUMENTS = frozenset(("RUN", "COPY", "ADD"))
+_REWRITTEN = frozenset(("FROM",))
+"""Instructions that the builder logs in another form: it replaces a stage by the id of its image."""
 
 TEMPLATE_STEPS = frozenset(("RUN ostree container commit", "RUN update-ca-trust"))
-"""Instructions of the operator's own stages that a user may well write too."""
+"""Instructions of the operator's own stages that a user may write too."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, its lines put together."""
+    """One instruction, with its continuation lines joined."""
 
     line: int
-    """The line on which it begins; the first is 1."""
+    """Line where the instruction begins. The first line is 1."""
     text: str
 
     @property
     def keyword(self) -> str:
-        """The instruction's name in capitals."""
+        """Name of the instruction in capital letters."""
         return self.text.split(None, 1)[0].upper()
 
     @cached_property
-    def plain(self) -> str:
-        """The spelling in which it is compared."""
-        return plain(self.text)
+    def normalized(self) -> str:
+        """Form for comparisons."""
+        return normalized(self.text)
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step as a builder names it."""
+    """A step in the log of the builder."""
 
     text: str
     stage: int = 0
-    """Which stage of how many; 0 where it is not known."""
+    """Number of the stage, from 1; 0 if unknown."""
     stages: int = 0
+    """Number of stages; 0 if unknown."""
     number: int = 0
-    """Which step of the stage of how many; 0 where it is not known."""
+    """Number of the step in the stage, from 1; 0 if unknown."""
     steps: int = 0
+    """Number of steps in the stage; 0 if unknown."""
 
 
 def instructions(content: str) -> list[Instruction]:
-    """Return the instructions in their order; none of a text that is too long to be a Containerfile."""
+    """Return the instructions in order. A text that is too long for a Containerfile has none."""
     found: list[Instruction] = []
-    lines = content.splitlines() if len(content) <= LONGEST else []
-    ends = _places_of(lines)
+    lines = content.splitlines() if len(content) <= MAX_SIZE else []
+    ends = _lines_by_text(lines)
     escape = _escape(lines)
-    place = 0
-    while place < len(lines):
-        text = lines[place].strip()
+    index = 0
+    while index < len(lines):
+        text = lines[index].strip()
         if not text or text.startswith("#"):
-            place += 1
+            index += 1
             continue
-        began = place + 1
-        whole, place = _joined(lines, place, escape)
-        found.append(Instruction(began, whole))
-        place = _behind_documents(ends, place, found[-1])
+        first = index + 1
+        whole, index = _joined(lines, index, escape)
+        found.append(Instruction(first, whole))
+        index = _after_documents(ends, index, found[-1])
     return found
 
 
 def locate(content: str, step: Step) -> Instruction | None:
-    """Return the instruction of the user's Containerfile that a step is, or None where there is a doubt."""
+    """Return the instruction of the user's Containerfile that a step refers to, or None if it is not certain."""
     return locate_in(instructions(content), step)
 
 
-def locate_in(written: t.Sequence[Instruction], step: Step) -> Instruction | None:
-    """Return which of the user's instructions a step is, or None where there is a doubt."""
-    shown = plain(step.text)
-    placed = _by_place(written, step)
-    if placed is not None:
-        return placed if _may_be(placed, shown) else None
+def locate_in(user: t.Sequence[Instruction], step: Step) -> Instruction | None:
+    """Return the instruction among the *user*'s that a step refers to, or None if it is not certain."""
+    logged = normalized(step.text)
+    numbered = _by_number(user, step)
+    if numbered is not None:
+        return numbered if _may_be(numbered, logged) else None
     if step.stages:
         return None
-    if shown in TEMPLATE_STEPS:
+    if logged in TEMPLATE_STEPS:
         return None
-    alike = [i for i in written if i.keyword not in _CHANGED_WHEN_SHOWN and _may_be(i, shown)]
-    return alike[0] if len(alike) == 1 else None
+    matching = [i for i in user if i.keyword not in _REWRITTEN and _may_be(i, logged)]
+    return matching[0] if len(matching) == 1 else None
 
 
 def _escape(lines: t.Sequence[str]) -> str:
@@ -103,12 +104,12 @@ def _escape(lines: t.Sequence[str]) -> str:
     return directive.group(1) if directive else "\\"
 
 
-def _joined(lines: t.Sequence[str], place: int, escape: str) -> tuple[str, int]:
-    """Return an instruction with its continued lines, and the line behind it. Comments in between do not end it."""
+def _joined(lines: t.Sequence[str], index: int, escape: str) -> tuple[str, int]:
+    """Return an instruction with its continuation lines, and the index of the next line. Comments do not end it."""
     parts: list[str] = []
-    while place < len(lines):
-        line = lines[place]
-        place += 1
+    while index < len(lines):
+        line = lines[index]
+        index += 1
         if parts and (not line.strip() or line.lstrip().startswith("#")):
             continue
         text = line.rstrip()
@@ -116,73 +117,73 @@ def _joined(lines: t.Sequence[str], place: int, escape: str) -> tuple[str, int]:
             parts.append(text)
             break
         parts.append(text[: -len(escape)])
-    return "".join(parts).strip(), place
+    return "".join(parts).strip(), index
 
 
-def _places_of(lines: t.Sequence[str]) -> t.Mapping[str, t.Sequence[int]]:
-    """Return on which lines each text stands."""
-    places: dict[str, list[int]] = {}
+def _lines_by_text(lines: t.Sequence[str]) -> t.Mapping[str, t.Sequence[int]]:
+    """Return text -> indexes of the lines with this text."""
+    indexes: dict[str, list[int]] = {}
     for n, line in enumerate(lines):
-        places.setdefault(line.strip(), []).append(n)
-    return places
+        indexes.setdefault(line.strip(), []).append(n)
+    return indexes
 
 
-def _behind_documents(ends: t.Mapping[str, t.Sequence[int]], place: int, instruction: Instruction) -> int:
-    """Return the line behind the here-documents of an instruction, which hold no instructions."""
-    if instruction.keyword not in _MAY_HOLD_DOCUMENT:
-        return place
+def _after_documents(ends: t.Mapping[str, t.Sequence[int]], index: int, instruction: Instruction) -> int:
+    """Return the index of the line after the here-documents of an instruction. They contain no instructions."""
+    if instruction.keyword not in _WITH_DOCUMENTS:
+        return index
     for word in _DOCUMENT.findall(instruction.text):
-        places = ends.get(word, ())
-        following = bisect_left(places, place)
-        if following == len(places):
-            return place
-        place = places[following] + 1
-    return place
+        indexes = ends.get(word, ())
+        following = bisect_left(indexes, index)
+        if following == len(indexes):
+            return index
+        index = indexes[following] + 1
+    return index
 
 
-def _by_place(written: t.Sequence[Instruction], step: Step) -> Instruction | None:
-    """Return the instruction at the step's place: the user's stages are the last ones.
+def _by_number(user: t.Sequence[Instruction], step: Step) -> Instruction | None:
+    """Return the instruction with the number of the step. The user's stages are the last ones.
 
-    What stands before the user's first FROM belongs to the operator's last stage.
+    Instructions before the user's first FROM belong to the operator's last stage.
     """
     if not step.stages or not step.steps:
         return None
-    stages = _stages(written)
+    stages = _stages(user)
     own = step.stage - (step.stages - (len(stages) - 1))
     if not 0 <= own < len(stages):
         return None
     stage = stages[own]
-    place = step.number - 1 if own else step.number - 1 - (step.steps - len(stage))
-    if (own and len(stage) != step.steps) or not 0 <= place < len(stage):
+    index = step.number - 1 if own else step.number - 1 - (step.steps - len(stage))
+    if (own and len(stage) != step.steps) or not 0 <= index < len(stage):
         return None
-    return stage[place]
+    return stage[index]
 
 
-def _stages(written: t.Sequence[Instruction]) -> list[list[Instruction]]:
-    """Return what stands before the first FROM, which may be nothing, and then each stage."""
+def _stages(user: t.Sequence[Instruction]) -> list[list[Instruction]]:
+    """Return the instructions before the first FROM, perhaps none, then those of each stage."""
     stages: list[list[Instruction]] = [[]]
-    for instruction in written:
+    for instruction in user:
         if instruction.keyword == "FROM":
             stages.append([])
         stages[-1].append(instruction)
     return stages
 
 
-def _may_be(instruction: Instruction, shown: str) -> bool:
-    """Whether an instruction may be shown like that, in its plain spelling."""
-    if instruction.keyword in _CHANGED_WHEN_SHOWN:
-        return shown.split(None, 1)[:1] == [instruction.keyword]
-    return instruction.plain == shown
+def _may_be(instruction: Instruction, logged: str) -> bool:
+    """Whether the builder may log the instruction as *logged*, a normalized text."""
+    if instruction.keyword in _REWRITTEN:
+        return logged.split(None, 1)[:1] == [instruction.keyword]
+    return instruction.normalized == logged
 
 
-def plain(text: str) -> str:
-    """Return an instruction in the spelling in which two of the same are equal."""
+def normalized(text: str) -> str:
+    """Return the form of an instruction in which equal instructions are equal texts."""
     keyword, dummy, rest = text.strip().partition(" ")
     return " ".join([keyword.upper(), *_exec_form(rest).split()])
 
 
 def _exec_form(arguments: str) -> str:
-    """Return the words of ``["program", "argument"]`` as builders show them; anything else as it is."""
+    """Return the words of ``["program", "argument"]`` as the builder logs them. Other text is unchanged."""
     try:
         words = read_json(arguments)
     except ValueError:

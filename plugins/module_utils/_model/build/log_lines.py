@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines of a log that a hostile build may have written: bounded in size and number, and without credentials.
+"""Lines of a build log, bounded in size and number, and without credentials.
 
-Patterns are matched against :attr:`Line.text` only, which is short. What is shown comes from :meth:`Line.shown`, which
-looks for credentials in the line as it was written: in a line that was cut, what is left of a credential, or of the
-name in front of it, may not be seen to be one.
+A hostile build can write anything into its log. Patterns are matched against :attr:`Line.text` only, which is short.
+Output uses :meth:`Line.shown`, which searches the complete line for credentials: a shortened line may contain a part of
+a credential, or of the name in front of it, that no rule recognizes.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..registry.masking import MASK, Span, inside_keys, masked_part, secrets_in
+from ..text import GAP, truncate_middle
 
-LONGEST_LOG = 4 << 20
-"""Characters of a log that are looked at, the last ones."""
-MOST_LINES = 20000
-"""Lines of a log that are looked at, the last ones."""
-LONGEST_LINE = 4096
-"""Characters of a line that patterns are matched against: half of them from each end."""
-LONGEST_SHOWN = 400
-"""Characters of a line that are shown: half of them from each end."""
-GAP = " ... "
-"""Stands for what was cut out of a line."""
+MAX_LOG_SIZE = 4 << 20
+"""Characters at the end of a log that are read."""
+MAX_LINES = 20000
+"""Lines at the end of a log that are read."""
+MAX_LINE = 4096
+"""Characters of a line that patterns are matched against, half from each end."""
+MAX_SHOWN = 400
+"""Characters of a line that are shown, half from each end."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,22 @@ class Line:
 
     whole: str
     text: str
-    """What patterns are matched against: of a long line its two ends."""
+    """Text for patterns: the line, or both ends of a long one."""
     hidden: bool = False
-    """Whether it is a part of a key of several lines."""
+    """Whether the line is part of a private key of several lines."""
 
     def shown(self, start: int = 0) -> str:
-        """Return the line as it may be shown, from a place in :attr:`text` on: short, and with credentials masked."""
+        """Return the line, shortened and with credentials masked.
+
+        :param start: first character to show, as an index into :attr:`text`
+        """
         if self.hidden:
             return MASK
         size = len(self.whole)
-        begin = start if start <= LONGEST_LINE // 2 else size - (len(self.text) - start)
-        if size - begin <= LONGEST_SHOWN:
+        begin = start if start <= MAX_LINE // 2 else size - (len(self.text) - start)
+        if size - begin <= MAX_SHOWN:
             return self._part(begin, size)
-        half = LONGEST_SHOWN // 2
+        half = MAX_SHOWN // 2
         return f"{self._part(begin, begin + half)}{GAP}{self._part(size - half, size)}"
 
     def _part(self, begin: int, end: int) -> str:
@@ -52,22 +54,16 @@ class Line:
 
     @cached_property
     def _secrets(self) -> t.Sequence[Span]:
-        """Where the line looks like a credential: looking takes long, and a line is shown in several parts."""
+        """Positions of credentials. Cached, because the search is slow and a line is shown in several parts."""
         return secrets_in(self.whole)
 
 
 def lines_of(log: str, strip: t.Callable[[str], str] = str.rstrip) -> list[Line]:
     """Return the last lines of a log.
 
-    :param strip: takes away from each line what says nothing
+    :param strip: removes meaningless text from a line
     """
-    text = log[-LONGEST_LOG:].replace("\r\n", "\n").replace("\r", "\n")
-    found = [strip(line) for line in text.rstrip("\n").rsplit("\n", MOST_LINES)[-MOST_LINES:]]
+    text = log[-MAX_LOG_SIZE:].replace("\r\n", "\n").replace("\r", "\n")
+    found = [strip(line) for line in text.rstrip("\n").rsplit("\n", MAX_LINES)[-MAX_LINES:]]
     hidden = inside_keys(found)
-    return [Line(line, cut(line, LONGEST_LINE), n in hidden) for n, line in enumerate(found)]
-
-
-def cut(text: str, limit: int) -> str:
-    """Return the two ends of a text that is longer than *limit*, with a mark between."""
-    half = limit // 2
-    return text if len(text) <= limit else f"{text[:half]}{GAP}{text[-half:]}"
+    return [Line(line, truncate_middle(line, MAX_LINE), n in hidden) for n, line in enumerate(found)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What did a node boot? Reads the answer of ``rpm-ostree status --json``.
+"""Parser of ``rpm-ostree status --json``: the booted deployment of a node.
 
-Unknown keys are normal, booleans that are absent mean false, and the order of deployments says nothing about which one
-is booted (node.md 1.2 and 1.3).
+Unknown keys are ignored, absent booleans are false, and the order of deployments does not show which one is booted
+(docs/operator-behavior.md, "rpm-ostree status").
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ..findings import FindingId, legible
+from ..findings import FindingId
 from ..json_text import read_json
 from ..registry.image_reference import ImageReference, is_digest, parse_deployed
+from ..text import legible
 from .deviation import Deviation, deviations_of
 
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _PIVOT = "pivot://"
-_MOST_DEPLOYMENTS = 100
-"""Entries of a boot menu; rpm-ostree keeps a handful."""
-_LONGEST_REFERENCE = 2048
-"""Characters of a container reference."""
+_MAX_DEPLOYMENTS = 100
+"""Maximum number of deployments. rpm-ostree keeps a few."""
+_MAX_REFERENCE = 2048
+"""Maximum characters of a container reference."""
 
 
-class UnreadableAnswer(Exception):
-    """The answer names no booted deployment.
+class UnreadableStatus(Exception):
+    """The output does not identify one booted deployment.
 
-    :ivar finding: the public id of what is wrong with it
+    :ivar finding: public id of the reason
     """
 
     def __init__(self, finding: FindingId, message: str) -> None:
@@ -37,35 +38,35 @@ class UnreadableAnswer(Exception):
 
 
 class Origin(enum.Enum):
-    """What a deployment was made from."""
+    """Source of a deployment."""
 
     CONTAINER = "a container image"
-    PIVOT = "an image of which only a pivot's note tells"
-    COMMIT = "a bare ostree commit"
-    BRANCH = "a branch of an ostree repository"
-    UNREADABLE = "a reference that cannot be read"
-    UNNAMED = "nothing that it names"
+    PIVOT = "a pivoted image"
+    COMMIT = "an ostree commit"
+    BRANCH = "an ostree branch"
+    UNREADABLE = "an unreadable image reference"
+    UNNAMED = "an unnamed source"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One entry of the node's boot menu."""
+    """One deployment of a node."""
 
     booted: bool
     staged: bool
     locked: bool
-    """Whether it is staged and will not be booted before somebody unlocks it."""
+    """Whether the deployment is staged and not booted before it is unlocked."""
     origin: Origin
     source: str
-    """What it was made from, as the node names it."""
+    """Source as the node names it."""
     image: ImageReference | None
-    """The container image by its name in a registry, or None when it names none."""
+    """Container image by its name in a registry, or None."""
     resolved_digest: str
-    """The digest of the manifest that was imported, empty when the node names none."""
+    """Digest of the imported manifest, or empty."""
     digests: frozenset[str]
-    """The digest that was asked for and the one that was imported; they differ for a manifest list (node.md 1.4).
+    """Requested digest and imported digest; empty if the source is not a container image.
 
-    None of what was not made from a container image, whatever stands beside it.
+    The two differ for a manifest list (docs/operator-behavior.md, "rpm-ostree status").
     """
     version: str
     end_of_life: str
@@ -73,56 +74,56 @@ class Deployment:
 
     @property
     def reference(self) -> str:
-        """Its container reference, empty when it was not made from a container image."""
+        """Container reference, or empty if the source is not a container image."""
         return self.source if self.origin is Origin.CONTAINER else ""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a node says about its deployments."""
+    """Deployments of a node."""
 
     booted: Deployment
-    waiting: tuple[Deployment, ...]
-    """What is to be booted instead, at the next boot or once it is unlocked."""
+    pending: tuple[Deployment, ...]
+    """Deployments for the next boot, or for a boot after they are unlocked."""
     transaction: str
-    """What rpm-ostree is doing, empty when it is idle."""
+    """Running transaction of rpm-ostree, or empty."""
 
 
 def read_status(text: str) -> Status:
-    """Return what an answer says; exactly one of its deployments is booted.
+    """Parse the output of ``rpm-ostree status --json``.
 
-    :raises UnreadableAnswer: it is not such an answer
+    :raises UnreadableStatus: the output is something else, or not exactly one deployment is booted
     """
-    answer = _parse(text)
-    entries = answer.get("deployments")
+    output = _parse(text)
+    entries = output.get("deployments")
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, "the answer has no list of deployments")
+        raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, "the output has no list of deployments")
     if not entries:
-        raise UnreadableAnswer(FindingId.NODE_NO_DEPLOYMENTS, "rpm-ostree lists no deployment at all")
-    if len(entries) > _MOST_DEPLOYMENTS:
-        message = f"the answer lists more than {_MOST_DEPLOYMENTS} deployments"
-        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, message)
+        raise UnreadableStatus(FindingId.NODE_NO_DEPLOYMENTS, "rpm-ostree reports no deployments")
+    if len(entries) > _MAX_DEPLOYMENTS:
+        message = f"the output lists more than {_MAX_DEPLOYMENTS} deployments"
+        raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, message)
     deployments = [_read(e) for e in entries]
-    places = [place for place, d in enumerate(deployments) if d.booted]
-    if not places:
-        raise UnreadableAnswer(FindingId.NODE_NO_BOOTED_DEPLOYMENT, f"none of {len(entries)} deployments is booted")
-    if len(places) > 1:
-        message = f"{len(places)} of {len(entries)} deployments are booted"
-        raise UnreadableAnswer(FindingId.NODE_SEVERAL_BOOTED_DEPLOYMENTS, message)
-    (place,) = places
-    # The menu is in the order in which it is booted: what stands before the booted one comes next.
-    waiting = [d for at, d in enumerate(deployments) if at != place and (at < place or d.staged)]
-    return Status(deployments[place], tuple(waiting), _transaction(answer.get("transaction")))
+    booted = [index for index, d in enumerate(deployments) if d.booted]
+    if not booted:
+        raise UnreadableStatus(FindingId.NODE_NO_BOOTED_DEPLOYMENT, f"none of {len(entries)} deployments is booted")
+    if len(booted) > 1:
+        message = f"{len(booted)} of {len(entries)} deployments are booted"
+        raise UnreadableStatus(FindingId.NODE_SEVERAL_BOOTED_DEPLOYMENTS, message)
+    (current,) = booted
+    # Deployments are listed in boot order: those before the booted one are booted next.
+    pending = [d for index, d in enumerate(deployments) if index != current and (index < current or d.staged)]
+    return Status(deployments[current], tuple(pending), _transaction(output.get("transaction")))
 
 
 def _parse(text: str) -> dict[str, t.Any]:
     try:
-        answer = read_json(text)
+        output = read_json(text)
     except ValueError as error:
-        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, f"the answer cannot be read: {error}") from error
-    if not isinstance(answer, dict):
-        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, "the answer is not an object of JSON")
-    return answer
+        raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, f"the output cannot be parsed: {error}") from error
+    if not isinstance(output, dict):
+        raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, "the output is not a JSON object")
+    return output
 
 
 def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
@@ -133,7 +134,7 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
     try:
         deviations = deviations_of(entry)
     except ValueError as error:
-        raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, str(error)) from error
+        raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, str(error)) from error
     return Deployment(
         booted=_flag(entry, "booted"),
         staged=_flag(entry, "staged"),
@@ -164,10 +165,10 @@ def _origin(entry: t.Mapping[str, t.Any]) -> tuple[Origin, str, ImageReference |
 
 
 def _origin_of_reference(reference: str) -> tuple[Origin, str, ImageReference | None]:
-    # Read before it is made legible: making it so must not make a reference out of what is none.
+    # Parse the original text: a shortened or cleaned text could be a valid reference although the original is not.
     try:
-        if len(reference) > _LONGEST_REFERENCE or not reference.isprintable():
-            raise ValueError("it is not a reference")
+        if len(reference) > _MAX_REFERENCE or not reference.isprintable():
+            raise ValueError("not a reference")
         return Origin.CONTAINER, reference, parse_deployed(reference).image
     except ValueError:
         return (Origin.PIVOT if reference.startswith(_PIVOT) else Origin.UNREADABLE), _text(reference), None
@@ -177,14 +178,14 @@ def _flag(entry: t.Mapping[str, t.Any], key: str) -> bool:
     value = entry.get(key)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise UnreadableAnswer(FindingId.NODE_OUTPUT_UNREADABLE, f"{key} of a deployment is neither true nor false")
+    raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, f"{key} of a deployment is not a boolean")
 
 
 def _transaction(value: t.Any) -> str:
     if not value:
         return ""
     method = _text(value[0]) if isinstance(value, list) else ""
-    return method or "something that it does not name"
+    return method or "unnamed"
 
 
 def _text(value: t.Any) -> str:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What on a node departs from what its image brought, and what of it is allowed?
+"""Deviations: local changes of a node that are not part of its image, and the list of allowed ones.
 
-A deployment keeps the reference and the digest of its image whatever is layered on it, so a node with another kernel
-looks the same but for these keys (node.md 0.3). The operator layers packages itself, extensions and kernel types, on
-pools that are not layered: hence an allow-list.
+A deployment keeps the reference and the digest of its image, whatever is layered on it. Only the keys below show the
+changes (docs/operator-behavior.md, "rpm-ostree status"). In pools without layering, the operator itself layers packages
+(extensions and kernel types), so deviations can be allowed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, islice
 
-from ..findings import FindingId, legible
+from ..findings import FindingId
+from ..text import legible
 
 _NEVRA = re.compile(r"(?P<name>.+)-[^-]+-[^-]+\.[^-.]+")
-"""A package with its version, release and architecture."""
-_MOST = 5000
-"""Deviations of one deployment; more than that no node has, and each costs time and memory."""
-_LONGEST = 2048
-"""Characters of a package with its version."""
+"""Package name, version, release and architecture."""
+_MAX_DEVIATIONS = 5000
+"""Maximum deviations of one deployment. Each costs time and memory."""
+_MAX_PACKAGE = 2048
+"""Maximum characters of a package with its version."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One way in which a deployment is not the plain image.
+    """One local change of a deployment.
 
-    :ivar finding: the public id of its kind
-    :ivar package: the package that it is about, without version; None when it is about none
-    :ivar shown: what shows it
+    :ivar finding: public id of the kind of change
+    :ivar package: name of the package without version, or None
+    :ivar shown: evidence
     """
 
     finding: FindingId
@@ -40,16 +41,16 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Allowed:
-    """Deviations that the caller knows of and accepts."""
+    """Deviations that the user allows."""
 
     packages: tuple[str, ...] = ()
     """Shell patterns of package names."""
     findings: frozenset[FindingId] = frozenset()
-    """Ids of whole kinds."""
+    """Ids of kinds of changes that are allowed as a whole."""
 
     @classmethod
     def of(cls, entries: t.Iterable[str]) -> Allowed:
-        """Read the caller's list: patterns of package names, and ids of kinds.
+        """Parse the user's list of package name patterns and finding ids.
 
         :raises ValueError: an entry is neither
         """
@@ -64,7 +65,7 @@ class Allowed:
         return cls(tuple(e for e in given if e not in named), frozenset(known[e] for e in named))
 
     def covers(self, deviation: Deviation) -> bool:
-        """Whether a deviation is allowed."""
+        """Whether the deviation is allowed."""
         if deviation.finding in self.findings:
             return True
         package = deviation.package
@@ -75,7 +76,7 @@ NOTHING_ALLOWED = Allowed()
 
 
 class _Package(t.NamedTuple):
-    """A package as one of the keys names it."""
+    """Package in a key of the status."""
 
     name: str
     shown: str
@@ -93,14 +94,14 @@ def _nevra(item: t.Any) -> _Package | None:
 
 
 def _resolved(item: t.Any) -> _Package | None:
-    """A package in the tree: its NEVRA, its name, and the parts of its version."""
+    """Read an installed package: NEVRA, name, and parts of the version."""
     if not isinstance(item, list) or len(item) < 2 or not all(isinstance(part, str) for part in item[:2]):
         return None
     return _Package(item[1], item[0])
 
 
 def _replaced(item: t.Any) -> _Package | None:
-    """A package in place of another: the new one and the old one."""
+    """Read a replaced package: the new one and the old one."""
     return _resolved(item[0]) if isinstance(item, list) and item else None
 
 
@@ -117,7 +118,7 @@ _ASSEMBLED = FindingId.NODE_ASSEMBLED_ON_NODE
 DEVIATIONS = frozenset(
     (_LOCAL_PACKAGES, _REMOVALS, _OVERRIDES, _LIVE_CHANGES, _UNLOCKED, _INITRAMFS, _ASSEMBLED),
 )
-"""The ids of all kinds."""
+"""Ids of all kinds of changes."""
 
 _PACKAGES: t.Mapping[str, tuple[FindingId, _Reader]] = {
     "requested-packages": (_LOCAL_PACKAGES, _plain),
@@ -146,15 +147,15 @@ _STATES: t.Mapping[str, FindingId] = {
 
 
 def deviations_of(entry: t.Mapping[str, t.Any]) -> tuple[Deviation, ...]:
-    """Return how a deployment, as rpm-ostree describes it, departs from its image; each package once.
+    """Return the local changes of a deployment in the status of rpm-ostree, each package once.
 
-    :raises ValueError: in more ways than are read; to leave some out would hide them
+    :raises ValueError: there are too many; to ignore some would hide them
     """
-    found = list(islice(chain(_package_deviations(entry), _state_deviations(entry)), _MOST + 1))
-    if len(found) > _MOST:
-        raise ValueError(f"a deployment departs from its image in more than {_MOST} ways")
+    found = list(islice(chain(_package_deviations(entry), _state_deviations(entry)), _MAX_DEVIATIONS + 1))
+    if len(found) > _MAX_DEVIATIONS:
+        raise ValueError(f"a deployment has more than {_MAX_DEVIATIONS} local changes")
     if entry.get("base-checksum") and all(d.finding in (_LIVE_CHANGES, _UNLOCKED) for d in found):
-        # It was put together on the node, for a reason that none of the keys we know gives.
+        # The deployment was assembled on the node, for a reason that none of the known keys gives.
         found.append(Deviation(_ASSEMBLED, None, f"base-checksum: {_scalar(entry['base-checksum'])}"))
     return tuple(found)
 
@@ -164,8 +165,8 @@ def _package_deviations(entry: t.Mapping[str, t.Any]) -> t.Iterator[Deviation]:
     for key, (finding, read) in _PACKAGES.items():
         for item in _items(entry.get(key)):
             package = read(item)
-            if package is None or max(map(len, package)) > _LONGEST:
-                # Whatever it is, it is not nothing; no pattern of names can allow it.
+            if package is None or max(map(len, package)) > _MAX_PACKAGE:
+                # An unknown form is reported as well, but no pattern of names can allow it.
                 yield Deviation(finding, None, f"{key}: {_scalar(item)}")
             elif (finding, package.name) not in seen:
                 seen.add((finding, package.name))
@@ -181,7 +182,7 @@ def _state_deviations(entry: t.Mapping[str, t.Any]) -> t.Iterator[Deviation]:
 
 
 def _items(value: t.Any) -> list[t.Any]:
-    """Return what a key lists: a list's items, or those of all the lists that a mapping holds by their source."""
+    """Return the items of a list, or of all lists in a mapping of sources."""
     if not value:
         return []
     if isinstance(value, dict):
@@ -190,9 +191,9 @@ def _items(value: t.Any) -> list[t.Any]:
 
 
 def _scalar(value: t.Any) -> str:
-    """Return a value's own words; of one with parts only the kind, for it may be nested without end."""
+    """Return the text of a value. Of a nested value return the type only, because it can be of any depth."""
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return legible(" ".join(value), _LONGEST)
+        return legible(" ".join(value), _MAX_PACKAGE)
     if isinstance(value, str):
-        return legible(value, _LONGEST)
-    return legible(str(value), _LONGEST) if isinstance(value, (int, float)) else f"({type(value).__name__})"
+        return legible(value, _MAX_PACKAGE)
+    return legible(str(value), _MAX_PACKAGE) if isinstance(value, (int, float)) else f"({type(value).__name__})"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which image does the cluster expect the nodes of a pool to have booted, and does that answer for what it wants now?
+"""Image that the cluster expects the nodes of a pool to boot.
 
-In a layered pool it is the image of the MachineOSConfig, in any other that of the rendered MachineConfig. No other
-object names the latter: the ConfigMap machine-config-osimageurl has the image of the release, which a MachineConfig may
-override and which changes before the pool is rendered.
+In a layered pool it is the image of the MachineOSConfig, in other pools the image of the rendered MachineConfig. No
+other object names the latter: ConfigMap machine-config-osimageurl names the image of the release, which a MachineConfig
+can override and which changes before the pool is rendered (docs/operator-behavior.md, "Rendered MachineConfigs").
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from ..objects.resources import Object, labels_of
 from ..observation import Outcome
 from .verdict import FORBIDDEN, Expected
 
-EXPECTED_OF_NOBODY = Expected("", "", "none", current=False)
-"""Of a node that no pool drives, or that two custom pools select."""
+NO_EXPECTATION = Expected("", "", "none", current=False)
+"""Expectation for a node in no pool or in two custom pools."""
 NOT_RENDERED = Expected("", "", "machineconfig", current=False)
-"""Of a pool whose configuration is not rendered yet."""
+"""Expectation for a pool whose configuration is not rendered yet."""
 EXPECTATION_FORBIDDEN = Expected("", "", FORBIDDEN, current=False)
-"""Of a pool without a MachineOSConfig, where the account may not read MachineConfigs."""
+"""Expectation for a pool without a MachineOSConfig if the account cannot read MachineConfigs."""
 
 
 def expected_of_config(config: Object, builds: t.Iterable[Object], pool: Pool) -> Expected:
-    """Return the image of a pool's MachineOSConfig; it is current only while it answers for the present spec.
+    """Return the image of a pool's MachineOSConfig. It is current only if it was built from the current spec.
 
-    :param builds: MachineOSBuilds, those of other pools may be among them
+    :param builds: MachineOSBuilds, perhaps of other pools too
     """
-    wanted = MachineOSConfig.from_api(config)
-    if not wanted.current_image_pull_spec:
+    parsed = MachineOSConfig.from_api(config)
+    if not parsed.current_image_pull_spec:
         return Expected("", "", "machineosconfig", current=False)
     own = [MachineOSBuild.from_api(b) for b in builds if labels_of(b).get(POOL_LABEL) == pool.name]
-    current = build_progress(wanted, own, pool.rendered_config).outcome is Outcome.SUCCEEDED
-    return Expected.of_pull_spec(wanted.current_image_pull_spec, "machineosconfig", current)
+    current = build_progress(parsed, own, pool.rendered_config).outcome is Outcome.SUCCEEDED
+    return Expected.of_pull_spec(parsed.current_image_pull_spec, "machineosconfig", current)
 
 
 def image_of_rendered_config(rendered: Object) -> str:
-    """Return the image that a rendered MachineConfig names, empty when it names none."""
+    """Return the image of a rendered MachineConfig, or an empty string."""
     return str((rendered.get("spec") or {}).get("osImageURL", ""))

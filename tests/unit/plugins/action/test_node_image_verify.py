@@ -166,7 +166,7 @@ def test_a_host_that_does_not_tell_its_boot_is_judged_all_the_same(boot, host):
 def test_an_expected_image_without_a_digest_proves_nothing(host):
     done = run(host, expected_image="quay.io/os:latest")
     assert done["failed"]
-    assert "names no digest" in done["msg"]
+    assert "has no digest" in done["msg"]
     assert "nodes" not in done
 
 

@@ -12,9 +12,8 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.finding
     Finding,
     FindingId,
     Severity,
-    cut,
-    legible,
-    sharing,
+    by_severity,
+    share_evidence_limit,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
 
@@ -78,33 +77,20 @@ def test_evidence_is_cut_at_its_limit_of_bytes(character):
 
 def test_the_findings_of_a_node_share_its_evidence_the_first_ones_first():
     given = [Finding(FindingId.NODE_COMMAND_FAILED, NODE, "message", text) for text in ("aaaa", "", "bbbb", "cccc")]
-    assert [f.evidence for f in sharing(given, limit=6)] == ["aaaa", "", "bb", ""]
-    assert sharing(given) == tuple(given)
-
-
-@pytest.mark.parametrize(
-    ("text", "limit", "shown"),
-    [("abc", 3, "abc"), ("abc", 2, "ab"), ("aü", 2, "a"), ("\ud800", 9, "?"), ("abc", 0, "")],
-)
-def test_a_cut_text_has_no_half_characters(text, limit, shown):
-    assert cut(text, limit) == shown
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("ü ●", "ü ●"),
-        ("a\x1b[31m\nb", "a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}b"),
-        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
-        ("x" * 300, "x" * 300),
-        ("x" * 301, "x" * 297 + "..."),
-        ("x" * 9000, "x" * 297 + "..."),
-    ],
-)
-def test_what_a_node_said_is_shown_without_control_characters_and_not_at_any_length(text, shown):
-    assert legible(text) == shown
+    assert [f.evidence for f in share_evidence_limit(given, limit=6)] == ["aaaa", "", "bb", ""]
+    assert share_evidence_limit(given) == tuple(given)
 
 
 def test_a_message_that_quotes_a_text_of_any_length_is_cut_in_a_result():
     finding = Finding(FindingId.NODE_IMAGE_STAGED, ObjectRef("Node", "worker-0"), "x" * 10_000_000)
     assert len(finding.as_result()["message"].encode()) <= 2000 + len("...")
+
+
+def test_findings_are_sorted_by_severity_not_by_alphabet():
+    warning, error, fatal = (
+        Finding(FindingId.NODE_NOT_QUERIED, NODE, "a"),
+        Finding(FindingId.NODE_NOT_READY, NODE, "b"),
+        Finding(FindingId.NODE_IN_TWO_POOLS, NODE, "c"),
+    )
+    other = Finding(FindingId.NODE_DEGRADED, NODE, "d")
+    assert by_severity([warning, error, other, fatal]) == [fatal, error, other, warning]

@@ -34,7 +34,7 @@ BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_gener
 
 def test_the_callers_word_is_taken_with_a_digest_only():
     assert expected_by_option(digest_of("a"), "try").digest == digest_of("a")
-    with pytest.raises(OperationError, match=r"^Could not try: expected_image: quay.io/os:t names no digest"):
+    with pytest.raises(OperationError, match=r"^Could not try: expected_image: quay.io/os:t has no digest"):
         expected_by_option("quay.io/os:t", "try")
 
 

@@ -166,7 +166,7 @@ def test_a_failed_build_fails_with_its_cause_line_and_words_from_the_log(failed,
     assert str(refused) == (
         "Could not await the build of MachineConfigPool layered: MachineOSBuild layered-a failed at line 2 of the "
         "Containerfile (RUN dnf install -y tcpdmp): exit status 1: No match for argument: tcpdmp. Correct the "
-        "package's name, or enable the repository that has it, and apply again."
+        "name of the package, or enable the repository that contains it, and apply again."
     )
     result = refused.result
     assert result["finished"]
@@ -436,7 +436,7 @@ def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     first = wait_for_build(session, ask())
     with pytest.raises(
-        OperationError, match=r"the operator has started no build.*Look at ClusterOperator machine-config"
+        OperationError, match=r"the operator has started no build.*Check ClusterOperator machine-config"
     ):
         wait_for_build(session, ask(first["cursor"], timeout=0.5))
 

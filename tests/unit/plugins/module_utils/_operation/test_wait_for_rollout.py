@@ -162,7 +162,7 @@ def test_a_fatal_finding_ends_the_wait(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, edited)
     long_ago = str(Cursor(time.time() - 100))
     with pytest.raises(
-        OperationError, match=r"takes MachineOSBuild layered-a instead of layered-b.*Delete that"
+        OperationError, match=r"takes MachineOSBuild layered-a instead of layered-b.*Run machineosbuild_superseded"
     ) as refused:
         wait_for_rollout(session, ask(cursor=long_ago))
     assert [f["id"] for f in refused.value.result["findings"]] == ["pool.older_build_selected"]
@@ -295,7 +295,7 @@ def test_what_blocks_a_drain_is_named_with_pod_and_budget(shop, session):
     assert first["progress"].endswith("updating: worker-0 draining")
     assert asked_for(shop, "pods") == []
     with pytest.raises(
-        OperationError, match=r"PodDisruptionBudget shop/db can allow no eviction of Pod shop/db-0\. Raise"
+        OperationError, match=r"PodDisruptionBudget shop/db can allow no eviction of Pod shop/db-0\. Add"
     ):
         wait_for_rollout(session, ask(cursor=first["cursor"]))
     assert set(asked_for(shop, "pods")) == {"spec.nodeName=worker-0"}

@@ -182,7 +182,7 @@ def test_an_expectation_that_is_not_current_is_said_to_match_nothing() -> None:
     assert "nothing matches it" in page_of(result).text
 
 
-def test_nodes_held_to_several_images_are_told_apart_by_pool() -> None:
+def test_nodes_with_different_expected_images_show_their_pools() -> None:
     one, two = (verified({name: booted(RIGHT)}, pool=pool) for name, pool in [("a", "layered"), ("b", "gpu")])
     two["nodes"][0]["expected"]["digest"] = WRONG
     page = page_of({**one, "nodes": one["nodes"] + two["nodes"]})
@@ -190,14 +190,14 @@ def test_nodes_held_to_several_images_are_told_apart_by_pool() -> None:
     assert [row.split()[:2] for row in page.rows[1:]] == [["a", "layered"], ["b", "gpu"]]
 
 
-def test_a_digest_that_stands_beside_is_shortened_and_any_other_is_not() -> None:
+def test_booted_and_expected_digests_are_shortened_in_messages_and_others_are_not() -> None:
     result = verified({"worker-0": booted(WRONG)})
     other = "sha256:" + "c" * 64
     result["nodes"][0]["findings"][0]["message"] += f" or {other}"
 
     row = page_of(result).rows[1]
 
-    assert f"{WRONG[:19]}… instead of {RIGHT[:19]}… or {other}" in row
+    assert f"{WRONG[:19]}…, expected {RIGHT[:19]}… or {other}" in row
     assert row.count(WRONG) == 1
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What real builds said when they failed, as recorded in the lab; see tests/recordings."""
+"""Diagnosis of real failed builds, recorded in the lab (tests/recordings), and of hostile logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.finding
 RECORDINGS = Path(__file__).parents[5] / "recordings" / "build_failures"
 ENDS = json.loads((RECORDINGS / "ends.json").read_text())
 
-# case -> the cause, the line of the user's Containerfile, and what has to be in the telling words
+# case -> cause, line of the user's Containerfile, and a part of the summary
 CASES: dict[str, tuple[FindingId, int | None, str]] = {
     "base-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, None, "lab/rhel-coreos:4.99.0"),
     "base-not-found-repository": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, None, "lab/no-such-repository:latest"),
@@ -64,8 +64,8 @@ CASES: dict[str, tuple[FindingId, int | None, str]] = {
     "user-from-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, 1, "lab/tools:9"),
 }
 
-# What only the place of the step tells is not told by the last words.
-NO_LINE_FROM_LAST_WORDS = {
+# Cases whose line follows only from the numbers of the step, which the end of the log does not contain.
+NO_LINE_FROM_LOG_END = {
     "killed-buildah",
     "run-failed-twice-the-same",
     "user-base-not-found",
@@ -73,53 +73,53 @@ NO_LINE_FROM_LAST_WORDS = {
 }
 
 
-def said(case: str, last_words: bool = False) -> Diagnosis:
+def diagnosed(case: str, end_only: bool = False) -> Diagnosis:
     log = (RECORDINGS / f"{case}.log").read_bytes()
-    if last_words:  # as a kubelet takes them
+    if end_only:  # as the kubelet writes it into the status
         log = b"".join(log.splitlines(keepends=True)[-80:])[-2048:]
     user = (RECORDINGS / f"{case}.Containerfile").read_text()
     return diagnose(log.decode("utf-8", "replace"), user, ENDS[case]["exit_code"], "Error")
 
 
-def test_every_recording_is_held_to_something():
+def test_every_recording_is_a_case():
     assert set(CASES) == set(ENDS) == {path.stem for path in RECORDINGS.glob("*.log")}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_log_tells_the_cause_the_line_and_the_words(case):
-    cause, line, telling = CASES[case]
-    seen = said(case)
+def test_log_gives_cause_line_and_summary(case):
+    cause, line, summary = CASES[case]
+    seen = diagnosed(case)
     assert (seen.cause, seen.line) == (cause, line)
-    assert telling in seen.telling
-    assert "\n" not in seen.telling
+    assert summary in seen.summary
+    assert "\n" not in seen.summary
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_last_words_alone_tell_the_same_cause_and_never_another_line(case):
+def test_end_of_the_log_gives_the_same_cause_and_never_a_wrong_line(case):
     cause, line, dummy = CASES[case]
-    seen = said(case, last_words=True)
-    assert (seen.cause, seen.line) == (cause, None if case in NO_LINE_FROM_LAST_WORDS else line)
+    seen = diagnosed(case, end_only=True)
+    assert (seen.cause, seen.line) == (cause, None if case in NO_LINE_FROM_LOG_END else line)
 
 
-@pytest.mark.parametrize("last_words", [False, True])
+@pytest.mark.parametrize("end_only", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_the_excerpt_is_short_and_without_trace_and_debugging(case, last_words):
-    excerpt = said(case, last_words).excerpt
+def test_excerpt_is_short_and_without_trace_and_debug_output(case, end_only):
+    excerpt = diagnosed(case, end_only).excerpt
     assert excerpt
     assert len(excerpt.encode()) <= EXCERPT_BYTES
     assert not any(line.startswith(("+ ", "Retry ")) or "level=debug" in line for line in excerpt.splitlines())
 
 
-@pytest.mark.parametrize("last_words", [False, True])
-def test_no_credential_is_shown(last_words):
-    seen = said("secrets-printed", last_words)
+@pytest.mark.parametrize("end_only", [False, True])
+def test_no_credential_is_shown(end_only):
+    seen = diagnosed("secrets-printed", end_only)
     assert "***" in seen.excerpt
-    for shown in (seen.excerpt, seen.telling, seen.instruction):
+    for shown in (seen.excerpt, seen.summary, seen.instruction):
         assert "hunter" not in shown
         assert "aHVudGVy" not in shown
 
 
-def test_a_build_that_ends_well_after_two_tries_is_not_recorded_here():
+def test_recordings_are_of_failed_builds_only():
     assert all(end["exit_code"] for end in ENDS.values())
 
 
@@ -143,11 +143,11 @@ PUSHING = 'Error: pushing image "r.example.com/os/x:t" to "docker://r.example.co
             "initiating layer upload: received unexpected HTTP status: 503 Service Unavailable",
             FindingId.BUILD_REGISTRY_UNREACHABLE,
         ),
-        ("writing blob: something that nobody has seen", FindingId.BUILD_FAILED),
+        ("writing blob: an unknown error", FindingId.BUILD_FAILED),
     ],
 )
-def test_what_registries_answer_to_a_push(words, cause):
-    """Scripted: the lab's registry has no quota and makes repositories by itself."""
+def test_errors_of_registries_about_a_push(words, cause):
+    """Scripted: the lab's registry has no quota and creates repositories automatically."""
     assert diagnose(f"[3/3] STEP 1/1: FROM configs\n{PUSHING}{words}\n", "FROM configs\n", 125).cause is cause
 
 
@@ -159,22 +159,22 @@ def test_what_registries_answer_to_a_push(words, cause):
         ("Preempting", FindingId.BUILD_EVICTED),
     ],
 )
-def test_what_the_pod_says_counts_more_than_what_the_builder_said(reason, cause):
+def test_reason_in_the_pod_status_takes_precedence_over_the_log(reason, cause):
     words = "[3/3] STEP 2/2: RUN dnf install -y tcpdump\nThe node was low on resource: ephemeral-storage.\n"
     seen = diagnose(words, "FROM configs\nRUN dnf install -y tcpdump\n", 137, reason)
     assert seen.cause is cause
-    assert "ephemeral-storage" in seen.telling
+    assert "ephemeral-storage" in seen.summary
 
 
-def test_the_unknown_stays_unknown_and_shows_what_was_said():
+def test_unknown_failure_reports_the_log():
     seen = diagnose("one\nsomething new went wrong\n", "FROM configs\n", 1)
     assert (seen.cause, seen.line) == (FindingId.BUILD_FAILED, None)
-    assert seen.telling == "something new went wrong"
+    assert seen.summary == "something new went wrong"
     assert seen.excerpt == "one\nsomething new went wrong"
 
 
 @pytest.mark.parametrize("words", ["", "\n", "+ return 7\n"])
-def test_who_said_nothing_is_not_given_words(words):
+def test_empty_log_gives_an_empty_summary(words):
     assert diagnose(words, "FROM configs\n", 1) == Diagnosis(FindingId.BUILD_FAILED, "", "")
 
 
@@ -185,32 +185,36 @@ def test_every_cause_has_a_remedy_in_the_public_table(cause):
     assert definition.kind_of == (None if cause is FindingId.BUILD_FAILED else "build.failed")
 
 
-# What a hostile build may print --------------------------------------------------------------------------------------
+# Hostile logs --------------------------------------------------------------------------------------
 
-MUCH = 4 << 20
+LARGE = 4 << 20
 AT_STEP = 'Error: building at STEP "RUN x": while running runtime: exit status 1'
-BEGUN = "[3/3] STEP 2/2: RUN x"
+STEP_STARTED = "[3/3] STEP 2/2: RUN x"
 
 
 def repeated(unit: str, size: int) -> str:
     return (unit * (size // len(unit) + 1))[:size]
 
 
-QUOTATION = 'a": '
-PICTURE = " &imagebuilder.Step{"
+QUOTE = 'a": '
+STEP_OBJECT = " &imagebuilder.Step{"
 HOSTILE: dict[str, t.Callable[[], str]] = {
-    "many quotations in one line": lambda: f'{AT_STEP[:30]}{repeated(QUOTATION, 58 << 10)}": exit status 1',
-    "quotations in a line of megabytes": lambda: f'{AT_STEP[:30]}{repeated(QUOTATION, MUCH - 99)}": exit status 1',
-    "pictures of steps": lambda: repeated(PICTURE, MUCH),
-    "pictures of steps on many lines": lambda: "\n".join([repeated(PICTURE, 4000)] * 1000),
-    "quoted originals": lambda: repeated(f'{PICTURE}, Original:"', MUCH - 99) + "\nError: unknown instruction: X",
-    "punctuation": lambda: "\n".join((BEGUN, *["-" * 4000] * 1000, AT_STEP)),
-    "short lines": lambda: "\n".join((BEGUN, *["--"] * (MUCH // 4), AT_STEP)),
-    "one word": lambda: "\n".join((BEGUN, "x" * (MUCH - 999), AT_STEP)),
-    "repositories": lambda: f"Error: pushing image {repeated('repository ', MUCH - 99)}",
-    "starts of a process": lambda: "\n".join((BEGUN, repeated("process failed to start ", MUCH - 999), AT_STEP)),
-    "steps": lambda: repeated('[1/2] STEP 1/2: RUN ["a",\n', MUCH),
-    "beginnings of keys": lambda: "\n".join((BEGUN, repeated("-----BEGIN PRIVATE KEY-----\n", MUCH - 999), AT_STEP)),
+    "many quotations in one line": lambda: f'{AT_STEP[:30]}{repeated(QUOTE, 58 << 10)}": exit status 1',
+    "quotations in a line of megabytes": lambda: f'{AT_STEP[:30]}{repeated(QUOTE, LARGE - 99)}": exit status 1',
+    "step objects": lambda: repeated(STEP_OBJECT, LARGE),
+    "step objects on many lines": lambda: "\n".join([repeated(STEP_OBJECT, 4000)] * 1000),
+    "quoted originals": lambda: repeated(f'{STEP_OBJECT}, Original:"', LARGE - 99) + "\nError: unknown instruction: X",
+    "punctuation": lambda: "\n".join((STEP_STARTED, *["-" * 4000] * 1000, AT_STEP)),
+    "short lines": lambda: "\n".join((STEP_STARTED, *["--"] * (LARGE // 4), AT_STEP)),
+    "one word": lambda: "\n".join((STEP_STARTED, "x" * (LARGE - 999), AT_STEP)),
+    "repositories": lambda: f"Error: pushing image {repeated('repository ', LARGE - 99)}",
+    "starts of a process": lambda: "\n".join(
+        (STEP_STARTED, repeated("process failed to start ", LARGE - 999), AT_STEP)
+    ),
+    "steps": lambda: repeated('[1/2] STEP 1/2: RUN ["a",\n', LARGE),
+    "beginnings of keys": lambda: "\n".join(
+        (STEP_STARTED, repeated("-----BEGIN PRIVATE KEY-----\n", LARGE - 999), AT_STEP)
+    ),
     "digits of a step": lambda: f"STEP 1/{'1' * 5000}: RUN x",
     "digits of a status": lambda: f'Error: building at STEP "RUN x": exit status {"1" * 5000}',
     "brackets": lambda: f'Error: building at STEP "RUN {"[" * 200000}": exit status 1',
@@ -219,15 +223,15 @@ HOSTILE: dict[str, t.Callable[[], str]] = {
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("log", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_log_is_diagnosed_in_time_in_proportion_to_it(log):
-    """Most of them took more than a minute or a gigabyte, or were an unexpected error."""
+def test_hostile_log_is_diagnosed_in_linear_time(log):
+    """Most of them once took more than a minute or a gigabyte, or raised an unexpected error."""
     seen = diagnose(log(), "FROM configs\n" + "RUN x y\n" * 500, 1, "Error")
-    assert len(seen.telling) <= 420
+    assert len(seen.summary) <= 420
     assert len(seen.excerpt.encode()) <= EXCERPT_BYTES
 
 
-def test_a_long_line_takes_no_more_memory_than_a_few_times_itself():
-    line = f'{AT_STEP[:30]}{repeated(QUOTATION, 16 << 10)}": exit status 1'
+def test_long_line_takes_memory_in_proportion_to_its_length():
+    line = f'{AT_STEP[:30]}{repeated(QUOTE, 16 << 10)}": exit status 1'
     tracemalloc.start()
     try:
         diagnose(line, "FROM configs\nRUN x\n", 1)
@@ -237,31 +241,34 @@ def test_a_long_line_takes_no_more_memory_than_a_few_times_itself():
     assert peak < 2 << 20
 
 
-def test_of_a_long_line_both_ends_tell():
+def test_both_ends_of_a_long_line_are_used():
     words = f'{"x" * 9000}\nError: building at STEP "RUN {"y" * 9000}": while running runtime: exit status 127'
-    seen = diagnose(f"{BEGUN}\n{words}", "FROM configs\nRUN x\n", 127)
+    seen = diagnose(f"{STEP_STARTED}\n{words}", "FROM configs\nRUN x\n", 127)
     assert seen.cause is FindingId.BUILD_COMMAND_NOT_FOUND
-    assert "exit status 127" in seen.telling
+    assert "exit status 127" in seen.summary
 
 
-def test_the_cause_is_found_before_thousands_of_other_lines():
+def test_cause_is_found_before_thousands_of_other_lines():
     lines = ["No match for argument: tcpdmp", *["words"] * 1900, 'Error: building at STEP "RUN x": exit status 1']
-    assert diagnose("\n".join((BEGUN, *lines)), "FROM configs\nRUN x\n", 1).cause is FindingId.BUILD_PACKAGE_NOT_FOUND
+    assert (
+        diagnose("\n".join((STEP_STARTED, *lines)), "FROM configs\nRUN x\n", 1).cause
+        is FindingId.BUILD_PACKAGE_NOT_FOUND
+    )
 
 
-def test_a_credential_is_masked_by_what_stands_before_the_part_that_is_shown():
-    """The builder's reason seems to begin at the first quotation mark, which is within the step."""
+def test_credential_is_masked_if_its_name_is_before_the_shown_part():
+    """The reason seems to begin at the first quotation mark, which is inside the step."""
     error = 'Error: building at STEP "RUN echo {"password": "hunter2 hunter3"} > /x": exit status 1'
     seen = diagnose(f"words\n{error}\n", "FROM configs\nRUN other\n", 1)
-    for shown in (seen.telling, seen.excerpt):
+    for shown in (seen.summary, seen.excerpt):
         assert "hunter" not in shown
         assert "exit status 1" in shown
 
 
 @pytest.mark.parametrize("dropped", range(14))
-def test_no_line_of_a_private_key_is_shown_wherever_the_log_begins(dropped):
+def test_no_line_of_a_private_key_is_shown_from_any_start_of_the_log(dropped):
     body = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"] * 12
     key = ["-----BEGIN PRIVATE KEY-----", *body, "-----END PRIVATE KEY-----"][dropped:]
     seen = diagnose("\n".join((*key, AT_STEP)), "FROM configs\nRUN x\n", 1)
-    assert "MIIE" not in seen.excerpt + seen.telling
-    assert "exit status 1" in seen.telling
+    assert "MIIE" not in seen.excerpt + seen.summary
+    assert "exit status 1" in seen.summary

@@ -4,10 +4,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build import log_lines
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_lines import (
-    LONGEST_LINE,
-    LONGEST_LOG,
-    LONGEST_SHOWN,
-    MOST_LINES,
+    MAX_LINE,
+    MAX_LINES,
+    MAX_LOG_SIZE,
+    MAX_SHOWN,
     lines_of,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.registry import masking
@@ -15,7 +15,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.registr
 from hypothesis import given
 from hypothesis import strategies as st
 
-HALF = LONGEST_LINE // 2
+HALF = MAX_LINE // 2
 KEY = [
     "-----BEGIN PRIVATE KEY-----",
     *["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" * 2] * 9,
@@ -23,38 +23,38 @@ KEY = [
 ]
 
 
-def test_short_lines_are_as_they_were_written():
+def test_short_lines_are_unchanged():
     lines = lines_of("one\r\ntwo  \rthree\n")
     assert [line.text for line in lines] == ["one", "two", "three"]
     assert [line.shown() for line in lines] == ["one", "two", "three"]
 
 
-def test_a_long_line_is_matched_and_shown_by_its_two_ends():
+def test_long_line_is_matched_and_shown_with_both_ends():
     line = lines_of("begin " + "x" * 100000 + " end")[0]
-    assert len(line.text) <= LONGEST_LINE + 5
+    assert len(line.text) <= MAX_LINE + 5
     assert line.text.startswith("begin x")
     assert line.text.endswith("x end")
     assert line.shown().startswith("begin x")
     assert line.shown().endswith("x end")
-    assert len(line.shown()) <= LONGEST_SHOWN + 5
+    assert len(line.shown()) <= MAX_SHOWN + 5
 
 
-def test_of_a_log_only_the_last_lines_and_characters_are_read():
-    assert len(lines_of("a\n" * (MOST_LINES * 2))) == MOST_LINES
-    assert len(lines_of("a\r" * (MOST_LINES * 2))) == MOST_LINES
-    assert len(lines_of("x" * (LONGEST_LOG + 7))[0].whole) == LONGEST_LOG
+def test_only_the_end_of_a_long_log_is_read():
+    assert len(lines_of("a\n" * (MAX_LINES * 2))) == MAX_LINES
+    assert len(lines_of("a\r" * (MAX_LINES * 2))) == MAX_LINES
+    assert len(lines_of("x" * (MAX_LOG_SIZE + 7))[0].whole) == MAX_LOG_SIZE
 
 
-@given(st.integers(0, 3 * LONGEST_LINE), st.integers(0, 3 * LONGEST_LINE), st.integers(0, 2 * LONGEST_LINE))
-def test_no_half_of_a_credential_is_shown_wherever_the_line_is_cut(before, after, start):
+@given(st.integers(0, 3 * MAX_LINE), st.integers(0, 3 * MAX_LINE), st.integers(0, 2 * MAX_LINE))
+def test_no_part_of_a_credential_is_shown_from_any_start(before, after, start):
     line = lines_of(f"{'a ' * (before // 2)} --password  hunter2hunter3  {'b ' * (after // 2)}")[0]
     shown = line.shown(min(start, len(line.text)))
     assert not any("hunter2hunter3"[n : n + 3] in shown for n in range(11))
 
 
 @pytest.mark.parametrize("before", range(HALF - 24, HALF + 4, 3))
-def test_no_half_of_a_credential_is_shown_at_the_cut(before):
-    line = lines_of("a" * before + " token=hunter2hunter3 " + "b" * LONGEST_LINE)[0]
+def test_no_part_of_a_credential_is_shown_beside_the_gap(before):
+    line = lines_of("a" * before + " token=hunter2hunter3 " + "b" * MAX_LINE)[0]
     for start in (0, before, HALF - 1, HALF, HALF + 5, HALF + 30):
         assert "hun" not in line.shown(start)
         assert "er3" not in line.shown(start)
@@ -85,6 +85,6 @@ def test_credentials_in_a_long_line_are_looked_for_once(monkeypatch):
 
     monkeypatch.setattr(log_lines, "secrets_in", counted)
     monkeypatch.setattr(masking, "secrets_in", counted)
-    line = lines_of("a" * LONGEST_LINE * 2)[0]
+    line = lines_of("a" * MAX_LINE * 2)[0]
     assert line.shown() == line.shown(0)
     assert len(looked) == 1

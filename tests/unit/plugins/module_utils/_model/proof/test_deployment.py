@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deployment import (
     Deployment,
     Origin,
-    UnreadableAnswer,
+    UnreadableStatus,
     read_status,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
@@ -38,7 +38,7 @@ def test_the_booted_deployment_is_the_one_that_says_so_in_any_position(order):
 @pytest.mark.parametrize(
     ("entries", "finding", "message"),
     [
-        ([], "node.no_deployments", "rpm-ostree lists no deployment at all"),
+        ([], "node.no_deployments", "rpm-ostree reports no deployments"),
         ([STAGED], "node.no_booted_deployment", "none of 1 deployments is booted"),
         ([ROLLBACK, STAGED], "node.no_booted_deployment", "none of 2 deployments is booted"),
         ([deployment(booted=None)], "node.no_booted_deployment", "none of 1 deployments is booted"),
@@ -57,7 +57,7 @@ def test_the_booted_deployment_is_the_one_that_says_so_in_any_position(order):
     ],
 )
 def test_not_exactly_one_booted_deployment_proves_nothing(entries, finding, message):
-    with pytest.raises(UnreadableAnswer) as unreadable:
+    with pytest.raises(UnreadableStatus) as unreadable:
         read_status(rpm_ostree_status(*entries))
     assert (unreadable.value.finding, str(unreadable.value)) == (finding, message)
 
@@ -65,36 +65,36 @@ def test_not_exactly_one_booted_deployment_proves_nothing(entries, finding, mess
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the answer cannot be read: it is not JSON"),
-        ("State: idle\nDeployments:\n● ostree-unverified-registry:quay.io/os\n", "the answer cannot be read: it is "),
+        ("", "the output cannot be parsed: it is not JSON"),
+        ("State: idle\nDeployments:\n● ostree-unverified-registry:quay.io/os\n", "the output cannot be parsed: it is "),
         # a warning before the answer, and an answer that was cut off
         (
             "warning: Failed to query journal\n" + rpm_ostree_status(booted_image("a")),
-            "the answer cannot be read: it is ",
+            "the output cannot be parsed: it is ",
         ),
-        (rpm_ostree_status(booted_image("a")) + "warning", "the answer cannot be read: it is "),
-        (rpm_ostree_status(booted_image("a"))[:-1], "the answer cannot be read: it is "),
-        ("[" * 100_000, "the answer cannot be read: it is "),
-        ("1" * 10_000, "the answer cannot be read: it is "),
-        ("null", "the answer is not an object of JSON"),
-        ("[]", "the answer is not an object of JSON"),
-        ('"deployments"', "the answer is not an object of JSON"),
-        ("{}", "the answer has no list of deployments"),
-        ('{"deployments": null}', "the answer has no list of deployments"),
-        ('{"deployments": {}}', "the answer has no list of deployments"),
-        ('{"deployments": ["a"]}', "the answer has no list of deployments"),
-        (rpm_ostree_status(booted_image("a"), None), "the answer has no list of deployments"),
-        (rpm_ostree_status(deployment(booted="true")), "booted of a deployment is neither true nor false"),
-        (rpm_ostree_status(booted_image("a", staged=1)), "staged of a deployment is neither true nor false"),
+        (rpm_ostree_status(booted_image("a")) + "warning", "the output cannot be parsed: it is "),
+        (rpm_ostree_status(booted_image("a"))[:-1], "the output cannot be parsed: it is "),
+        ("[" * 100_000, "the output cannot be parsed: it is "),
+        ("1" * 10_000, "the output cannot be parsed: it is "),
+        ("null", "the output is not a JSON object"),
+        ("[]", "the output is not a JSON object"),
+        ('"deployments"', "the output is not a JSON object"),
+        ("{}", "the output has no list of deployments"),
+        ('{"deployments": null}', "the output has no list of deployments"),
+        ('{"deployments": {}}', "the output has no list of deployments"),
+        ('{"deployments": ["a"]}', "the output has no list of deployments"),
+        (rpm_ostree_status(booted_image("a"), None), "the output has no list of deployments"),
+        (rpm_ostree_status(deployment(booted="true")), "booted of a deployment is not a boolean"),
+        (rpm_ostree_status(booted_image("a", staged=1)), "staged of a deployment is not a boolean"),
         (
             rpm_ostree_status(booted_image("a", **{"finalization-locked": []})),
-            "finalization-locked of a deployment is neither true nor false",
+            "finalization-locked of a deployment is not a boolean",
         ),
     ],
     ids=range(18),
 )
 def test_what_is_not_the_json_of_rpm_ostree_is_unreadable(text, message):
-    with pytest.raises(UnreadableAnswer) as unreadable:
+    with pytest.raises(UnreadableStatus) as unreadable:
         read_status(text)
     assert unreadable.value.finding == "node.output_unreadable"
     assert str(unreadable.value).startswith(message)
@@ -103,19 +103,19 @@ def test_what_is_not_the_json_of_rpm_ostree_is_unreadable(text, message):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([booted_image("a")] + [deployment()] * 100, "the answer lists more than 100 deployments"),
+        ([booted_image("a")] + [deployment()] * 100, "the output lists more than 100 deployments"),
         (
             [booted_image("a", packages=[f"p{n}" for n in range(5001)])],
-            "a deployment departs from its image in more than 5000 ways",
+            "a deployment has more than 5000 local changes",
         ),
         (
             [booted_image("a", **{"base-local-replacements": [[]] * 5001})],
-            "a deployment departs from its image in more than 5000 ways",
+            "a deployment has more than 5000 local changes",
         ),
     ],
 )
 def test_an_answer_of_more_parts_than_a_node_has_is_unreadable_and_not_cut(entries, message):
-    with pytest.raises(UnreadableAnswer) as unreadable:
+    with pytest.raises(UnreadableStatus) as unreadable:
         read_status(rpm_ostree_status(*entries))
     assert (unreadable.value.finding, str(unreadable.value)) == ("node.output_unreadable", message)
 
@@ -150,7 +150,7 @@ def test_everything_but_booted_may_be_missing():
         deviations=(),
     )
     assert status.booted.reference == ""
-    assert (status.waiting, status.transaction) == ((), "")
+    assert (status.pending, status.transaction) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_everything_but_booted_may_be_missing():
         (None, ""),
         ([], ""),
         (["rebase", ":1.5", "/x"], "rebase"),
-        ([""], "something that it does not name"),
-        ([7], "something that it does not name"),
-        ("rebase", "something that it does not name"),
+        ([""], "unnamed"),
+        ([7], "unnamed"),
+        ("rebase", "unnamed"),
     ],
 )
 def test_what_rpm_ostree_is_doing_is_read(transaction, doing):
@@ -185,13 +185,13 @@ def test_what_rpm_ostree_is_doing_is_read(transaction, doing):
 )
 def test_what_stands_before_the_booted_one_or_is_staged_waits(entries, waiting):
     status = read_status(rpm_ostree_status(*entries))
-    assert [d.digests for d in status.waiting] == [{digest_of(letter)} for letter in waiting]
+    assert [d.digests for d in status.pending] == [{digest_of(letter)} for letter in waiting]
 
 
 def test_a_staged_deployment_may_be_locked():
     locked = {**STAGED, "finalization-locked": True}
     status = read_status(rpm_ostree_status(locked, booted_image("a")))
-    assert [(d.booted, d.staged, d.locked) for d in (*status.waiting, status.booted)] == [
+    assert [(d.booted, d.staged, d.locked) for d in (*status.pending, status.booted)] == [
         (False, True, True),
         (True, False, False),
     ]
@@ -305,11 +305,11 @@ def test_values_of_any_type_are_read_or_refused(entries, place, transaction):
         entry["booted"] = number == place
     try:
         status = read_status(json.dumps({"deployments": entries, "transaction": transaction}))
-    except UnreadableAnswer:
+    except UnreadableStatus:
         return
     assert status.booted.booted
-    assert not any(d.booted for d in status.waiting)
-    assert all(d.source.isprintable() and d.version.isprintable() for d in (status.booted, *status.waiting))
+    assert not any(d.booted for d in status.pending)
+    assert all(d.source.isprintable() and d.version.isprintable() for d in (status.booted, *status.pending))
 
 
 _BOOTED_FLAGS = st.lists(st.sampled_from([True, False, None]), max_size=4)
@@ -322,7 +322,7 @@ def test_exactly_one_booted_deployment_is_demanded_wherever_it_stands(flags, let
     if flags.count(True) == 1:
         place = flags.index(True)
         assert read_status(answer).booted.digests == {digest_of("abcd"[letters[place]])}
-        assert len(read_status(answer).waiting) == place
+        assert len(read_status(answer).pending) == place
         return
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(UnreadableStatus):
         read_status(answer)

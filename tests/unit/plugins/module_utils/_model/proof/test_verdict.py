@@ -19,8 +19,8 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.v
     Expected,
     NodeVerdict,
     Verdict,
-    judge,
-    judge_claim,
+    evaluate,
+    evaluate_reported_state,
     summarize,
     worst,
 )
@@ -56,7 +56,7 @@ def judged(
     claim: MachineConfigNode | None = None,
     **more: t.Any,
 ) -> NodeVerdict:
-    return judge(node_state, expected, CommandResult(0, rpm_ostree_status(*deployments, **more)), allowed, claim)
+    return evaluate(node_state, expected, CommandResult(0, rpm_ostree_status(*deployments, **more)), allowed, claim)
 
 
 def ids(verdict: NodeVerdict) -> list[str]:
@@ -140,7 +140,7 @@ def test_a_node_that_booted_the_digest_matches(entry):
 )
 def test_the_digest_counts_and_another_name_is_told(reference, name):
     verdict = judged(deployment(reference, digest_of("a")))
-    message = f"the node has the image as {name}, not as {REPOSITORY}"
+    message = f"the image was pulled from {name}, not from {REPOSITORY}"
     assert told(verdict) == (Verdict.MATCH, [("node.repository_differs", message, reference)])
 
 
@@ -164,74 +164,74 @@ def test_the_name_of_another_image_is_not_compared():
             [booted_image("b")],
             Verdict.MISMATCH,
             "node.image_differs",
-            f"the node booted {digest_of('b')} instead of {digest_of('a')}",
+            f"booted {digest_of('b')}, expected {digest_of('a')}",
         ),
         (
             [deployment(REFERENCE + image_of("c"), digest_of("b"))],
             Verdict.MISMATCH,
             "node.image_differs",
-            f"the node booted {digest_of('b')}, {digest_of('c')} instead of {digest_of('a')}",
+            f"booted {digest_of('b')}, {digest_of('c')}, expected {digest_of('a')}",
         ),
         (
             # what it could go back to does not matter
             [booted_image("b"), {**booted_image("a"), "booted": False}],
             Verdict.MISMATCH,
             "node.image_differs",
-            f"the node booted {digest_of('b')} instead of {digest_of('a')}",
+            f"booted {digest_of('b')}, expected {digest_of('a')}",
         ),
         (
             [deployment(REFERENCE + "quay.io/os:4.20", digest_of("b"))],
             Verdict.MISMATCH,
             "node.image_differs",
-            f"the node booted {digest_of('b')} instead of {digest_of('a')}",
+            f"booted {digest_of('b')}, expected {digest_of('a')}",
         ),
         (
             [deployment(origin="fedora:fedora/x86_64/coreos")],
             Verdict.MISMATCH,
             "node.not_container",
-            "the node booted a branch of an ostree repository: fedora:fedora/x86_64/coreos",
+            "booted an ostree branch: fedora:fedora/x86_64/coreos",
         ),
         (
             [deployment(origin="a" * 64)],
             Verdict.MISMATCH,
             "node.not_container",
-            f"the node booted a bare ostree commit: {'a' * 64}",
+            f"booted an ostree commit: {'a' * 64}",
         ),
         (
             [deployment(**{"custom-origin": ["pivot://" + image_of("a"), "x"]})],
             Verdict.MISMATCH,
             "node.pivot",
-            f"the node booted an image of which only a pivot's note tells: pivot://{image_of('a')}",
+            f"booted a pivoted image: pivot://{image_of('a')}",
         ),
         (
             [deployment(f"pivot://{image_of('a')}", digest_of("a"))],
             Verdict.MISMATCH,
             "node.pivot",
-            f"the node booted an image of which only a pivot's note tells: pivot://{image_of('a')}",
+            f"booted a pivoted image: pivot://{image_of('a')}",
         ),
         (
             [deployment(image_of("a"), digest_of("a"))],
             Verdict.UNKNOWN,
             "node.reference_unreadable",
-            f"the node booted a reference that cannot be read: {image_of('a')}",
+            f"booted an unreadable image reference: {image_of('a')}",
         ),
         (
             [deployment(None, digest_of("a"))],
             Verdict.UNKNOWN,
             "node.no_reference",
-            "the node booted nothing that it names",
+            "booted an unnamed source",
         ),
         (
             [deployment(REFERENCE + "quay.io/os:4.20")],
             Verdict.UNKNOWN,
             "node.no_digest",
-            f"{REFERENCE}quay.io/os:4.20 names no digest to compare with {digest_of('a')}",
+            f"{REFERENCE}quay.io/os:4.20 has no digest to compare with {digest_of('a')}",
         ),
         (
             [deployment(REFERENCE + "quay.io/os@sha512:" + "a" * 128)],
             Verdict.UNKNOWN,
             "node.no_digest",
-            f"{REFERENCE}quay.io/os@sha512:{'a' * 128} names no digest to compare with {digest_of('a')}",
+            f"{REFERENCE}quay.io/os@sha512:{'a' * 128} has no digest to compare with {digest_of('a')}",
         ),
     ],
     ids=range(12),
@@ -277,27 +277,27 @@ def test_a_node_that_booted_something_else_does_not_match(entries, verdict, find
     ids=range(16),
 )
 def test_an_answer_that_proves_nothing_is_unknown(answer, finding):
-    verdict = judge(NODE, EXPECTED, answer)
+    verdict = evaluate(NODE, EXPECTED, answer)
     assert (verdict.name, verdict.verdict, ids(verdict)) == ("worker-0", Verdict.UNKNOWN, [finding])
     assert verdict.booted is None
 
 
 def test_noise_on_stderr_is_no_part_of_the_answer():
     answer = CommandResult(0, rpm_ostree_status(booted_image("a")), '{"deployments": []}\nwarning: x\n')
-    assert told(judge(NODE, EXPECTED, answer)) == (Verdict.MATCH, [])
+    assert told(evaluate(NODE, EXPECTED, answer)) == (Verdict.MATCH, [])
 
 
 def test_a_command_that_was_not_run_is_told_by_why():
     answer = CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message="it broke", stderr="noise")
-    assert told(judge(NODE, EXPECTED, answer)) == (Verdict.UNKNOWN, [("node.exec_failed", "it broke", "noise")])
+    assert told(evaluate(NODE, EXPECTED, answer)) == (Verdict.UNKNOWN, [("node.exec_failed", "it broke", "noise")])
     lost = CommandResult(None, "{}", "noise")
-    message = "the answer ended without an exit status"
-    assert told(judge(NODE, EXPECTED, lost)) == (Verdict.UNKNOWN, [("node.exec_failed", message, "noise")])
+    message = "the command ended without an exit status"
+    assert told(evaluate(NODE, EXPECTED, lost)) == (Verdict.UNKNOWN, [("node.exec_failed", message, "noise")])
 
 
 def test_a_failed_command_is_told_by_its_own_last_words():
     def first(answer: CommandResult) -> tuple[str, str]:
-        finding = judge(NODE, EXPECTED, answer).findings[0]
+        finding = evaluate(NODE, EXPECTED, answer).findings[0]
         return finding.message, finding.evidence
 
     stderr = "warning: x\nerror: Timeout was reached\n"
@@ -311,8 +311,8 @@ def test_a_failed_command_is_told_by_its_own_last_words():
 
 
 def test_an_answer_that_cannot_be_read_is_its_own_evidence():
-    verdict = judge(NODE, EXPECTED, CommandResult(0, "State: idle"))
-    message = "the answer cannot be read: it is not JSON"
+    verdict = evaluate(NODE, EXPECTED, CommandResult(0, "State: idle"))
+    message = "the output cannot be parsed: it is not JSON"
     assert told(verdict) == (Verdict.UNKNOWN, [("node.output_unreadable", message, "State: idle")])
 
 
@@ -322,15 +322,15 @@ def test_an_unexpected_error_in_one_answer_makes_that_node_unknown(error, monkey
         raise error
 
     monkeypatch.setattr(verdicts, "read_status", fail)
-    verdict = judge(NODE, EXPECTED, CommandResult(0, "{}"))
+    verdict = evaluate(NODE, EXPECTED, CommandResult(0, "{}"))
     assert (verdict.verdict, ids(verdict)) == (Verdict.UNKNOWN, ["node.unexpected_error"])
     message = verdict.findings[0].message
-    assert message.startswith(f"reading the answer failed with {type(error).__name__} in fail, line ")
+    assert message.startswith(f"the verification failed with an unexpected {type(error).__name__} in fail, line ")
     assert "token" not in message
 
 
 def test_the_message_of_a_failure_is_bounded_and_printable():
-    (finding,) = judge(
+    (finding,) = evaluate(
         NODE, EXPECTED, CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message="\x1b" + "x" * 9999)
     ).findings
     assert (len(finding.message), finding.message.isprintable()) == (300, True)
@@ -393,7 +393,7 @@ def test_a_node_that_changes_its_image_has_not_booted_that_image(expected, chang
     names = change.get("requested-packages", [""])
     lines = [evidence % name if "%s" in evidence else evidence for name in names]
     assert verdict.findings[-1].evidence == "\n".join(lines)
-    assert verdict.findings[-1].message == f"the node departs from its image: {', '.join(lines)}"
+    assert verdict.findings[-1].message == f"the node has local changes: {', '.join(lines)}"
 
 
 def test_what_changes_another_image_is_told_beside_the_difference():
@@ -413,7 +413,7 @@ def test_what_is_allowed_is_told_and_changes_no_verdict():
     entry = booted_image("a", **{"requested-packages": ["kernel-rt-core", "usbguard"], "unlocked": "hotfix"})
     verdict = judged(entry, allowed=Allowed.of(["kernel-rt*", "usbguard", "node.unlocked"]))
     evidence = "requested-packages: kernel-rt-core\nrequested-packages: usbguard\nunlocked: hotfix"
-    message = "the node departs from its image: " + evidence.replace("\n", ", ")
+    message = "the node has local changes: " + evidence.replace("\n", ", ")
     assert told(verdict) == (Verdict.MATCH, [("node.deviation_allowed", message, evidence)])
     assert verdict.findings[0].severity.value == "warning"
 
@@ -439,29 +439,29 @@ def test_what_the_node_could_boot_instead_may_be_changed_as_it_likes():
         (
             [STAGED_A, booted_image("b")],
             "node.image_staged",
-            f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
+            f"booted {digest_of('b')}; expected {digest_of('a')} is staged",
         ),
         (
             [booted_image("b"), STAGED_A],
             "node.image_staged",
-            f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
+            f"booted {digest_of('b')}; expected {digest_of('a')} is staged",
         ),
         (
             # nothing is staged, but the boot order was turned round
             [{**STAGED_A, "staged": False}, booted_image("b")],
             "node.image_staged",
-            f"the node booted {digest_of('b')}; {digest_of('a')} is staged",
+            f"booted {digest_of('b')}; expected {digest_of('a')} is staged",
         ),
         (
             # two digests, of a manifest list and of its image
             [STAGED_A, deployment(REFERENCE + image_of("c"), digest_of("b"))],
             "node.image_staged",
-            f"the node booted {digest_of('b')}, {digest_of('c')}; {digest_of('a')} is staged",
+            f"booted {digest_of('b')}, {digest_of('c')}; expected {digest_of('a')} is staged",
         ),
         (
             [{**STAGED_A, **LOCKED}, booted_image("b")],
             "node.image_locked",
-            f"the node booted {digest_of('b')}; {digest_of('a')} is staged, but locked",
+            f"booted {digest_of('b')}; expected {digest_of('a')} is staged but locked",
         ),
     ],
 )
@@ -473,22 +473,22 @@ def test_the_right_image_that_only_waits_is_a_mismatch(entries, finding, message
 def test_the_right_image_that_waits_is_told_beside_a_boot_that_is_no_container():
     verdict = judged(STAGED_A, deployment(origin="fedora:x"))
     assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.not_container", "node.image_staged"])
-    message = f"the node booted a branch of an ostree repository; {digest_of('a')} is staged"
+    message = f"booted an ostree branch; expected {digest_of('a')} is staged"
     assert verdict.findings[1].message == message
 
 
 @pytest.mark.parametrize(
     ("waiting", "finding", "message"),
     [
-        (STAGED_C, "node.deployment_staged", f"{REFERENCE}{image_of('c')} waits for the next boot"),
-        ({**STAGED_C, **LOCKED}, "node.deployment_locked", f"{REFERENCE}{image_of('c')} is staged, but locked"),
+        (STAGED_C, "node.deployment_staged", f"{REFERENCE}{image_of('c')} is staged for the next boot"),
+        ({**STAGED_C, **LOCKED}, "node.deployment_locked", f"{REFERENCE}{image_of('c')} is staged but locked"),
         # the same image once more, with a package on it
         (
             {**STAGED_A, "requested-packages": ["htop"]},
             "node.deployment_staged",
-            f"{REFERENCE}{image_of('a')} waits for the next boot",
+            f"{REFERENCE}{image_of('a')} is staged for the next boot",
         ),
-        ({"staged": True}, "node.deployment_staged", "nothing that it names waits for the next boot"),
+        ({"staged": True}, "node.deployment_staged", "an unnamed source is staged for the next boot"),
     ],
 )
 def test_what_will_be_booted_instead_is_a_warning_beside_the_match(waiting, finding, message):
@@ -511,7 +511,7 @@ def test_what_rpm_ostree_was_doing_and_the_end_of_an_images_life_are_warnings():
     assert told(verdict) == (
         Verdict.MATCH,
         [
-            ("node.transaction_running", "rpm-ostree was at work: rebase", ""),
+            ("node.transaction_running", "rpm-ostree transaction running: rebase", ""),
             ("node.end_of_life", "no more updates", ""),
         ],
     )
@@ -525,9 +525,9 @@ def test_a_node_that_is_not_ready_and_answers_is_proven_by_its_answer():
 
 @pytest.mark.parametrize("answer", [CommandResult(None), CommandResult(0, "")])
 def test_a_node_that_is_not_ready_and_proves_nothing_is_told_with_both(answer):
-    verdict = judge(NodeState.from_api(node(ready="Unknown")), EXPECTED, answer)
+    verdict = evaluate(NodeState.from_api(node(ready="Unknown")), EXPECTED, answer)
     assert ids(verdict)[1:] == ["node.not_ready"]
-    known = judge(NodeState.from_api(node(ready="False")), EXPECTED, CommandResult(failure=FindingId.NODE_NOT_READY))
+    known = evaluate(NodeState.from_api(node(ready="False")), EXPECTED, CommandResult(failure=FindingId.NODE_NOT_READY))
     assert ids(known) == ["node.not_ready"]
 
 
@@ -563,7 +563,7 @@ def test_claims_never_decide(claimed):
 
 def test_an_annotation_that_disagrees_with_the_boot_is_a_warning():
     verdict = judged(booted_image("a"), node_state=NodeState.from_api(node_with_image("b")))
-    message = f"the annotation currentImage says {digest_of('b')}"
+    message = f"annotation currentImage names {digest_of('b')}"
     assert told(verdict) == (Verdict.MATCH, [("node.annotation_disagrees", message, image_of("b"))])
 
 
@@ -585,16 +585,16 @@ def test_an_annotation_that_names_no_digest_disagrees_with_nothing(claim):
         (machine_config_node(), []),
         (machine_config_node(image=image_of("a")), []),
         (machine_config_node(config=""), []),
-        (machine_config_node(image=image_of("b")), [f"MachineConfigNode worker-0 says {digest_of('b')}"]),
+        (machine_config_node(image=image_of("b")), [f"MachineConfigNode worker-0 reports {digest_of('b')}"]),
         (
             machine_config_node(config=OLD_RENDERED),
-            [f"MachineConfigNode worker-0 says {OLD_RENDERED}, the node {RENDERED}"],
+            [f"MachineConfigNode worker-0 reports {OLD_RENDERED}, the node {RENDERED}"],
         ),
         (
             machine_config_node(config=OLD_RENDERED, image=image_of("b")),
             [
-                f"MachineConfigNode worker-0 says {digest_of('b')}",
-                f"MachineConfigNode worker-0 says {OLD_RENDERED}, the node {RENDERED}",
+                f"MachineConfigNode worker-0 reports {digest_of('b')}",
+                f"MachineConfigNode worker-0 reports {OLD_RENDERED}, the node {RENDERED}",
             ],
         ),
     ],
@@ -622,12 +622,12 @@ def test_a_node_without_a_configuration_disagrees_with_none():
 def test_a_claim_never_proves_a_match(letter):
     state = NodeState.from_api(node_with_image(letter)) if letter else PLAIN
     claim = MachineConfigNode("worker-0", RENDERED, image_of(letter) if letter else "")
-    message = "Node worker-0 was not asked what it booted"
-    assert told(judge_claim(state, EXPECTED, claim)) == (
+    message = "Node worker-0 was not queried"
+    assert told(evaluate_reported_state(state, EXPECTED, claim)) == (
         Verdict.UNKNOWN,
         [("node.not_queried", message, image_of(letter) if letter else "")],
     )
-    assert judge_claim(state, EXPECTED) == judge_claim(state, EXPECTED, claim)
+    assert evaluate_reported_state(state, EXPECTED) == evaluate_reported_state(state, EXPECTED, claim)
 
 
 @pytest.mark.parametrize(
@@ -638,8 +638,8 @@ def test_a_claim_never_proves_a_match(letter):
 def test_a_claim_refutes(annotation, image):
     state = NodeState.from_api(node_with_image(annotation)) if annotation else PLAIN
     claim = MachineConfigNode("worker-0", RENDERED, image_of(image)) if image else None
-    message = f"the machine-config-daemon says that the node booted {digest_of('b')} instead of {digest_of('a')}"
-    assert told(judge_claim(state, EXPECTED, claim)) == (
+    message = f"the machine-config-daemon reports {digest_of('b')} as booted, expected {digest_of('a')}"
+    assert told(evaluate_reported_state(state, EXPECTED, claim)) == (
         Verdict.MISMATCH,
         [("node.reported_image_differs", message, image_of("b"))],
     )
@@ -647,16 +647,19 @@ def test_a_claim_refutes(annotation, image):
 
 def test_a_claim_of_a_digest_that_cannot_be_compared_refutes_nothing():
     claim = MachineConfigNode("worker-0", RENDERED, "quay.io/os@sha512:" + "a" * 128)
-    assert ids(judge_claim(PLAIN, EXPECTED, claim)) == ["node.not_queried"]
+    assert ids(evaluate_reported_state(PLAIN, EXPECTED, claim)) == ["node.not_queried"]
 
 
 def test_a_claim_is_held_against_nothing_that_is_not_current():
     broken = NodeState.from_api(node_with_image("b", ready="False"))
-    verdict = judge_claim(broken, replace(EXPECTED, current=False))
+    verdict = evaluate_reported_state(broken, replace(EXPECTED, current=False))
     assert (verdict.name, verdict.verdict) == ("worker-0", Verdict.UNKNOWN)
     assert ids(verdict) == ["cluster.expectation_not_current", "node.not_ready"]
-    assert ids(judge_claim(broken, EXPECTED)) == ["node.reported_image_differs", "node.not_ready"]
-    assert ids(judge_claim(replace(broken, current_image=""), EXPECTED)) == ["node.not_ready", "node.not_queried"]
+    assert ids(evaluate_reported_state(broken, EXPECTED)) == ["node.reported_image_differs", "node.not_ready"]
+    assert ids(evaluate_reported_state(replace(broken, current_image=""), EXPECTED)) == [
+        "node.not_ready",
+        "node.not_queried",
+    ]
 
 
 # What the caller may expect -----------------------------------------------------------------------------------------
@@ -678,7 +681,7 @@ def test_an_expectation_without_a_digest_is_refused(given_spec):
 
 
 def test_an_expectation_by_a_tag_is_told_why_it_is_refused():
-    with pytest.raises(ValueError, match=r"^quay.io/os:4.20 names no digest, and a tag proves nothing$"):
+    with pytest.raises(ValueError, match=r"^quay.io/os:4.20 has no digest; a tag does not identify an image$"):
         Expected.of_pull_spec("quay.io/os:4.20", "option")
 
 
@@ -713,7 +716,7 @@ def test_verdicts_are_counted():
 @given(st.binary(max_size=200), st.binary(max_size=50), st.none() | st.integers(-1, 255))
 def test_any_bytes_are_judged_and_none_match(stdout, stderr, exit_status):
     answer = CommandResult(exit_status, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"))
-    assert judge(NODE, EXPECTED, answer).verdict is Verdict.UNKNOWN
+    assert evaluate(NODE, EXPECTED, answer).verdict is Verdict.UNKNOWN
 
 
 _REFERENCES = st.builds(
@@ -741,7 +744,7 @@ def test_nothing_that_lacks_the_digest_matches(reference, resolved, with_staged,
         entry["container-image-reference-digest"] = resolved
     others = [{**booted_image("a"), "booted": False, "staged": with_staged}]
     answer = CommandResult(0, json.dumps({"deployments": [*others, entry]}))
-    assert judge(NODE, EXPECTED, answer).verdict is not Verdict.MATCH
+    assert evaluate(NODE, EXPECTED, answer).verdict is not Verdict.MATCH
 
 
 _GOOD = rpm_ostree_status(STAGED_C, booted_image("a"), {**booted_image("b"), "booted": False})
@@ -749,7 +752,7 @@ _GOOD = rpm_ostree_status(STAGED_C, booted_image("a"), {**booted_image("b"), "bo
 
 @given(st.integers(0, len(_GOOD) - 1))
 def test_an_answer_that_was_cut_off_anywhere_proves_nothing(length):
-    assert judge(NODE, EXPECTED, CommandResult(0, _GOOD[:length])).verdict is Verdict.UNKNOWN
+    assert evaluate(NODE, EXPECTED, CommandResult(0, _GOOD[:length])).verdict is Verdict.UNKNOWN
 
 
 @settings(max_examples=400)
@@ -759,7 +762,7 @@ def test_a_damaged_answer_is_judged_and_matches_only_with_the_digest_still_boote
     for place, content in damages:
         damaged[place : place + len(content)] = content
     text = damaged.decode("utf-8", "replace")
-    verdict = judge(NODE, EXPECTED, CommandResult(0, text))
+    verdict = evaluate(NODE, EXPECTED, CommandResult(0, text))
     if verdict.verdict is Verdict.MATCH:
         (booted,) = (d for d in json.loads(text)["deployments"] if d.get("booted") is True)
         assert digest_of("a") in json.dumps(booted)
@@ -777,7 +780,7 @@ _VALUES = st.recursive(
 def test_no_value_of_any_key_raises_and_none_but_nothing_hides_a_change(key, value, booted):
     entry = {**booted_image("a"), key: value}
     others = [{**booted_image("b"), "booted": False, key: value}]
-    verdict = judge(
+    verdict = evaluate(
         NODE, EXPECTED, CommandResult(0, json.dumps({"deployments": [entry, *others] if booted else [*others, entry]}))
     )
     if verdict.verdict is Verdict.MATCH and key in DEVIATING_KEYS:
