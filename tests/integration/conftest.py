@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab for each process of the run, Ansible to run in it, and what its API server noted.
+"""Fixtures: a lab for each test process, Ansible to run against it, and the audit log of its API server.
 
-The checks run two processes side by side, each with a lab of its own and whole modules of tests: most of a test is
-waiting for the operator's own pauses.
+The checks run several processes side by side, each with a lab of its own: most of a test is waiting. Tests that share
+a fixture of their module run in one process, one after the other; all others run wherever a process is free.
 
-``pytest tests/integration --lab NAME`` takes a lab that runs already, for the inner loop.
+``pytest tests/integration --lab NAME`` uses a lab that is already up, for short cycles during development.
+
+The nodes of a lab are divided up, so that no test moves a node that another test needs:
+
+========================  ============================================================
+worker-0, worker-1        pool rolled-out: they have booted its image
+worker-2                  test_playbooks.py
+worker-3 to worker-5      in no custom pool; their answers can be scripted
+worker-6                  test_machineconfigpool_wait.py, pool drained
+worker-7                  test_apply_resumed.py
+worker-8                  test_node_image_verify.py, pool paused
+worker-9                  test_machineconfigpool_wait.py, pool superseding
+worker-10 to worker-12    test_machineconfigpool_wait.py, pool changing
+worker-13                 test_machineconfigpool_wait.py, pool held
+========================  ============================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -23,34 +38,58 @@ from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api
 from lab.release import JULY_2025
+from lab.scenarios.catalogue import SCENARIOS, in_scenario
+from lab.scenarios.stage import Stage
 from oc_client import build_oc
-from pools import ROLLOUT_TIMEOUT, BuiltPool, start_builds, wait_for_build
+from pools import BuiltPool, Pools, join_task, rollout_wait_task
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options for developers and for the version matrix."""
-    parser.addoption("--lab", metavar="NAME", help="take this running lab and leave it running")
-    parser.addoption("--nodes", default="9", help="how many worker nodes a lab of our own gets")
+    """Add the options for developers and for the version matrix."""
+    parser.addoption("--lab", metavar="NAME", help="use this lab, which is up, and leave it up")
+    parser.addoption("--nodes", default="14", help="number of worker nodes of a new lab")
     parser.addoption(
         "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"
     )
 
 
-SLOW = ("test_wait_cases", "test_waits", "test_permissions", "test_playbooks", "test_api_outages", "test_apply_resumed")
-"""The modules that take minutes: they are begun first, so that no process is left alone with one at the end."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of the tests that decide a case of a wait."""
+    config.addinivalue_line("markers", "wait_case(case): the test decides this WaitCase")
 
 
+SLOW = (
+    "test_apply_resumed",
+    "test_machineosbuild_wait",
+    "test_permissions",
+    "test_machineconfigpool_wait",
+    "test_playbooks",
+    "test_api_outages",
+    "test_build_failures",
+)
+"""The files with the longest tests. They start first, so that no process is left alone with one at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow modules before the others, whose order stays."""
+    """Put slow files first, and keep the tests that share a fixture of their module in one process."""
     order = {name: place for place, name in enumerate(SLOW)}
     items.sort(key=lambda item: order.get(item.path.stem, len(SLOW)))
+    for item in items:
+        if _shares_a_fixture(item) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def _shares_a_fixture(item: pytest.Item) -> bool:
+    definitions = item._fixtureinfo.name2fixturedefs if hasattr(item, "_fixtureinfo") else {}
+    return any(found[-1].scope == "module" for found in definitions.values())
 
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> t.Iterator[Facts]:
-    """A running lab: addresses, files, names. It ends with this process, however that ends.
+    """A running lab: addresses, files, names. It ends with this process, however this process ends.
 
-    Its parameter, for tests that have one, is the release.
+    Tests with a parameter for this fixture choose the release with it.
     """
     chosen = request.config.getoption("--lab")
     release = getattr(request, "param", JULY_2025.train)
@@ -65,19 +104,40 @@ def lab(request: pytest.FixtureRequest) -> t.Iterator[Facts]:
 
 @pytest.fixture(scope="session")
 def api(lab: Facts) -> Api:
-    """The lab's API as its administrator sees it, to arrange things and to look at them."""
+    """The API of the lab as its administrator, to prepare and to inspect objects."""
     return Api(lab.kubeconfigs.admin)
 
 
 @pytest.fixture(scope="session")
 def audit(lab: Facts, api: Api) -> AuditLog:
-    """What the lab's API server was asked: ``with audit.recording() as recording``."""
+    """The audit log of the lab: ``with audit.recording() as recording``."""
     return AuditLog(lab.audit_log, api)
+
+
+class NewAnsible(t.Protocol):
+    """A factory of Ansible environments, each with a folder of its own, so that several can run at once."""
+
+    def __call__(self, kubeconfig: Path | None = None) -> Ansible:
+        """Return Ansible with a kubeconfig, that of the administrator unless another is given."""
+
+
+@pytest.fixture(scope="session")
+def new_ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> NewAnsible:
+    """Create Ansible environments: ``new_ansible()``."""
+
+    def create(kubeconfig: Path | None = None) -> Ansible:
+        return Ansible(
+            programs=request.config.getoption("--ansible"),
+            scratch=tmp_path_factory.mktemp("ansible"),
+            variables={"K8S_AUTH_KUBECONFIG": str(kubeconfig or lab.kubeconfigs.admin)},
+        )
+
+    return create
 
 
 @pytest.fixture
 def ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path: Path) -> Ansible:
-    """Ansible as the lab's administrator: ``ansible.run_module(...)``, ``run_tasks``, ``run_playbook``."""
+    """Ansible as the administrator of the lab: ``ansible.run_module(...)``, ``run_tasks``, ``run_playbook``."""
     return Ansible(
         programs=request.config.getoption("--ansible"),
         scratch=tmp_path,
@@ -87,79 +147,86 @@ def ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path: Path) -> Ansib
 
 @pytest.fixture
 def unprivileged_ansible(ansible: Ansible, lab: Facts) -> Ansible:
-    """Ansible as somebody whom the API server knows and who may do nothing."""
+    """Ansible as a user that the API server authenticates and that has no permissions."""
     return ansible.with_environment(K8S_AUTH_KUBECONFIG=str(lab.kubeconfigs.nobody))
 
 
 @pytest.fixture(scope="session")
-def session_ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
-    """Ansible as the lab's administrator, for what more than one test stands on."""
-    return Ansible(
-        programs=request.config.getoption("--ansible"),
-        scratch=tmp_path_factory.mktemp("session_ansible"),
-        variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
-    )
+def session_ansible(new_ansible: NewAnsible) -> Ansible:
+    """Ansible as the administrator of the lab, for fixtures that several tests share."""
+    return new_ansible()
 
 
 @pytest.fixture(scope="session")
-def begun() -> set[str]:
-    """The SHARED_POOLS whose builds have been started in this lab."""
-    return set()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pools_of_the_module(request: pytest.FixtureRequest, begun: set[str]) -> None:
-    """Start, side by side and before its first test, the builds that a module names in BUILDS."""
-    wanted = [pool for pool in getattr(request.module, "BUILDS", ()) if pool not in begun]
-    if wanted:
-        start_builds(request.getfixturevalue("session_ansible"), request.getfixturevalue("lab"), wanted)
-        begun.update(wanted)
+def pools(session_ansible: Ansible, lab: Facts) -> Pools:
+    """The pools of the lab: ``pools.built("edited")`` returns one whose image is built."""
+    created = Pools(session_ansible, lab)
+    created.start("rolled-out")
+    return created
 
 
 @pytest.fixture(scope="session")
-def account(api: Api, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], Account]:
-    """The account of least privilege that a manifest of docs/docsite/rbac describes, by the manifest's name."""
-    folder = tmp_path_factory.mktemp("accounts")
-    return lambda name: make_account(api, lab, manifest(name), folder)
-
-
-@pytest.fixture(scope="session")
-def rolled_out(session_ansible: Ansible, lab: Facts, begun: set[str]) -> BuiltPool:
+def rolled_out(session_ansible: Ansible, pools: Pools) -> BuiltPool:
     """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
-    if "rolled-out" not in begun:
-        start_builds(session_ansible, lab, ["rolled-out"])
-        begun.add("rolled-out")
-    pool = wait_for_build(session_ansible, "rolled-out")
-    nodes = {"pool": pool.name, "nodes": ["worker-0", "worker-1"]}
-    run = session_ansible.run_tasks(
-        [
-            {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": nodes},
-            {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": {**nodes, "timeout": ROLLOUT_TIMEOUT}},
-        ]
-    )
+    pool, nodes = pools.built("rolled-out"), ["worker-0", "worker-1"]
+    run = session_ansible.run_tasks([join_task(pool.name, *nodes), rollout_wait_task(pool.name, nodes=nodes)])
     if run.rc:
         raise RuntimeError(run.output)
     return pool
 
 
 @pytest.fixture(scope="session")
+def account(api: Api, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], Account]:
+    """Create the account with least privilege that a manifest of docs/docsite/rbac describes: ``account("verify")``."""
+    folder = tmp_path_factory.mktemp("accounts")
+    return lambda name: make_account(api, lab, manifest(name), folder)
+
+
+@pytest.fixture(scope="session")
 def oc() -> Path:
-    """The client of OpenShift, built if it is not yet."""
+    """The OpenShift client, built if necessary."""
     return build_oc()
 
 
 @pytest.fixture
 def ansible_with_kubectl(ansible: Ansible, oc: Path) -> Ansible:
-    """Ansible with ``kubectl`` in its PATH, which ``oc`` is under that name."""
+    """Ansible with ``kubectl`` in its PATH; oc does the work under that name."""
     shutil.copyfile(oc, ansible.scratch / "kubectl")
     (ansible.scratch / "kubectl").chmod(0o755)
     path = [str(ansible.scratch), str(ansible.programs), os.environ["PATH"]]
     return ansible.with_environment(PATH=os.pathsep.join(path))
 
 
+class During(t.Protocol):
+    """How a test plays a scenario of the lab for a time."""
+
+    def __call__(self, name: str, pool: str, *nodes: str) -> contextlib.AbstractContextManager[None]:
+        """Play a scenario on a pool, on each of the nodes in turn, and undo it when the context ends."""
+
+
+@pytest.fixture(scope="session")
+def during(lab: Facts, api: Api) -> During:
+    """Play a scenario for a time: ``with during("exec-fails", POOL, "worker-0"):``."""
+
+    def play(name: str, pool: str, *nodes: str) -> contextlib.AbstractContextManager[None]:
+        return in_scenario(name, *(Stage(lab, api, pool, node) for node in nodes or ("",)))
+
+    return play
+
+
+@pytest.fixture(scope="session")
+def play(lab: Facts, api: Api) -> t.Callable[..., str]:
+    """Play a scenario that nothing undoes: ``play("build-again", POOL)``."""
+
+    def play_once(name: str, pool: str, node: str = "") -> str:
+        return SCENARIOS[name].play(Stage(lab, api, pool, node))
+
+    return play_once
+
+
 @pytest.fixture
-def node(lab: Facts, request: pytest.FixtureRequest) -> t.Callable[..., None]:
-    """Script a node for one test: ``node("worker-3", "--boots", DIGEST)``."""
+def script_node(lab: Facts, request: pytest.FixtureRequest) -> t.Callable[..., None]:
+    """Script the answers of a node for one test: ``script_node("worker-3", "--boots", DIGEST)``."""
 
     def script(name: str, *what: str) -> None:
         subprocess.run(["lab", "node", "--name", lab.name, name, *what], check=True, capture_output=True)
@@ -170,7 +237,7 @@ def node(lab: Facts, request: pytest.FixtureRequest) -> t.Callable[..., None]:
 
 
 def _run_lab(*arguments: str) -> None:
-    """Run the lab's command line, its progress to be seen with ``-s``, its last words when it fails."""
+    """Run a command of the lab; its output is part of the error when it fails."""
     ended = subprocess.run(["lab", *arguments], capture_output=True, text=True, check=False)
     if ended.returncode:
         raise RuntimeError(f"`lab {' '.join(arguments)}` ended with {ended.returncode}:\n{ended.stderr[-4000:]}")

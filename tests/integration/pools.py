@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests ask the lab for: pools, Containerfiles and the waits behind them, through the collection itself."""
+"""Pools of the lab whose images the tests build, created through the collection itself."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_run import Ansible, TaskResult
 from lab.facts import Facts
@@ -19,12 +19,12 @@ def containerfile(line: str) -> str:
 
 
 def push_spec(lab: Facts, name: str) -> str:
-    """Return where the lab's registry takes an image of that name."""
+    """Return the push spec of an image in the registry of the lab."""
     return f"{lab.registry_host}/lab/{name}:latest"
 
 
 def config_options(lab: Facts, pool: str, **options: t.Any) -> dict[str, t.Any]:
-    """Return the options of a MachineOSConfig that builds."""
+    """Return the options of a MachineOSConfig whose image can be built."""
     return {
         "pool": pool,
         "containerfile": containerfile(f"echo {pool} > /etc/pool"),
@@ -36,60 +36,74 @@ def config_options(lab: Facts, pool: str, **options: t.Any) -> dict[str, t.Any]:
 
 @dataclass(frozen=True)
 class BuiltPool:
-    """A custom pool without nodes whose image is built."""
+    """A custom pool whose image is built."""
 
     name: str
     build: TaskResult
 
     @property
     def image(self) -> str:
-        """The image's pull spec, with its digest."""
+        """The pull spec of the image, with its digest."""
         return str(self.build["build"]["digested_image_push_spec"])
 
     @property
     def digest(self) -> str:
-        """The image's digest."""
+        """The digest of the image."""
         return self.image.partition("@")[2]
 
 
-# The pools that more than one test stands on, and the line that changes the image of each.
-SHARED_POOLS: t.Mapping[str, str] = {
-    "rolled-out": "echo rolled-out > /etc/pool",
-    "edited": "echo edited > /etc/pool",
-    "failing": "echo no such luck >&2; exit 7",
-    "held": "echo held > /etc/pool",
-    "paused": "echo paused > /etc/pool",
-    "without-nodes": "echo without-nodes > /etc/pool",
-}
-_PAUSED = ("held", "paused")
+@dataclass(frozen=True)
+class PoolPlan:
+    """The differences of a pool from the usual one: its MachineConfigPool and its MachineOSConfig."""
+
+    pool: t.Mapping[str, t.Any] = field(default_factory=dict)
+    config: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
-def start_builds(ansible: Ansible, lab: Facts, pools: t.Collection[str]) -> None:
-    """Create some of the SHARED_POOLS and have their images built, without waiting for any.
+class Pools:
+    """The pools of one lab. Each is created once, and its image is built while other tests run.
 
-    A build takes most of a minute, and what is built side by side shares it.
+    :param ansible: Ansible as the administrator of the lab
     """
-    tasks: list[dict[str, t.Any]] = []
-    for pool in pools:
-        paused = {"paused": True} if pool in _PAUSED else {}
-        config = config_options(lab, pool, containerfile=containerfile(SHARED_POOLS[pool]))
-        tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool, **paused}})
-        tasks.append({"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config})
-    run = ansible.run_tasks(tasks)
+
+    def __init__(self, ansible: Ansible, lab: Facts) -> None:
+        self._ansible = ansible
+        self._lab = lab
+        self._started: set[str] = set()
+
+    def start(self, *names: str, **plans: PoolPlan) -> None:
+        """Create the pools that do not exist yet, and start their builds without waiting for them."""
+        wanted = {**dict.fromkeys(names, PoolPlan()), **plans}
+        missing = {name: plan for name, plan in wanted.items() if name not in self._started}
+        if missing:
+            _create(self._ansible, self._lab, missing)
+            self._started.update(missing)
+
+    def built(self, name: str, plan: PoolPlan = PoolPlan()) -> BuiltPool:
+        """Return a pool whose image is built; create it first if it does not exist yet."""
+        self.start(**{name: plan})
+        return wait_for_build(self._ansible, name)
+
+
+def build_pools(ansible: Ansible, lab: Facts, *names: str) -> dict[str, BuiltPool]:
+    """Create custom pools without nodes and build their images side by side."""
+    _create(ansible, lab, dict.fromkeys(names, PoolPlan()))
+    return {name: wait_for_build(ansible, name) for name in names}
+
+
+def _create(ansible: Ansible, lab: Facts, plans: t.Mapping[str, PoolPlan]) -> None:
+    run = ansible.run_tasks([task for name, plan in plans.items() for task in create_tasks(lab, name, plan)])
     if run.rc:
         raise RuntimeError(run.output)
 
 
-def build_pools(ansible: Ansible, lab: Facts, *pools: str) -> dict[str, BuiltPool]:
-    """Create custom pools without nodes and have their images built, side by side."""
-    tasks: list[dict[str, t.Any]] = []
-    for pool in pools:
-        tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool}})
-        tasks.append({"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config_options(lab, pool)})
-    run = ansible.run_tasks(tasks)
-    if run.rc:
-        raise RuntimeError(run.output)
-    return {pool: wait_for_build(ansible, pool) for pool in pools}
+def create_tasks(lab: Facts, name: str, plan: PoolPlan = PoolPlan()) -> list[dict[str, t.Any]]:
+    """Return the tasks that create a pool and start its build."""
+    pool = {"pool": name, **plan.pool}
+    return [
+        {"name": f"Pool {name}", "imagemode.openshift.machineconfigpool": pool},
+        {"name": f"Config {name}", "imagemode.openshift.machineosconfig": config_options(lab, name, **plan.config)},
+    ]
 
 
 def wait_for_build(ansible: Ansible, pool: str) -> BuiltPool:
@@ -100,6 +114,24 @@ def wait_for_build(ansible: Ansible, pool: str) -> BuiltPool:
     return BuiltPool(pool, run.of("Build"))
 
 
-def build_wait_task(pool: str) -> dict[str, t.Any]:
+def edit_task(lab: Facts, pool: str, line: str) -> dict[str, t.Any]:
+    """Return the task ``Edit``, which changes the Containerfile of a pool to one line."""
+    options = config_options(lab, pool, containerfile=containerfile(line))
+    return {"name": "Edit", "imagemode.openshift.machineosconfig": options}
+
+
+def build_wait_task(pool: str, **options: t.Any) -> dict[str, t.Any]:
     """Return the task ``Build``, which waits for the image of a pool."""
-    return {"name": "Build", "imagemode.openshift.machineosbuild_wait": {"pool": pool, "timeout": BUILD_TIMEOUT}}
+    wait = {"pool": pool, "timeout": BUILD_TIMEOUT, **options}
+    return {"name": "Build", "imagemode.openshift.machineosbuild_wait": wait}
+
+
+def join_task(pool: str, *nodes: str) -> dict[str, t.Any]:
+    """Return the task ``Join``, which adds nodes to a pool."""
+    return {"name": "Join", "imagemode.openshift.machineconfigpool_nodes": {"pool": pool, "nodes": list(nodes)}}
+
+
+def rollout_wait_task(pool: str, **options: t.Any) -> dict[str, t.Any]:
+    """Return the task ``Roll``, which waits until the nodes of a pool have booted its image."""
+    wait = {"pool": pool, "timeout": ROLLOUT_TIMEOUT, **options}
+    return {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": wait}

@@ -110,9 +110,9 @@ def test_a_right_that_is_missing_is_named(unprivileged_ansible: Ansible) -> None
 
 
 def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apart_in_one_summary(
-    ansible_with_kubectl: Ansible, lab: Facts, node: t.Callable[..., None]
+    ansible_with_kubectl: Ansible, lab: Facts, script_node: t.Callable[..., None]
 ) -> None:
-    node("worker-4", "--boots", OTHER)
+    script_node("worker-4", "--boots", OTHER)
     by_ssh = "'ansible.builtin.ssh' if image_mode_node == 'worker-5' else 'kubernetes.core.kubectl'"
     file = source(
         ansible_with_kubectl,

@@ -23,14 +23,13 @@ from accounts import (
     unused,
     without,
 )
-from lab.scenarios.catalogue import SCENARIOS
-from lab.scenarios.stage import Stage
 from oc_client import oc_beside
 from pools import config_options, containerfile
 
 if t.TYPE_CHECKING:
     from ansible_run import Ansible, TaskResult
     from audit_log import AuditLog
+    from conftest import During
     from lab.facts import Facts
     from lab.kube_rest import Api
     from pools import BuiltPool
@@ -180,13 +179,10 @@ def run_without_each(
 
 
 @pytest.fixture
-def superseded(lab: Facts, api: Api, rolled_out: BuiltPool) -> t.Iterator[None]:
+def superseded(during: During, rolled_out: BuiltPool) -> t.Iterator[None]:
     """Something for apply to delete: a build that comes before the one that answers."""
-    older, stage = SCENARIOS["older-build-first"], Stage(lab, api, rolled_out.name, "")
-    assert older.undo is not None
-    older.play(stage)
-    yield
-    older.undo(stage)
+    with during("older-build-first", rolled_out.name):
+        yield
 
 
 @pytest.mark.parametrize("name", ["verify", "audit", "apply"])

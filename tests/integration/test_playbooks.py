@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 import pytest
 from accounts import CREATE_EXEC, EXPLAINS, Account, forbidden, granted, manifest, unused
-from pools import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, SHARED_POOLS, containerfile, push_spec, wait_for_build
+from pools import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, containerfile, push_spec
 
 if t.TYPE_CHECKING:
     from ansible_run import Ansible, Run
     from audit_log import AuditLog, Recording
     from lab.facts import Facts
     from lab.kube_rest import Api
-    from pools import BuiltPool
+    from pools import BuiltPool, Pools
 
-BUILDS = ("without-nodes", "rolled-out")
 APPLY = "imagemode.openshift.apply"
 VERIFY = "imagemode.openshift.verify"
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
@@ -149,12 +148,9 @@ def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Fa
     assert all("dryRun=All" in request.uri for request in writes)
 
 
-def test_a_pool_without_members_ends_after_its_build(session_ansible: Ansible, lab: Facts) -> None:
-    wait_for_build(session_ansible, "without-nodes")
-    run = session_ansible.run_playbook(
-        APPLY,
-        variables=asked(lab, "without-nodes", image_mode_containerfile=containerfile(SHARED_POOLS["without-nodes"])),
-    )
+def test_pool_without_nodes_ends_after_its_build(ansible: Ansible, lab: Facts, pools: Pools) -> None:
+    pool = pools.built("without-nodes")
+    run = ansible.run_playbook(APPLY, variables=asked(lab, pool.name))
     assert run.rc == 0, run.output
     assert [(entry["verdict"], entry["nodes"]) for entry in handed_on(run)] == [("none", [])]
 
@@ -240,9 +236,9 @@ def test_what_may_fail_is_the_users_choice(ansible: Ansible, rolled_out: BuiltPo
     assert [entry["verdict"] for entry in handed_on(run)] == ["mismatch"]
 
 
-def test_nobody_to_ask_is_no_success(session_ansible: Ansible) -> None:
-    wait_for_build(session_ansible, "without-nodes")
-    run = session_ansible.run_playbook(VERIFY, variables={"image_mode_pool": "without-nodes"})
+def test_verification_of_a_pool_without_nodes_fails(ansible: Ansible, pools: Pools) -> None:
+    pool = pools.built("without-nodes")
+    run = ansible.run_playbook(VERIFY, variables={"image_mode_pool": pool.name})
     assert "no node is in it" in failure(run)
     assert [entry["verdict"] for entry in handed_on(run)] == ["unknown"]
 

@@ -72,9 +72,9 @@ def test_what_the_operator_says_finds_a_mismatch_and_proves_nothing(ansible: Ans
 
 
 def test_a_node_that_lies_in_its_annotations_only_is_found_by_asking_it(
-    ansible: Ansible, node: t.Callable[..., None]
+    ansible: Ansible, script_node: t.Callable[..., None]
 ) -> None:
-    node("worker-3", "--boots", OTHER)
+    script_node("worker-3", "--boots", OTHER)
     arguments = {"nodes": ["worker-3"], "fail_on": []}
     claimed, dummy = ansible.run_module("node_image_verify", {**arguments, "transport": "api"})
     asked, dummy = ansible.run_module("node_image_verify", arguments)
@@ -94,11 +94,11 @@ def test_oc_debug_proves_what_the_nodes_booted_and_leaves_nothing(with_oc: Ansib
 
 
 def test_oc_debug_tells_a_wrong_image_a_failure_and_a_node_that_hangs_apart(
-    with_oc: Ansible, api: Api, node: t.Callable[..., None]
+    with_oc: Ansible, api: Api, script_node: t.Callable[..., None]
 ) -> None:
-    node("worker-3", "--boots", OTHER)
-    node("worker-4", "--exec", "fail")
-    node("worker-5", "--exec", "hang")
+    script_node("worker-3", "--boots", OTHER)
+    script_node("worker-4", "--exec", "fail")
+    script_node("worker-5", "--exec", "hang")
     told, dummy = with_oc.run_module(
         "node_image_verify", {"nodes": NODES, "transport": "oc_debug", "node_timeout": 8, "fail_on": []}
     )
@@ -109,10 +109,10 @@ def test_oc_debug_tells_a_wrong_image_a_failure_and_a_node_that_hangs_apart(
 
 
 def test_noise_does_not_get_into_the_answer_of_oc_debug_and_half_an_answer_is_none(
-    with_oc: Ansible, node: t.Callable[..., None]
+    with_oc: Ansible, script_node: t.Callable[..., None]
 ) -> None:
     for name, mode in zip(NODES, ("noise", "cut", "lost")):
-        node(name, "--exec", mode)
+        script_node(name, "--exec", mode)
     told, dummy = with_oc.run_module("node_image_verify", {"nodes": NODES, "transport": "oc_debug", "fail_on": []})
     assert [n["verdict"] for n in told["nodes"]] == ["match", "unknown", "unknown"]
 
@@ -127,10 +127,10 @@ def test_without_oc_the_reason_is_one_line(ansible: Ansible) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_was_interrupted_or_killed_leaves_nothing_after_the_next(
-    number: signal.Signals, with_oc: Ansible, api: Api, node: t.Callable[..., None]
+    number: signal.Signals, with_oc: Ansible, api: Api, script_node: t.Callable[..., None]
 ) -> None:
     for name in NODES:
-        node(name, "--exec", "hang")
+        script_node(name, "--exec", "hang")
     playbook = with_oc.scratch / "hanging.yml"
     task = {"imagemode.openshift.node_image_verify": {"nodes": NODES, "transport": "oc_debug", "node_timeout": 300}}
     play = {"name": "Hang", "hosts": "localhost", "gather_facts": False, "tasks": [{"name": "Hang", **task}]}
@@ -148,7 +148,7 @@ def test_a_run_that_was_interrupted_or_killed_leaves_nothing_after_the_next(
             os.kill(asking(api), number)
         os.killpg(hanging.pid, number)
     for name in NODES:
-        node(name, "--reset")
+        script_node(name, "--reset")
     if number is signal.SIGINT:
         await_that(lambda: not left(api))
     else:
@@ -176,10 +176,10 @@ def verify_over(ansible: Ansible, hosts: dict[str, dict[str, str]], arguments: d
 
 
 def test_nodes_are_asked_in_their_daemons_pods_over_the_connection_of_kubectl(
-    ansible_with_kubectl: Ansible, api: Api, lab: Facts, node: t.Callable[..., None]
+    ansible_with_kubectl: Ansible, api: Api, lab: Facts, script_node: t.Callable[..., None]
 ) -> None:
-    node("worker-4", "--boots", OTHER)
-    node("worker-5", "--exec", "fail")
+    script_node("worker-4", "--boots", OTHER)
+    script_node("worker-5", "--exec", "fail")
     hosts = {
         name: {
             "ansible_connection": "kubernetes.core.kubectl",

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wait in a test for a state that the lab reaches by itself."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+T = t.TypeVar("T")
+
+
+def wait_until(condition: t.Callable[[], T], timeout: float = 60) -> T:
+    """Return the first true value of *condition*, which is evaluated ten times a second.
+
+    :param timeout: seconds
+    """
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not true within {timeout:g} s"
+        time.sleep(0.1)
+    return value
