@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Accounts of the least privilege that the collection ships manifests for, and what each of them is granted."""
+"""Service accounts with the least privilege that the manifests of the collection grant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANIFESTS = Path(__file__).resolve().parents[2] / "docs/docsite/rbac"
 HOME = "imagemode"
 """The namespace of the accounts."""
 SECRETS = ["push", "unborn", "played"]
-"""The secrets of the tests, which stand in apply.yaml in place of its own: a user is told to put his names there."""
+"""The Secrets of the tests. They replace those in apply.yaml, as a user of the manifest does."""
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _ROLES = ("ClusterRole", "Role")
@@ -37,27 +37,27 @@ class Permission(t.NamedTuple):
 
     @property
     def refusal(self) -> str:
-        """The words of the API server's sentence that name it."""
+        """The part of the API server's message that names the permission."""
         return f'cannot {self.verb} resource "{self.resource}" in API group "{self.group}"'
 
     def covers(self, request: ApiRequest) -> bool:
-        """Whether the request took it."""
-        asked = (request.verb, "/".join(filter(None, (request.resource, request.subresource))), request.group)
-        return (self.verb, self.resource, self.group) == asked and self.namespace in ("", request.namespace)
+        """Whether the request used the permission."""
+        used = (request.verb, "/".join(filter(None, (request.resource, request.subresource))), request.group)
+        return (self.verb, self.resource, self.group) == used and self.namespace in ("", request.namespace)
 
 
 _MCO = "machineconfiguration.openshift.io"
 OPERATOR_NAMESPACE = "openshift-machine-config-operator"
 
 CREATE_EXEC = Permission("create", "pods/exec", "", OPERATOR_NAMESPACE)
-"""Asked for from OpenShift 4.22 on, where the lab is older; ``auto`` wants both everywhere."""
+"""Required from OpenShift 4.22 on, while the lab is older; ``auto`` requires both verbs on every release."""
 
 OPTIONAL = {
     Permission("get", "clusterversions", "config.openshift.io"),
     Permission("get", "infrastructures", "config.openshift.io"),
     Permission("list", "machineconfignodes", _MCO),
 }
-"""What is good to know and not needed."""
+"""Permissions for additional information, which nothing requires."""
 
 EXPLAINS = {
     Permission("list", "pods"),
@@ -70,12 +70,12 @@ EXPLAINS = {
     Permission("get", "clusteroperators", "config.openshift.io"),
     Permission("get", "jobs", "batch", OPERATOR_NAMESPACE),
 }
-"""What says why a drain or a build takes its time."""
+"""Permissions that explain why a drain or a build takes long."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A service account, and how to be it."""
+    """A service account and its credentials."""
 
     user: str
     token: str
@@ -106,19 +106,19 @@ def granted(objects: t.Iterable[t.Mapping[str, t.Any]]) -> set[Permission]:
 
 
 def unused(permissions: t.Iterable[Permission], requests: t.Iterable[ApiRequest]) -> set[Permission]:
-    """Return the permissions that none of the requests took; one of a namespace is taken before one of all."""
+    """Return the permissions that no request used; one for a namespace counts before one for all namespaces."""
     known = sorted(permissions, key=lambda permission: not permission.namespace)
     taken = {next((p for p in known if p.covers(request)), None) for request in requests}
     return set(known) - taken
 
 
 def forbidden(recording: Recording, account: Account) -> list[str]:
-    """Return what an account asked for in vain."""
+    """Return the requests of an account that the API server has denied."""
     return [f"{r.verb} {r.uri}" for r in recording.by(user=account.user) if r.code == 403]
 
 
 def without(objects: t.Iterable[dict[str, t.Any]], missing: Permission, name: str) -> list[dict[str, t.Any]]:
-    """Return the objects under another name, with one permission less, in whatever namespace it is granted."""
+    """Return the objects under another name and without one permission, in any namespace."""
     less = copy.deepcopy(list(objects))
     for obj in less:
         if obj["kind"] in _ROLES:
@@ -140,7 +140,7 @@ def _split(rule: dict[str, t.Any], missing: Permission) -> t.Iterator[dict[str, 
 
 
 def make_account(api: Api, lab: Facts, objects: t.Sequence[dict[str, t.Any]], folder: Path) -> Account:
-    """Create what a manifest holds, and return its service account with a token of its own."""
+    """Create the objects of a manifest, and return its service account with a token."""
     for obj in objects:
         _create(api, obj)
     (name,) = [obj["metadata"]["name"] for obj in objects if obj["kind"] == "ServiceAccount"]
@@ -163,7 +163,7 @@ def make_account(api: Api, lab: Facts, objects: t.Sequence[dict[str, t.Any]], fo
 
 
 def _create(api: Api, obj: dict[str, t.Any]) -> None:
-    """Create an object, or bring one of an earlier run into its state."""
+    """Create an object, or update the one of an earlier run."""
     namespace = obj["metadata"].get("namespace")
     root = "/api/v1" if obj["apiVersion"] == "v1" else _RBAC
     path = f"{root}/{f'namespaces/{namespace}/' if namespace else ''}{obj['kind'].lower()}s"

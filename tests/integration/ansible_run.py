@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run Ansible as a user does, in a process of its own, and read what came out of it."""
+"""Run Ansible as a user does, in a process of its own, and read its results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What one task of one host came to."""
+    """The result of one task on one host."""
 
     task: str
     action: str
@@ -32,27 +32,27 @@ class TaskResult:
 
     @property
     def failed(self) -> bool:
-        """Whether the task failed, also where the play went on."""
+        """Whether the task failed, also if the play continued."""
         return self.outcome in ("failed", "unreachable")
 
     @property
     def changed(self) -> bool:
-        """Whether the task says that it changed something."""
+        """Whether the task reports a change."""
         return bool(self.result.get("changed"))
 
     @property
     def msg(self) -> str:
-        """The task's message, empty where it left none."""
+        """The message of the task, or an empty string."""
         return str(self.result.get("msg", ""))
 
     def __getitem__(self, key: str) -> t.Any:
-        """Return one value of what the task returned."""
+        """Return one value of the result."""
         return self.result[key]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One ended ansible-playbook: exit status, both outputs, and the result of each task in order."""
+    """A finished ansible-playbook: exit status, output, and the result of each task in order."""
 
     rc: int
     stdout: str
@@ -61,16 +61,16 @@ class Run:
 
     @property
     def output(self) -> str:
-        """Everything that was printed."""
+        """Standard output and standard error."""
         return self.stdout + self.stderr
 
     @property
     def changed(self) -> int:
-        """How many tasks changed something."""
+        """The number of tasks that changed something."""
         return sum(result.changed for result in self.results)
 
     def of(self, name: str) -> TaskResult:
-        """Return the one result of the task *name*."""
+        """Return the result of the task *name*, which ran once on one host."""
         found = [result for result in self.results if result.task == name or result.task.endswith(f" : {name}")]
         if len(found) != 1:
             known = ", ".join(result.task for result in self.results)
@@ -80,10 +80,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Ansible:
-    """An installed ansible-core, and the variables that say which cluster it talks to.
+    """An installed ansible-core, and the environment variables that name its cluster.
 
     :param programs: the folder of ansible-playbook
-    :param scratch: where playbooks are written and where they run
+    :param scratch: the folder of playbooks, in which they also run
     """
 
     programs: Path
@@ -91,7 +91,7 @@ class Ansible:
     variables: t.Mapping[str, str]
 
     def with_environment(self, **variables: str) -> Ansible:
-        """Return the same with other variables of the environment; an empty one is taken away."""
+        """Return Ansible with changed environment variables; an empty one is removed."""
         merged = {**self.variables, **variables}
         return Ansible(self.programs, self.scratch, {name: value for name, value in merged.items() if value})
 
@@ -112,7 +112,7 @@ class Ansible:
         """Run a playbook: a file, or one of the collection by its full name.
 
         :param variables: extra variables
-        :param timeout: seconds after which the run is given up
+        :param timeout: seconds after which the run is killed
         """
         record = self.scratch / "results.jsonl"
         record.unlink(missing_ok=True)
@@ -145,18 +145,18 @@ class Ansible:
     def kill_playbook(
         self,
         playbook: str | Path,
-        told: str,
+        line: str,
         variables: t.Mapping[str, t.Any],
         timeout: float = 300,
         by: signal.Signals = signal.SIGKILL,
     ) -> str:
-        """Start a playbook, end it with all its children when it has printed *told*, and return what it printed.
+        """Start a playbook, end it and its children when it has printed *line*, and return its output.
 
-        It has no terminal: what it prints goes to a file, as in AWX.
+        The output goes to a file and not to a terminal, as in AWX.
 
-        :param told: a regular expression
-        :param by: the signal that ends it; one that does not within a minute is followed by SIGKILL
-        :raises RuntimeError: it ended by itself, or did not print that in time
+        :param line: a regular expression
+        :param by: the signal; SIGKILL follows after a minute
+        :raises RuntimeError: the playbook ended by itself, or did not print the line in time
         """
         output = self.scratch / "killed.log"
         extra = ["--extra-vars", json.dumps(variables)]
@@ -172,9 +172,9 @@ class Ansible:
             )
         try:
             deadline = time.monotonic() + timeout
-            while not re.search(told, output.read_text(encoding="utf-8", errors="replace")):
+            while not re.search(line, output.read_text(encoding="utf-8", errors="replace")):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{told} was not printed:\n{output.read_text(encoding='utf-8')}")
+                    raise RuntimeError(f"{line} was not printed:\n{output.read_text(encoding='utf-8')}")
                 time.sleep(0.05)
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.killpg(process.pid, by)
@@ -186,7 +186,7 @@ class Ansible:
         return output.read_text(encoding="utf-8")
 
     def environment(self, record: Path) -> dict[str, str]:
-        """Return the environment in which Ansible runs here; the result of each task is written to *record*."""
+        """Return the environment of Ansible, whose callback writes the result of each task to *record*."""
         foreign = ("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {

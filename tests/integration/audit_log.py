@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the API server says it was asked: its audit log, cut exactly around what a test does."""
+"""The audit log of the API server, limited to the requests of one test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request as the API server noted it."""
+    """One request in the audit log."""
 
     user: str
     agent: str
@@ -35,7 +35,7 @@ class ApiRequest:
 
     @property
     def is_write(self) -> bool:
-        """Whether it asked for a change; a dry run asks for one too, a review only looks like it."""
+        """Whether the request writes. A dry run counts as a write; an access review does not."""
         return self.verb in _WRITES and not self.resource.endswith("reviews")
 
     @classmethod
@@ -57,12 +57,12 @@ class ApiRequest:
 
 @dataclass
 class Recording:
-    """The requests made while it ran; empty until it has ended."""
+    """The requests of a context; empty until the context has ended."""
 
     requests: list[ApiRequest] = field(default_factory=list)
 
     def by(self, user: str = "", agent: str = "") -> list[ApiRequest]:
-        """Return the requests of one user, or of the programs whose agent begins so, or both."""
+        """Return the requests by user, by the beginning of the user agent, or by both."""
         return [
             request
             for request in self.requests
@@ -77,18 +77,18 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Fence:
-    """A line of the log: where it starts and ends, in bytes, and when it was noted."""
+    """A line of the log: its start and its end in bytes, and its time."""
 
     start: int
     end: int
-    noted_at: str
+    time: str
 
 
 class AuditLog:
     """The audit log of one lab.
 
     :param log: the file
-    :param api: a connection whose requests are noted in it
+    :param api: a client of the same API server
     """
 
     def __init__(self, log: Path, api: Api) -> None:
@@ -104,17 +104,17 @@ class AuditLog:
         end = self._fence()
         with self._log.open("rb") as log:
             log.seek(begin.end)
-            noted = log.read(end.start - begin.end)
-        # A watch or an exec is noted twice, when it begins and when it ends; the end alone belongs to an earlier one.
-        events = {event["auditID"]: event for event in map(json.loads, noted.splitlines())}
+            lines = log.read(end.start - begin.end)
+        # A watch or an exec has two lines, for its start and its end; without its start it began before the context.
+        events = {event["auditID"]: event for event in map(json.loads, lines.splitlines())}
         recording.requests.extend(
-            ApiRequest.of(event) for event in events.values() if event["requestReceivedTimestamp"] > begin.noted_at
+            ApiRequest.of(event) for event in events.values() if event["requestReceivedTimestamp"] > begin.time
         )
 
     def _fence(self) -> _Fence:
-        """Make a request that nobody else makes and return where the log notes it.
+        """Send a unique request and return its line in the log.
 
-        What was answered before it is noted before it: the log is written before the answer leaves.
+        The API server writes the line before it responds, so each earlier response has its line before this one.
         """
         mark = uuid.uuid4().hex
         before = self._log.stat().st_size
@@ -123,11 +123,11 @@ class AuditLog:
         while time.monotonic() < deadline:
             with self._log.open("rb") as log:
                 log.seek(before)
-                noted = log.read()
-            place = noted.find(mark.encode())
-            end = noted.find(b"\n", place) + 1
+                lines = log.read()
+            place = lines.find(mark.encode())
+            end = lines.find(b"\n", place) + 1
             if place >= 0 and end > 0:
-                start = noted.rfind(b"\n", 0, place) + 1
-                return _Fence(before + start, before + end, json.loads(noted[start:end])["stageTimestamp"])
+                start = lines.rfind(b"\n", 0, place) + 1
+                return _Fence(before + start, before + end, json.loads(lines[start:end])["stageTimestamp"])
             time.sleep(0.05)
-        raise TimeoutError(f"The audit log {self._log} did not note a request within 30 s.")
+        raise TimeoutError(f"The audit log {self._log} has no line for a request after 30 s.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A browser without a window, led by its own debugging protocol, and cut off from every network."""
+"""A headless browser without a network, controlled by its debugging protocol."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from urllib.request import urlopen
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 60.0
-"""Seconds that the browser has to start, and to answer."""
+TIMEOUT = 60.0
+"""Seconds for the browser to start and to respond."""
 
 _FLAGS = (
     "--headless",
-    "--no-sandbox",  # it does not run as root otherwise
+    "--no-sandbox",  # without it, Chromium does not run as root
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",
@@ -44,7 +44,7 @@ class Browser:
     def __init__(self) -> None:
         program = next(filter(None, map(shutil.which, NAMES)), None)
         if program is None:
-            raise FileNotFoundError(f"Could not start a browser: there is no {NAMES[0]}. Install it.")
+            raise FileNotFoundError(f"Could not start a browser: {NAMES[0]} was not found. Install it.")
         self._profile = tempfile.mkdtemp(prefix="browser-")
         self._numbers = itertools.count(1)
         self.events: list[dict[str, t.Any]] = []
@@ -56,7 +56,7 @@ class Browser:
             start_new_session=True,
         )
         try:
-            self._socket = websocket.create_connection(self._page(), timeout=PATIENCE, suppress_origin=True)
+            self._socket = websocket.create_connection(self._page(), timeout=TIMEOUT, suppress_origin=True)
         except BaseException:
             self.close()
             raise
@@ -71,13 +71,13 @@ class Browser:
         self.close()
 
     def close(self) -> None:
-        """End the browser, the processes it has started, and its profile."""
+        """End the browser and its processes, and delete its profile."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         shutil.rmtree(self._profile, ignore_errors=True)
 
     def command(self, method: str, **parameters: t.Any) -> dict[str, t.Any]:
-        """Run a command of the protocol and return its answer; what the browser tells meanwhile is kept."""
+        """Run a command of the protocol and return its result. Events that arrive meanwhile are kept."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
@@ -90,49 +90,49 @@ class Browser:
             return t.cast("dict[str, t.Any]", message["result"])
 
     def open(self, file: Path) -> None:
-        """Open a file and return when it is shown."""
+        """Open a file and return when it is loaded."""
         self.events.clear()
         self.command("Page.navigate", url=file.as_uri())
         while "Page.loadEventFired" not in [event["method"] for event in self.events]:
             self.events.append(json.loads(self._socket.recv()))
 
     def evaluate(self, expression: str) -> t.Any:
-        """Return what an expression of JavaScript comes to in the page; the page's policy does not hold here."""
+        """Return the value of a JavaScript expression in the page. The policy of the page does not apply to it."""
         answer = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", "it threw"))
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press a key and let it go."""
+        """Press and release a key."""
         for kind in ("rawKeyDown", "keyUp"):
             code = {"ArrowRight": 39, "Tab": 9, " ": 32}[key]
             self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def show_as(self, width: int = 1280, media: str = "", scheme: str = "light") -> None:
-        """Show the page at this width, on screen or as printed, in light or dark colours."""
+        """Show the page at this width, for the screen or for print, in light or dark colours."""
         self.command("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.command("Emulation.setEmulatedMedia", media=media, features=features)
 
     def print_to_pdf(self) -> bytes:
-        """Return the page as it is printed."""
+        """Return the printed page as PDF."""
         return base64.b64decode(self.command("Page.printToPDF", preferCSSPageSize=False)["data"])
 
-    def told(self, method: str) -> list[dict[str, t.Any]]:
-        """Return what the browser told of one kind since the page was opened."""
+    def events_of(self, method: str) -> list[dict[str, t.Any]]:
+        """Return the events of one kind since the page was opened."""
         return [event["params"] for event in self.events if event["method"] == method]
 
     def _page(self) -> str:
-        """Return the address at which the page is led."""
+        """Return the address of the debugging protocol of the page."""
         port_file = Path(self._profile) / "DevToolsActivePort"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:
             if port_file.exists() and port_file.read_text(encoding="ascii").count("\n"):
                 port = port_file.read_text(encoding="ascii").split()[0]
-                with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
+                with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=TIMEOUT) as answer:
                     pages = [target for target in json.load(answer) if target["type"] == "page"]
                 if pages:
                     return str(pages[0]["webSocketDebuggerUrl"])
             time.sleep(0.05)
-        raise TimeoutError(f"The browser did not come up within {PATIENCE:g} s.")
+        raise TimeoutError(f"The browser did not start within {TIMEOUT:g} s.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client of OpenShift, for the one transport that needs it."""
+"""The OpenShift client, for the transport that needs it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if t.TYPE_CHECKING:
 
 
 def build_oc() -> Path:
-    """Build ``oc`` if it is not yet, and return where it is."""
+    """Build ``oc`` if necessary, and return its path."""
     built = subprocess.run(["lab", "build", "--oc"], capture_output=True, text=True, check=True)
     return Path(built.stdout.strip())
 
 
-def oc_beside(ansible: Ansible) -> Ansible:
-    """Return the same Ansible with ``oc`` in its PATH."""
+def with_oc(ansible: Ansible) -> Ansible:
+    """Return Ansible with ``oc`` in its PATH."""
     return ansible.with_environment(
         PATH=os.pathsep.join([str(ansible.programs), str(build_oc().parent), os.environ["PATH"]])
     )

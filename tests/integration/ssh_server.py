@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real sshd on loopback, and how Ansible reaches what is behind it."""
+"""A real sshd on loopback, and the variables with which Ansible connects to it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def running_sshd(folder: Path, command: str = "") -> t.Iterator[dict[str, str]]:
-    """Run an sshd for as long as the context lasts, and yield the variables of a host of the inventory that it is.
+    """Run an sshd for as long as the context lasts, and yield its variables for an inventory.
 
-    :param command: what it runs in the place of what is asked for, as its file of keys has it
+    :param command: the command that replaces each command of a client, as in an authorized_keys file
     """
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
@@ -35,12 +35,12 @@ def running_sshd(folder: Path, command: str = "") -> t.Iterator[dict[str, str]]:
         "PidFile": "none",
     }
     (folder / "sshd.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-    Path("/run/sshd").mkdir(exist_ok=True)  # what it confines its child to
+    Path("/run/sshd").mkdir(exist_ok=True)  # sshd confines its child to this folder
     program = shutil.which("sshd", path="/usr/sbin:/sbin")
-    assert program, "there is no sshd: install openssh-server"
+    assert program, "sshd was not found: install openssh-server"
     with subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd.conf"], stderr=subprocess.DEVNULL) as server:
         try:
-            _await_answer(port)
+            _wait_for_port(port)
             yield {
                 "ansible_connection": "ansible.builtin.ssh",
                 "ansible_host": "127.0.0.1",
@@ -53,11 +53,11 @@ def running_sshd(folder: Path, command: str = "") -> t.Iterator[dict[str, str]]:
             server.terminate()
 
 
-def _await_answer(port: int) -> None:
+def _wait_for_port(port: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise TimeoutError("sshd does not answer")
+    raise TimeoutError("sshd did not listen within 60 s")

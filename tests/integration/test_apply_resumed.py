@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""apply, killed in the middle and started again: it goes on where it was, and does nothing twice.
+"""apply that is killed and started again continues, and does nothing twice.
 
-Every phase is killed in tests/benchmarks/outages.py.
+tests/benchmarks/outages.py kills it in every phase.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ APPLY = "imagemode.openshift.apply"
 MACHINE_CONFIGURATION = "/apis/machineconfiguration.openshift.io/v1"
 
 
-def test_a_run_that_is_killed_and_started_again_ends_like_one_that_was_not(
+def test_killed_apply_continues_when_it_is_started_again(
     ansible: Ansible, lab: Facts, api: Api, audit: AuditLog
 ) -> None:
-    """Killed when the pool is there, when the image is being built, and when the node is on its way."""
+    """Kill it when the pool exists, when the image is being built, and when the node is updating."""
     variables = {
         "image_mode_pool": "resumed",
         "image_mode_create_pool": True,
@@ -35,12 +35,12 @@ def test_a_run_that_is_killed_and_started_again_ends_like_one_that_was_not(
         "image_mode_rollout_timeout": ROLLOUT_TIMEOUT,
     }
     with audit.recording() as recording:
-        for told in (
+        for line in (
             r"TASK \[imagemode.openshift.build_image : Say which image",
             r"build resumed-\w+: (preparing|building)",
             r"pool resumed: 0 of 1 nodes done",
         ):
-            ansible.kill_playbook(APPLY, told, variables)
+            ansible.kill_playbook(APPLY, line, variables)
         last = ansible.run_playbook(APPLY, variables=variables)
     assert last.rc == 0, last.output
     published = [result["ansible_stats"]["data"] for result in last.results if result.action.endswith("set_stats")]
@@ -49,6 +49,8 @@ def test_a_run_that_is_killed_and_started_again_ends_like_one_that_was_not(
     builds = api.get(f"{MACHINE_CONFIGURATION}/machineosbuilds")["items"]
     assert sum(build["metadata"]["name"].startswith("resumed-") for build in builds) == 1
     assert not api.get(f"{MACHINE_CONFIGURATION}/machineconfigpools/resumed")["spec"].get("paused")
-    # The operator's MachineOSBuild is there once; of ours, each object was created once and the node labelled once.
-    done = sorted((r.verb, r.resource) for r in recording.ours if r.is_write and "dryRun" not in r.uri and r.code < 400)
-    assert done == [("create", "machineconfigpools"), ("create", "machineosconfigs"), ("patch", "nodes")]
+    # Each object was created once, and the node was labelled once.
+    written = sorted(
+        (r.verb, r.resource) for r in recording.ours if r.is_write and "dryRun" not in r.uri and r.code < 400
+    )
+    assert written == [("create", "machineconfigpools"), ("create", "machineosconfigs"), ("patch", "nodes")]

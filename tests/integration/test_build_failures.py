@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds that fail for real, side by side: the cause, the line of the Containerfile, the logs."""
+"""Real builds that fail: the cause, the line of the Containerfile, and the logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from pools import build_wait_task, config_options, containerfile
+from pools import PoolPlan, build_wait_task, containerfile, create_tasks
 
 if t.TYPE_CHECKING:
     from ansible_run import Ansible, TaskResult
@@ -21,7 +21,7 @@ SEVERAL_LINES = (
 
 @pytest.fixture(scope="module")
 def waits(session_ansible: Ansible, lab: Facts, tmp_path_factory: pytest.TempPathFactory) -> t.Mapping[str, TaskResult]:
-    """What waits for three builds say that fail at the same time, and that save their logs."""
+    """The results of the waits for three builds that fail side by side; the waits save the logs."""
     wrong = {
         "name": "wrong",
         "registry": lab.registry_host,
@@ -35,16 +35,11 @@ def waits(session_ansible: Ansible, lab: Facts, tmp_path_factory: pytest.TempPat
     }
     tasks: list[dict[str, t.Any]] = [{"name": "Secret", "imagemode.openshift.registry_secret": wrong}]
     for pool in FAILING:
-        tasks.append({"name": f"Pool {pool}", "imagemode.openshift.machineconfigpool": {"pool": pool}})
-        options = {"containerfile": containerfile(f"echo {pool}"), **differing[pool]}
-        tasks.append(
-            {"name": f"Config {pool}", "imagemode.openshift.machineosconfig": config_options(lab, pool, **options)}
-        )
+        plan = PoolPlan(config={"containerfile": containerfile(f"echo {pool}"), **differing[pool]})
+        tasks += create_tasks(lab, pool, plan)
     for pool in FAILING:
-        wait = build_wait_task(pool)["imagemode.openshift.machineosbuild_wait"]
-        saved = {"log_dir": str(tmp_path_factory.mktemp("logs"))}
-        task = {"name": f"Build {pool}", "imagemode.openshift.machineosbuild_wait": {**wait, **saved}}
-        tasks.append({**task, "ignore_errors": True})
+        wait = build_wait_task(pool, log_dir=str(tmp_path_factory.mktemp("logs")))
+        tasks.append({**wait, "name": f"Build {pool}", "ignore_errors": True})
     run = session_ansible.run_tasks(tasks)
     assert run.rc == 0, run.output
     assert "hunter2" not in run.output
@@ -63,7 +58,9 @@ def waits(session_ansible: Ansible, lab: Facts, tmp_path_factory: pytest.TempPat
         ("fails-base", "build.base_image_denied", "unauthorized: authentication required"),
     ],
 )
-def test_a_failed_build_names_its_cause(pool: str, finding: str, words: str, waits: t.Mapping[str, TaskResult]) -> None:
+def test_cause_of_the_failure_is_reported(
+    pool: str, finding: str, words: str, waits: t.Mapping[str, TaskResult]
+) -> None:
     failed = waits[pool]
     assert failed.failed
     assert failed["build"]["state"] == "failed"
@@ -73,7 +70,7 @@ def test_a_failed_build_names_its_cause(pool: str, finding: str, words: str, wai
 
 
 @pytest.mark.parametrize("pool", FAILING)
-def test_the_log_of_every_attempt_is_saved(pool: str, waits: t.Mapping[str, TaskResult]) -> None:
+def test_log_of_each_attempt_is_saved_in_full(pool: str, waits: t.Mapping[str, TaskResult]) -> None:
     build = waits[pool]["build"]
     assert len(build["attempts"]) == 4
     assert all(attempt["exit_code"] for attempt in build["attempts"])
@@ -83,13 +80,13 @@ def test_the_log_of_every_attempt_is_saved(pool: str, waits: t.Mapping[str, Task
         content = log.read_text(encoding="utf-8")
         assert build["uid"] in log.name
         assert log.stat().st_mode & 0o777 == 0o600
-        # The builder tries three times and says so each time: nothing is missing, nothing is there twice.
-        said = [line.partition(" ")[2] for line in content.splitlines()]
-        tries = [line for line in said if line.startswith("Retry ")]
-        assert [line.split()[1] for line in tries] == ["1/3", "2/3", "3/3"]
-        assert said[-1].startswith(("+ return ", "Retry 3/3"))
+        # The builder retries three times and prints each retry: no line is missing, none is there twice.
+        lines = [line.partition(" ")[2] for line in content.splitlines()]
+        retries = [line for line in lines if line.startswith("Retry ")]
+        assert [line.split()[1] for line in retries] == ["1/3", "2/3", "3/3"]
+        assert lines[-1].startswith(("+ return ", "Retry 3/3"))
 
 
-def test_line_and_instruction_leave_as_data(waits: t.Mapping[str, TaskResult]) -> None:
+def test_line_and_instruction_are_part_of_the_result(waits: t.Mapping[str, TaskResult]) -> None:
     failure = waits["fails-run"]["build"]["failure"]
     assert (failure["containerfile_line"], failure["instruction"]) == (6, "RUN echo one >&2 && exit 7")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of 200 nodes, written by the role and opened in a browser. It needs no lab."""
+"""The report of 200 nodes, written by the role and opened in a browser. No lab is needed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HOSTILE = (
 )
 COUNTS = {"match": 185, "mismatch": 12, "unknown": 3}
 
-# The rows that one can see, by the verdict of their class.
+# The visible rows by verdict.
 VISIBLE = """
 Object.fromEntries(['match', 'mismatch', 'unknown'].map(verdict => [
   verdict, [...document.querySelectorAll(`tbody tr.${verdict}`)].filter(row => row.getClientRects().length).length]))
 """
 
-# Texts that stand out too little from what is behind them, by the measure of WCAG 2: 4.5 to 1.
-TOO_FAINT = """
+# Texts whose contrast is below the 4.5 to 1 of WCAG 2.
+LOW_CONTRAST = """
 (() => {
   const parts = colour => colour.match(/[\\d.]+/g).map(Number);
   const light = colour => parts(colour).slice(0, 3).map(c => c / 255)
@@ -91,18 +91,18 @@ RESULT = {
 
 @pytest.fixture(scope="module")
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page, as the role wrote it."""
+    """The page that the role wrote."""
     ansible = Ansible(request.config.getoption("--ansible"), tmp_path_factory.mktemp("report"), {})
-    # As data and not as a variable: a result of a module is never a template.
+    # As data and not as a variable: Ansible does not evaluate a result of a module as a template.
     given = ansible.scratch / "result.json"
     given.write_text(json.dumps(RESULT), encoding="utf-8")
     run = ansible.run_tasks(
         [
-            {"name": "Read", "ansible.builtin.command": {"argv": ["cat", str(given)]}, "register": "told"},
+            {"name": "Read", "ansible.builtin.command": {"argv": ["cat", str(given)]}, "register": "content"},
             {
                 "name": "Report",
                 "ansible.builtin.include_role": {"name": "imagemode.openshift.evidence_report"},
-                "vars": {"evidence_report_of": "{{ told.stdout | from_json }}", "evidence_report_dir": "reports"},
+                "vars": {"evidence_report_of": "{{ content.stdout | from_json }}", "evidence_report_dir": "reports"},
             },
         ]
     )
@@ -113,19 +113,21 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def browser() -> t.Iterator[Browser]:
+    """A browser that all tests of this file use."""
     with Browser() as browser:
         yield browser
 
 
 @pytest.fixture
 def page(browser: Browser, report: Path) -> Browser:
-    """The report, freshly opened."""
+    """The browser with the report, newly opened."""
     browser.show_as()
     browser.open(report)
     return browser
 
 
 def choose(page: Browser, verdict: str) -> None:
+    """Click a verdict of the filter."""
     page.evaluate(f"document.querySelector('label:has(#show-{verdict})').click()")
 
 
@@ -137,7 +139,7 @@ def test_all_200_nodes_are_shown(page: Browser) -> None:
 
 
 @pytest.mark.parametrize("verdict", COUNTS)
-def test_the_nodes_are_filtered_by_verdict_and_the_page_says_that_it_shows_a_part(page: Browser, verdict: str) -> None:
+def test_filter_shows_the_nodes_of_a_verdict_and_how_many_they_are(page: Browser, verdict: str) -> None:
     choose(page, verdict)
 
     assert page.evaluate(VISIBLE) == {**dict.fromkeys(COUNTS, 0), verdict: COUNTS[verdict]}
@@ -145,7 +147,7 @@ def test_the_nodes_are_filtered_by_verdict_and_the_page_says_that_it_shows_a_par
     assert shown == f"Only the {COUNTS[verdict]} of 200 nodes with verdict {verdict} are shown."
 
 
-def test_all_are_shown_again(page: Browser) -> None:
+def test_filter_shows_all_nodes_again(page: Browser) -> None:
     choose(page, "unknown")
     choose(page, "all")
 
@@ -153,7 +155,7 @@ def test_all_are_shown_again(page: Browser) -> None:
     assert page.evaluate("document.querySelector('.shown').innerText").strip() == ""
 
 
-def test_the_filter_is_used_by_the_keyboard(page: Browser) -> None:
+def test_filter_works_with_the_keyboard(page: Browser) -> None:
     page.press("Tab")
     page.press("ArrowRight")
     page.press("ArrowRight")
@@ -161,23 +163,23 @@ def test_the_filter_is_used_by_the_keyboard(page: Browser) -> None:
     assert page.evaluate(VISIBLE) == {"match": 0, "mismatch": 12, "unknown": 0}
 
 
-def test_nothing_but_the_file_is_loaded_and_nothing_is_complained_of(page: Browser, report: Path) -> None:
+def test_browser_loads_only_the_file_and_logs_no_error(page: Browser, report: Path) -> None:
     page.evaluate("document.fonts.ready.then(() => true)")
 
-    assert [request["request"]["url"] for request in page.told("Network.requestWillBeSent")] == [report.as_uri()]
-    assert page.told("Log.entryAdded") == []
-    assert page.told("Runtime.exceptionThrown") == []
+    assert [request["request"]["url"] for request in page.events_of("Network.requestWillBeSent")] == [report.as_uri()]
+    assert page.events_of("Log.entryAdded") == []
+    assert page.events_of("Runtime.exceptionThrown") == []
 
 
-def test_hostile_texts_are_read_and_not_run(page: Browser) -> None:
+def test_hostile_texts_are_shown_and_not_run(page: Browser) -> None:
     assert page.evaluate("window.broken") is None
     assert page.evaluate("document.querySelectorAll('script, img').length") == 0
-    shown = HOSTILE.replace("\u2028", r"\u2028")  # what is not printable is shown as its escape
+    shown = HOSTILE.replace("\u2028", r"\u2028")  # the page shows the escape of an unprintable character
     assert shown in page.evaluate("document.querySelector('h1').textContent")
     assert page.evaluate("document.querySelector('tr.unknown .evidence').textContent").count(shown) == 12
 
 
-def test_what_slipped_through_would_not_run_either(page: Browser) -> None:
+def test_policy_of_the_page_blocks_injected_scripts_and_styles(page: Browser) -> None:
     page.evaluate("""new Promise(done => {
         let refused = 0;
         document.addEventListener('securitypolicyviolation', () => { if (++refused === 3) done(); });
@@ -189,24 +191,24 @@ def test_what_slipped_through_would_not_run_either(page: Browser) -> None:
 
     assert page.evaluate("window.broken") is None
     assert page.evaluate("getComputedStyle(document.getElementById('slipped')).color") != "rgb(255, 0, 0)"
-    assert [request.get("blockedReason") for request in page.told("Network.loadingFailed")] == ["csp"]
+    assert [request.get("blockedReason") for request in page.events_of("Network.loadingFailed")] == ["csp"]
 
 
 @pytest.mark.parametrize("width", [360, 800, 1280, 2200])
-def test_the_page_fits_its_window(page: Browser, width: int) -> None:
+def test_page_fits_its_window(page: Browser, width: int) -> None:
     page.show_as(width)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize(("media", "scheme"), [("", "light"), ("", "dark"), ("print", "light"), ("print", "dark")])
-def test_every_text_stands_out_from_its_ground(page: Browser, media: str, scheme: str) -> None:
+def test_each_text_has_enough_contrast(page: Browser, media: str, scheme: str) -> None:
     page.show_as(media=media, scheme=scheme)
 
-    assert page.evaluate(TOO_FAINT) == []
+    assert page.evaluate(LOW_CONTRAST) == []
 
 
-def test_whoever_cannot_see_it_is_told_what_is_what(page: Browser) -> None:
+def test_screen_reader_finds_the_filter_and_the_table(page: Browser) -> None:
     tree = page.command("Accessibility.getFullAXTree")["nodes"]
     named = {
         (element["role"]["value"], element.get("name", {}).get("value", "").strip())
@@ -221,14 +223,14 @@ def test_whoever_cannot_see_it_is_told_what_is_what(page: Browser) -> None:
     assert roles.count("rowheader") == 200
 
 
-def test_a_narrow_window_keeps_it_a_table_for_them(page: Browser) -> None:
+def test_screen_reader_finds_the_table_in_a_narrow_window(page: Browser) -> None:
     page.show_as(360)
     tree = page.command("Accessibility.getFullAXTree")["nodes"]
 
     assert [element["role"]["value"] for element in tree].count("rowheader") == 200
 
 
-def test_what_is_printed_is_what_is_shown_whole_and_without_the_filter(page: Browser) -> None:
+def test_print_has_the_visible_nodes_in_full_and_no_filter(page: Browser) -> None:
     choose(page, "unknown")
     page.show_as(media="print")
 
@@ -238,7 +240,7 @@ def test_what_is_printed_is_what_is_shown_whole_and_without_the_filter(page: Bro
     assert page.evaluate("[...document.querySelectorAll('pre')].every(e => e.scrollHeight <= e.clientHeight + 1)")
 
 
-def test_printed_in_full_it_has_pages_for_all_nodes(page: Browser) -> None:
+def test_print_has_pages_for_all_nodes(page: Browser) -> None:
     whole = page.print_to_pdf()
     choose(page, "unknown")
     part = page.print_to_pdf()

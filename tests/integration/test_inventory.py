@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of clusters as an inventory, and a verification as a play over them."""
+"""The inventory plugin nodes, and verify_hosts as a play over its hosts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERIFY_HOSTS = "imagemode.openshift.verify_hosts"
 SCHEMA = TREE / "ansible_collections/imagemode/openshift/roles/evidence_report/files/evidence-1.schema.json"
 OTHER = "sha256:" + "0" * 64
 NODES = ["worker-3", "worker-4", "worker-5"]
-THROUGH_THE_DAEMONS_PODS = {
+THROUGH_DAEMON_PODS = {
     "ansible_connection": "'kubernetes.core.kubectl'",
     "ansible_kubectl_namespace": "image_mode_daemon_pod.namespace",
     "ansible_kubectl_pod": "image_mode_daemon_pod.name",
@@ -34,7 +34,7 @@ THROUGH_THE_DAEMONS_PODS = {
 
 
 def source(ansible: Ansible, **options: t.Any) -> str:
-    """Write a file of the inventory and return its path."""
+    """Write an inventory file and return its path."""
     file = ansible.scratch / "lab.imagemode.yml"
     file.write_text(yaml.safe_dump({"plugin": "imagemode.openshift.nodes", **options}), encoding="utf-8")
     return str(file)
@@ -42,7 +42,7 @@ def source(ansible: Ansible, **options: t.Any) -> str:
 
 @pytest.fixture
 def two_contexts(lab: Facts, tmp_path: Path) -> str:
-    """A kubeconfig in which the lab is two clusters, by their contexts."""
+    """A kubeconfig with two contexts that both name the lab."""
     config = yaml.safe_load(lab.kubeconfigs.admin.read_text(encoding="utf-8"))
     (context,) = config["contexts"]
     config["contexts"] = [{**context, "name": name} for name in ("one", "two")]
@@ -51,26 +51,28 @@ def two_contexts(lab: Facts, tmp_path: Path) -> str:
     return str(file)
 
 
-def test_nodes_are_listed_by_pool_with_one_listing_a_kind(ansible: Ansible, lab: Facts, audit: AuditLog) -> None:
+def test_nodes_are_grouped_by_pool_with_one_list_request_for_each_kind(
+    ansible: Ansible, lab: Facts, audit: AuditLog
+) -> None:
     with audit.recording() as recording:
         listed = ansible.list_inventory("-i", source(ansible, daemon_pods=True), "--list")
     assert listed.returncode == 0, listed.stderr
     inventory = json.loads(listed.stdout)
     assert set(NODES) <= set(inventory["pool_worker"]["hosts"])
     assert inventory["pool_master"]["hosts"] == ["master-0"]
-    said = json.loads(ansible.list_inventory("-i", source(ansible), "--host", "worker-3").stdout)
-    assert said["image_mode_expected"]["pull_spec"] == lab.base_image
-    assert (said["image_mode_ready"], said["image_mode_expected"]["current"]) == (True, True)
-    assert said["image_mode_cluster"]["api_url"] == lab.api_url
-    asked = Counter((r.verb, r.resource) for r in recording.ours)
-    lists = {resource: count for (verb, resource), count in asked.items() if verb == "list"}
+    host = json.loads(ansible.list_inventory("-i", source(ansible), "--host", "worker-3").stdout)
+    assert host["image_mode_expected"]["pull_spec"] == lab.base_image
+    assert (host["image_mode_ready"], host["image_mode_expected"]["current"]) == (True, True)
+    assert host["image_mode_cluster"]["api_url"] == lab.api_url
+    requests = Counter((r.verb, r.resource) for r in recording.ours)
+    lists = {resource: count for (verb, resource), count in requests.items() if verb == "list"}
     kinds = ("machineconfigpools", "nodes", "machineosconfigs", "machineosbuilds", "pods")
     assert lists == dict.fromkeys(kinds, 1)
-    assert asked[("get", "machineconfigs")] <= sum(name.startswith("pool_") for name in inventory)
+    assert requests[("get", "machineconfigs")] <= sum(name.startswith("pool_") for name in inventory)
     assert not [r for r in recording.ours if r.is_write]
 
 
-def test_one_kubeconfig_names_many_clusters_by_their_contexts(ansible: Ansible, two_contexts: str) -> None:
+def test_contexts_of_one_kubeconfig_are_clusters(ansible: Ansible, two_contexts: str) -> None:
     file = source(
         ansible,
         kubeconfig=two_contexts,
@@ -86,30 +88,30 @@ def test_one_kubeconfig_names_many_clusters_by_their_contexts(ansible: Ansible, 
     assert {"@cluster_one", "@cluster_two", "@pool_worker", "worker-3.one", "worker-3.two"} <= set(below)
 
 
-def test_a_cluster_that_refuses_is_named_and_no_credential_is_shown(ansible: Ansible, lab: Facts) -> None:
+def test_cluster_that_denies_access_is_named_without_its_credentials(ansible: Ansible, lab: Facts) -> None:
     clusters = [
         {"name": "good", "kubeconfig": str(lab.kubeconfigs.admin)},
         {"name": "bad", "host": lab.api_url, "ca_cert": str(lab.ca_cert), "api_key": "sha256~not-this-one"},
     ]
-    refused = ansible.list_inventory("-vvv", "-i", source(ansible, clusters=clusters), "--list")
-    assert refused.returncode != 0
-    assert "Could not read cluster bad: could not list MachineConfigPools: " in refused.stderr
-    assert "does not accept the credentials" in refused.stderr
-    assert "not-this-one" not in refused.stdout + refused.stderr
-    assert "Traceback" not in refused.stdout + refused.stderr
+    failed = ansible.list_inventory("-vvv", "-i", source(ansible, clusters=clusters), "--list")
+    assert failed.returncode != 0
+    assert "Could not read cluster bad: could not list MachineConfigPools: " in failed.stderr
+    assert "does not accept the credentials" in failed.stderr
+    assert "not-this-one" not in failed.stdout + failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
     tolerated = ansible.list_inventory("-i", source(ansible, clusters=clusters, fail_on_errors=False), "--list")
     assert tolerated.returncode == 0
     assert "None of its nodes is in the inventory" in " ".join(tolerated.stderr.split())
     assert "worker-3.good" in json.loads(tolerated.stdout)["pool_worker"]["hosts"]
 
 
-def test_a_right_that_is_missing_is_named(unprivileged_ansible: Ansible) -> None:
-    refused = unprivileged_ansible.list_inventory("-i", source(unprivileged_ansible), "--list")
-    assert refused.returncode != 0
-    assert 'cannot list resource "machineconfigpools"' in " ".join(refused.stderr.split())
+def test_missing_permission_is_named(unprivileged_ansible: Ansible) -> None:
+    failed = unprivileged_ansible.list_inventory("-i", source(unprivileged_ansible), "--list")
+    assert failed.returncode != 0
+    assert 'cannot list resource "machineconfigpools"' in " ".join(failed.stderr.split())
 
 
-def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apart_in_one_summary(
+def test_verify_hosts_summarizes_a_match_a_mismatch_and_an_unreachable_host(
     ansible_with_kubectl: Ansible, lab: Facts, script_node: t.Callable[..., None]
 ) -> None:
     script_node("worker-4", "--boots", OTHER)
@@ -117,14 +119,14 @@ def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apar
     file = source(
         ansible_with_kubectl,
         daemon_pods=True,
-        compose={**THROUGH_THE_DAEMONS_PODS, "ansible_connection": by_ssh, "ansible_port": "1"},
+        compose={**THROUGH_DAEMON_PODS, "ansible_connection": by_ssh, "ansible_port": "1"},
         cache=True,
         cache_plugin="ansible.builtin.jsonfile",
         cache_connection=str(ansible_with_kubectl.scratch / "cache"),
     )
     assert (
         ansible_with_kubectl.list_inventory("-i", file, "--list").returncode == 0
-    )  # what is expected is in the cache now
+    )  # the expected image is in the cache now
     run = ansible_with_kubectl.run_playbook(
         VERIFY_HOSTS,
         "-i",
@@ -150,24 +152,24 @@ def test_a_play_over_hosts_tells_a_match_a_mismatch_and_a_host_out_of_reach_apar
     assert run.changed == 0
 
 
-def test_over_an_expectation_from_a_cache_nothing_is_proven(ansible_with_kubectl: Ansible) -> None:
+def test_expected_image_from_a_cache_is_rejected(ansible_with_kubectl: Ansible) -> None:
     cache = {
         "cache_plugin": "ansible.builtin.jsonfile",
         "cache_connection": str(ansible_with_kubectl.scratch / "cache"),
     }
-    file = source(ansible_with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS, cache=True, **cache)
+    file = source(ansible_with_kubectl, daemon_pods=True, compose=THROUGH_DAEMON_PODS, cache=True, **cache)
     assert ansible_with_kubectl.list_inventory("-i", file, "--list").returncode == 0
     role = {"name": "Verify", "ansible.builtin.include_role": {"name": "imagemode.openshift.verify_nodes"}}
     play = {"hosts": "worker-3", "vars": {"verify_nodes_transport": "connection"}}
-    remembered = ansible_with_kubectl.run_tasks([role], "-i", file, **play)
-    assert "comes from a cache. Read the inventory anew" in remembered.output
-    assert remembered.rc != 0
-    anew = ansible_with_kubectl.run_tasks([role], "-i", file, "--flush-cache", **play)
-    assert anew.rc == 0, anew.output
+    cached = ansible_with_kubectl.run_tasks([role], "-i", file, **play)
+    assert "comes from a cache. Read the inventory anew" in cached.output
+    assert cached.rc != 0
+    fresh = ansible_with_kubectl.run_tasks([role], "-i", file, "--flush-cache", **play)
+    assert fresh.rc == 0, fresh.output
 
 
-def test_a_host_that_fails_before_it_is_asked_is_in_the_summary(ansible_with_kubectl: Ansible) -> None:
-    file = source(ansible_with_kubectl, daemon_pods=True, compose=THROUGH_THE_DAEMONS_PODS)
+def test_host_that_failed_before_its_verification_is_in_the_summary(ansible_with_kubectl: Ansible) -> None:
+    file = source(ansible_with_kubectl, daemon_pods=True, compose=THROUGH_DAEMON_PODS)
     lost = {"name": "Lose one", "ansible.builtin.fail": {"msg": "gone"}, "when": "inventory_hostname == 'worker-3'"}
     role = {"name": "Verify", "ansible.builtin.include_role": {"name": "imagemode.openshift.verify_nodes"}}
     play = {"hosts": ",".join(NODES), "serial": 2, "vars": {"verify_nodes_transport": "connection"}}
@@ -175,8 +177,8 @@ def test_a_host_that_fails_before_it_is_asked_is_in_the_summary(ansible_with_kub
     assert run.rc != 0
     (summed,) = [r.result["summary"] for r in run.results if "clusters" in r.result]
     assert summed == {"total": 3, "match": 2, "mismatch": 0, "unknown": 1}
-    (refused,) = [r.msg for r in run.results if r.failed and r.host != "worker-3"]
-    assert "1 of 3 nodes did not pass (worker-3)" in refused
+    (message,) = [r.msg for r in run.results if r.failed and r.host != "worker-3"]
+    assert "1 of 3 nodes did not pass (worker-3)" in message
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manifests of docs/docsite/rbac: each is enough, holds nothing that is not used, and what is missing is named.
+"""The manifests of docs/docsite/rbac: each suffices, grants nothing unused, and a missing permission is named.
 
-That apply is enough for the playbook is shown in test_playbooks.py, which runs it as that account.
+test_playbooks.py runs the playbook apply as the account of its manifest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from accounts import (
     unused,
     without,
 )
-from oc_client import oc_beside
+from oc_client import with_oc
 from pools import config_options, containerfile
 
 if t.TYPE_CHECKING:
@@ -42,7 +42,7 @@ OTHER = "sha256:" + "0" * 64
 SECURITY = Permission("use", "securitycontextconstraints", "security.openshift.io")
 
 
-def test_verification_by_asking_takes_what_its_manifest_grants(
+def test_manifest_verify_is_what_a_verification_needs(
     ansible: Ansible, audit: AuditLog, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
     verifier = account("verify")
@@ -57,7 +57,7 @@ def test_verification_by_asking_takes_what_its_manifest_grants(
     assert not [r for r in recording.by(user=verifier.user) if r.is_write and r.subresource != "exec"]
 
 
-def test_a_pool_without_a_machineosconfig_is_proven_with_a_manifest_of_its_own_and_unknown_without_it(
+def test_manifest_rendered_configs_is_what_a_pool_without_a_machineosconfig_needs(
     ansible: Ansible, audit: AuditLog, api: Api, lab: Facts, account: t.Callable[[str], Account], tmp_path: Path
 ) -> None:
     plain = {"pool": "worker", "nodes": ["worker-5"]}
@@ -75,90 +75,89 @@ def test_a_pool_without_a_machineosconfig_is_proven_with_a_manifest_of_its_own_a
     reader = make_account(api, lab, [*prover, *right], tmp_path)
     with_it = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(reader.kubeconfig))
     with audit.recording() as recording:
-        proven, dummy = with_it.run_module("node_image_verify", plain)
-    assert proven["verdict"] == "match", proven.msg
+        matching, dummy = with_it.run_module("node_image_verify", plain)
+    assert matching["verdict"] == "match", matching.msg
     assert not forbidden(recording, reader)
     assert not unused(granted(manifest("rendered-configs")), recording.by(user=reader.user))
 
 
-def test_an_audit_by_the_api_takes_what_its_manifest_grants_and_asks_no_node(
+def test_manifest_audit_is_what_a_verification_by_reported_state_needs(
     ansible: Ansible, audit: AuditLog, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
     auditor = account("audit")
     reader = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(auditor.kubeconfig))
-    asked = {"image_mode_transport": "api", "image_mode_fail_on": ["mismatch"]}
+    options = {"image_mode_transport": "api", "image_mode_fail_on": ["mismatch"]}
     with audit.recording() as recording:
-        run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name, **asked})
+        run = reader.run_playbook(VERIFY, variables={"image_mode_pool": rolled_out.name, **options})
         layered = {"pool": rolled_out.name, "transport": "api", "fail_on": ["mismatch"]}
-        refuted, dummy = reader.run_module("node_image_verify", {**layered, "expected_image": OTHER})
-        unsure, dummy = reader.run_module("node_image_verify", layered)
+        mismatch, dummy = reader.run_module("node_image_verify", {**layered, "expected_image": OTHER})
+        unknown, dummy = reader.run_module("node_image_verify", layered)
     assert run.rc == 0, run.output
-    assert (refuted["verdict"], refuted.failed) == ("mismatch", True)
-    assert (unsure["verdict"], unsure.failed) == ("unknown", False)
+    assert (mismatch["verdict"], mismatch.failed) == ("mismatch", True)
+    assert (unknown["verdict"], unknown.failed) == ("unknown", False)
     assert not forbidden(recording, auditor)
     assert not unused(granted(manifest("audit")), recording.by(user=auditor.user))
 
 
-def test_who_may_not_run_commands_is_told_so_and_what_is_said_of_the_nodes(
+def test_account_that_cannot_run_commands_gets_the_reported_state_and_the_missing_permissions(
     ansible: Ansible, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
     reader = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(account("audit").kubeconfig))
-    told, run = reader.run_module("node_image_verify", {"pool": rolled_out.name})
-    assert (told.failed, told["verdict"], told["transport"]) == (True, "unknown", "api")
+    result, run = reader.run_module("node_image_verify", {"pool": rolled_out.name})
+    assert (result.failed, result["verdict"], result["transport"]) == (True, "unknown", "api")
     for right in ("list pods", "get pods/exec", "create pods/exec"):
         assert f"{right} in namespace {OPERATOR}" in run.output.replace("\n", " ")
 
 
-def test_verification_by_oc_debug_takes_what_its_manifest_grants(
+def test_manifest_debug_is_what_a_verification_by_oc_debug_needs(
     ansible: Ansible, audit: AuditLog, account: t.Callable[[str], Account], rolled_out: BuiltPool
 ) -> None:
     debugger = account("debug")
-    with_oc = oc_beside(ansible).with_environment(K8S_AUTH_KUBECONFIG=str(debugger.kubeconfig))
+    debugging = with_oc(ansible).with_environment(K8S_AUTH_KUBECONFIG=str(debugger.kubeconfig))
     with audit.recording() as recording:
         options = {"pool": rolled_out.name, "transport": "oc_debug"}
-        proven, dummy = with_oc.run_module("node_image_verify", options)
-        assert proven["verdict"] == "match", proven.msg
-    # oc looks for the cluster's own image of tools and gets along without; OpenShift lets everybody read it.
+        matching, dummy = debugging.run_module("node_image_verify", options)
+        assert matching["verdict"] == "match", matching.msg
+    # oc tries to read the imagestream of the tools image and continues without it; on OpenShift every user can.
     assert not [request for request in forbidden(recording, debugger) if not request.endswith("/imagestreams/tools")]
     assert unused(granted(manifest("debug")), recording.by(user=debugger.user)) == {SECURITY}
 
 
-# What is missing --------------------------------------------------------------------------------------------------
+# Missing permissions ----------------------------------------------------------------------------------------------
 
 
-def asked_of(module: str, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+def module_task(module: str, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
     """Return the task of a module."""
     return {f"imagemode.openshift.{module}": options, "check_mode": check}
 
 
-def what_takes(permission: Permission, lab: Facts, pool: str) -> dict[str, t.Any]:
-    """Return a task that cannot be done without a permission of apply, or one that gets along without it."""
-    verify = asked_of("node_image_verify", pool=pool, transport="pod_exec")
-    # worker-5 never comes into the pool, so there is something to watch. A refused watch ends the wait at once or,
-    # where the refusal comes behind the first line of progress, after the minute that it gives what it has listed.
-    # What is only good to know lets it last to its end.
+def task_that_uses(permission: Permission, lab: Facts, pool: str) -> dict[str, t.Any]:
+    """Return a task that uses a permission of the manifest apply."""
+    verify = module_task("node_image_verify", pool=pool, transport="pod_exec")
+    # worker-5 never joins the pool, so the wait lasts. A forbidden watch ends it at once or, after the first progress
+    # line, when the listed objects are a minute old. Without an optional permission it lasts until its timeout.
     seconds = 8 if permission in EXPLAINS else 120
-    wait = asked_of("machineconfigpool_wait", pool=pool, nodes=["worker-5"], fail_on_findings=[], timeout=seconds)
+    wait = module_task("machineconfigpool_wait", pool=pool, nodes=["worker-5"], fail_on_findings=[], timeout=seconds)
     wait["imagemode.openshift.machineconfigpool_wait"]["progress"] = "none"
     login = {"registry_username": "robot", "registry_password": "not-a-password", "registry": "other.example.com"}
     edit = {"containerfile": containerfile("echo another"), "allow_node_reboots": True}
     writes = {
-        ("get", "machineconfigpools"): asked_of("machineconfigpool", pool=pool),
-        ("create", "machineconfigpools"): asked_of("machineconfigpool", check=True, pool="unborn"),
-        ("patch", "machineconfigpools"): asked_of("machineconfigpool", check=True, pool=pool, max_unavailable="3"),
-        ("create", "machineosconfigs"): asked_of("machineosconfig", check=True, **config_options(lab, "unborn")),
-        ("patch", "machineosconfigs"): asked_of("machineosconfig", check=True, **config_options(lab, pool, **edit)),
-        ("delete", "machineosbuilds"): asked_of("machineosbuild_superseded", check=True, pool=pool),
-        ("patch", "nodes"): asked_of("machineconfigpool_nodes", check=True, pool=pool, nodes=["worker-5"]),
-        ("get", "secrets"): asked_of("registry_secret", check=True, name="push", **login),
-        ("create", "secrets"): asked_of("registry_secret", check=True, name="unborn", **login),
-        ("patch", "secrets"): asked_of("registry_secret", check=True, name="push", **login),
+        ("get", "machineconfigpools"): module_task("machineconfigpool", pool=pool),
+        ("create", "machineconfigpools"): module_task("machineconfigpool", check=True, pool="unborn"),
+        ("patch", "machineconfigpools"): module_task("machineconfigpool", check=True, pool=pool, max_unavailable="3"),
+        ("create", "machineosconfigs"): module_task("machineosconfig", check=True, **config_options(lab, "unborn")),
+        ("patch", "machineosconfigs"): module_task("machineosconfig", check=True, **config_options(lab, pool, **edit)),
+        ("delete", "machineosbuilds"): module_task("machineosbuild_superseded", check=True, pool=pool),
+        ("patch", "nodes"): module_task("machineconfigpool_nodes", check=True, pool=pool, nodes=["worker-5"]),
+        ("get", "secrets"): module_task("registry_secret", check=True, name="push", **login),
+        ("create", "secrets"): module_task("registry_secret", check=True, name="unborn", **login),
+        ("patch", "secrets"): module_task("registry_secret", check=True, name="push", **login),
     }
     return writes.get((permission.verb, permission.resource)) or (wait if permission.verb == "watch" else verify)
 
 
-def told_by(result: TaskResult) -> str:
-    """Return everything that a result says went wrong."""
+def messages_of(result: TaskResult) -> str:
+    """Return the message of a task and the messages of its findings."""
     found = [f["message"] for node in result.result.get("nodes") or [] for f in node.get("findings") or []]
     return "\n".join([result.msg, *found])
 
@@ -166,7 +165,7 @@ def told_by(result: TaskResult) -> str:
 def run_without_each(
     name: str, tasks: t.Mapping[Permission, dict[str, t.Any]], ansible: Ansible, api: Api, lab: Facts, folder: Path
 ) -> dict[Permission, TaskResult]:
-    """Run each task as an account that lacks one permission of a manifest."""
+    """Run each task as an account without one permission of a manifest."""
     listed = []
     for number, (permission, task) in enumerate(tasks.items()):
         objects = without(manifest(name), permission, f"{name}-without-{number}")
@@ -180,13 +179,13 @@ def run_without_each(
 
 @pytest.fixture
 def superseded(during: During, rolled_out: BuiltPool) -> t.Iterator[None]:
-    """Something for apply to delete: a build that comes before the one that answers."""
+    """An older build that apply deletes."""
     with during("older-build-first", rolled_out.name):
         yield
 
 
 @pytest.mark.parametrize("name", ["verify", "audit", "apply"])
-def test_a_missing_permission_is_named_and_an_optional_one_is_not_missed(
+def test_missing_permission_is_named_and_a_missing_optional_one_is_not(
     name: str,
     request: pytest.FixtureRequest,
     ansible: Ansible,
@@ -198,21 +197,21 @@ def test_a_missing_permission_is_named_and_an_optional_one_is_not_missed(
     if name == "apply":
         request.getfixturevalue("superseded")
     permissions = sorted(granted(manifest(name)) - {CREATE_EXEC})
-    tasks = {p: what_takes(p, lab, rolled_out.name) for p in permissions}
+    tasks = {p: task_that_uses(p, lab, rolled_out.name) for p in permissions}
     if name != "apply":
         way = {"transport": "pod_exec"} if name == "verify" else {"transport": "api", "fail_on": ["mismatch"]}
-        tasks = dict.fromkeys(permissions, asked_of("node_image_verify", pool=rolled_out.name, **way))
+        tasks = dict.fromkeys(permissions, module_task("node_image_verify", pool=rolled_out.name, **way))
     optional = OPTIONAL | EXPLAINS if name == "apply" else OPTIONAL
     # Granted in all namespaces for the drains and in one for the daemons: both go together.
     needed = [p for p in permissions if p not in optional or (p.resource == "pods" and p.verb == "list")]
     wrong = []
     for permission, result in run_without_each(name, tasks, ansible, api, lab, tmp_path).items():
-        if permission in needed and permission.refusal not in told_by(result):
-            wrong.append(f"{permission} is not named: {told_by(result) or result.outcome}")
+        if permission in needed and permission.refusal not in messages_of(result):
+            wrong.append(f"{permission} is not named: {messages_of(result) or result.outcome}")
         if permission in needed and not result.failed:
-            wrong.append(f"{permission} is not missed")
-        if permission not in needed and permission.refusal in told_by(result):
-            wrong.append(f"{permission} is missed: {told_by(result)}")
+            wrong.append(f"{permission} is not needed")
+        if permission not in needed and permission.refusal in messages_of(result):
+            wrong.append(f"{permission} is reported: {messages_of(result)}")
         if permission not in needed and permission.verb != "watch" and result.failed:
             wrong.append(f"without {permission}: {result.msg}")
     assert not wrong, "\n".join(wrong)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write every task's result as a line of JSON, and leave what users see as it is."""
+"""Write the result of each task as a line of JSON, beside the usual output."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ description:
 
 
 class CallbackModule(CallbackBase):
-    """Called by Ansible for each result, with what no_log hides hidden already."""
+    """Receive the result of each task, without the values that no_log hides."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "record_results"
 
     def v2_runner_on_ok(self, result):
-        """Note a task that ended well."""
-        self._note("ok", result)
+        """Record a task that succeeded."""
+        self._record("ok", result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        """Note a task that failed."""
-        self._note("failed", result)
+        """Record a task that failed."""
+        self._record("failed", result)
 
     def v2_runner_on_unreachable(self, result):
-        """Note a host that was not reached."""
-        self._note("unreachable", result)
+        """Record a host that was unreachable."""
+        self._record("unreachable", result)
 
     def v2_runner_on_skipped(self, result):
-        """Note a task that a condition ruled out."""
-        self._note("skipped", result)
+        """Record a task that a condition skipped."""
+        self._record("skipped", result)
 
-    def _note(self, outcome, result):
+    def _record(self, outcome, result):
         # Since 2.19 these have names without an underscore, and the old ones warn.
         task = result.task if hasattr(result, "task") else result._task
         host = result.host if hasattr(result, "host") else result._host
