@@ -46,7 +46,7 @@ def test_pause_of_another_user_is_not_ended(ansible: Ansible, api: Api) -> None:
     api.patch(f"{POOLS}/theirs", {"spec": {"paused": True}})
     failed, dummy = ansible.run_module("machineconfigpool", {"pool": "theirs", "paused": False})
     assert failed.failed
-    assert "paused by somebody else" in failed.msg
+    assert "paused by another client" in failed.msg
     assert api.get(f"{POOLS}/theirs")["spec"]["paused"]
 
 
@@ -67,7 +67,7 @@ def test_pause_that_another_manager_applied_is_ended_only_after_that_manager_gav
     apply_as(api, pool, manager, paused=True)
     failed, dummy = ansible.run_module("machineconfigpool", {"pool": pool, "paused": False})
     assert failed.failed
-    assert f"also by somebody else ({manager} by Apply)" in failed.msg
+    assert f"by another client ({manager} by Apply)" in failed.msg
     assert api.get(f"{POOLS}/{pool}")["spec"]["paused"]
 
     apply_as(api, pool, manager)
@@ -81,5 +81,5 @@ def test_pause_without_managed_fields_is_not_ended(ansible: Ansible, api: Api) -
     api.patch(f"{POOLS}/stripped", {"metadata": {"managedFields": [{}]}})
     failed, dummy = ansible.run_module("machineconfigpool", {"pool": "stripped", "paused": False})
     assert failed.failed
-    assert "metadata.managedFields do not show who paused it" in failed.msg
+    assert "metadata.managedFields does not show which client paused it" in failed.msg
     assert api.get(f"{POOLS}/stripped")["spec"]["paused"]

@@ -162,7 +162,7 @@ def test_denied_push_is_reported_and_a_corrected_secret_with_a_deleted_build_rep
     assert denied.failed
     assert denied["build"]["state"] == "failed"
     assert "unauthorized: authentication required" in denied.msg
-    assert finding_ids(denied)[0] == "build.push_refused"
+    assert finding_ids(denied)[0] == "build.push_denied"
     assert "then delete the MachineOSBuild" in denied["findings"][0]["remedy"]
 
     secret = stage.config()["spec"]["renderedImagePushSecret"]["name"]

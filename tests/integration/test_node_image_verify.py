@@ -132,8 +132,8 @@ def test_image_that_is_only_staged_is_a_mismatch(ansible: Ansible, rolled_out: B
     ("mode", "finding"),
     [
         ("fail", "node.command_failed"),
-        ("hang", "node.no_answer"),
-        ("cut", "node.answer_unreadable"),
+        ("hang", "node.no_response"),
+        ("cut", "node.output_unreadable"),
         ("lost", "node.exec_failed"),
     ],
 )
@@ -189,7 +189,7 @@ def test_node_that_is_deleted_during_the_verification_is_unknown(
         )
     assert unknown.failed
     assert unknown["verdict"] == "unknown"
-    assert "node.gone" in finding_ids(unknown, "worker-5")
+    assert "node.deleted" in finding_ids(unknown, "worker-5")
 
 
 def test_no_node_matches_while_the_image_of_an_edit_is_not_built(ansible: Ansible, lab: Facts, pools: Pools) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each test once for each release that a lab can be, each in a lab of that release."""
+"""Run each test on each release of the lab."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.release import RELEASES
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let the fixture ``lab`` be of one release after the other, or of the one that the chosen lab is."""
+    """Parametrize the fixture ``lab`` with the releases, or with the release of the chosen lab."""
     if "lab" not in metafunc.fixturenames:
         return
     chosen = metafunc.config.getoption("--lab")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds a rollout up, on each release of a lab: named by the wait, and gone when its cause is.
+"""States that block a rollout, on each release: the wait reports them, and the rollout continues without them.
 
-What takes less is in test_waits.py: a paused pool, a budget, a cordoned node, an older build.
+test_machineconfigpool_wait.py has those that are alike on all releases: a paused pool, a budget, a cordoned node.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from lab.scenarios.catalogue import SCENARIOS
-from lab.scenarios.stage import Stage
 from pools import ROLLOUT_TIMEOUT, build_pools
 
 if t.TYPE_CHECKING:
     from ansible_run import Ansible, TaskResult
+    from conftest import During
     from lab.facts import Facts
     from lab.kube_rest import Api
     from pools import BuiltPool
@@ -29,20 +28,20 @@ def blocked(session_ansible: Ansible, lab: Facts) -> BuiltPool:
 
 
 def join(session_ansible: Ansible, *nodes: str) -> None:
-    """Bring nodes into the pool."""
+    """Add nodes to the pool."""
     joined, run = session_ansible.run_module("machineconfigpool_nodes", {"pool": POOL, "nodes": list(nodes)})
     assert not joined.failed, run.output
 
 
-def await_rollout(session_ansible: Ansible, *nodes: str, **options: t.Any) -> TaskResult:
-    """Wait for nodes of the pool."""
+def wait_for_rollout(session_ansible: Ansible, *nodes: str, **options: t.Any) -> TaskResult:
+    """Wait until nodes of the pool have booted its image."""
     wait = {"pool": POOL, "nodes": list(nodes), "timeout": ROLLOUT_TIMEOUT, **options}
     waited, dummy = session_ansible.run_module("machineconfigpool_wait", wait)
     return waited
 
 
-def await_turn(api: Api, node: str, image: str) -> None:
-    """Return when the controller has told a node of its image, so that it is the one whose turn it is."""
+def wait_for_desired_image(api: Api, node: str, image: str) -> None:
+    """Return when the controller has set the desired image of a node."""
     for event in api.follow("/api/v1/nodes", fieldSelector=f"metadata.name={node}"):
         annotations = event.object["metadata"].get("annotations", {})
         if annotations.get("machineconfiguration.openshift.io/desiredImage") == image:
@@ -50,65 +49,50 @@ def await_turn(api: Api, node: str, image: str) -> None:
 
 
 def messages(result: TaskResult) -> dict[str, str]:
-    """Return what a task found: id -> message."""
+    """Return the findings of a task: id -> message."""
     return {finding["id"]: finding["message"] for finding in result["findings"]}
 
 
-def test_a_node_that_is_refused_the_image_is_named_and_goes_on_by_itself_when_it_is_not(
-    session_ansible: Ansible, lab: Facts, api: Api, blocked: BuiltPool
+def test_node_that_the_registry_denies_the_image_is_reported_and_continues_after_the_secret_is_corrected(
+    session_ansible: Ansible, during: During, blocked: BuiltPool
 ) -> None:
-    refused, stage = SCENARIOS["image-refused"], Stage(lab, api, POOL, "worker-3")
-    assert refused.undo is not None
-    refused.play(stage)
-    try:
+    with during("image-refused", POOL, "worker-3"):
         join(session_ansible, "worker-3")
-        named = await_rollout(session_ansible, "worker-3")
-    finally:
-        refused.undo(stage)
+        named = wait_for_rollout(session_ansible, "worker-3")
     assert named.failed
-    told = messages(named)["node.image_pull_denied"]
-    assert told.startswith("Node worker-3 is refused the image: ")
-    assert "unauthorized" in told
+    message = messages(named)["node.image_pull_denied"]
+    assert message.startswith("Node worker-3 is refused the image: ")
+    assert "unauthorized" in message
     assert "pull secret" in named.msg
-    done = await_rollout(session_ansible, "worker-3")
+    done = wait_for_rollout(session_ansible, "worker-3")
     assert not done.failed, done.msg
     assert done["nodes"][0]["current_image"] == blocked.image
 
 
-def test_a_degraded_node_is_quoted_and_said_to_keep_the_others_waiting(
-    session_ansible: Ansible, lab: Facts, api: Api, blocked: BuiltPool
+def test_degraded_node_is_reported_as_the_reason_why_other_nodes_wait(
+    session_ansible: Ansible, api: Api, during: During, blocked: BuiltPool
 ) -> None:
-    used_up, stage = SCENARIOS["max-unavailable-used-up"], Stage(lab, api, POOL, "worker-4")
-    assert used_up.undo is not None
-    used_up.play(stage)
-    try:
+    with during("max-unavailable-used-up", POOL, "worker-4"):
         join(session_ansible, "worker-4")
-        degraded = await_rollout(session_ansible, "worker-4", fail_on_findings=["node.degraded"])
-        await_turn(api, "worker-4", blocked.image)
+        degraded = wait_for_rollout(session_ansible, "worker-4", fail_on_findings=["node.degraded"])
+        wait_for_desired_image(api, "worker-4", blocked.image)
         join(session_ansible, "worker-5")
-        waiting = await_rollout(session_ansible, "worker-5", fail_on_findings=["pool.max_unavailable_reached"])
-    finally:
-        used_up.undo(stage)
+        waiting = wait_for_rollout(session_ansible, "worker-5", fail_on_findings=["pool.max_unavailable_reached"])
     assert degraded.failed
     assert "content mismatch for file" in messages(degraded)["node.degraded"]
     assert waiting.failed
     assert "maxUnavailable (1) is used up: worker-4 degraded (" in messages(waiting)["pool.max_unavailable_reached"]
-    done = await_rollout(session_ansible, "worker-4", "worker-5")
+    done = wait_for_rollout(session_ansible, "worker-4", "worker-5")
     assert not done.failed, done.msg
     assert done["rollout"]["done"] == 2
 
 
-def test_a_node_that_two_pools_select_is_named_at_once_with_both(
-    session_ansible: Ansible, lab: Facts, api: Api, blocked: BuiltPool
+def test_node_in_two_custom_pools_is_reported_with_both_pools(
+    session_ansible: Ansible, during: During, blocked: BuiltPool
 ) -> None:
-    torn, stage = SCENARIOS["node-in-two-pools"], Stage(lab, api, POOL, "worker-2")
-    assert torn.undo is not None
-    torn.play(stage)
-    try:
-        named = await_rollout(session_ansible, "worker-2")
-    finally:
-        torn.undo(stage)
+    with during("node-in-two-pools", POOL, "worker-2"):
+        named = wait_for_rollout(session_ansible, "worker-2")
     assert named.failed
     assert f"Node worker-2 is in the MachineConfigPools {POOL} and {POOL}-too" in messages(named)["node.in_two_pools"]
-    done = await_rollout(session_ansible, "worker-2")
+    done = wait_for_rollout(session_ansible, "worker-2")
     assert not done.failed, done.msg
