@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-# .../ansible_collections/imagemode/openshift/tests/integration/playing.py
+# .../ansible_collections/imagemode/openshift/tests/integration/ansible_run.py
 TREE = Path(__file__).resolve().parents[5]
 CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 
