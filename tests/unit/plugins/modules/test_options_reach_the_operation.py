@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Each option of each module reaches its operation, and no secret among them reaches a result."""
+
 from __future__ import annotations
 
 import importlib
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
@@ -23,6 +26,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation imp
     wait_for_rollout,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
+from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import auth
@@ -44,32 +48,31 @@ REGISTRY = "registry.example.com"
 
 
 class Operation:
-    """Stands in for a module's operation and the session it is given."""
+    """A stand-in for the operation of a module and for its session."""
 
     def __init__(self) -> None:
         self.options: t.Mapping[str, t.Any] = {}
-        self.ask: t.Any = None
+        self.request: t.Any = None
         self.result: dict[str, t.Any] = {"changed": True}
-        self.refusal: OperationError | None = None
+        self.error: OperationError | None = None
 
     def open_session(self, options: t.Mapping[str, t.Any]) -> str:
         self.options = options
         return "the session"
 
-    def __call__(self, session: str, ask: t.Any, *tell: t.Any, warn: t.Any = None) -> dict[str, t.Any]:
+    def __call__(self, session: str, request: t.Any, *warn: t.Any, **keywords: t.Any) -> dict[str, t.Any]:
         assert session == "the session"
-        self.ask = ask
-        for warns in (*tell, warn):
-            if warns:
-                warns("mind the gap")
-        if self.refusal:
-            raise self.refusal
+        self.request = request
+        for function in (*warn, *keywords.values()):
+            function("mind the gap")
+        if self.error:
+            raise self.error
         return self.result
 
 
 @pytest.fixture
 def operation(monkeypatch) -> Operation:
-    """The operation of whichever module is run."""
+    """The operation of every module."""
     stand_in = Operation()
     for module, function in OPERATION.items():
         monkeypatch.setattr(importlib.import_module(MODULES + module), function, stand_in)
@@ -80,154 +83,238 @@ def operation(monkeypatch) -> Operation:
 DEFAULTS = Limits(timeout=0, window=300, stall_timeout=3600)
 
 
-@pytest.mark.parametrize(
-    ("module", "options", "ask"),
-    [
-        (
-            "machineosconfig",
-            {
-                "pool": "layered",
-                "name": "old-name",
-                "containerfile": "FROM configs",
-                "rendered_image_push_spec": f"{REGISTRY}/os:t",
-                "rendered_image_push_secret": "push",
-                "base_image_pull_secret": "",
-                "allow_node_reboots": True,
-            },
-            apply_machineosconfig.MachineOSConfigRequest(
-                True, "old-name", WantedConfig("layered", "FROM configs", f"{REGISTRY}/os:t", "push", ""), True, False
-            ),
+CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
+    (
+        "machineosconfig",
+        {
+            "pool": "layered",
+            "name": "old-name",
+            "containerfile": "FROM configs",
+            "rendered_image_push_spec": f"{REGISTRY}/os:t",
+            "rendered_image_push_secret": "push",
+            "base_image_pull_secret": "",
+            "allow_node_reboots": True,
+        },
+        apply_machineosconfig.MachineOSConfigRequest(
+            True, "old-name", WantedConfig("layered", "FROM configs", f"{REGISTRY}/os:t", "push", ""), True, False
         ),
-        (
-            "machineosconfig",
-            {"machine_config_pool": "layered", "state": "absent"},
-            apply_machineosconfig.MachineOSConfigRequest(False, "", WantedConfig("layered"), False, False),
+    ),
+    (
+        "machineosconfig",
+        {"machine_config_pool": "layered", "state": "absent"},
+        apply_machineosconfig.MachineOSConfigRequest(False, "", WantedConfig("layered"), False, False),
+    ),
+    (
+        "machineconfigpool",
+        {"pool": "layered", "node_selector": {"zone": "a"}, "paused": "yes", "max_unavailable": 2},
+        apply_pool.PoolRequest(True, WantedPool("layered", {"zone": "a"}, True, "2"), False),
+    ),
+    (
+        "machineconfigpool",
+        {"pool": "layered", "state": "absent"},
+        apply_pool.PoolRequest(False, WantedPool("layered"), False),
+    ),
+    (
+        "registry_secret",
+        {"name": "push", "registry": REGISTRY, "registry_username": "builder", "registry_password": "hunter2"},
+        apply_secret.SecretRequest(True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False, False),
+    ),
+    (
+        "registry_secret",
+        {"name": "push", "namespace": "ns", "dockerconfigjson": {"auths": {REGISTRY: {"auth": auth("b", "p")}}}},
+        apply_secret.SecretRequest(True, "push", "ns", {REGISTRY: Credential("b", "p")}, True, False),
+    ),
+    (
+        "registry_secret",
+        {"name": "push", "dockerconfigjson": json.dumps({"auths": {REGISTRY: {"auth": auth("b", "p")}}})},
+        apply_secret.SecretRequest(True, "push", NAMESPACE, {REGISTRY: Credential("b", "p")}, True, False),
+    ),
+    (
+        "registry_secret",
+        {"name": "push", "state": "absent"},
+        apply_secret.SecretRequest(False, "push", NAMESPACE, {}, False, False),
+    ),
+    (
+        "machineosbuild_superseded",
+        {"pool": "layered", "state": "absent"},
+        delete_superseded.SupersededRequest("layered", False, False),
+    ),
+    (
+        "machineosbuild_superseded",
+        {"machine_config_pool": "layered", "allow_node_reboots": True},
+        delete_superseded.SupersededRequest("layered", True, False),
+    ),
+    (
+        "machineosbuild_wait",
+        {"pool": "layered"},
+        wait_for_build.BuildWaitRequest("layered", Limits(3600, 300, 1800), "", False),
+    ),
+    (
+        "machineosbuild_wait",
+        {
+            "pool": "layered",
+            "timeout": 60,
+            "stall_timeout": 0,
+            "fail_on_findings": [],
+            "window": 5,
+            "cursor": "c",
+            "waited": 7,
+            "progress": "none",
+            "replacement_grace": 9,
+            "log_dir": "/home/user/logs",
+        },
+        wait_for_build.BuildWaitRequest("layered", Limits(60, 5, 0, (), 7), "c", False, "/home/user/logs", 9),
+    ),
+    (
+        "machineconfigpool_nodes",
+        {"pool": "layered", "nodes": ["worker-0", "worker-1"]},
+        label_nodes.LabelNodesRequest(True, "layered", Selection(["worker-0", "worker-1"]), False),
+    ),
+    (
+        "machineconfigpool_nodes",
+        {"pool": "layered", "label_selector": "zone=a", "state": "absent"},
+        label_nodes.LabelNodesRequest(False, "layered", Selection([], "zone=a"), False),
+    ),
+    (
+        "machineconfigpool_wait",
+        {"pool": "layered"},
+        wait_for_rollout.RolloutWaitRequest("layered", [], DEFAULTS, "", False),
+    ),
+    (
+        "machineconfigpool_wait",
+        {
+            "pool": "layered",
+            "nodes": "worker-0,worker-1",
+            "timeout": 60,
+            "stall_timeout": 30,
+            "fail_on_findings": "fatal,node.degraded",
+            "window": 5,
+            "cursor": "c",
+            "waited": 7,
+        },
+        wait_for_rollout.RolloutWaitRequest(
+            "layered", ["worker-0", "worker-1"], Limits(60, 5, 30, ("fatal", "node.degraded"), 7), "c", False
         ),
-        (
-            "machineconfigpool",
-            {"pool": "layered", "node_selector": {"zone": "a"}, "paused": "yes", "max_unavailable": 2},
-            apply_pool.PoolRequest(True, WantedPool("layered", {"zone": "a"}, True, "2"), False),
+    ),
+    (
+        "node_image_verify",
+        {"pool": "layered"},
+        verify_nodes.VerificationRequest(
+            "layered", Selection([]), "", 50, 60, "/rootfs", frozenset((Verdict.MISMATCH, Verdict.UNKNOWN))
         ),
-        (
-            "machineconfigpool",
-            {"pool": "layered", "state": "absent"},
-            apply_pool.PoolRequest(False, WantedPool("layered"), False),
+    ),
+    (
+        "node_image_verify",
+        {
+            "nodes": ["worker-0"],
+            "expected_image": "sha256:x",
+            "transport": "pod_exec",
+            "concurrency": 5,
+            "node_timeout": 6,
+            "host_root": "/host",
+            "fail_on": ["mismatch"],
+            "allowed_deviations": ["node.local_packages"],
+        },
+        verify_nodes.VerificationRequest(
+            "",
+            Selection(["worker-0"]),
+            "sha256:x",
+            5,
+            6,
+            "/host",
+            frozenset((Verdict.MISMATCH,)),
+            "pod_exec",
+            ("node.local_packages",),
         ),
-        (
-            "registry_secret",
-            {"name": "push", "registry": REGISTRY, "registry_username": "builder", "registry_password": "hunter2"},
-            apply_secret.SecretRequest(
-                True, "push", NAMESPACE, {REGISTRY: Credential("builder", "hunter2")}, False, False
-            ),
-        ),
-        (
-            "registry_secret",
-            {"name": "push", "namespace": "ns", "dockerconfigjson": {"auths": {REGISTRY: {"auth": auth("b", "p")}}}},
-            apply_secret.SecretRequest(True, "push", "ns", {REGISTRY: Credential("b", "p")}, True, False),
-        ),
-        (
-            "registry_secret",
-            {"name": "push", "dockerconfigjson": json.dumps({"auths": {REGISTRY: {"auth": auth("b", "p")}}})},
-            apply_secret.SecretRequest(True, "push", NAMESPACE, {REGISTRY: Credential("b", "p")}, True, False),
-        ),
-        (
-            "registry_secret",
-            {"name": "push", "state": "absent"},
-            apply_secret.SecretRequest(False, "push", NAMESPACE, {}, False, False),
-        ),
-        (
-            "machineosbuild_superseded",
-            {"pool": "layered", "state": "absent"},
-            delete_superseded.SupersededRequest("layered", False, False),
-        ),
-        (
-            "machineosbuild_superseded",
-            {"machine_config_pool": "layered", "allow_node_reboots": True},
-            delete_superseded.SupersededRequest("layered", True, False),
-        ),
-        (
-            "machineosbuild_wait",
-            {"pool": "layered"},
-            wait_for_build.BuildWaitRequest("layered", Limits(3600, 300, 1800), "", False),
-        ),
-        (
-            "machineosbuild_wait",
-            {
-                "pool": "layered",
-                "timeout": 60,
-                "stall_timeout": 0,
-                "fail_on_findings": [],
-                "window": 5,
-                "cursor": "c",
-                "waited": 7,
-                "progress": "none",
-            },
-            wait_for_build.BuildWaitRequest("layered", Limits(60, 5, 0, (), 7), "c", False),
-        ),
-        (
-            "machineconfigpool_nodes",
-            {"pool": "layered", "nodes": ["worker-0", "worker-1"]},
-            label_nodes.LabelNodesRequest(True, "layered", Selection(["worker-0", "worker-1"]), False),
-        ),
-        (
-            "machineconfigpool_nodes",
-            {"pool": "layered", "label_selector": "zone=a", "state": "absent"},
-            label_nodes.LabelNodesRequest(False, "layered", Selection([], "zone=a"), False),
-        ),
-        (
-            "machineconfigpool_wait",
-            {"pool": "layered"},
-            wait_for_rollout.RolloutWaitRequest("layered", [], DEFAULTS, "", False),
-        ),
-        (
-            "machineconfigpool_wait",
-            {
-                "pool": "layered",
-                "nodes": "worker-0,worker-1",
-                "timeout": 60,
-                "stall_timeout": 30,
-                "fail_on_findings": "fatal,node.degraded",
-                "window": 5,
-                "cursor": "c",
-            },
-            wait_for_rollout.RolloutWaitRequest(
-                "layered", ["worker-0", "worker-1"], Limits(60, 5, 30, ("fatal", "node.degraded")), "c", False
-            ),
-        ),
-        (
-            "node_image_verify",
-            {"pool": "layered"},
-            verify_nodes.VerificationRequest(
-                "layered", Selection([]), "", 50, 60, "/rootfs", frozenset((Verdict.MISMATCH, Verdict.UNKNOWN))
-            ),
-        ),
-        (
-            "node_image_verify",
-            {
-                "nodes": ["worker-0"],
-                "expected_image": "sha256:x",
-                "transport": "pod_exec",
-                "concurrency": 5,
-                "node_timeout": 6,
-                "host_root": "/host",
-                "fail_on": ["mismatch"],
-            },
-            verify_nodes.VerificationRequest(
-                "", Selection(["worker-0"]), "sha256:x", 5, 6, "/host", frozenset((Verdict.MISMATCH,)), "pod_exec"
-            ),
-        ),
-        (
-            "node_image_verify",
-            {"pool": "layered", "label_selector": "zone=a", "fail_on": []},
-            verify_nodes.VerificationRequest("layered", Selection([], "zone=a"), "", 50, 60, "/rootfs", frozenset()),
-        ),
-    ],
-)
-def test_the_options_of_a_module_reach_its_operation(module, options, ask, operation):
+    ),
+    (
+        "node_image_verify",
+        {"pool": "layered", "label_selector": "zone=a", "fail_on": []},
+        verify_nodes.VerificationRequest("layered", Selection([], "zone=a"), "", 50, 60, "/rootfs", frozenset()),
+    ),
+]
+"""Module, options, and the request that its operation has to receive."""
+
+CONNECTION_VALUES: dict[str, t.Any] = {
+    **CLUSTER,
+    "kubeconfig": "/home/user/kubeconfig",
+    "context": "blue",
+    "username": "me",
+    "password": "mine",
+    "validate_certs": False,
+    "ca_cert": "/home/user/ca.crt",
+    "client_cert": "/home/user/client.crt",
+    "client_key": "/home/user/client.key",
+    "tls_server_name": "api.internal",
+    "proxy": "http://proxy.example.com:3128",
+    "no_proxy": ".example.com",
+    "proxy_headers": {"proxy_basic_auth": "me:mine", "basic_auth": "me:mine", "user_agent": "agent"},
+    "persist_config": True,
+    "impersonate_user": "auditor",
+    "impersonate_groups": ["auditors"],
+}
+WITHOUT_EFFECT = {
+    "machineosbuild_superseded": {"state"},  # it has one choice
+    "machineosbuild_wait": {"progress"},  # the action plugin reads it
+    "machineconfigpool_wait": {"progress"},
+}
+ACTION_PLUGINS = {"evidence_report", "node_image_summary"}
+"""Modules that only document an action plugin. The tests of the plugins cover their options."""
+
+
+@pytest.mark.parametrize(("module", "options", "request_"), CASES)
+def test_options_reach_the_operation(module, options, request_, operation):
     result = run_module(module, {**options, **CLUSTER})
-    assert operation.ask == ask
+    assert operation.request == request_
     assert {name: operation.options[name] for name in CLUSTER} == CLUSTER
     assert result["changed"] is True
+
+
+def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, t.Any]]:
+    """Return the argument spec of a module."""
+    specs = []
+    create = AnsibleModule.__init__
+
+    def record(self: AnsibleModule, argument_spec: dict[str, t.Any], **keywords: t.Any) -> None:
+        specs.append(argument_spec)
+        create(self, argument_spec=argument_spec, **keywords)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AnsibleModule, "__init__", record)
+        run_module(module, LEAST[module])
+    (spec,) = specs
+    return spec
+
+
+def test_every_module_has_cases():
+    folder = Path(importlib.import_module(MODULES + "machineosconfig").__file__).parent
+    modules = {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    assert modules == set(OPERATION) | ACTION_PLUGINS
+    assert {module for module, *dummy in CASES} == set(LEAST) == set(OPERATION)
+
+
+@pytest.mark.parametrize("module", OPERATION)
+def test_each_option_changes_the_request_in_a_case(module, operation, monkeypatch):
+    """A new option without a case fails here: in one case, the request has to differ without the option."""
+    spec = argument_spec(module, monkeypatch)
+    names = {alias: name for name, option in spec.items() for alias in option.get("aliases", ())}
+    effective = set()
+    for options in (options for name, options, dummy in CASES if name == module):
+        run_module(module, options)
+        request = operation.request
+        for option in options:
+            operation.request = None
+            run_module(module, {name: value for name, value in options.items() if name != option})
+            if operation.request != request:
+                effective.add(names.get(option, option))
+    assert set(spec) - set(CONNECTION) - effective == WITHOUT_EFFECT.get(module, set())
+
+
+@pytest.mark.parametrize("module", OPERATION)
+def test_connection_options_reach_the_session(module, operation):
+    assert set(CONNECTION_VALUES) == set(CONNECTION)
+    run_module(module, {**LEAST[module], **CONNECTION_VALUES})
+    assert {name: operation.options[name] for name in CONNECTION} == CONNECTION_VALUES
 
 
 LEAST: dict[str, dict[str, t.Any]] = {
@@ -251,17 +338,17 @@ WRITERS_AND_WAITS = sorted(set(LEAST) - {"node_image_verify"})
 @pytest.mark.parametrize("module", WRITERS_AND_WAITS)
 def test_check_mode_reaches_the_operation(module, operation):
     run_module(module, LEAST[module], check_mode=True)
-    assert operation.ask.check_mode is True
+    assert operation.request.check_mode is True
 
 
-def test_a_verification_writes_nothing_so_check_mode_is_the_same(operation):
+def test_check_mode_of_a_verification_is_the_same_because_it_writes_nothing(operation):
     assert run_module("node_image_verify", LEAST["node_image_verify"], check_mode=True)["changed"]
-    assert operation.ask.pool == "layered"
+    assert operation.request.pool == "layered"
 
 
 @pytest.mark.parametrize("module", LEAST)
-def test_a_refusal_is_a_failure_of_one_line_with_what_is_known(module, operation):
-    operation.refusal = OperationError("try", "it\nis away", "Wait", {"changed": True, "findings": []})
+def test_error_is_one_line_with_the_results_so_far(module, operation):
+    operation.error = OperationError("try", "it\nis away", "Wait", {"changed": True, "findings": []})
     result = run_module(module, LEAST[module])
     assert result["failed"]
     assert result["msg"] == "Could not try: it is away. Wait."
@@ -269,7 +356,7 @@ def test_a_refusal_is_a_failure_of_one_line_with_what_is_known(module, operation
     assert "exception" not in result
 
 
-def test_a_warning_is_the_modules(operation, monkeypatch):
+def test_warning_of_the_operation_is_a_warning_of_the_module(operation, monkeypatch):
     warnings: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda dummy, warning: warnings.append(warning))
     for module in ("machineosconfig", "machineosbuild_wait", "machineconfigpool_wait"):
@@ -279,7 +366,7 @@ def test_a_warning_is_the_modules(operation, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "options", "said"),
+    ("module", "options", "message"),
     [
         ("machineosconfig", {}, "missing required arguments: pool"),
         ("machineosconfig", {"pool": "a", "state": "gone"}, "value of state must be one of: present, absent"),
@@ -302,14 +389,14 @@ def test_a_warning_is_the_modules(operation, monkeypatch):
         ("machineconfigpool_wait", {"pool": "a", "fail_on_findings": ["pool.pause"]}, "names pool.pause, which is no"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused_before_anything_is_sent(module, options, said, operation):
+def test_invalid_options_fail_before_any_request(module, options, message, operation):
     result = run_module(module, options)
     assert result["failed"]
-    assert said in result["msg"]
-    assert operation.ask is None
+    assert message in result["msg"]
+    assert operation.request is None
 
 
-# What must not leak --------------------------------------------------------------------------------------------------
+# Secrets -----------------------------------------------------------------------------------------------------------
 
 
 def test_registry_login_is_not_used_for_the_api_server(operation):
@@ -332,8 +419,8 @@ def test_api_login_of_registry_secret_comes_from_its_connection_options(operatio
     ],
     ids=["password", "dictionary", "text", "broken"],
 )
-def test_a_registrys_password_is_in_no_result(options, operation):
-    operation.refusal = OperationError("try", "it is away", "Wait")
+def test_registry_password_is_in_no_result(options, operation):
+    operation.error = OperationError("try", "it is away", "Wait")
     text = json.dumps(run_module("registry_secret", {"name": "push", **options, **CLUSTER}))
     for hidden in ("hunter2", auth("builder", "hunter2"), CLUSTER["api_key"]):
         assert hidden not in text
@@ -341,15 +428,15 @@ def test_a_registrys_password_is_in_no_result(options, operation):
 
 @pytest.mark.parametrize("secret", ["a", "1", "0", " ", "}", "-", "c", "\\", "\u00fc"])
 @pytest.mark.parametrize("module", ["machineosbuild_wait", "machineconfigpool_wait"])
-def test_a_secret_of_one_character_does_not_change_the_cursor(module, secret, operation):
-    """Ansible masks it wherever it is in a result, and the wait would begin again with each call."""
+def test_secret_of_one_character_does_not_change_the_cursor(module, secret, operation):
+    """Ansible masks each occurrence of a secret in a result. A masked cursor would start the wait again."""
     known = Cursor(1772366400.0, {"Node": "1000"}, told="build layered-a: building", memory={"cluster": "a-1"})
     operation.result = {"changed": False, "note": "ab", "cursor": str(known)}
     result = run_module(module, {"pool": "layered", "host": "https://api.example.com:6443", "api_key": secret})
     assert read_cursor(result["cursor"]) == known
 
 
-def test_the_secrets_of_a_kubeconfig_are_in_no_result(operation):
+def test_secrets_of_a_kubeconfig_are_in_no_result(operation):
     kubeconfig = {"users": [{"name": "a", "user": {"token": "sha256~hidden", "password": "hunter2"}}]}
     operation.result = {"changed": False, "note": "sha256~hidden and hunter2"}
     text = json.dumps(run_module("machineconfigpool", {"pool": "layered", "kubeconfig": kubeconfig}))
@@ -358,12 +445,12 @@ def test_the_secrets_of_a_kubeconfig_are_in_no_result(operation):
 
 
 @pytest.mark.parametrize("text", ["\ud800", "●", "\x00"], ids=["surrogate", "sign", "null"])
-def test_whatever_a_node_said_can_be_printed(text, operation):
+def test_any_text_of_a_node_can_be_printed(text, operation):
     operation.result = {"changed": False, "nodes": [{"name": "worker-0", "evidence": text}]}
     assert run_module("node_image_verify", LEAST["node_image_verify"])["nodes"][0]["name"] == "worker-0"
 
 
-def test_without_a_cluster_the_reader_learns_how_to_name_one(monkeypatch, tmp_path):
+def test_missing_kubeconfig_is_named(monkeypatch, tmp_path):
     for name in ("K8S_AUTH_KUBECONFIG", "K8S_AUTH_HOST", "K8S_AUTH_CONTEXT", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     missing = tmp_path / "missing"
