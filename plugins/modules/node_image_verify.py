@@ -486,8 +486,8 @@ def main() -> None:
     options = module.params
     if options["transport"] == "connection":
         module.fail_json(
-            msg="Could not verify Node: transport connection is the action plugin's, which did not run. "
-            "Call imagemode.openshift.node_image_verify by this name."
+            msg="Could not verify Node: transport connection needs the action plugin, which did not run. "
+            "Call the module as imagemode.openshift.node_image_verify."
         )
     request = VerificationRequest(
         pool=options["pool"] or "",

@@ -115,7 +115,7 @@ def test_missing_oc_is_an_error_of_one_line(ansible: Ansible) -> None:
         "node_image_verify", {"nodes": NODES, "transport": "oc_debug"}
     )
     assert failed.failed
-    assert failed.msg.startswith("Could not ask nodes by oc debug: there is no program oc in PATH. Install ")
+    assert failed.msg.startswith("Could not query nodes with oc debug: the program oc is not in PATH. Install ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

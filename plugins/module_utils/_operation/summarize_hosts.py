@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._cluster.transports.host_connection import HostConnection
 from .._errors import OperationError
 from .._model.findings import Finding, FindingId, legible
 from .._model.objects.resources import NODE, ObjectRef
@@ -13,7 +14,7 @@ from .._model.proof.expectation import NO_EXPECTATION
 from .._model.proof.verdict import Expected, NodeVerdict, Verdict, summarize, worst
 from .._result import node_result, result
 from .expected_image import expected_by_inventory
-from .verify_answer import TRANSPORT, unread
+from .verify_host import unread_node
 
 _WHO = ("api_url", "id")
 """What tells clusters apart."""
@@ -66,7 +67,7 @@ def _shaped(group: list[_Node], several: bool = False) -> dict[str, t.Any]:
         None,
         None if several else _cluster(group[0].answer),
         account=None,
-        transport=TRANSPORT,
+        transport=HostConnection.name,
         verdict=whole.value if whole else "none",
         summary=summarize(verdicts),
         nodes=sorted(nodes, key=lambda node: str(node["name"])),
@@ -84,7 +85,7 @@ def _node(answer: HostAnswer, now: str) -> dict[str, t.Any]:
         name, Verdict.UNKNOWN, (Finding(FindingId.NODE_HOST_FAILED, ObjectRef(NODE.name, name), message),)
     )
     pool = str(answer.known.get("image_mode_pool") or "")
-    return node_result(unread(name, ""), pool, _expected(answer), judged, now)
+    return node_result(unread_node(name), pool, _expected(answer), judged, now)
 
 
 def _expected(answer: HostAnswer) -> Expected:

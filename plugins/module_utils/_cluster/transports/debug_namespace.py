@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A namespace of our own for one run's debug pods, and the sweep of those that dead runs left.
+"""Create a namespace for the debug pods of one run, and delete the namespaces that killed runs left behind.
 
-One is swept when it is ours (label, annotation and the name that a run generates) and its run is over for certain: its
-process is one of this machine and gone, or its lifetime is over, by the clock of the API server, which stamped both it
-and the namespace of the run that looks. So a run that goes on elsewhere is never disturbed, whatever the clocks of the
-controllers say.
+A namespace is deleted if this collection created it (label, annotation and generated name) and its run is certainly
+over: its process ran on this machine and has ended, or its lifetime has passed. The lifetime is compared by the clock
+of the API server, which set the creation times of both namespaces. So a run on another machine is never disturbed,
+whatever the clocks of the controllers are.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _READY_WITHIN = 30.0
 
 @contextlib.contextmanager
 def debug_namespace(session: Session, lifetime: float) -> t.Iterator[str]:
-    """Yield the name of a new namespace in which privileged pods may run, and remove it whatever happens.
+    """Yield the name of a new namespace in which privileged pods may run, and delete it at the end.
 
-    Before that, the namespaces of dead runs are removed.
+    Namespaces of killed runs are deleted before.
 
-    :param lifetime: seconds after which the run is over for certain
-    :raises OperationError: it cannot be created
+    :param lifetime: seconds after which the run is certainly over
+    :raises OperationError: the namespace cannot be created
     """
     created = session.create(NAMESPACE, _namespace(lifetime))
     meta = metadata_of(created)
     name = str(meta["name"])
     try:
-        _sweep(session, created)
-        _await_account(session, name)
+        _delete_left_over(session, created)
+        _wait_for_account(session, name)
         yield name
     finally:
         session.delete(NAMESPACE, name, uid=str(meta["uid"]))
@@ -72,15 +72,15 @@ def _namespace(lifetime: float) -> Object:
                 CREATED_BY: OURS,
                 _LIFETIME: str(int(lifetime) + 1),
                 _PROCESS: this_process(),
-                # Without it the cluster's default node selector would keep pods off some nodes.
+                # Without it the default node selector of the cluster would exclude nodes.
                 "openshift.io/node-selector": "",
             },
         },
     }
 
 
-def _sweep(session: Session, own: Object) -> None:
-    """Remove what dead runs left; what cannot be removed now is left to the next run."""
+def _delete_left_over(session: Session, own: Object) -> None:
+    """Delete the namespaces of killed runs. The next run deletes those that cannot be deleted now."""
     with contextlib.suppress(OperationError):
         for other in session.list(NAMESPACE, label_selector=f"{LABEL}=true").items:
             meta = metadata_of(other)
@@ -89,9 +89,9 @@ def _sweep(session: Session, own: Object) -> None:
 
 
 def is_dead(other: Object, own: Object) -> bool:
-    """Whether a namespace is of a run of ours that is over for certain.
+    """Whether a namespace belongs to a run of this collection that is certainly over.
 
-    Labels and annotations can be copied to any namespace; its name is fixed when it is created.
+    Labels and annotations can be copied to any namespace, but a name cannot be changed.
     """
     if not (is_ours(other) and _GENERATED.fullmatch(str(metadata_of(other).get("name", "")))):
         return False
@@ -110,14 +110,14 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _await_account(session: Session, namespace: str) -> None:
-    """Wait until pods can be created: the account that they run as is made after the namespace."""
+def _wait_for_account(session: Session, namespace: str) -> None:
+    """Wait until pods can be created: their ServiceAccount is created after the namespace."""
     deadline = time.monotonic() + _READY_WITHIN
     while session.find(SERVICE_ACCOUNT, "default", namespace) is None:
         if time.monotonic() > deadline:
             raise OperationError(
                 f"use Namespace {namespace}",
-                "its ServiceAccount default is not made",
-                "See whether kube-controller-manager works",
+                "its ServiceAccount default was not created",
+                "Check that kube-controller-manager is running",
             )
         session.sleep(0.2)

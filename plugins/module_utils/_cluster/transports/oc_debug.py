@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask nodes by ``oc debug``: a privileged pod on each, in a namespace that lives as long as the run.
+"""Run the command with ``oc debug``: a privileged pod on each node, in a namespace that exists only for the run.
 
-``oc`` mixes what the command writes on its two streams, and turns every exit status into 1, so the answer is framed. An
-``oc`` that hangs, or writes without end, is killed, and its pod goes with the namespace. It gets the credentials in
-memory and of the environment only what it needs.
+``oc`` mixes the two output streams of the command and replaces every exit status by 1, so the output is framed
+(:mod:`.oc_debug_frame`). An ``oc`` that hangs, or writes without end, is killed, and its pod is deleted with the
+namespace. ``oc`` gets the credentials in memory, and only the variables of the environment that it needs.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import shutil
 import signal
 import threading
-import time
 import typing as t
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..._errors import OperationError
@@ -30,27 +29,26 @@ from ..scratch_folder import scratch_folder
 from ..session import Session
 from .debug_namespace import debug_namespace
 from .oc_debug_frame import framing_script, new_mark, read_framed
-from .transport import STATUS, side_by_side
+from .transport import STATUS, Access, no_response, query_in_parallel, with_retries
 
 PROGRAM = "oc"
 
-_ATTEMPTS = 3
-_LAST_WORDS = 5.0
-"""Seconds within which a killed program's pipes are closed."""
+_PIPES_CLOSED = 5.0
+"""Seconds within which the pipes of a killed program are closed."""
 _PIECE = 65536
-"""Bytes that are read from a pipe at once."""
+"""Bytes per read of a pipe."""
 _INHERITED = frozenset(("PATH", "TMPDIR", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR"))
-"""Variables that ``oc`` gets, in upper or lower case. Others can hold credentials of other programs. The proxy is in
-the kubeconfig, so that it is the same for all requests."""
+"""Variables that ``oc`` gets, in upper or lower case. Others can contain credentials of other programs. The proxy is in
+the kubeconfig, so that all requests use the same one."""
 _SPARE = 120.0
-"""Seconds that a run may last beyond the time of its nodes."""
+"""Seconds that a run may take in addition to the time of its nodes."""
 
 
 @dataclass
 class OcDebug:
-    """Runs ``oc`` as the documentation says, for many nodes side by side.
+    """Runs ``oc debug`` for several nodes at the same time.
 
-    :param node_timeout: seconds that one node has to answer, the pull of the pod's image and all attempts included
+    :param node_timeout: seconds for one node, including the pull of the pod's image and all attempts
     """
 
     session: Session
@@ -58,23 +56,28 @@ class OcDebug:
     node_timeout: float
     name: t.ClassVar[str] = "oc_debug"
     _running: set[asyncio.subprocess.Process] = field(default_factory=set, init=False, repr=False)
-    _over: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _is_closed: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, CommandResult], None, None]:
-        """Yield every node with its answer.
+    @classmethod
+    def create(cls, access: Access) -> OcDebug:
+        """Return a transport with these settings."""
+        return cls(access.required_session(), access.concurrency, access.node_timeout)
 
-        :raises OperationError: there is no ``oc``, or the namespace cannot be created
+    def query(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, CommandResult], None, None]:
+        """Yield every node with its reply.
+
+        :raises OperationError: ``oc`` is not installed, or the namespace cannot be created
         """
         program = shutil.which(PROGRAM)
         if program is None:
             raise OperationError(
-                "ask nodes by oc debug",
-                "there is no program oc in PATH",
-                "Install the OpenShift client, or choose transport pod_exec",
+                "query nodes with oc debug",
+                "the program oc is not in PATH",
+                "Install the OpenShift client, or set transport to pod_exec",
             )
         rounds = -(-len(nodes) // max(1, self.concurrency))
-        self._over.clear()
+        self._is_closed.clear()
         lifetime = rounds * self.node_timeout + _SPARE
         with contextlib.ExitStack() as held:
             held.enter_context(_terminated_as_interrupted())
@@ -83,46 +86,38 @@ class OcDebug:
             namespace = held.enter_context(debug_namespace(self.session, lifetime))
             held.callback(self._end_all)
             run = _Run(program, home, kubeconfig, namespace)
-            yield from side_by_side(nodes, self.concurrency, lambda node: self._ask_one(run, node))
+            yield from query_in_parallel(nodes, self.concurrency, lambda node: self._query_one(run, node))
 
-    def _ask_one(self, run: _Run, node: NodeState) -> CommandResult:
+    def _query_one(self, run: _Run, node: NodeState) -> CommandResult:
         if not node.ready:
             return CommandResult(failure=FindingId.NODE_NOT_READY, failure_message=f"Node {node.name} is not Ready")
-        deadline = time.monotonic() + self.node_timeout
-        for attempt in range(1, _ATTEMPTS + 1):
-            answer = self._attempt(run, node, max(0.1, deadline - time.monotonic()))
-            pause = random.uniform(0.2, 1.0)
-            over = attempt == _ATTEMPTS or time.monotonic() + pause >= deadline
-            if answer.failure != FindingId.NODE_EXEC_FAILED or over or self._over.wait(pause):
-                break
-        return answer
+        return with_retries(partial(self._attempt, run, node), self.node_timeout, wait=self._is_closed.wait)
 
     def _attempt(self, run: _Run, node: NodeState, timeout: float) -> CommandResult:
         mark = new_mark()
         command = run.command(node.name, framing_script(STATUS, mark))
         try:
-            said, complaint = asyncio.run(self._run_program(run, command, timeout))
+            stdout, stderr = asyncio.run(self._run_program(run, command, timeout))
         except _TooLong as error:
             return CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=str(error))
         except asyncio.TimeoutError:
-            message = f"Node {node.name} did not answer within {self.node_timeout:g} s"
-            return CommandResult(failure=FindingId.NODE_NO_RESPONSE, failure_message=message)
-        framed = read_framed(said, mark)
+            return no_response(node, self.node_timeout)
+        framed = read_framed(stdout, mark)
         if framed is None:
-            words = complaint.strip().splitlines() or ["it was cut off"]
-            message = legible(f"oc debug: {words[-1]}")
-            return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message, stderr=complaint)
+            lines = stderr.strip().splitlines() or ["it ended before the output was complete"]
+            message = legible(f"oc debug: {lines[-1]}")
+            return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message, stderr=stderr)
         return CommandResult(framed.exit_status, framed.stdout, framed.stderr)
 
     async def _run_program(self, run: _Run, command: t.Sequence[str], timeout: float) -> tuple[str, str]:
-        """Run a program to its end and return what it wrote on its two streams.
+        """Run a program to its end, and return its standard output and its standard error.
 
         :raises asyncio.TimeoutError: it did not end in time, and was killed
         :raises _TooLong: it wrote too much, and was killed
         """
         with self._lock:
-            if self._over.is_set():
-                return "", "the run was given up"
+            if self._is_closed.is_set():
+                return "", "the run was interrupted"
             process = await asyncio.create_subprocess_exec(
                 *command,
                 env=run.environment,
@@ -130,7 +125,7 @@ class OcDebug:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                # A session of its own: an interrupt is ours to hear first, so that the namespace goes at the end.
+                # A session of its own: an interrupt reaches this process first, so that the namespace is deleted last.
                 start_new_session=True,
             )
             self._running.add(process)
@@ -139,7 +134,7 @@ class OcDebug:
         except asyncio.TimeoutError:
             _kill(process)
             with contextlib.suppress(asyncio.TimeoutError):  # read to the end, so that the pipes are closed
-                await asyncio.wait_for(_dropped(process), _LAST_WORDS)
+                await asyncio.wait_for(_drain(process), _PIPES_CLOSED)
             raise
         finally:
             _kill(process)
@@ -147,14 +142,14 @@ class OcDebug:
 
     def _end_all(self) -> None:
         with self._lock:
-            self._over.set()
+            self._is_closed.set()
             for process in list(self._running):
                 _kill(process)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What the processes of one run have in common."""
+    """The settings that all processes of one run share."""
 
     program: str
     home: Path
@@ -164,9 +159,9 @@ class _Run:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program finds in its environment.
+        """The environment of a program.
 
-        With a home of its own ``oc`` asks the API server once what it serves, and leaves nothing behind.
+        With a home directory of its own, ``oc`` discovers the API once per run, and leaves no files behind.
         """
         inherited = {name: value for name, value in os.environ.items() if name.upper() in _INHERITED}
         return {**inherited, "KUBECONFIG": f"/proc/self/fd/{self.kubeconfig}", "HOME": str(self.home)}
@@ -177,27 +172,27 @@ class _Run:
 
 
 class _TooLong(Exception):
-    """A program wrote more than is read."""
+    """A program wrote more than the limit."""
 
 
 async def _output(process: asyncio.subprocess.Process) -> tuple[str, str]:
-    """Return what a program writes on its two streams; one that writes too much is killed.
+    """Return the standard output and the standard error of a program.
 
-    :raises _TooLong: it was killed
+    :raises _TooLong: it wrote too much, and was killed
     """
-    said, complaint = await asyncio.gather(
+    stdout, stderr = await asyncio.gather(
         _read(process, process.stdout, MAX_STDOUT + MAX_STDERR), _read(process, process.stderr, MAX_STDERR)
     )
     await process.wait()
-    if said is None or complaint is None:
-        raise _TooLong(f"oc debug wrote more than {MAX_STDOUT >> 20} MiB, or complained without end")
-    return said.decode("utf-8", "replace"), complaint.decode("utf-8", "replace")
+    if stdout is None or stderr is None:
+        raise _TooLong(f"oc debug wrote more than {MAX_STDOUT >> 20} MiB, or too much to stderr")
+    return stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
 
 
 async def _read(
     process: asyncio.subprocess.Process, pipe: asyncio.StreamReader | None, limit: int = 0
 ) -> bytearray | None:
-    """Read a pipe to its end and return what it held, or None when that was more than *limit*: the rest is dropped."""
+    """Read a pipe to its end. Return its content, or None if that is larger than *limit*."""
     kept: bytearray | None = bytearray()
     while pipe is not None:
         piece = await pipe.read(_PIECE)
@@ -211,7 +206,7 @@ async def _read(
     return kept
 
 
-async def _dropped(process: asyncio.subprocess.Process) -> None:
+async def _drain(process: asyncio.subprocess.Process) -> None:
     await asyncio.gather(_read(process, process.stdout), _read(process, process.stderr))
     await process.wait()
 
@@ -224,7 +219,7 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> t.Iterator[None]:
-    """Let the signals that end a process raise in it, so that what has to be removed is."""
+    """Turn signals that end the process into KeyboardInterrupt, so that the namespace is deleted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frame a command's output, for ways that mix what it writes with what others write, and lose how it ended.
+"""Frame the output of a command, for programs that mix it with other output and lose the exit status.
 
-Each part stands between lines that begin with a mark nobody can guess. Without the last of them the output was cut off,
-and nothing is known of how the command ended.
+Each part of the output is between lines that begin with a random mark. Without the last of these lines the output is
+incomplete, and the exit status is unknown.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from ..exit_status import read_exit_status
 
 _STOP = " ."
-"""Follows the exit status, so that one that was cut off is none."""
+"""The text after the exit status, so that an incomplete exit status is not read."""
 
 
 @dataclass(frozen=True)
 class Framed:
-    """What a command wrote and how it ended."""
+    """The output and the exit status of a command."""
 
     stdout: str
     stderr: str
@@ -28,12 +28,12 @@ class Framed:
 
 
 def new_mark() -> str:
-    """Return a mark that no output holds by accident."""
+    """Return a random mark, which no output contains by accident."""
     return f"imagemode-{secrets.token_hex(16)}"
 
 
 def framing_script(command: t.Sequence[str], mark: str) -> str:
-    """Return a shell's script that runs a command and frames what it writes; it writes nothing to the disk."""
+    """Return a shell script that runs a command and frames its output. It writes no files."""
     return (
         f"exec 3>&1; echo {mark} stdout; "
         f"err=$({shlex.join(command)} 2>&1 >&3 3>&-); rc=$?; "
@@ -42,7 +42,7 @@ def framing_script(command: t.Sequence[str], mark: str) -> str:
 
 
 def read_framed(text: str, mark: str) -> Framed | None:
-    """Return what stands in the frame, or None when it is not whole."""
+    """Return the content of the frame, or None if the frame is incomplete."""
     dummy, begun, rest = f"\n{text}".partition(f"\n{mark} stdout\n")
     streams, ended, last = rest.rpartition(f"\n{mark} exit ")
     stdout, parted, stderr = streams.rpartition(f"\n{mark} stderr\n")

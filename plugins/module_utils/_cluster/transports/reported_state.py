@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the operator's objects say that nodes have booted. No node is asked, so it needs no right on them.
+"""Read from the API which image the operator reports for each node. No permission on nodes is needed.
 
-The machine-config-daemon writes the annotations, once, when it starts. They go stale when it is down and can be written
-by whoever may patch nodes: a claim refutes at most (node.md 4.3).
+The machine-config-daemon writes the annotations once, when it starts. They are stale while it is down, and any account
+that may patch nodes can write them. So a reported state can refute a match and never prove one
+(docs/operator-behavior.md, "Node annotations and states").
 """
 
 from __future__ import annotations
@@ -13,26 +14,31 @@ from dataclasses import dataclass
 from ..._model.objects.node import NodeState
 from ..._model.objects.resources import MACHINE_CONFIG
 from ..session import Session
-from .transport import Claim
+from .transport import Access, ReportedState
 
 
 @dataclass(frozen=True)
-class Claims:
-    """Reads instead of asking."""
+class ReportedStates:
+    """Reads reported states."""
 
     session: Session
     name: t.ClassVar[str] = "api"
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Claim], None, None]:
-        """Yield every node with what is said of it.
+    @classmethod
+    def create(cls, access: Access) -> ReportedStates:
+        """Return a transport with this session."""
+        return cls(access.required_session())
 
-        The image is annotated in image mode only; elsewhere the node has that of the rendered MachineConfig that it
-        says it has. Each of these is read once.
+    def query(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, ReportedState], None, None]:
+        """Yield every node with its reported state.
+
+        The image is annotated only in image mode. Any other node has the image of its current rendered MachineConfig.
+        Each rendered MachineConfig is read once.
         """
         configs = {node.current_config for node in nodes if node.current_config and not node.current_image}
         images = {config: self._image_of(config) for config in sorted(configs)}
         for node in nodes:
-            yield node, Claim(node.current_image or images.get(node.current_config, ""))
+            yield node, ReportedState(node.current_image or images.get(node.current_config, ""))
 
     def _image_of(self, config: str) -> str:
         rendered = self.session.peek(MACHINE_CONFIG, config) or {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask the nodes where that is permitted, else read what is said of them. Nothing is ever created for it."""
+"""Select the transport ``pod_exec`` if the account may use it, else ``api``. Neither creates anything."""
 
 from __future__ import annotations
 
@@ -12,59 +12,69 @@ from ..._model.objects.resources import OPERATOR_NAMESPACE
 from ..._model.proof.verdict import CommandResult
 from ..permissions import Right, missing_rights
 from .pod_exec import PodExec
-from .reported_state import Claims
-from .transport import Word
+from .reported_state import ReportedStates
+from .transport import Access, NodeReply
 
 _NEEDED = (
     Right("list", "pods", OPERATOR_NAMESPACE),
     Right("get", "pods/exec", OPERATOR_NAMESPACE),
     Right("create", "pods/exec", OPERATOR_NAMESPACE),
 )
-"""What asking takes. Clusters before 4.22 ask for one of the last two only, depending on the protocol (node.md 4.2)."""
+"""The permissions for ``pod_exec``. Clusters before 4.22 check only one of the last two, depending on the protocol
+(docs/operator-behavior.md, "Running commands on nodes")."""
 
 
 @dataclass
-class Auto:
-    """Takes ``pod_exec`` if the account may use it, else ``api``, and warns that this proves nothing."""
+class AutoSelection:
+    """Uses ``pod_exec`` if the account may, else ``api`` with a warning that this proves nothing."""
 
     pod_exec: PodExec
-    claims: Claims
+    reported_states: ReportedStates
     warn: t.Callable[[str], None]
-    name: str = field(default="pod_exec", init=False)
-    """The way that was taken, known once there are answers."""
+    name: str = field(default=PodExec.name, init=False)
+    """The transport that was used, valid after the query."""
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
-        """Yield every node with its answer, or with what is said of it.
+    OPTION: t.ClassVar[str] = "auto"
 
-        :raises OperationError: the daemons' pods cannot be listed
+    @classmethod
+    def create(cls, access: Access) -> AutoSelection:
+        """Return a transport with these settings."""
+        return cls(PodExec.create(access), ReportedStates.create(access), access.warn)
+
+    def query(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, NodeReply], None, None]:
+        """Yield every node with its reply.
+
+        :raises OperationError: the pods of the machine-config-daemon cannot be listed
         """
-        if self.name == self.claims.name:
-            return self.claims.ask(nodes)
-        lacking = missing_rights(self.pod_exec.session, _NEEDED)
-        if lacking:
-            return self._read_instead(nodes, f"the account may not {', '.join(map(str, lacking))}")
-        return self._ask_until_answered(nodes)
+        if self.name == self.reported_states.name:
+            return self.reported_states.query(nodes)
+        missing = missing_rights(self.pod_exec.session, _NEEDED)
+        if missing:
+            return self._read_instead(nodes, f"the account may not {', '.join(map(str, missing))}")
+        return self._query_until_denied(nodes)
 
-    def _ask_until_answered(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
-        """Ask; where no node answers at all and one says that asking is forbidden, it is so for all.
+    def _query_until_denied(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, NodeReply], None, None]:
+        """Query nodes. If no node replies and one query was denied, all were denied.
 
-        A refusal beside an answer is that node's own, whichever comes first.
+        Beside a reply of any other node, a denial belongs to one node only.
         """
-        held: list[tuple[NodeState, CommandResult]] = []
-        answers = self.pod_exec.ask(nodes)
-        for node, answer in answers:
-            held.append((node, answer))
-            if answer.exit_status is not None:
-                yield from held
-                yield from answers
+        kept: list[tuple[NodeState, CommandResult]] = []
+        replies = self.pod_exec.query(nodes)
+        for node, reply in replies:
+            kept.append((node, reply))
+            if reply.exit_status is not None:
+                yield from kept
+                yield from replies
                 return
-        forbidden = next((a.failure_message for dummy, a in held if a.failure == FindingId.NODE_EXEC_FORBIDDEN), "")
-        yield from self._read_instead(nodes, forbidden) if forbidden else held
+        denied = next((r.failure_message for dummy, r in kept if r.failure == FindingId.NODE_EXEC_FORBIDDEN), "")
+        yield from self._read_instead(nodes, denied) if denied else kept
 
-    def _read_instead(self, nodes: t.Sequence[NodeState], why: str) -> t.Generator[tuple[NodeState, Word], None, None]:
-        self.name = self.claims.name
+    def _read_instead(
+        self, nodes: t.Sequence[NodeState], reason: str
+    ) -> t.Generator[tuple[NodeState, NodeReply], None, None]:
+        self.name = self.reported_states.name
         self.warn(
-            f"The nodes were not asked: {why}. What the operator's objects say of them (transport api) can show a "
-            "mismatch and never prove a match. Grant the right, or choose transport api and let only a mismatch fail."
+            f"The nodes were not queried: {reason}. The state that the operator reports (transport api) can show a "
+            "mismatch and never prove a match. Grant the right, or set transport to api and fail_on to mismatch."
         )
-        return self.claims.ask(nodes)
+        return self.reported_states.query(nodes)

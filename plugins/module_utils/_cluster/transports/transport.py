@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every way of asking nodes has in common: many nodes in, an answer for each out, as they come."""
+"""The parts that all transports share. A transport queries nodes and yields a reply for each, in any order."""
 
 from __future__ import annotations
 
+import random
+import time
 import typing as t
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,78 +16,146 @@ from ..._model.fault import name_of
 from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
 from ..._model.proof.verdict import CommandResult
+from ..session import Session
 
 STATUS = ("rpm-ostree", "status", "--json")
-"""The one command that is ever run on a node; it changes nothing."""
+"""The only command that is run on a node. It changes nothing."""
+
+_ATTEMPTS = 3
+"""Attempts of a command whose connection breaks."""
+_LEAST_TIME = 0.1
+"""Seconds that an attempt has at least."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What is said of a node that was not asked itself.
+class ReportedState:
+    """The state of a node as the operator reports it in the API.
 
-    :ivar image: the image that it is said to have booted, empty when nothing is said
+    :ivar image: the booted image, empty if none is reported
     """
 
     image: str
 
 
-Word = t.Union[CommandResult, Claim]
-"""What a transport brings back about a node."""
+NodeReply = t.Union[CommandResult, ReportedState]
+"""The reply of a transport for one node."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The means and settings with which transports are created.
+
+    :ivar session: a session with the API server, None without one
+    :ivar run_on_host: runs a command over Ansible's connection to a host, None without one. It raises OSError if the
+        connection breaks.
+    :ivar concurrency: nodes that are queried at the same time
+    :ivar node_timeout: seconds for one node, all attempts included
+    :ivar host_root: the path at which the root file system of the node is mounted, empty for no change of the root
+    :ivar warn: receives warnings for the user
+    """
+
+    session: Session | None = None
+    run_on_host: t.Callable[[str], t.Mapping[str, t.Any]] | None = None
+    concurrency: int = 1
+    node_timeout: float = 60.0
+    host_root: str = ""
+    warn: t.Callable[[str], None] = lambda warning: None
+
+    def required_session(self) -> Session:
+        """Return the session.
+
+        :raises OperationError: none is available
+        """
+        if self.session is None:
+            raise OperationError("query nodes", "this transport needs a connection to the API", "Set another transport")
+        return self.session
 
 
 class Transport(t.Protocol):
-    """A way to ask nodes what they have booted."""
+    """Queries nodes for their booted image."""
 
     @property
     def name(self) -> str:
-        """How users call it."""
+        """The value of the option ``transport``."""
 
-    def ask(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, Word], None, None]:
-        """Yield every node exactly once with its answer, in the order in which the answers come.
+    @classmethod
+    def create(cls, access: Access) -> Transport:
+        """Return a transport with these means and settings.
 
-        To be closed by whoever has seen enough: what was made for it is removed then.
+        :raises OperationError: the transport needs other means
+        """
 
-        :raises OperationError: nobody could be asked
+    def query(self, nodes: t.Sequence[NodeState]) -> t.Generator[tuple[NodeState, NodeReply], None, None]:
+        """Yield every node exactly once with its reply, in the order of the replies.
+
+        The caller closes the generator, which removes everything that was created for the query.
+
+        :raises OperationError: no node could be queried
         """
 
 
-def side_by_side(
-    nodes: t.Sequence[NodeState], concurrency: int, ask_one: t.Callable[[NodeState], CommandResult]
+def query_in_parallel(
+    nodes: t.Sequence[NodeState], concurrency: int, query: t.Callable[[NodeState], CommandResult]
 ) -> t.Generator[tuple[NodeState, CommandResult], None, None]:
-    """Ask so many nodes at once; there are never more answers than that which nobody has taken, for they can be large.
+    """Query several nodes at the same time. No more than *concurrency* replies are kept, because they can be large.
 
-    Whatever goes wrong with one node is that node's answer. No other node is asked once the caller has seen enough;
-    those that are being asked are not waited for.
+    An exception of one node becomes that node's reply. When the caller closes the generator, no further node is
+    queried, and running queries are not waited for.
     """
     at_once = max(1, min(concurrency, len(nodes)))
-    workers = ThreadPoolExecutor(at_once, thread_name_prefix="ask")
+    workers = ThreadPoolExecutor(at_once, thread_name_prefix="query")
     left = iter(nodes)
-    answered: SimpleQueue[Future[CommandResult]] = SimpleQueue()
-    asked: dict[Future[CommandResult], NodeState] = {}
+    finished: SimpleQueue[Future[CommandResult]] = SimpleQueue()
+    running: dict[Future[CommandResult], NodeState] = {}
 
-    def ask_next(count: int) -> None:
+    def start(count: int) -> None:
         for node in islice(left, count):
-            asking = workers.submit(_answer_of, node, ask_one)
-            asked[asking] = node
-            asking.add_done_callback(answered.put)
+            future = workers.submit(_reply_of, node, query)
+            running[future] = node
+            future.add_done_callback(finished.put)
 
     try:
-        ask_next(at_once)
-        while asked:
-            done = answered.get()
-            node = asked.pop(done)
-            ask_next(1)
+        start(at_once)
+        while running:
+            done = finished.get()
+            node = running.pop(done)
+            start(1)
             yield node, done.result()
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _answer_of(node: NodeState, ask_one: t.Callable[[NodeState], CommandResult]) -> CommandResult:
+def _reply_of(node: NodeState, query: t.Callable[[NodeState], CommandResult]) -> CommandResult:
     try:
-        return ask_one(node)
-    except OperationError as refused:
-        return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=str(refused))
+        return query(node)
+    except OperationError as error:
+        return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=str(error))
     except Exception as error:  # noqa: BLE001 - one node must not end the verification of all
-        return CommandResult(
-            failure=FindingId.NODE_UNEXPECTED_ERROR, failure_message=f"asking failed with {name_of(error)}"
-        )
+        message = f"the query failed with {name_of(error)}"
+        return CommandResult(failure=FindingId.NODE_UNEXPECTED_ERROR, failure_message=message)
+
+
+def with_retries(
+    attempt: t.Callable[[float], CommandResult], timeout: float, wait: t.Callable[[float], bool | None]
+) -> CommandResult:
+    """Run a command again while its connection breaks. A definite reply is final.
+
+    :param attempt: runs the command within so many seconds
+    :param timeout: seconds for all attempts together
+    :param wait: waits so many seconds, and returns whether to give up
+    """
+    deadline = time.monotonic() + timeout
+    left = _ATTEMPTS
+    while True:
+        result = attempt(max(_LEAST_TIME, deadline - time.monotonic()))
+        left -= 1
+        pause = random.uniform(0.2, 1.0)
+        is_last = not left or time.monotonic() + pause >= deadline
+        if result.failure != FindingId.NODE_EXEC_FAILED or is_last or wait(pause):
+            return result
+
+
+def no_response(node: NodeState, timeout: float) -> CommandResult:
+    """Return the reply of a node that did not respond in time."""
+    message = f"Node {node.name} did not answer within {timeout:g} s"
+    return CommandResult(failure=FindingId.NODE_NO_RESPONSE, failure_message=message)

@@ -173,10 +173,10 @@ def test_an_expected_image_without_a_digest_proves_nothing(host):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"expected_image": None}, "Give expected_image"),
-        ({"expected_image": ""}, "Give expected_image"),
+        ({"expected_image": None}, "Set expected_image"),
+        ({"expected_image": ""}, "Set expected_image"),
         ({"label_selector": "zone=a"}, "Leave label_selector out"),
-        ({"nodes": ["a", "b"]}, "only to say the node's name"),
+        ({"nodes": ["a", "b"]}, "only to the name of this node"),
         ({"colour": "red"}, "colour"),
         ({"node_timeout": "soon"}, "node_timeout"),
     ],
@@ -213,7 +213,7 @@ def test_other_transports_run_the_module(transport, in_background, host):
 def test_the_module_itself_cannot_ask_over_a_connection():
     result = run_module("node_image_verify", {"pool": "layered", **GIVEN})
     assert result["failed"]
-    assert "transport connection is the action plugin's" in result["msg"]
+    assert "transport connection needs the action plugin" in result["msg"]
 
 
 # What the inventory of nodes says ------------------------------------------------------------------------------------

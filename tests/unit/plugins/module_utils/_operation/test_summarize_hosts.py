@@ -3,13 +3,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.host_connection import (
+    HostConnection,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import NOTHING_ALLOWED
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import CommandResult, Expected
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Expected
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.summarize_hosts import (
     HostAnswer,
     summarize_hosts,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_answer import Asked, verify_answer
+from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_host import (
+    HostVerificationRequest,
+    verify_host,
+)
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     booted_image,
     image_of,
@@ -24,17 +30,16 @@ def cluster(name: str) -> dict[str, t.Any]:
 
 
 def answered(node: str, booted: str, of: str = "prod") -> dict[str, t.Any]:
-    asked = Asked(
+    request = HostVerificationRequest(
         name=node,
         pool="layered",
-        boot_id="boot-1",
-        verified_at=NOW,
         expected=Expected.of_pull_spec(image_of("a"), "option"),
         allowed=NOTHING_ALLOWED,
         fail_on=frozenset(),
         cluster=cluster(of),
     )
-    return verify_answer(asked, CommandResult(0, rpm_ostree_status(booted_image(booted))))
+    stdout = rpm_ostree_status(booted_image(booted))
+    return verify_host(HostConnection(lambda command: {"rc": 0, "stdout": stdout}, 60, ""), request)
 
 
 def known(node: str, of: str = "prod", pool: str = "layered") -> dict[str, t.Any]:

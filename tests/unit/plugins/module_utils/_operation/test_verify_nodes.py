@@ -10,7 +10,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     ExecTimedOut,
     Output,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec, transport
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
@@ -90,7 +90,7 @@ class Nodes:
 def nodes(monkeypatch) -> Nodes:
     stand_in = Nodes()
     monkeypatch.setattr(pod_exec, "run_in_container", stand_in.run)
-    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 0.0)
+    monkeypatch.setattr(transport.random, "uniform", lambda low, high: 0.0)
     return stand_in
 
 
@@ -226,7 +226,7 @@ def test_only_the_node_that_rebooted_is_asked_once_more(cluster, nodes, session)
 
 def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session):
     nodes.meanwhile = rebooting(cluster, "boot-2", "boot-3", "boot-4")
-    with pytest.raises(OperationError, match="worker-1: unknown, Node worker-1 rebooted while it was asked") as refused:
+    with pytest.raises(OperationError, match="unknown, Node worker-1 rebooted while it was verified") as refused:
         verify_nodes(session, ask(names=["worker-1"]))
     assert ids(refused.value.result, "worker-1") == ["node.rebooted_during_verification"]
     assert len(nodes.commands) == 2
@@ -251,7 +251,7 @@ def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, no
 
     nodes.meanwhile = leaves
     with pytest.raises(
-        OperationError, match="worker-0: unknown, Node worker-0 left the cluster while it was asked"
+        OperationError, match="worker-0: unknown, Node worker-0 was deleted while it was verified"
     ) as refused:
         verify_nodes(session, ask(names=["worker-0"]))
     assert "node.deleted" in ids(refused.value.result, "worker-0")

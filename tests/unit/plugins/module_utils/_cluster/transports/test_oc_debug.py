@@ -21,7 +21,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.kubec
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import (
     debug_namespace as namespaces,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import oc_debug
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import oc_debug, transport
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug import OcDebug
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
@@ -78,7 +78,7 @@ class Oc:
 def oc(tmp_path, monkeypatch, api) -> Oc:
     stand_in = Oc(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(oc_debug.random, "uniform", lambda low, high: 0.0)
+    monkeypatch.setattr(transport.random, "uniform", lambda low, high: 0.0)
     api.always_fail(ACCOUNTS, Reply(200, json.dumps({"metadata": {"name": "default"}})))
     return stand_in
 
@@ -93,7 +93,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import node
 
 session = Session(connect({"host": sys.argv[1], "api_key": "sha256~token"}), patience=5)
-list(OcDebug(session, 1, 300).ask([NodeState.from_api(node("worker-0"))]))
+list(OcDebug(session, 1, 300).query([NodeState.from_api(node("worker-0"))]))
 """
 
 
@@ -113,7 +113,7 @@ def wait_for(file: Path) -> None:
 def ask(
     session: t.Any, nodes: t.Sequence[NodeState] = NODES[:1], timeout: float = 30, **more: t.Any
 ) -> list[CommandResult]:
-    answers = OcDebug(session, 2, timeout, **more).ask(nodes)
+    answers = OcDebug(session, 2, timeout, **more).query(nodes)
     return [answer for dummy, answer in sorted(answers, key=lambda pair: pair[0].name)]
 
 
@@ -265,7 +265,7 @@ def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_st
     oc.acts(f'echo $$ > "$OC_NOTES/process"; {script}')
     (answer,) = ask(session)
     assert answer == CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=answer.failure_message)
-    assert answer.failure_message == "oc debug wrote more than 2 MiB, or complained without end"
+    assert answer.failure_message == "oc debug wrote more than 2 MiB, or too much to stderr"
     assert len(oc.calls) == 1
     assert still_running(oc) == []
     assert left(api) == []
@@ -291,7 +291,7 @@ def test_a_node_that_is_not_ready_gets_no_pod(oc, session):
 def test_where_there_is_no_oc_nothing_is_created(oc, api, session, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(
-        OperationError, match=r"^Could not ask nodes by oc debug: there is no program oc in PATH\. Install the"
+        OperationError, match=r"^Could not query nodes with oc debug: the program oc is not in PATH\. Install the"
     ):
         ask(session)
     assert api.requests == []
@@ -308,7 +308,7 @@ def test_an_account_that_may_create_no_namespace_is_told_so(oc, api, session):
 
 
 def test_nothing_is_left_when_the_caller_has_seen_enough(oc, api, session):
-    answers = OcDebug(session, 1, 30).ask(NODES)
+    answers = OcDebug(session, 1, 30).query(NODES)
     next(answers)
     answers.close()
     assert left(api) == []
@@ -472,6 +472,6 @@ def test_what_cannot_be_swept_stops_no_run(oc, api, session):
 def test_a_namespace_without_its_account_is_removed(oc, api, session, monkeypatch):
     monkeypatch.setattr(namespaces, "_READY_WITHIN", 0.0)
     api._faults.clear()
-    with pytest.raises(OperationError, match="its ServiceAccount default is not made"):
+    with pytest.raises(OperationError, match="its ServiceAccount default was not created"):
         ask(session)
     assert left(api) == []

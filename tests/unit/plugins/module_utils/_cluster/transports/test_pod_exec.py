@@ -9,9 +9,9 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec, transport
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.pod_exec import PodExec
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import side_by_side
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import query_in_parallel
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
@@ -35,7 +35,7 @@ ANSWER = rpm_ostree_status(booted_image("a"))
 @pytest.fixture
 def server(monkeypatch) -> t.Iterator[ExecServer]:
     monkeypatch.setattr(pod_exec, "daemon_pods", lambda session: {"worker-0": "machine-config-daemon-x"})
-    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 0.0)
+    monkeypatch.setattr(transport.random, "uniform", lambda low, high: 0.0)
     running = ExecServer()
     yield running
     running.stop()
@@ -43,7 +43,7 @@ def server(monkeypatch) -> t.Iterator[ExecServer]:
 
 def ask(server: ExecServer, timeout: float = 30) -> CommandResult:
     session = Session(connect({"host": server.url, "api_key": "sha256~token"}))
-    ((asked, answer),) = PodExec(session, 50, timeout, "/rootfs").ask([WORKER])
+    ((asked, answer),) = PodExec(session, 50, timeout, "/rootfs").query([WORKER])
     assert asked is WORKER
     return answer
 
@@ -146,7 +146,7 @@ def test_many_at_once_do_not_disturb_each_other(server, monkeypatch):
 
     server.script = script
     session = Session(connect({"host": server.url, "api_key": "sha256~token"}))
-    answers = list(PodExec(session, 16, 30, "/rootfs").ask(nodes))
+    answers = list(PodExec(session, 16, 30, "/rootfs").query(nodes))
     assert sorted(n.name for n, dummy in answers) == sorted(n.name for n in nodes)
     assert {answer for dummy, answer in answers} == {CommandResult(0, "{}", "")}
     assert len({line.partition("?")[0] for line, *dummy in server.asked}) == 40
@@ -187,7 +187,7 @@ def test_an_exit_status_is_definite(code, server):
 
 
 def test_no_attempt_is_begun_when_the_pause_before_it_would_use_up_the_time(server, monkeypatch):
-    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 60.0)
+    monkeypatch.setattr(transport.random, "uniform", lambda low, high: 60.0)
     server.script = lambda connection: connection.close()
     assert ask(server, timeout=30).failure == "node.exec_failed"
     assert len(server.asked) == 1
@@ -210,10 +210,10 @@ def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
             raise error
         return CommandResult(0, "{}")
 
-    answers = {one.name: answer for one, answer in side_by_side(NODES, 2, ask_one)}
+    answers = {one.name: answer for one, answer in query_in_parallel(NODES, 2, ask_one)}
     failed = answers.pop("worker-1")
     assert failed.failure == "node.unexpected_error"
-    assert failed.failure_message.startswith(f"asking failed with {type(error).__name__} in ask_one, line ")
+    assert failed.failure_message.startswith(f"the query failed with {type(error).__name__} in ask_one, line ")
     assert "token" not in failed.failure_message
     assert set(answers.values()) == {CommandResult(0, "{}")}
 
@@ -222,7 +222,7 @@ def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
     def ask_one(one: NodeState) -> CommandResult:
         raise OperationError("renew the token", "the command failed", "Log in again")
 
-    ((dummy, answer),) = side_by_side(NODES[:1], 2, ask_one)
+    ((dummy, answer),) = query_in_parallel(NODES[:1], 2, ask_one)
     message = "Could not renew the token: the command failed. Log in again."
     assert answer == CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message)
 
@@ -233,7 +233,7 @@ def test_what_ends_the_run_is_no_nodes_answer(end):
         raise end
 
     with pytest.raises(end):
-        list(side_by_side(NODES, 2, ask_one))
+        list(query_in_parallel(NODES, 2, ask_one))
 
 
 def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
@@ -243,7 +243,7 @@ def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
         asked.append(one.name)
         return CommandResult(0)
 
-    answers = side_by_side(NODES, 2, ask_one)
+    answers = query_in_parallel(NODES, 2, ask_one)
     next(answers)
     answers.close()
     for thread in threading.enumerate():
@@ -272,7 +272,7 @@ def test_no_more_are_asked_at_once_than_was_said():
             asking.discard(one.name)
         return CommandResult(0)
 
-    assert {n.name for n, dummy in side_by_side(NODES, 2, ask_one)} == {n.name for n in NODES}
+    assert {n.name for n, dummy in query_in_parallel(NODES, 2, ask_one)} == {n.name for n in NODES}
     assert max(most) == 2
 
 
@@ -285,7 +285,7 @@ def test_an_answer_is_handed_on_while_another_node_still_thinks():
         return CommandResult(0)
 
     names = []
-    for one, dummy in side_by_side(NODES[:2], 2, ask_one):
+    for one, dummy in query_in_parallel(NODES[:2], 2, ask_one):
         names.append(one.name)
         released.set()
     assert names == ["worker-1", "worker-0"]
@@ -300,7 +300,7 @@ def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
             assert over.wait(30)
         return CommandResult(0)
 
-    answers = side_by_side(NODES, 1, ask_one)
+    answers = query_in_parallel(NODES, 1, ask_one)
     next(answers)
     answers.close()
     over.set()
@@ -311,4 +311,4 @@ def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
 
 
 def test_of_nobody_nobody_is_asked():
-    assert list(side_by_side([], 50, lambda one: CommandResult(0))) == []
+    assert list(query_in_parallel([], 50, lambda one: CommandResult(0))) == []

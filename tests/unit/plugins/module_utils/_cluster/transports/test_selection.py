@@ -9,11 +9,16 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     ExecTimedOut,
     Output,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec, transport
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.pod_exec import PodExec
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.reported_state import Claims
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.selection import Auto
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import Claim, Word
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.reported_state import (
+    ReportedStates,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.selection import AutoSelection
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.transport import (
+    NodeReply,
+    ReportedState,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import MACHINE_CONFIG, POD
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import CommandResult
@@ -50,7 +55,7 @@ class Pods:
 def pods(monkeypatch, api) -> Pods:
     stand_in = Pods()
     monkeypatch.setattr(pod_exec, "run_in_container", stand_in.run)
-    monkeypatch.setattr(pod_exec.random, "uniform", lambda low, high: 0.0)
+    monkeypatch.setattr(transport.random, "uniform", lambda low, high: 0.0)
     api.keep(POD, *(daemon_pod(n.name) for n in NODES))
     return stand_in
 
@@ -61,17 +66,17 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def auto(session, warnings) -> Auto:
-    return Auto(PodExec(session, 1, 5.0, "/rootfs"), Claims(session), warnings.append)
+def auto(session, warnings) -> AutoSelection:
+    return AutoSelection(PodExec(session, 1, 5.0, "/rootfs"), ReportedStates(session), warnings.append)
 
 
-def words(auto: Auto) -> dict[str, Word]:
-    said = list(auto.ask(NODES))
+def words(auto: AutoSelection) -> dict[str, NodeReply]:
+    said = list(auto.query(NODES))
     assert len({n.name for n, dummy in said}) == len(said)
     return {n.name: word for n, word in said}
 
 
-CLAIMED = {f"worker-{n}": Claim(image_of(letter)) for n, letter in enumerate("abc")}
+CLAIMED = {f"worker-{n}": ReportedState(image_of(letter)) for n, letter in enumerate("abc")}
 
 
 def test_the_nodes_are_asked_where_that_is_permitted(api, pods, auto, warnings):
@@ -144,7 +149,7 @@ def test_nodes_that_are_asked_a_second_time_are_asked_the_same_way(api, pods, au
 
 
 def test_a_node_in_image_mode_is_said_to_have_booted_its_annotated_image(api, session):
-    assert [word for dummy, word in Claims(session).ask(NODES)] == list(CLAIMED.values())
+    assert [word for dummy, word in ReportedStates(session).query(NODES)] == list(CLAIMED.values())
     assert api.requests == []
 
 
@@ -152,22 +157,26 @@ def test_another_node_is_said_to_have_booted_the_image_of_its_own_rendered_confi
     old = {"metadata": {"name": "rendered-old"}, "spec": {"osImageURL": image_of("d")}}
     api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}}, old)
     plain = [node("plain-0"), node("plain-1"), node("plain-2", annotations={"currentConfig": "rendered-old"})]
-    said = Claims(session).ask([NodeState.from_api(n) for n in plain])
-    assert [word for dummy, word in said] == [Claim(image_of("c")), Claim(image_of("c")), Claim(image_of("d"))]
+    said = ReportedStates(session).query([NodeState.from_api(n) for n in plain])
+    assert [word for dummy, word in said] == [
+        ReportedState(image_of("c")),
+        ReportedState(image_of("c")),
+        ReportedState(image_of("d")),
+    ]
     assert len(api.requests) == 2
 
 
 @pytest.mark.parametrize("notes", [{"currentConfig": None}, {"currentConfig": "rendered-gone"}])
 def test_of_a_node_without_a_config_that_can_be_read_nothing_is_said(notes, session):
-    ((dummy, word),) = Claims(session).ask([NodeState.from_api(node("new-0", annotations=notes))])
-    assert word == Claim("")
+    ((dummy, word),) = ReportedStates(session).query([NodeState.from_api(node("new-0", annotations=notes))])
+    assert word == ReportedState("")
 
 
 @pytest.mark.parametrize("spec", [None, [], "x", 7, {"osImageURL": None}, {"osImageURL": {"a": 1}}, {}])
 def test_a_config_of_another_shape_says_nothing_and_is_no_error(spec, api, session):
     api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": spec})
     plain = [NodeState.from_api(node(f"plain-{number}")) for number in range(2)]
-    assert [word for dummy, word in Claims(session).ask(plain)] == [Claim(""), Claim("")]
+    assert [word for dummy, word in ReportedStates(session).query(plain)] == [ReportedState(""), ReportedState("")]
 
 
 def test_nothing_is_ever_written(api, pods, auto):
