@@ -119,7 +119,8 @@ def test_no_secret_is_shown_when_everything_is(applied: Applied) -> None:
 def test_apply_takes_what_its_manifest_grants(applied: Applied) -> None:
     assert not forbidden(applied.recording, applied.account)
     untouched = unused(granted(manifest("apply")), applied.recording.by(user=applied.account.user))
-    # Where all was created, nothing had to be changed, and there is no older build; test_machineconfigpool_wait.py deletes one.
+    # All objects were created, so no object was changed, and no older build exists. A test in
+    # test_machineconfigpool_wait.py deletes one.
     changes = {("patch", "machineconfigpools"), ("patch", "machineosconfigs"), ("patch", "secrets")}
     changes.add(("delete", "machineosbuilds"))
     assert not {p for p in untouched - EXPLAINS - {CREATE_EXEC} if (p.verb, p.resource) not in changes}
