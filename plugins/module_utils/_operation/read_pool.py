@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .._cluster.session import Session
 from .._errors import OperationError
-from .._model.objects.machineconfigpool import Pool
+from .._model.objects.machineconfigpool import NOT_FOUND_REMEDY, Pool
 from .._model.objects.pool_membership import nodes_in_pool
 from .._model.objects.resources import MACHINE_CONFIG_POOL, NODE, Object
 
@@ -40,5 +40,4 @@ def read_pool_nodes(session: Session, name: str) -> PoolNodes | None:
 
 def pool_not_found(name: str, what: str) -> OperationError:
     """Return the error for a pool that does not exist."""
-    remedy = "Check the name, or create the pool (machineconfigpool, or image_mode_create_pool in the playbooks)"
-    return OperationError(what, f"MachineConfigPool {name} does not exist", remedy)
+    return OperationError(what, f"MachineConfigPool {name} does not exist", NOT_FOUND_REMEDY)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a MachineConfigNode claim of its node?
+"""Read a MachineConfigNode: the state of a node as its daemon reports it.
 
-The daemon writes it, so it is a claim like the node's annotations. Clusters before 4.19 do not serve it, and the image
-stands in it only with a feature gate that is off (operator.md 3.6).
+Releases before 4.19 do not serve the kind. It has the image only with a feature gate that is off by default.
+Source: docs/operator-behavior.md ("MachineConfigNode").
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ _DRAIN_ERROR = "Error is: "
 
 @dataclass(frozen=True)
 class MachineConfigNode:
-    """One look at a MachineConfigNode; what it does not say is empty."""
+    """The fields of a MachineConfigNode that this collection reads. A missing value is empty."""
 
     name: str
     current_config: str
     current_image: str
     drain_error: str = ""
-    """What the drain controller met, or an empty text (operator.md 3.6)."""
+    """The error of the drain controller, or an empty string."""
 
     @classmethod
     def from_api(cls, obj: Object) -> MachineConfigNode:
-        """Read a MachineConfigNode of v1."""
+        """Read a v1 MachineConfigNode."""
         status = obj.get("status") or {}
         return cls(
             name=metadata_of(obj)["name"],
-            current_config=_said(status.get("configVersion"), "current"),
-            current_image=_said(status.get("configImage"), "currentImage"),
+            current_config=_value(status.get("configVersion"), "current"),
+            current_image=_value(status.get("configImage"), "currentImage"),
             drain_error=_drain_error(status),
         )
 
 
 def reduced(obj: Object) -> dict[str, t.Any]:
-    """Return what a wait reads of a MachineConfigNode: how its drain fares."""
+    """Return the part of a MachineConfigNode that a wait reads: the error of its drain."""
     kept = pruned(obj, "metadata.name")
     error = _drain_error(obj.get("status") or {})
     if error:
@@ -56,6 +56,6 @@ def _drain_error(status: t.Mapping[str, t.Any]) -> str:
     return ""
 
 
-def _said(part: t.Mapping[str, str] | None, key: str) -> str:
+def _value(part: t.Mapping[str, str] | None, key: str) -> str:
     value = (part or {}).get(key) or ""
     return "" if value == _NOT_YET else value

@@ -26,6 +26,7 @@ WORKER = "worker"
 BUILT_IN = (CONTROL_PLANE, WORKER, "arbiter")
 ROLE_LABEL = "node-role.kubernetes.io/"
 CONFIG_ROLE_LABEL = "machineconfiguration.openshift.io/role"
+NOT_FOUND_REMEDY = "Check the name, or create the pool (machineconfigpool, or image_mode_create_pool in the playbooks)"
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a Node say about itself, and has it reached what its pool wants?
+"""Read a Node: the annotations of the operator, and whether the node accepts workloads.
 
-The predicate is the operator's own (operator.md 3.3, ``pkg/controller/common/layered_node_state.go``), and beside it
-the node has to be Ready and schedulable. All of it is a claim of the daemon's; what is booted is asked of the node.
+The annotations are the state that the daemon reports, not a proof of the booted image.
+Source: docs/operator-behavior.md ("Node annotations and states").
 """
 
 from __future__ import annotations
 
-import enum
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .resources import ANNOTATION_PREFIX, Object, annotations_of, conditions_of, labels_of, metadata_of, pruned
 
@@ -25,7 +24,7 @@ _LAST_APPLIED_DRAIN = ANNOTATION_PREFIX + "lastAppliedDrain"
 _UNCORDON = "uncordon-"
 
 _PULL_FAILED = "failed to update OS to"
-_REFUSALS = (
+_DENIALS = (
     "unauthorized",
     "authentication required",
     "denied",
@@ -35,22 +34,14 @@ _REFUSALS = (
     "repository name not known",
     "certificate signed by unknown authority",
 )
-"""How a registry, or the node's trust, refuses an image; trouble on the way to a registry is none of these."""
+"""Words with which a registry denies an image, or the node rejects its certificate. Network errors have none."""
 
 CONTROL_PLANE_ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
 
 
-class Phase(enum.Enum):
-    """Where a node is on its way to the wanted image."""
-
-    DONE = "done"
-    UPDATING = "updating"
-    WAITING = "waiting"
-
-
 @dataclass(frozen=True)
 class NodeState:
-    """One look at a Node: what the operator's annotations say, and whether it can carry workload."""
+    """The fields of a Node that this collection reads."""
 
     name: str
     current_config: str
@@ -64,14 +55,15 @@ class NodeState:
     ready: bool
     unschedulable: bool
     boot_id: str
+    labels: t.Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_api(cls, obj: Object) -> NodeState:
-        """Read a v1 Node; a condition that is missing counts as not Ready."""
+        """Read a v1 Node. A missing Ready condition counts as not Ready."""
         notes = annotations_of(obj)
         status = obj.get("status") or {}
-        asked = notes.get(_DESIRED_DRAIN, "")
-        pending = asked != notes.get(_LAST_APPLIED_DRAIN, "")
+        request = notes.get(_DESIRED_DRAIN, "")
+        pending = request != notes.get(_LAST_APPLIED_DRAIN, "")
         return cls(
             name=metadata_of(obj)["name"],
             current_config=notes.get(_CURRENT_CONFIG, ""),
@@ -80,16 +72,17 @@ class NodeState:
             desired_image=notes.get(_DESIRED_IMAGE, ""),
             state=notes.get(_STATE, ""),
             reason=notes.get(_REASON, ""),
-            draining=pending and not asked.startswith(_UNCORDON),
-            uncordoning=pending and asked.startswith(_UNCORDON),
+            draining=pending and not request.startswith(_UNCORDON),
+            uncordoning=pending and request.startswith(_UNCORDON),
             ready=conditions_of(obj).get("Ready", False),
             unschedulable=bool((obj.get("spec") or {}).get("unschedulable")),
             boot_id=(status.get("nodeInfo") or {}).get("bootID", ""),
+            labels=labels_of(obj),
         )
 
     @property
     def settled(self) -> bool:
-        """Whether the daemon has applied all that it was told."""
+        """Whether the daemon has applied the assigned config and image."""
         return (
             bool(self.current_config)
             and self.current_config == self.desired_config
@@ -104,31 +97,14 @@ class NodeState:
 
     @property
     def pull_error(self) -> str:
-        """What the registry said when it refused the image to the node, or an empty text (operator.md 6, row 14)."""
+        """The error of the registry if it denies the image to the node, or an empty string."""
         if not self.degraded or _PULL_FAILED not in self.reason:
             return ""
-        if not any(refusal in self.reason.lower() for refusal in _REFUSALS):
+        if not any(denial in self.reason.lower() for denial in _DENIALS):
             return ""
-        # The daemon quotes its command first, and the registry last.
-        said = self.reason.rpartition("error: ")[2] or self.reason
-        return said.rpartition(": exit status")[0] or said
-
-
-@dataclass(frozen=True)
-class Target:
-    """What every node of a pool has to reach: the rendered config and, in a layered pool, the image."""
-
-    rendered_config: str
-    image: str
-
-    def phase_of(self, node: NodeState) -> Phase:
-        """Tell where a node is: waiting until the operator has told it the target."""
-        told = node.desired_config == self.rendered_config and node.desired_image == self.image
-        if told and node.settled and node.ready and not node.unschedulable:
-            return Phase.DONE
-        if told or node.state == "Working":
-            return Phase.UPDATING
-        return Phase.WAITING
+        # The daemon quotes its command first and the error of the registry last.
+        error = self.reason.rpartition("error: ")[2] or self.reason
+        return error.rpartition(": exit status")[0] or error
 
 
 _READ = (
@@ -144,7 +120,7 @@ _READ = (
 
 
 def reduced(obj: Object) -> dict[str, t.Any]:
-    """Return what a wait reads of a Node; its boot is not part of that."""
+    """Return the part of a Node that a wait reads. The boot id is not part of it."""
     kept = pruned(obj, "metadata.name", "metadata.labels", "spec.unschedulable")
     kept["metadata"]["annotations"] = {name: value for name, value in annotations_of(obj).items() if name in _READ}
     if conditions_of(obj).get("Ready"):
@@ -153,11 +129,5 @@ def reduced(obj: Object) -> dict[str, t.Any]:
 
 
 def is_control_plane(node: Object) -> bool:
-    """Whether the node carries a role of the control plane."""
+    """Whether the node has a role of the control plane."""
     return any(role in labels_of(node) for role in CONTROL_PLANE_ROLES)
-
-
-def count_phases(phases: t.Iterable[Phase]) -> dict[str, int]:
-    """Return total, done, updating and waiting."""
-    seen = list(phases)
-    return {"total": len(seen), **{phase.value: seen.count(phase) for phase in Phase}}

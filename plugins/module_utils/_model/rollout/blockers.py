@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds the nodes of a pool up, as soon as it can be known?
+"""Find what blocks a rollout: the pool itself, a node, or nodes that reach maxUnavailable.
 
-Which of it ends a wait is told by the public table of findings: what cannot clear by itself.
+The public table of findings decides which of them end a wait: those that cannot clear by themselves.
 """
 
 from __future__ import annotations
@@ -10,62 +10,22 @@ import typing as t
 
 from ..findings import Finding, FindingId
 from ..objects.machineconfigpool import Pool
-from ..objects.node import NodeState, Phase
+from ..objects.node import NodeState
 from ..objects.resources import MACHINE_CONFIG_POOL, NODE, ObjectRef
-from .drain import Drains
-from .history import History
+from .drain import Blocker
+from .history import NodeHistory, seconds_since
+from .node_phase import Phase
 
-RETURN = 600.0
-"""Seconds that a reboot may take before a node that is not Ready is worth a word."""
-RETRIED = 60.0
-"""Seconds after which a daemon has tried again: what it says then is no left-over of a cause that was removed."""
-_REASON = 200
-"""Characters of a daemon's reason that a message about the pool shows."""
-
-
-def blockers(
-    pool: Pool,
-    nodes: t.Collection[NodeState],
-    phases: t.Mapping[str, Phase],
-    history: History,
-    drains: Drains,
-    now: float,
-) -> list[Finding]:
-    """Return what holds the pool's nodes up, the pool's own findings first."""
-    found = _of_pool(pool)
-    for node in nodes:
-        found += _of_node(node, phases[node.name], history, now)
-        if node.draining:
-            found += drains.findings(node.name, now)
-    if drains.unseen and any(node.draining for node in nodes):
-        message = f"what keeps nodes from being drained cannot be seen ({drains.unseen})"
-        found.append(
-            Finding(FindingId.CLUSTER_DRAINS_NOT_READABLE, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message)
-        )
-    return found
+LONGEST_REBOOT = 600.0
+"""Seconds without Ready after which an updating node is reported."""
+PULL_RETRIED = 60.0
+"""Seconds after which the daemon has retried a failed pull, so that the error has no cause that was fixed before."""
+_LONGEST_REASON = 200
+"""Characters of the daemon's reason in a message or a progress line."""
 
 
-def places_taken(
-    pool: Pool, phases: t.Mapping[str, Phase], members: t.Collection[NodeState], awaited: t.Collection[str]
-) -> list[Finding]:
-    """Find that nobody else can begin, because nodes that get nowhere count as out of service.
-
-    :param members: all nodes of the pool, and *phases* theirs
-    :param awaited: the names of those that are waited for
-    """
-    out = [n for n in members if _takes_a_place(n, phases[n.name])]
-    at_once = pool.most_unavailable(len(members))
-    next_ones = set(awaited) - {n.name for n in out}
-    if len(out) < at_once or all(phases[name] is not Phase.WAITING for name in next_ones):
-        return []
-    why = "; ".join(f"{n.name} {_why_out(n)}" for n in out)
-    message = f"MachineConfigPool {pool.name}: no other node begins, for maxUnavailable ({at_once}) is used up: {why}"
-    return [
-        Finding(FindingId.POOL_MAX_UNAVAILABLE_REACHED, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)
-    ]
-
-
-def _of_pool(pool: Pool) -> list[Finding]:
+def pool_blockers(pool: Pool) -> list[Finding]:
+    """Return what blocks the pool as a whole."""
     ref = ObjectRef(MACHINE_CONFIG_POOL.name, pool.name)
     found = []
     if pool.paused:
@@ -75,39 +35,73 @@ def _of_pool(pool: Pool) -> list[Finding]:
     return found
 
 
-def _takes_a_place(node: NodeState, phase: Phase) -> bool:
-    """Whether a node counts as unavailable without getting anywhere (operator.md 3.3, 3.4)."""
+def node_blockers(node: NodeState, phase: Phase, history: NodeHistory, now: float) -> list[Blocker]:
+    """Return what blocks a node, except its drain."""
+    found = [_degraded(node, history, now)] if node.degraded else []
+    if phase is Phase.DONE:
+        return found
+    if not node.settled:
+        return found + _not_returned(node, history, now)
+    if not node.ready:
+        found.append(_blocker(node, FindingId.NODE_NOT_READY, f"Node {node.name} is not Ready", "not Ready"))
+    if node.unschedulable and not (node.draining or node.uncordoning):
+        found.append(_blocker(node, FindingId.NODE_UNSCHEDULABLE, f"Node {node.name} is cordoned", "cordoned"))
+    return found
+
+
+def max_unavailable_reached(
+    pool: Pool, nodes: t.Collection[NodeState], phases: t.Mapping[str, Phase], awaited: t.Collection[str]
+) -> list[Finding]:
+    """Return a finding if blocked nodes reach maxUnavailable, so that no other node can start.
+
+    :param nodes: all nodes of the pool
+    :param phases: the phase of each of them
+    :param awaited: the names of the nodes that the wait is for
+    """
+    unavailable = [node for node in nodes if _is_stuck(node, phases[node.name])]
+    limit = pool.most_unavailable(len(nodes))
+    next_nodes = set(awaited) - {node.name for node in unavailable}
+    if len(unavailable) < limit or all(phases[name] is not Phase.WAITING for name in next_nodes):
+        return []
+    why = "; ".join(f"{node.name} {_why_unavailable(node)}" for node in unavailable)
+    message = f"MachineConfigPool {pool.name} starts no other node: maxUnavailable ({limit}) is reached by {why}"
+    return [
+        Finding(FindingId.POOL_MAX_UNAVAILABLE_REACHED, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)
+    ]
+
+
+def _is_stuck(node: NodeState, phase: Phase) -> bool:
+    """Whether a node counts as unavailable without an update in progress.
+
+    Source: docs/operator-behavior.md ("Rollout order and maxUnavailable").
+    """
     if phase is Phase.DONE:
         return False
     return node.degraded or (node.settled and (not node.ready or node.unschedulable))
 
 
-def _why_out(node: NodeState) -> str:
+def _why_unavailable(node: NodeState) -> str:
     if node.degraded:
-        return f"degraded ({node.reason[:_REASON]})" if node.reason else "degraded"
+        return f"degraded ({node.reason[:_LONGEST_REASON]})" if node.reason else "degraded"
     return "cordoned" if node.ready else "not Ready"
 
 
-def _of_node(node: NodeState, phase: Phase, history: History, now: float) -> list[Finding]:
-    ref = ObjectRef(NODE.name, node.name)
-    found = []
-    if node.degraded:
-        found.append(_degraded(node, ref, history, now))
-    if phase is Phase.DONE:
-        return found
-    if node.settled:
-        if not node.ready:
-            found.append(Finding(FindingId.NODE_NOT_READY, ref, f"Node {node.name} is not Ready"))
-        if node.unschedulable and not (node.draining or node.uncordoning):
-            found.append(Finding(FindingId.NODE_UNSCHEDULABLE, ref, f"Node {node.name} is cordoned"))
-    elif history.age("away", node.name, now) >= RETURN:  # a node on its way is away for a while
-        message = f"Node {node.name} has not been Ready for more than {RETURN / 60:g} minutes"
-        found.append(Finding(FindingId.NODE_NOT_RETURNED, ref, message))
-    return found
+def _not_returned(node: NodeState, history: NodeHistory, now: float) -> list[Blocker]:
+    if seconds_since(history.not_ready_since, now) < LONGEST_REBOOT:
+        return []
+    duration = f"for more than {LONGEST_REBOOT / 60:g} minutes"
+    message = f"Node {node.name} has not been Ready {duration}"
+    return [_blocker(node, FindingId.NODE_NOT_RETURNED, message, f"not Ready {duration}")]
 
 
-def _degraded(node: NodeState, ref: ObjectRef, history: History, now: float) -> Finding:
-    if node.pull_error and history.age("refused", node.name, now) >= RETRIED:
-        message = f"Node {node.name} is refused the image: {node.pull_error}"
-        return Finding(FindingId.NODE_IMAGE_PULL_DENIED, ref, message, node.reason)
-    return Finding(FindingId.NODE_DEGRADED, ref, f"Node {node.name}: {node.reason or node.state}", node.reason)
+def _degraded(node: NodeState, history: NodeHistory, now: float) -> Blocker:
+    if node.pull_error and seconds_since(history.pull_failed_since, now) >= PULL_RETRIED:
+        message = f"Node {node.name} cannot pull the image: {node.pull_error}"
+        return _blocker(node, FindingId.NODE_IMAGE_PULL_DENIED, message, node.pull_error, node.reason)
+    message = f"Node {node.name} is degraded: {node.reason or node.state}"
+    return _blocker(node, FindingId.NODE_DEGRADED, message, node.reason, node.reason)
+
+
+def _blocker(node: NodeState, finding_id: FindingId, message: str, summary: str, evidence: str = "") -> Blocker:
+    finding = Finding(finding_id, ObjectRef(NODE.name, node.name), message, evidence)
+    return Blocker(node.name, finding, summary[:_LONGEST_REASON])

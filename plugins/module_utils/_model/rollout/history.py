@@ -1,90 +1,87 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For how long has a node been where it is, how long do nodes take, and how much is left?
+"""Record since when nodes have been in a state, and how long their updates took.
 
-Only what the wait itself has seen counts. A node that was on its way already when the wait began tells nothing of how
-long a node takes, and before the first one has arrived nobody knows what is left.
+Only what the wait itself observed counts. The update of a node that started before the wait has no known duration.
 """
 
 from __future__ import annotations
 
-import heapq
-import statistics
 import typing as t
 from dataclasses import dataclass, field
 
-from ..objects.node import NodeState, Phase
+from ..objects.node import NodeState
+from .node_phase import Phase
 
-_TAKEN = 50
-"""How many durations are remembered, the last ones."""
-UNKNOWN = 0.0
-"""The beginning of what had begun before the wait did."""
+_MOST_DURATIONS = 50
+"""Number of durations that are kept, the latest ones."""
 
 
 @dataclass(frozen=True)
-class History:
-    """What a wait has seen of the nodes so far."""
+class NodeHistory:
+    """Since when a node has been in its states, in seconds since the epoch. None if it is not in the state."""
 
-    since: t.Mapping[str, float] = field(default_factory=dict)
-    """``<state> <node>`` -> since when, in seconds since the epoch; the states are those of *_states*."""
-    took: tuple[float, ...] = ()
-    """For how long each node that has arrived was on its way, in seconds."""
-    began: bool = False
+    updating: bool = False
+    update_started: float | None = None
+    """None if the update started before the wait."""
+    draining_since: float | None = None
+    not_ready_since: float | None = None
+    pull_failed_since: float | None = None
 
-    def after(self, nodes: t.Iterable[NodeState], phases: t.Mapping[str, Phase], now: float) -> History:
-        """Return the history with one look more."""
-        since: dict[str, float] = {}
-        took = list(self.took)
+
+@dataclass(frozen=True)
+class RolloutHistory:
+    """What a wait has observed of the nodes."""
+
+    nodes: t.Mapping[str, NodeHistory] = field(default_factory=dict)
+    """Nodes that are in one of the states, by name."""
+    durations: tuple[float, ...] = ()
+    """Seconds that each completed update took."""
+    started: bool = False
+    """Whether there was an observation before."""
+
+    def of(self, node: str) -> NodeHistory:
+        """Return the history of a node."""
+        return self.nodes.get(node, _EMPTY)
+
+    def after(self, nodes: t.Iterable[NodeState], phases: t.Mapping[str, Phase], now: float) -> RolloutHistory:
+        """Return the history after one more observation."""
+        histories: dict[str, NodeHistory] = {}
+        durations = list(self.durations)
         for node in nodes:
-            phase = phases[node.name]
-            for state in _states(node, phase):
-                key = f"{state} {node.name}"
-                start = UNKNOWN if state == "updating" and not self.began else now
-                since[key] = self.since.get(key, start)
-            started = self.since.get(f"updating {node.name}", UNKNOWN)
-            if phase is Phase.DONE and started != UNKNOWN:
-                took.append(now - started)
-        return History(since, tuple(took[-_TAKEN:]), True)
+            before, phase = self.of(node.name), phases[node.name]
+            history = self._node_after(before, node, phase, now)
+            if history != _EMPTY:
+                histories[node.name] = history
+            if phase is Phase.DONE and before.update_started is not None:
+                durations.append(now - before.update_started)
+        return RolloutHistory(histories, tuple(durations[-_MOST_DURATIONS:]), started=True)
 
-    def age(self, state: str, node: str, now: float) -> float:
-        """Return for how many seconds a node has been seen in a state; 0 when it is not."""
-        return now - self.since.get(f"{state} {node}", now)
+    def _node_after(self, before: NodeHistory, node: NodeState, phase: Phase, now: float) -> NodeHistory:
+        updating = phase is Phase.UPDATING
+        first = now if self.started else None
+        return NodeHistory(
+            updating=updating,
+            update_started=(before.update_started if before.updating else first) if updating else None,
+            draining_since=_since(before.draining_since, node.draining, now),
+            not_ready_since=_since(before.not_ready_since, not node.ready, now),
+            pull_failed_since=_since(before.pull_failed_since, bool(node.pull_error), now),
+        )
 
-    def remaining(self, waiting: int, at_once: int, now: float) -> float | None:
-        """Return the seconds until the last node arrives if all go on as those did that have; None before the first.
-
-        :param waiting: how many nodes have not begun
-        :param at_once: how many may be on their way at the same time
-        """
-        if not self.took:
-            return None
-        typical = statistics.median(self.took)
-        under_way = [start for key, start in self.since.items() if key.startswith("updating ")]
-        free_in = [max(0.0, typical - (now - start)) if start != UNKNOWN else typical for start in under_way]
-        free_in += [0.0] * (at_once - len(free_in))
-        heapq.heapify(free_in)
-        for dummy in range(waiting):
-            heapq.heappush(free_in, heapq.heappop(free_in) + typical)
-        return max(free_in)
-
-    def as_json(self) -> list[t.Any]:
-        """Return it as a cursor carries it."""
-        return [dict(self.since), list(self.took), self.began]
-
-    @classmethod
-    def from_json(cls, content: t.Any) -> History:
-        """Read what a cursor carried; nothing is an empty history."""
-        if not content:
-            return cls()
-        since, took, began = content
-        return cls(dict(since), tuple(took), bool(began))
+    def draining(self, seconds: float, now: float) -> list[str]:
+        """Return the nodes that have been draining for *seconds* or longer, the longest drain first."""
+        started = [(h.draining_since, name) for name, h in self.nodes.items() if h.draining_since is not None]
+        return [name for since, name in sorted(started) if now - since >= seconds]
 
 
-def _states(node: NodeState, phase: Phase) -> t.Iterator[str]:
-    if phase is Phase.UPDATING:
-        yield "updating"
-    if node.draining:
-        yield "draining"
-    if not node.ready:
-        yield "away"
-    if node.pull_error:
-        yield "refused"
+_EMPTY = NodeHistory()
+
+
+def seconds_since(start: float | None, now: float) -> float:
+    """Return the seconds since a start, 0 if there was none."""
+    return 0.0 if start is None else now - start
+
+
+def _since(before: float | None, holds: bool, now: float) -> float | None:
+    if not holds:
+        return None
+    return now if before is None else before

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is a rollout done, and what holds it?
+"""Evaluate a rollout: which nodes are done, what blocks the others, how much time remains.
 
-Judged node by node by the operator's own predicate, never by the pool's conditions, which are Updated before a rollout
-begins and stay stale after a failed build (operator.md 3.4).
+Each node is evaluated by the operator's own predicate. The conditions of the pool are not used: they are Updated before
+a rollout starts, and stay outdated after a failed build. Source: docs/operator-behavior.md ("Pools and rendering").
 """
 
 from __future__ import annotations
@@ -11,237 +11,153 @@ import hashlib
 import typing as t
 from dataclasses import dataclass, field
 
-from ..build.progress import BuildProgress, build_progress
-from ..build.superseded import taken_instead
 from ..findings import Finding, FindingId, Severity
-from ..objects.machineconfigpool import Pool
 from ..objects.machineosbuild import MachineOSBuild
-from ..objects.machineosconfig import MachineOSConfig
-from ..objects.node import NodeState, Phase, Target, count_phases
-from ..objects.release import Release
-from ..objects.resources import MACHINE_OS_BUILD, NODE, ObjectRef
-from ..observation import Outcome
-from .blockers import blockers, places_taken
-from .drain import Drains
-from .history import History
-
-TELLING = 60.0
-"""Seconds within which the node controller has told the first node, if it is going to: it takes about ten."""
-_OLDER_BUILD = FindingId.POOL_OLDER_BUILD_SELECTED
-_REASON = 200
-"""Characters of a daemon's reason that a progress line shows."""
-_TOLD_IN_LINE = (
-    FindingId.NODE_DRAIN_BLOCKED,
-    FindingId.NODE_DRAIN_IMPOSSIBLE,
-    FindingId.NODE_DRAIN_FAILING,
-    FindingId.NODE_POD_NOT_TERMINATING,
-    FindingId.NODE_NOT_RETURNED,
-    FindingId.NODE_NOT_READY,
-    FindingId.NODE_UNSCHEDULABLE,
-)
-_NAMED_IN_LINE = 3
-"""How many nodes a progress line names."""
-_NEWS_A_NODE = 0.09
-_NEWS_AT_MOST = 45.0
+from ..objects.node import NodeState
+from ..objects.resources import MACHINE_CONFIG_POOL, ObjectRef
+from .blockers import max_unavailable_reached, node_blockers, pool_blockers
+from .drain import Blocker, drain_blockers
+from .history import RolloutHistory
+from .node_phase import Phase, count_phases, phases_of
+from .older_build import ASSIGNMENT_TIME, older_build
+from .progress_line import counts_text, progress_line, stage_of
+from .remaining import remaining_seconds
+from .snapshot import RolloutSnapshot
+from .target import PoolTarget, pool_target
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """How far the nodes of a pool are."""
+    """State of a rollout."""
 
     phases: t.Mapping[str, Phase]
+    """Phase of each awaited node, by name."""
     findings: tuple[Finding, ...]
     line: str
+    """The state in one line for the user."""
     mark: str = ""
-    """Stands for where every node is: it changes when one has moved."""
-    history: History = field(default_factory=History)
-    """What was seen so far, for the next look."""
+    """Changes exactly when a node or the build made progress."""
+    history: RolloutHistory = field(default_factory=RolloutHistory)
+    """The history after this evaluation."""
     remaining: float | None = None
-    """Seconds until the last node arrives, if all go on as those did that have; None when nobody knows."""
+    """Estimated seconds until the last node is done. None if that is unknown."""
     build: MachineOSBuild | None = None
-    """The build of the image that the nodes have to reach, where there is one."""
+    """The build of the image that the nodes have to reach. None for a pool without a MachineOSConfig."""
 
     @property
-    def rests_on_the_release(self) -> bool:
-        """Whether something was found that only some releases do."""
-        return any(f.id == _OLDER_BUILD for f in self.findings)
+    def depends_on_release(self) -> bool:
+        """Whether a finding applies to some releases only."""
+        return any(finding.id is FindingId.POOL_OLDER_BUILD_SELECTED for finding in self.findings)
 
     @property
     def done(self) -> bool:
-        """Whether every node has reached the target."""
+        """Whether every awaited node has reached the target."""
         return bool(self.phases) and all(phase is Phase.DONE for phase in self.phases.values())
 
     @property
     def counts(self) -> dict[str, int]:
-        """total, done, updating and waiting."""
+        """The counts ``total``, ``done``, ``updating`` and ``waiting``."""
         return count_phases(self.phases.values())
 
-    def draining(self, seconds: float, now: float) -> list[str]:
-        """Return the nodes that drain for so long or longer, the one that does for the longest first."""
-        drains = ((key.partition(" ")[2], at) for key, at in self.history.since.items() if key.startswith("draining "))
-        since = {name: at for name, at in drains if now - at >= seconds}
-        return sorted(since, key=lambda name: (since[name], name))
 
+def evaluate(snapshot: RolloutSnapshot, history: RolloutHistory, now: float) -> Rollout:
+    """Return the state of a rollout.
 
-@dataclass(frozen=True)
-class PoolImage:
-    """What a pool's nodes have to reach, or why that is not known yet."""
-
-    target: Target | None
-    findings: tuple[Finding, ...]
-    line: str
-    build: MachineOSBuild | None = None
-    """The build of the image, where there is one."""
-
-
-def pool_image(
-    pool: Pool,
-    config: MachineOSConfig | None,
-    builds: t.Collection[MachineOSBuild],
-    progress: BuildProgress | None = None,
-) -> PoolImage:
-    """Return the target of a pool: the image of the build that answers, or none for a pool that is not layered.
-
-    :param progress: how the build of the image is, to who has seen more of it than this look
-    """
-    if config is None:
-        target = Target(pool.rendered_config, "") if pool.rendered_config else None
-        return PoolImage(target, (), "" if target else f"pool {pool.name} is not rendered yet")
-    progress = progress or build_progress(config, builds, pool.rendered_config)
-    if progress.outcome is not Outcome.SUCCEEDED:
-        return PoolImage(None, progress.findings, progress.line)
-    return PoolImage(Target(pool.rendered_config, config.current_image_pull_spec), (), "", progress.build)
-
-
-def judge_rollout(
-    pool: Pool,
-    config: MachineOSConfig | None,
-    builds: t.Collection[MachineOSBuild],
-    nodes: t.Collection[NodeState],
-    outsiders: t.Mapping[str, Finding],
-    release: Release,
-    waited: float = 0.0,
-    now: float = 0.0,
-    history: History | None = None,
-    drains: Drains | None = None,
-    others: t.Collection[NodeState] = (),
-    progress: BuildProgress | None = None,
-) -> Rollout:
-    """Judge the nodes that are waited for.
-
-    :param nodes: the nodes that are waited for and are in the pool
-    :param outsiders: nodes that are waited for and are not in the pool, and why not
-    :param waited: seconds since the wait began
+    :param history: the history before this evaluation
     :param now: seconds since the epoch
-    :param history: what the looks before have seen
-    :param drains: what is known of the nodes that drain
-    :param others: nodes that are in the pool and not waited for
-    :param progress: as for :func:`pool_image`
     """
-    image = pool_image(pool, config, builds, progress)
-    phases = dict.fromkeys(outsiders, Phase.WAITING)
-    phases.update(_phases(nodes, image.target))
-    history = (history or History()).after(nodes, phases, now)
-    findings = list(image.findings)
-    waiting = any(phase is not Phase.DONE for phase in phases.values())
-    if waiting:
-        findings += outsiders.values()
-        findings += blockers(pool, nodes, phases, history, drains or Drains(), now)
-        findings += places_taken(pool, {**_phases(others, image.target), **phases}, [*nodes, *others], phases)
-    nobody_is_told = all(phase is not Phase.UPDATING for phase in phases.values())
-    if waiting and nobody_is_told and waited >= TELLING and not release.follows_current_build and not pool.paused:
-        findings += _older_build(pool, config, builds) if config and image.target else []
-    line = _line(pool, phases, nodes, image) + _held(findings)
-    total = len(nodes) + len(others)
-    known = waiting and image.target is not None and not _is_held(findings)
-    left = _remaining(pool, total, phases, history, now) if known else None
-    return Rollout(phases, tuple(findings), line, _mark(phases, nodes, image), history, left, image.build)
-
-
-def _phases(nodes: t.Iterable[NodeState], target: Target | None) -> dict[str, Phase]:
-    return {n.name: target.phase_of(n) if target else Phase.WAITING for n in nodes}
-
-
-def _remaining(pool: Pool, total: int, phases: t.Mapping[str, Phase], history: History, now: float) -> float | None:
-    waiting = sum(phase is Phase.WAITING for phase in phases.values())
-    return history.remaining(waiting, pool.most_unavailable(total), now)
-
-
-def _is_held(findings: t.Iterable[Finding]) -> bool:
-    """Whether something holds the rollout up for nobody knows how long."""
-    return any(f.severity is not Severity.WARNING for f in findings)
-
-
-def _held(findings: t.Iterable[Finding]) -> str:
-    """Return what the line says of blockers that the nodes' own states do not tell."""
-    told = sorted((f for f in findings if f.id in _TOLD_IN_LINE), key=lambda f: not f.fatal)
-    more = f" and {len(told) - 1} more" if len(told) > 1 else ""
-    return f"; {told[0].message}{more}" if told else ""
-
-
-def news_pace(nodes: int) -> float:
-    """Return the seconds between two reports of how many nodes move.
-
-    A report costs a call of the module, about a second of a processor with Ansible's part, however little is new: a
-    share of what follows a rollout that takes hours with many nodes. What holds one up is told at once all the same.
-    """
-    return min(_NEWS_AT_MOST, _NEWS_A_NODE * nodes)
-
-
-def not_in_pool(pool: str, name: str) -> Finding:
-    """Return the finding about a node that is waited for and belongs elsewhere."""
-    return Finding(
-        FindingId.NODE_NOT_IN_POOL, ObjectRef(NODE.name, name), f"Node {name} is not in MachineConfigPool {pool}"
+    target = pool_target(snapshot.pool, snapshot.config, snapshot.build)
+    phases = dict.fromkeys(snapshot.outside_nodes, Phase.WAITING)
+    phases.update(phases_of(snapshot.nodes, target.target))
+    history = history.after(snapshot.nodes, phases, now)
+    blockers = _blockers(snapshot, phases, history, now)
+    findings = [*target.findings]
+    if any(phase is not Phase.DONE for phase in phases.values()):
+        findings += _findings(snapshot, target, phases, blockers)
+    return Rollout(
+        phases,
+        tuple(findings),
+        _line(snapshot, target, phases, blockers),
+        _mark(phases, snapshot.nodes, target),
+        history,
+        _remaining(snapshot, target, phases, history, findings, now),
+        target.build,
     )
 
 
-def in_pools(name: str, pools: t.Iterable[str]) -> Finding:
-    """Return the finding about a node that two custom pools select."""
-    message = f"Node {name} is in the MachineConfigPools {' and '.join(pools)}, and the operator touches it for none"
-    return Finding(FindingId.NODE_IN_TWO_POOLS, ObjectRef(NODE.name, name), message)
+def _blockers(
+    snapshot: RolloutSnapshot, phases: t.Mapping[str, Phase], history: RolloutHistory, now: float
+) -> list[Blocker]:
+    found: list[Blocker] = []
+    for node in snapshot.nodes:
+        found += node_blockers(node, phases[node.name], history.of(node.name), now)
+        if node.draining:
+            found += drain_blockers(node.name, snapshot.drains, now)
+    return found
 
 
-def _older_build(pool: Pool, config: MachineOSConfig, builds: t.Collection[MachineOSBuild]) -> list[Finding]:
-    """Find the build that the node controller takes instead of the one that answers (observed.md 3b)."""
-    instead = taken_instead(config, builds, pool.rendered_config)
-    if not instead:
+def _findings(
+    snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase], blockers: t.Iterable[Blocker]
+) -> list[Finding]:
+    """Return the findings about a rollout that is not done."""
+    pool_nodes = [*snapshot.nodes, *snapshot.other_nodes]
+    all_phases = {**phases_of(snapshot.other_nodes, target.target), **phases}
+    return [
+        *snapshot.outside_nodes.values(),
+        *pool_blockers(snapshot.pool),
+        *(blocker.finding for blocker in blockers),
+        *_unreadable_drains(snapshot),
+        *max_unavailable_reached(snapshot.pool, pool_nodes, all_phases, phases),
+        *(_older_build(snapshot, phases) if target.target else ()),
+    ]
+
+
+def _unreadable_drains(snapshot: RolloutSnapshot) -> list[Finding]:
+    if not snapshot.drains.unreadable or not any(node.draining for node in snapshot.nodes):
         return []
-    older = instead[0].name
-    message = (
-        f"the node controller takes MachineOSBuild {older} instead of {config.current_build}, so no node is changed"
-    )
-    return [Finding(_OLDER_BUILD, ObjectRef(MACHINE_OS_BUILD.name, older), message)]
+    message = f"pods or PodDisruptionBudgets that block a drain cannot be read ({snapshot.drains.unreadable})"
+    ref = ObjectRef(MACHINE_CONFIG_POOL.name, snapshot.pool.name)
+    return [Finding(FindingId.CLUSTER_DRAINS_NOT_READABLE, ref, message)]
 
 
-def _line(pool: Pool, phases: t.Mapping[str, Phase], nodes: t.Collection[NodeState], image: PoolImage) -> str:
-    counts = count_phases(phases.values())
-    line = f"pool {pool.name}: {counts['done']} of {counts['total']} nodes done"
-    if image.line:
-        return f"{line}; {image.line}"
-    updating = [n for n in nodes if phases[n.name] is Phase.UPDATING]
-    named = ", ".join(f"{n.name} {_doing(n)}" for n in updating[:_NAMED_IN_LINE])
-    more = f" and {len(updating) - _NAMED_IN_LINE} more" if len(updating) > _NAMED_IN_LINE else ""
-    held = ", paused" if pool.paused and counts["done"] < counts["total"] else ""
-    return line + (f", updating: {named}{more}" if named else "") + held
+def _older_build(snapshot: RolloutSnapshot, phases: t.Mapping[str, Phase]) -> tuple[Finding, ...]:
+    """Return the finding if the node controller has started no node, although it had time to."""
+    is_started = any(phase is Phase.UPDATING for phase in phases.values())
+    if is_started or snapshot.pool.paused or snapshot.watched < ASSIGNMENT_TIME:
+        return ()
+    if snapshot.config is None or snapshot.release.follows_current_build:
+        return ()
+    return older_build(snapshot.config, snapshot.builds, snapshot.pool.rendered_config)
 
 
-def _mark(phases: t.Mapping[str, Phase], nodes: t.Collection[NodeState], image: PoolImage) -> str:
-    stages = {n.name: _stage(n) for n in nodes if phases[n.name] is Phase.UPDATING}
-    where = [(name, phase.value, stages.get(name, "")) for name, phase in sorted(phases.items())]
-    return hashlib.sha256(repr((where, image)).encode()).hexdigest()[:16]
+def _line(
+    snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase], blockers: t.Iterable[Blocker]
+) -> str:
+    if target.line:
+        return f"{counts_text(snapshot.pool.name, phases)}, {target.line}"
+    is_done = all(phase is Phase.DONE for phase in phases.values())
+    line = progress_line(snapshot.pool.name, phases, snapshot.nodes, () if is_done else blockers)
+    return f"{line}, paused" if snapshot.pool.paused and not is_done else line
 
 
-def _doing(node: NodeState) -> str:
-    if node.degraded:
-        return f"degraded ({node.reason[:_REASON]})" if node.reason else "degraded"
-    return _stage(node)
+def _mark(phases: t.Mapping[str, Phase], nodes: t.Iterable[NodeState], target: PoolTarget) -> str:
+    stages = {node.name: stage_of(node) for node in nodes if phases[node.name] is Phase.UPDATING}
+    steps = [(name, phase.value, stages.get(name, "")) for name, phase in sorted(phases.items())]
+    return hashlib.sha256(repr((steps, target)).encode()).hexdigest()[:16]
 
 
-def _stage(node: NodeState) -> str:
-    if node.draining:
-        return "draining"
-    if not node.ready:
-        return "rebooting"
-    if node.uncordoning:
-        return "returning"
-    return "applying the image" if not node.settled else "returning"
+def _remaining(
+    snapshot: RolloutSnapshot,
+    target: PoolTarget,
+    phases: t.Mapping[str, Phase],
+    history: RolloutHistory,
+    findings: t.Iterable[Finding],
+    now: float,
+) -> float | None:
+    """Return the estimate, or None if the rollout is done, blocked, or has no target yet."""
+    is_done = all(phase is Phase.DONE for phase in phases.values())
+    if is_done or target.target is None or any(f.severity is not Severity.WARNING for f in findings):
+        return None
+    waiting = sum(phase is Phase.WAITING for phase in phases.values())
+    limit = snapshot.pool.most_unavailable(len(snapshot.nodes) + len(snapshot.other_nodes))
+    return remaining_seconds(history, waiting, limit, now)

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils import _result
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import count_phases
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_phase import count_phases
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import config_result
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
     SCHEMA,

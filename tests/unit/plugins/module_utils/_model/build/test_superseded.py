@@ -5,9 +5,9 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.superseded import (
-    mark_patch,
-    marked,
-    taken_instead,
+    builds_being_deleted,
+    deletion_patch,
+    superseded_builds,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
@@ -27,22 +27,22 @@ CONFIG = MachineOSConfig.from_api(machine_os_config(build="layered-c", image=ima
 
 
 def names(*builds: dict[str, t.Any]) -> list[str]:
-    return [build.name for build in taken_instead(CONFIG, map(MachineOSBuild.from_api, builds), RENDERED)]
+    return [build.name for build in superseded_builds(CONFIG, map(MachineOSBuild.from_api, builds), RENDERED)]
 
 
-def test_every_build_that_comes_before_the_one_that_answers_is_in_its_way_in_the_order_they_would_be_taken():
+def test_every_build_before_the_current_one_is_superseded_in_the_order_of_use():
     assert names(*map(machine_os_build, ("layered-b", "layered-d", "layered-c", "layered-a"))) == [
         "layered-a",
         "layered-b",
     ]
 
 
-def test_a_build_that_comes_after_it_or_is_alone_is_in_nobodys_way():
+def test_build_after_the_current_one_is_not_superseded():
     assert names(machine_os_build("layered-c"), machine_os_build("layered-d")) == []
     assert names(machine_os_build("layered-c")) == []
 
 
-def test_a_build_of_the_same_image_lets_the_rollout_go_on_and_so_do_those_behind_it():
+def test_build_with_the_same_image_and_those_after_it_are_not_superseded():
     same = machine_os_build("layered-a", image=image_of("c"))
     assert names(same, machine_os_build("layered-b"), machine_os_build("layered-c")) == []
 
@@ -58,22 +58,22 @@ def test_a_build_of_the_same_image_lets_the_rollout_go_on_and_so_do_those_behind
     ],
     ids=["another rendered config", "another MachineOSConfig", "failed", "building", "without a state"],
 )
-def test_a_build_that_the_controller_does_not_take_is_in_nobodys_way(other):
+def test_build_that_the_controller_does_not_use_is_not_superseded(other):
     assert names(other, machine_os_build("layered-c")) == []
 
 
 @given(st.sets(st.sampled_from("abcdefgh")), st.sampled_from("abcdefgh"))
-def test_without_what_is_in_the_way_the_first_build_has_the_image(others, answering):
-    config = MachineOSConfig.from_api(machine_os_config(build=f"layered-{answering}", image=image_of(answering)))
-    builds = [MachineOSBuild.from_api(machine_os_build(f"layered-{letter}")) for letter in {*others, answering}]
-    instead = taken_instead(config, builds, RENDERED)
-    left = sorted(build.name for build in builds if build not in instead)
-    assert left[0] == f"layered-{answering}"
-    assert taken_instead(config, [build for build in builds if build not in instead], RENDERED) == []
+def test_without_superseded_builds_the_first_build_has_the_image(others, current):
+    config = MachineOSConfig.from_api(machine_os_config(build=f"layered-{current}", image=image_of(current)))
+    builds = [MachineOSBuild.from_api(machine_os_build(f"layered-{letter}")) for letter in {*others, current}]
+    superseded = superseded_builds(config, builds, RENDERED)
+    left = sorted(build.name for build in builds if build not in superseded)
+    assert left[0] == f"layered-{current}"
+    assert superseded_builds(config, [build for build in builds if build not in superseded], RENDERED) == []
 
 
-def test_the_mark_reads_back_and_the_patch_without_builds_takes_it_off():
-    pool = merged(machine_config_pool(), mark_patch(["layered-b/2", "layered-a/1"]))
-    assert marked(pool) == ["layered-a/1", "layered-b/2"]
-    assert marked(merged(pool, mark_patch([]))) == []
-    assert marked(machine_config_pool()) == []
+def test_recorded_deletion_is_read_back_and_removed_by_an_empty_patch():
+    pool = merged(machine_config_pool(), deletion_patch(["layered-b/2", "layered-a/1"]))
+    assert builds_being_deleted(pool) == ["layered-a/1", "layered-b/2"]
+    assert builds_being_deleted(merged(pool, deletion_patch([]))) == []
+    assert builds_being_deleted(machine_config_pool()) == []

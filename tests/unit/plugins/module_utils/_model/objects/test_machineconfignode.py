@@ -12,9 +12,9 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 )
 
 
-def test_a_machine_config_node_claims_a_configuration_and_with_the_feature_gate_an_image():
-    claim = MachineConfigNode.from_api(machine_config_node("worker-0", image=image_of("a")))
-    assert claim == MachineConfigNode("worker-0", RENDERED, image_of("a"))
+def test_configuration_is_read_and_with_the_feature_gate_the_image():
+    reported = MachineConfigNode.from_api(machine_config_node("worker-0", image=image_of("a")))
+    assert reported == MachineConfigNode("worker-0", RENDERED, image_of("a"))
     without = MachineConfigNode.from_api(machine_config_node("worker-0"))
     assert without == MachineConfigNode("worker-0", RENDERED, "")
 
@@ -30,6 +30,6 @@ def test_a_machine_config_node_claims_a_configuration_and_with_the_feature_gate_
         {"configVersion": {"current": None}, "configImage": {"currentImage": ""}},
     ],
 )
-def test_what_it_does_not_say_yet_is_empty(status):
-    claim = MachineConfigNode.from_api({"metadata": {"name": "worker-0"}, "status": status})
-    assert claim == MachineConfigNode("worker-0", "", "")
+def test_missing_value_is_empty(status):
+    reported = MachineConfigNode.from_api({"metadata": {"name": "worker-0"}, "status": status})
+    assert reported == MachineConfigNode("worker-0", "", "")

@@ -25,12 +25,12 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
         ("9" * 5000 + ".20.0", False),
     ],
 )
-def test_a_rollout_follows_the_annotation_from_421_on_and_what_cannot_be_read_is_old(version, follows):
+def test_rollout_follows_the_current_build_from_421_on(version, follows):
     assert Release.from_version(version).follows_current_build is follows
 
 
 @pytest.mark.parametrize(("version", "needs"), [("4.19.9", False), ("4.20.0", True), ("4.21.3", True), ("", False)])
-def test_a_build_starts_only_for_a_settled_pool_from_420_on(version, needs):
+def test_build_needs_a_settled_pool_from_420_on(version, needs):
     assert Release.from_version(version).needs_settled_pool is needs
 
 
@@ -38,5 +38,5 @@ def test_a_build_starts_only_for_a_settled_pool_from_420_on(version, needs):
     ("served", "version"),
     [(cluster_version("4.20.1"), "4.20.1"), ({}, ""), ({"status": {}}, ""), ({"status": {"desired": {}}}, "")],
 )
-def test_the_release_is_the_one_that_is_wanted(served, version):
+def test_desired_version_is_read(served, version):
     assert desired_version(served) == version

@@ -4,23 +4,29 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import build_progress
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.budget import PodDisruptionBudget
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState, Phase, Target
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.pod import Pod
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.pool_membership import Membership
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import Release
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.blockers import RETRIED, RETURN
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import Drains
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import History
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.blockers import (
+    LONGEST_REBOOT,
+    PULL_RETRIED,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import DrainSnapshot
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import RolloutHistory
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_phase import Phase, Target
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.outside_nodes import outside_node
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress import (
     Rollout,
-    judge_rollout,
-    news_pace,
-    not_in_pool,
-    pool_image,
+    evaluate,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.snapshot import RolloutSnapshot
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.target import PoolTarget, pool_target
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     LATER,
     NOON,
@@ -44,54 +50,66 @@ NOT_LAYERED: dict = {}
 """Instead of a MachineOSConfig, where there is none."""
 
 
-def judge(
+def run(
     nodes: t.Sequence[dict],
     config: dict | None = None,
     builds: t.Sequence[dict] = (BUILD,),
     pool: dict | None = None,
-    outsiders: t.Sequence[str] = (),
+    outside: t.Sequence[str] = (),
     version: str = "4.21.0",
-    waited: float = 3600,
-    **seen: t.Any,
+    watched: float = 3600,
+    now: float = 0.0,
+    history: RolloutHistory | None = None,
+    **more: t.Any,
 ) -> Rollout:
-    return judge_rollout(
-        Pool.from_api(pool or machine_config_pool()),
-        None if config is NOT_LAYERED else MachineOSConfig.from_api(config or BUILT),
-        [MachineOSBuild.from_api(b) for b in builds],
-        [NodeState.from_api(n) for n in nodes],
-        {name: not_in_pool("layered", name) for name in outsiders},
-        Release.from_version(version),
-        waited,
-        **seen,
+    """Evaluate a rollout."""
+    read_pool = Pool.from_api(pool or machine_config_pool())
+    read_config = None if config is NOT_LAYERED else MachineOSConfig.from_api(config or BUILT)
+    read_builds = [MachineOSBuild.from_api(b) for b in builds]
+    snapshot = RolloutSnapshot(
+        pool=read_pool,
+        config=read_config,
+        builds=read_builds,
+        nodes=[NodeState.from_api(n) for n in nodes],
+        outside_nodes={name: outside_node(name, "layered", Membership("worker")) for name in outside},
+        build=build_progress(read_config, read_builds, read_pool.rendered_config) if read_config else None,
+        release=Release.from_version(version),
+        watched=watched,
+        **more,
     )
+    return evaluate(snapshot, history or RolloutHistory(), now)
+
+
+def target_of(pool: dict, config: dict | None, *builds: dict) -> PoolTarget:
+    read_pool = Pool.from_api(pool)
+    if config is None:
+        return pool_target(read_pool, None, None)
+    read_config = MachineOSConfig.from_api(config)
+    progress = build_progress(read_config, [MachineOSBuild.from_api(b) for b in builds], read_pool.rendered_config)
+    return pool_target(read_pool, read_config, progress)
 
 
 def ids(rollout: Rollout) -> list[str]:
     return [finding.id for finding in rollout.findings]
 
 
-@pytest.mark.parametrize(("nodes", "seconds"), [(0, 0), (50, 4.5), (200, 18), (500, 45), (5000, 45)])
-def test_the_more_nodes_move_the_seldomer_is_told_and_within_a_minute(nodes, seconds):
-    assert news_pace(nodes) == pytest.approx(seconds)
-
-
-def test_a_rollout_is_done_when_every_node_runs_the_image_of_the_build_that_answers():
-    rollout = judge([node_with_image("a", "worker-0"), node_with_image("a", "worker-1")])
+def test_rollout_is_done_when_every_node_runs_the_image_of_the_current_build():
+    rollout = run([node_with_image("a", "worker-0"), node_with_image("a", "worker-1")])
     assert rollout.done
     assert rollout.counts == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
-    assert (rollout.findings, rollout.line) == ((), "pool layered: 2 of 2 nodes done")
+    assert (rollout.findings, rollout.line) == ((), "pool layered: 2/2 nodes updated")
 
 
-def test_one_node_that_is_not_done_holds_the_rollout():
-    rollout = judge([node_with_image("a", "worker-0"), node("worker-1", annotations={"desiredImage": image_of("a")})])
+def test_rollout_is_not_done_while_one_node_is_updating():
+    rollout = run([node_with_image("a", "worker-0"), node("worker-1", annotations={"desiredImage": image_of("a")})])
     assert not rollout.done
     assert rollout.phases == {"worker-0": Phase.DONE, "worker-1": Phase.UPDATING}
 
 
-def test_a_rollout_that_has_not_begun_is_not_done():
+def test_rollout_that_has_not_started_is_not_done():
     """The nodes have settled on the image before, and the pool says Updated."""
     config = machine_os_config(build="layered-b", image=image_of("b"), observed_generation=2, generation=2)
-    rollout = judge([node_with_image("a")], config, [BUILD, machine_os_build("layered-b")])
+    rollout = run([node_with_image("a")], config, [BUILD, machine_os_build("layered-b")])
     assert not rollout.done
     assert rollout.counts["waiting"] == 1
 
@@ -117,14 +135,14 @@ def test_a_rollout_that_has_not_begun_is_not_done():
         (BUILT, [machine_os_build("layered-a", rendered=OLD_RENDERED)]),
     ],
 )
-def test_nodes_that_have_settled_are_not_done_while_the_image_is_not_current(config, builds):
-    rollout = judge([node_with_image("a")], config, builds)
+def test_settled_nodes_are_not_done_while_the_image_is_not_current(config, builds):
+    rollout = run([node_with_image("a")], config, builds)
     assert not rollout.done
-    assert "0 of 1 nodes done; " in rollout.line
+    assert "0/1 nodes updated, " in rollout.line
 
 
-def test_nobody_is_no_success():
-    assert not judge([]).done
+def test_rollout_without_nodes_is_not_done():
+    assert not run([]).done
 
 
 @pytest.mark.parametrize(
@@ -135,42 +153,42 @@ def test_nobody_is_no_success():
         (node(annotations={"currentConfig": OLD_RENDERED, "desiredConfig": OLD_RENDERED}), False),
     ],
 )
-def test_a_pool_that_is_not_layered_wants_its_rendered_config_and_no_image(seen, done):
-    assert judge([seen], config=NOT_LAYERED, builds=[]).done is done
+def test_target_of_a_pool_without_a_machineosconfig_is_its_rendered_config(seen, done):
+    assert run([seen], config=NOT_LAYERED, builds=[]).done is done
 
 
-def test_a_pool_that_is_not_rendered_has_no_target():
+def test_pool_without_a_rendered_config_has_no_target():
     bare = machine_config_pool(rendered="")
-    image = pool_image(Pool.from_api(bare), None, [])
-    assert (image.target, image.line) == (None, "pool layered is not rendered yet")
-    assert not judge([node(annotations={"currentConfig": "", "desiredConfig": ""})], NOT_LAYERED, [], bare).done
+    target = target_of(bare, None)
+    assert (target.target, target.line) == (None, "its configuration is not rendered yet")
+    assert not run([node(annotations={"currentConfig": "", "desiredConfig": ""})], NOT_LAYERED, [], bare).done
 
 
 WAITING = node("worker-0")
 
 
-def test_a_paused_pool_is_named_as_what_holds_the_rollout():
-    rollout = judge([WAITING], pool=machine_config_pool(paused=True))
+def test_paused_pool_is_a_finding():
+    rollout = run([WAITING], pool=machine_config_pool(paused=True))
     assert ids(rollout) == ["pool.paused"]
     assert rollout.line.endswith(", paused")
 
 
-def test_a_paused_pool_holds_nothing_that_is_done():
-    rollout = judge([node_with_image("a")], pool=machine_config_pool(paused=True))
+def test_paused_pool_is_no_finding_when_every_node_is_done():
+    rollout = run([node_with_image("a")], pool=machine_config_pool(paused=True))
     assert rollout.done
-    assert (rollout.findings, rollout.line) == ((), "pool layered: 1 of 1 nodes done")
+    assert (rollout.findings, rollout.line) == ((), "pool layered: 1/1 nodes updated")
 
 
-def test_a_pool_that_cannot_be_rendered_is_named():
-    rollout = judge([WAITING], pool=render_degraded(machine_config_pool(), "MachineConfig 99-x: bad"))
+def test_render_error_of_the_pool_is_a_finding():
+    rollout = run([WAITING], pool=render_degraded(machine_config_pool(), "MachineConfig 99-x: bad"))
     assert ids(rollout) == ["pool.render_degraded"]
     assert rollout.findings[0].message == "MachineConfig 99-x: bad"
 
 
 @pytest.mark.parametrize("state", ["Degraded", "Unreconcilable"])
-def test_a_degraded_node_is_named_with_its_daemons_reason(state):
+def test_degraded_node_is_reported_with_the_reason_of_its_daemon(state):
     sick = node("worker-0", annotations={"desiredImage": image_of("a"), "state": state, "reason": "cannot pull"})
-    rollout = judge([sick, node_with_image("a", "worker-1")])
+    rollout = run([sick, node_with_image("a", "worker-1")])
     (finding,) = rollout.findings
     assert (finding.id, finding.object.name, finding.evidence) == ("node.degraded", "worker-0", "cannot pull")
     assert not finding.fatal
@@ -184,17 +202,17 @@ def test_a_degraded_node_is_named_with_its_daemons_reason(state):
         (node_with_image("a", unschedulable=True), "node.unschedulable"),
     ],
 )
-def test_a_node_with_the_image_that_cannot_carry_workload_is_named(seen, finding):
-    assert ids(judge([seen])) == [finding]
+def test_node_with_the_image_that_is_not_ready_or_cordoned_is_a_finding(seen, finding):
+    assert ids(run([seen])) == [finding]
 
 
-def test_a_node_that_reboots_or_drains_is_no_finding():
+def test_node_that_reboots_or_drains_is_no_finding():
     at_work = {"desiredImage": image_of("a"), "state": "Working"}
     rebooting = node("worker-0", annotations=at_work, ready="Unknown", unschedulable=True)
     draining = node("worker-1", annotations={**at_work, "desiredDrain": "drain-x"}, unschedulable=True)
     returning = node_with_image("a", "worker-2", unschedulable=True)
     returning["metadata"]["annotations"]["machineconfiguration.openshift.io/desiredDrain"] = "uncordon-x"
-    assert ids(judge([rebooting, draining, returning])) == []
+    assert ids(run([rebooting, draining, returning])) == []
 
 
 @pytest.mark.parametrize(
@@ -204,27 +222,27 @@ def test_a_node_that_reboots_or_drains_is_no_finding():
         ({"state": "Working", "desiredDrain": "drain-x"}, {"unschedulable": True}, "draining"),
         ({"state": "Working"}, {"ready": "Unknown"}, "rebooting"),
         ({"currentImage": image_of("a"), "desiredDrain": "uncordon-x"}, {"unschedulable": True}, "returning"),
-        ({"currentImage": image_of("a")}, {"unschedulable": True}, "returning; Node worker-0 is cordoned"),
+        ({"currentImage": image_of("a")}, {"unschedulable": True}, "returning (cordoned)"),
     ],
 )
-def test_the_line_says_what_a_node_is_doing(annotations, more, doing):
+def test_line_names_the_step_of_a_node(annotations, more, doing):
     seen = node("worker-0", annotations={"desiredImage": image_of("a"), **annotations}, **more)
-    assert judge([seen]).line == f"pool layered: 0 of 1 nodes done, updating: worker-0 {doing}"
+    assert run([seen]).line == f"pool layered: 0/1 nodes updated, worker-0 {doing}"
 
 
-def test_the_line_names_all_of_a_few_nodes():
+def test_line_names_all_of_three_nodes():
     nodes = [node(f"worker-{n}", annotations={"desiredImage": image_of("a")}) for n in range(3)]
     named = ", ".join(f"worker-{n} applying the image" for n in range(3))
-    assert judge(nodes).line == f"pool layered: 0 of 3 nodes done, updating: {named}"
+    assert run(nodes).line == f"pool layered: 0/3 nodes updated, {named}"
 
 
-def test_the_line_names_some_of_many_nodes():
+def test_line_names_three_of_many_nodes():
     nodes = [node(f"worker-{n}", annotations={"desiredImage": image_of("a")}) for n in range(5)]
-    assert "worker-2 applying the image and 2 more" in judge(nodes).line
+    assert "worker-2 applying the image and 2 more" in run(nodes).line
 
 
-def test_a_node_outside_the_pool_that_is_waited_for_is_named():
-    rollout = judge([node_with_image("a", "worker-0")], outsiders=["worker-9"])
+def test_awaited_node_outside_the_pool_is_a_finding():
+    rollout = run([node_with_image("a", "worker-0")], outside=["worker-9"])
     assert not rollout.done
     assert rollout.phases["worker-9"] is Phase.WAITING
     (finding,) = rollout.findings
@@ -236,26 +254,26 @@ BOTH = [machine_os_build("layered-a", created=MORNING), machine_os_build("layere
 
 
 @pytest.mark.parametrize("version", ["4.20.3", "4.19.9", ""])
-def test_an_older_build_that_comes_first_by_name_is_named_when_no_node_was_told_for_a_minute(version):
-    rollout = judge([node_with_image("a")], EDITED, BOTH, version=version)
+def test_older_build_that_is_first_by_name_is_a_finding_after_a_minute_without_an_updating_node(version):
+    rollout = run([node_with_image("a")], EDITED, BOTH, version=version)
     (finding,) = rollout.findings
     assert (finding.id, finding.object.name, finding.fatal) == ("pool.older_build_selected", "layered-a", True)
 
 
 @pytest.mark.parametrize("version", ["4.21.0", "5.0.0"])
-def test_later_releases_follow_whatever_the_order(version):
-    assert ids(judge([node_with_image("a")], EDITED, BOTH, version=version)) == []
+def test_older_build_is_no_finding_for_releases_that_follow_the_current_build(version):
+    assert ids(run([node_with_image("a")], EDITED, BOTH, version=version)) == []
 
 
-def test_an_older_build_is_no_finding_before_the_operator_had_its_time_or_once_a_node_is_told():
-    assert ids(judge([node_with_image("a")], EDITED, BOTH, version="4.20.3", waited=59)) == []
+def test_older_build_is_no_finding_within_a_minute_or_while_a_node_updates():
+    assert ids(run([node_with_image("a")], EDITED, BOTH, version="4.20.3", watched=59)) == []
     told = node("worker-1", annotations={"desiredImage": image_of("b")})
-    assert ids(judge([node_with_image("a"), told], EDITED, BOTH, version="4.20.3")) == []
+    assert ids(run([node_with_image("a"), told], EDITED, BOTH, version="4.20.3")) == []
 
 
-def test_a_node_that_is_away_before_its_turn_is_named_for_it_uses_up_what_may_be_unavailable():
+def test_waiting_node_that_is_not_ready_is_a_finding():
     away = node_with_image("b", "worker-1", ready="False")
-    assert "node.not_ready" in ids(judge([away], BUILT))
+    assert "node.not_ready" in ids(run([away], BUILT))
 
 
 @pytest.mark.parametrize(
@@ -271,21 +289,20 @@ def test_a_node_that_is_away_before_its_turn_is_named_for_it_uses_up_what_may_be
         [machine_os_build("layered-a", image=image_of("b")), machine_os_build("layered-b")],
     ],
 )
-def test_an_older_build_that_is_not_taken_is_no_finding(builds):
-    assert ids(judge([node_with_image("a")], EDITED, builds, version="4.20.3")) == []
+def test_older_build_that_the_controller_does_not_use_is_no_finding(builds):
+    assert ids(run([node_with_image("a")], EDITED, builds, version="4.20.3")) == []
 
 
-def test_an_older_build_is_no_finding_once_every_node_is_done():
-    assert ids(judge([node_with_image("b")], EDITED, BOTH, version="4.20.3")) == []
+def test_older_build_is_no_finding_when_every_node_is_done():
+    assert ids(run([node_with_image("b")], EDITED, BOTH, version="4.20.3")) == []
 
 
-def test_the_target_is_the_pools_rendered_config_with_the_image_of_the_config():
-    config, build = MachineOSConfig.from_api(BUILT), MachineOSBuild.from_api(BUILD)
-    image = pool_image(Pool.from_api(machine_config_pool()), config, [build])
-    assert image.target == Target(RENDERED, image_of("a"))
+def test_target_is_the_rendered_config_of_the_pool_and_the_image_of_the_machineosconfig():
+    target = target_of(machine_config_pool(), BUILT, BUILD)
+    assert target.target == Target(RENDERED, image_of("a"))
 
 
-# What holds it up ----------------------------------------------------------------------------------------------------
+# Blockers ----------------------------------------------------------------------------------------------------
 
 TOLD = {"desiredImage": image_of("a"), "state": "Working"}
 REFUSED = (
@@ -301,16 +318,16 @@ def degraded(name: str = "worker-0", reason: str = REFUSED) -> dict:
 
 def later(rollout: Rollout, seconds: float, *nodes: dict, **more: t.Any) -> Rollout:
     """The same nodes, or others, some seconds after a look at time 0."""
-    return judge(nodes, now=seconds, history=rollout.history, **more)
+    return run(nodes, now=seconds, history=rollout.history, **more)
 
 
-def test_a_refused_image_is_told_at_once_and_ends_the_wait_once_the_daemon_has_tried_again():
-    first = judge([degraded()])
+def test_denied_image_pull_is_fatal_after_the_daemon_has_retried():
+    first = run([degraded()])
     assert ids(first) == ["node.degraded"]
-    (found,) = later(first, RETRIED, degraded()).findings
+    (found,) = later(first, PULL_RETRIED, degraded()).findings
     assert found.id == "node.image_pull_denied"
     assert found.message == (
-        "Node worker-0 is refused the image: Creating importer: failed to invoke method OpenImage: reading manifest: "
+        "Node worker-0 cannot pull the image: Creating importer: failed to invoke method OpenImage: reading manifest: "
         "unauthorized: authentication required"
     )
     assert found.evidence == REFUSED
@@ -325,17 +342,17 @@ def test_a_refused_image_is_told_at_once_and_ends_the_wait_once_the_daemon_has_t
         "unexpected on-disk state: permission denied",
     ],
 )
-def test_what_may_pass_is_no_refusal(reason):
-    assert ids(later(judge([degraded(reason=reason)]), RETRIED, degraded(reason=reason))) == ["node.degraded"]
+def test_temporary_pull_error_is_not_a_denied_pull(reason):
+    assert ids(later(run([degraded(reason=reason)]), PULL_RETRIED, degraded(reason=reason))) == ["node.degraded"]
 
 
-def test_a_node_that_does_not_come_back_is_named():
+def test_node_that_does_not_return_from_its_reboot_is_a_finding():
     away = node("worker-0", annotations=TOLD, ready="Unknown")
-    first = judge([away])
-    assert ids(later(first, RETURN - 1, away)) == []
-    back_late = later(first, RETURN, away)
+    first = run([away])
+    assert ids(later(first, LONGEST_REBOOT - 1, away)) == []
+    back_late = later(first, LONGEST_REBOOT, away)
     assert ids(back_late) == ["node.not_returned"]
-    assert "Node worker-0 has not been Ready for more than 10 minutes" in back_late.line
+    assert "worker-0 rebooting (not Ready for more than 10 minutes)" in back_late.line
 
 
 @pytest.mark.parametrize(
@@ -351,74 +368,73 @@ def test_a_node_that_does_not_come_back_is_named():
         (None, [node("worker-0", annotations=TOLD, ready="False")], False),
     ],
 )
-def test_nodes_that_get_nowhere_use_up_what_may_be_unavailable(max_unavailable, out, named):
+def test_blocked_nodes_reach_max_unavailable(max_unavailable, out, named):
     limit = {} if max_unavailable is None else {"maxUnavailable": max_unavailable}
-    rollout = judge([*out, WAITING_1], pool=machine_config_pool(**limit))
+    rollout = run([*out, WAITING_1], pool=machine_config_pool(**limit))
     assert ("pool.max_unavailable_reached" in ids(rollout)) is named
 
 
 WAITING_1 = node("worker-1")
 
 
-def test_who_takes_the_places_is_named_with_the_reason():
-    (found,) = [f for f in judge([degraded(reason="cannot pull"), WAITING_1]).findings if f.id.startswith("pool.")]
+def test_reached_max_unavailable_names_the_nodes_with_the_reason():
+    (found,) = [f for f in run([degraded(reason="cannot pull"), WAITING_1]).findings if f.id.startswith("pool.")]
     assert found.message == (
-        "MachineConfigPool layered: no other node begins, for maxUnavailable (1) is used up: worker-0 degraded "
+        "MachineConfigPool layered starts no other node: maxUnavailable (1) is reached by worker-0 degraded "
         "(cannot pull)"
     )
 
 
-def test_places_are_no_matter_once_nobody_waits_for_one():
-    assert ids(judge([degraded(reason="cannot pull"), node_with_image("a", "worker-1")])) == ["node.degraded"]
+def test_reached_max_unavailable_is_no_finding_if_no_node_is_waiting():
+    assert ids(run([degraded(reason="cannot pull"), node_with_image("a", "worker-1")])) == ["node.degraded"]
 
 
-def test_a_node_that_is_not_waited_for_takes_a_place_as_well():
+def test_node_that_is_not_awaited_counts_for_max_unavailable():
     others = [NodeState.from_api(degraded("worker-9", "cannot pull"))]
-    assert ids(judge([WAITING_1], others=others)) == ["pool.max_unavailable_reached"]
+    assert ids(run([WAITING_1], other_nodes=others)) == ["pool.max_unavailable_reached"]
 
 
 DRAINING = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
-HELD = Drains(
+HELD = DrainSnapshot(
     [Pod.from_api(pod())],
     [PodDisruptionBudget.from_api(budget(allowed=0, healthy=1, desired=1, expected=1))],
-    unseen="",
+    unreadable="",
 )
 
 
-def test_what_blocks_a_drain_is_in_the_line():
-    rollout = judge([DRAINING], drains=HELD)
+def test_line_names_what_blocks_a_drain():
+    rollout = run([DRAINING], drains=HELD)
     assert ids(rollout) == ["node.drain_impossible"]
     assert rollout.line == (
-        "pool layered: 0 of 1 nodes done, updating: worker-0 draining; Node worker-0 does not drain: "
-        "PodDisruptionBudget shop/db can allow no eviction of Pod shop/db-0"
+        "pool layered: 0/1 nodes updated, worker-0 draining (PDB shop/db blocks eviction of shop/db-0)"
     )
 
 
-def test_pods_are_no_matter_once_the_node_is_drained():
+def test_pods_block_no_node_that_is_drained():
     drained = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x", "lastAppliedDrain": "drain-x"})
-    rollout = judge([drained], drains=HELD)
-    assert (ids(rollout), rollout.draining(0.0, 0.0)) == ([], [])
+    rollout = run([drained], drains=HELD)
+    assert (ids(rollout), rollout.history.draining(0.0, 0.0)) == ([], [])
 
 
-def test_what_cannot_be_seen_is_said_only_while_it_matters():
-    blind = Drains(unseen="pods is forbidden")
-    assert ids(judge([DRAINING], drains=blind)) == ["cluster.drains_not_readable"]
-    assert ids(judge([node("worker-0", annotations=TOLD)], drains=blind)) == []
+def test_unreadable_pods_are_a_finding_only_while_a_node_drains():
+    blind = DrainSnapshot(unreadable="pods is forbidden")
+    assert ids(run([DRAINING], drains=blind)) == ["cluster.drains_not_readable"]
+    assert ids(run([node("worker-0", annotations=TOLD)], drains=blind)) == []
 
 
-def test_the_node_that_drains_for_the_longest_comes_first():
+def test_longest_drain_is_first():
     second = node("a", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
-    rollout = later(judge([DRAINING]), 60, DRAINING, second)
-    assert rollout.draining(0.0, 60.0) == ["worker-0", "a"]
-    assert rollout.draining(15.0, 60.0) == ["worker-0"]
+    rollout = later(run([DRAINING]), 60, DRAINING, second)
+    assert rollout.history.draining(0.0, 60.0) == ["worker-0", "a"]
+    assert rollout.history.draining(15.0, 60.0) == ["worker-0"]
 
 
-def test_what_is_left_is_not_guessed_while_something_holds_the_rollout():
-    history = History({}, (100.0,), True)
-    assert judge([WAITING_1], history=history).remaining == 100
-    assert judge([WAITING_1, degraded(reason="cannot pull")], history=history).remaining is None
-    assert judge([WAITING_1], history=history, pool=machine_config_pool(paused=True)).remaining is None
-    assert judge([node_with_image("a")], history=history).remaining is None
+def test_remaining_time_is_unknown_while_the_rollout_is_blocked():
+    history = RolloutHistory({}, (100.0,), True)
+    assert run([WAITING_1], history=history).remaining == 100
+    assert run([WAITING_1, degraded(reason="cannot pull")], history=history).remaining is None
+    assert run([WAITING_1], history=history, pool=machine_config_pool(paused=True)).remaining is None
+    assert run([node_with_image("a")], history=history).remaining is None
 
 
 @pytest.mark.parametrize(
@@ -432,9 +448,9 @@ def test_what_is_left_is_not_guessed_while_something_holds_the_rollout():
         (node("worker-0"), node("worker-0", labels={"zone": "b"}), False),
     ],
 )
-def test_a_node_that_goes_on_has_moved_and_a_daemon_that_complains_has_not(before, after, moved):
-    assert (judge([before]).mark != judge([after]).mark) is moved
+def test_mark_changes_with_the_step_of_a_node_only(before, after, moved):
+    assert (run([before]).mark != run([after]).mark) is moved
 
 
-def test_a_node_that_comes_or_goes_is_a_movement():
-    assert judge([WAITING_1]).mark != judge([WAITING_1, node("worker-2")]).mark
+def test_mark_changes_when_a_node_joins_or_leaves():
+    assert run([WAITING_1]).mark != run([WAITING_1, node("worker-2")]).mark

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Report awaited nodes that are outside the pool."""
+
+from __future__ import annotations
+
+from ..findings import Finding, FindingId
+from ..objects.pool_membership import Membership
+from ..objects.resources import NODE, ObjectRef
+
+
+def outside_node(name: str, pool: str, membership: Membership) -> Finding:
+    """Return the finding for an awaited node that does not belong to the pool."""
+    ref = ObjectRef(NODE.name, name)
+    if pool not in membership.conflict:
+        return Finding(FindingId.NODE_NOT_IN_POOL, ref, f"Node {name} is not in MachineConfigPool {pool}")
+    pools = " and ".join(membership.conflict)
+    message = (
+        f"Node {name} is in MachineConfigPools {pools}, and the operator does not update a node in two custom pools"
+    )
+    return Finding(FindingId.NODE_IN_TWO_POOLS, ref, message)
