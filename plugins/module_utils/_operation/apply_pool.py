@@ -124,17 +124,16 @@ def _result(session: Session, before: Object | None, now: Object | None, changed
         session.api_url,
         read_cluster(session) if changed else None,
         changed=changed,
-        pool=pool_result(now),
+        pool=pool_result(Pool.from_api(now) if now else None),
         resource=served(now),
         diff={"before": model.shown(before), "after": model.shown(now)},
     )
 
 
-def pool_result(obj: Object | None) -> dict[str, t.Any] | None:
-    """Return what results say of a MachineConfigPool."""
-    if obj is None:
+def pool_result(pool: Pool | None) -> dict[str, t.Any] | None:
+    """Return the fields of a MachineConfigPool in a result."""
+    if pool is None:
         return None
-    pool = Pool.from_api(obj)
     return {
         "name": pool.name,
         "paused": pool.paused,

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
-from .._model.build.superseded import mark_patch, marked, taken_instead
+from .._model.build.progress import build_progress
+from .._model.build.superseded import builds_being_deleted, deletion_patch, superseded_builds
 from .._model.objects import machineosconfig
 from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosbuild import POOL_LABEL, MachineOSBuild
 from .._model.objects.machineosconfig import MachineOSConfig
-from .._model.objects.node import NodeState, Phase, Target
+from .._model.objects.node import NodeState
 from .._model.objects.pool_membership import nodes_in_pool
 from .._model.objects.release import Release, desired_version
 from .._model.objects.resources import (
@@ -30,7 +31,8 @@ from .._model.objects.resources import (
     Object,
     metadata_of,
 )
-from .._model.rollout.progress import pool_image
+from .._model.rollout.node_phase import Phase, Target
+from .._model.rollout.target import pool_target
 from .._result import result
 from .need_consent import need_consent
 from .planned_again import planned_again
@@ -80,12 +82,12 @@ def _delete(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
     plan = _plan(session, request)
     if plan is None:
         return _result(session, None)
-    session.patch(MACHINE_CONFIG_POOL, request.pool, mark_patch(plan.identities), dry_run=request.check_mode)
+    session.patch(MACHINE_CONFIG_POOL, request.pool, deletion_patch(plan.identities), dry_run=request.check_mode)
     for build in plan.builds:
         session.delete(MACHINE_OS_BUILD, build.name, uid=build.uid, dry_run=request.check_mode)
     if not request.check_mode:
         _await_end(session, request, {build.identity for build in plan.builds})
-        session.patch(MACHINE_CONFIG_POOL, request.pool, mark_patch([]))
+        session.patch(MACHINE_CONFIG_POOL, request.pool, deletion_patch([]))
     return _result(session, plan)
 
 
@@ -110,19 +112,19 @@ def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
             _what(request), "no MachineOSConfig serves it", "Create one (machineosconfig), and await its build"
         )
     pool, now, builds = Pool.from_api(obj), MachineOSConfig.from_api(config), _builds(session, request.pool)
-    image = pool_image(pool, now, builds)
-    if image.target is None:
+    found = pool_target(pool, now, build_progress(now, builds, pool.rendered_config))
+    if found.target is None:
         if request.check_mode:
             return None
-        reason = f"the build that answers has not succeeded ({image.line})"
+        reason = f"the build that answers has not succeeded ({found.line})"
         raise OperationError(_what(request), reason, "Wait for it first (machineosbuild_wait)")
-    begun, instead = marked(obj), taken_instead(now, builds, pool.rendered_config)
+    begun, instead = builds_being_deleted(obj), superseded_builds(now, builds, pool.rendered_config)
     if instead and _follows(session, request):
         instead = []
     if not instead and not begun:
         return None
     there = {build.name for build in builds}
-    moving = _who_moves(session, pool, pools, image.target)
+    moving = _who_moves(session, pool, pools, found.target)
     reboots = need_consent(_what(request), pool, moving, request.allow_node_reboots)
     return _Plan(instead, [identity for identity in begun if _name(identity) not in there], reboots)
 

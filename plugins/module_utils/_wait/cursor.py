@@ -221,7 +221,7 @@ _MEMORY = {
     "job?": (_is_number, _is_number),
     "cluster?": str,
     "pushed?": str,
-    "history?": ({str: _is_number}, [_is_number], bool),
+    "history?": ({str: (bool, *[lambda value: value is None or _is_number(value)] * 4)}, [_is_number], bool),
     "awaited?": _is_number,
     "draining?": [str],
     "release?": str,

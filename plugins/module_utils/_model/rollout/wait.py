@@ -27,7 +27,7 @@ SHORTEST_REPORT_INTERVAL = 10.0
 """Seconds between two reports of changed nodes, at least."""
 _LONGEST_REPORT_INTERVAL = 45.0
 _REPORT_INTERVAL_PER_NODE = 0.09
-_VERSION = ReadObject(CLUSTER_VERSION, "version")
+_VERSION = ReadObject(CLUSTER_VERSION, "version", retried=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def observe(
         mark=rollout.mark,
         findings=rollout.findings,
         needs=needs,
-        pace=_pace(len(rollout.phases)),
+        pace=pace(len(rollout.phases)),
         rollout=rollout,
         pool=pool,
         nodes=objects.nodes,
@@ -145,7 +145,7 @@ def _confirmed(observation: RolloutObservation, snapshot: Snapshot) -> RolloutOb
     return replace(observation, outcome=Outcome.WAITING, progress=line, needs=(*observation.needs, need))
 
 
-def _pace(nodes: int) -> Pace:
+def pace(nodes: int) -> Pace:
     """Return how often a rollout of many nodes is observed and reported.
 
     A report is one module call, which costs Ansible about one second of a processor. In a rollout of many nodes, which
