@@ -348,7 +348,7 @@ progress:
   description: Where it stands, in one line for people.
   returned: success, and when a fatal finding or the time ended the wait
   type: str
-  sample: 'pool layered: 1 of 3 nodes done, updating: worker-1 rebooting'
+  sample: 'pool layered: 1/3 nodes updated, worker-1 rebooting'
 elapsed:
   description: Seconds since the wait began.
   returned: success, and when a fatal finding or the time ended the wait

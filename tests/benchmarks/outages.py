@@ -40,14 +40,14 @@ PHASES: t.Mapping[str, str] = {
     "waiting for the build": r"TASK \[imagemode.openshift.build_image : Wait for the image",
     "building": r"build \S+: (preparing|building)",
     "labelling": r"TASK \[imagemode.openshift.roll_out : Bring the named nodes",
-    "rolling out": r"pool \S+: 0 of 1 nodes done",
+    "rolling out": r"pool \S+: 0/1 nodes updated",
     "verifying": r"TASK \[imagemode.openshift.verify_nodes : ",
 }
 HELD_PHASES: t.Mapping[str, str] = {
     "held": r"TASK \[imagemode.openshift.build_image : Say which image",
     "building on hold": r"build \S+: (preparing|building)",
     "releasing": r"TASK \[imagemode.openshift.roll_out : Release the pool",
-    "rolling out": r"pool \S+: 0 of 1 nodes done, updating",
+    "rolling out": r"pool \S+: 0/1 nodes updated, \S+ (applying|draining|rebooting)",
 }
 ENDINGS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 HOLD_AND_RELEASE = ("patch", "machineconfigpools")

@@ -59,7 +59,7 @@ def main() -> int:
             )
         output = (Path(folder) / "output").read_text(encoding="utf-8")
     requests = recording.ours
-    lines = [line for line in output.splitlines() if f"  pool {POOL}: 0 of {len(nodes)} nodes done" in line]
+    lines = [line for line in output.splitlines() if f"  pool {POOL}: 0/{len(nodes)} nodes updated" in line]
     print(f"{f'wait for {len(nodes)} nodes of a pool on hold':<40} {cost}", flush=True)
     print(f"  {len(lines)} progress lines, {len(requests)} requests: {_told(requests)}")
     print(f"  {_budget(seconds)}")

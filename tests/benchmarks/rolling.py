@@ -184,7 +184,7 @@ def _measure(ansible: Ansible, facts: Facts, api: Api, played: _Played, nodes: i
     print(f"  Ansible alone, with a task that sleeps: {100 * idle:.1f} % of one core", flush=True)
     wrong = [
         *([f"{cost.memory:.0f} MB are more than {MOST_MEMORY:.0f}"] if cost.memory > MOST_MEMORY else []),
-        *([] if lines and f"{nodes} of {nodes} nodes done" in lines[-1] else ["not every node was seen to arrive"]),
+        *([] if lines and f"{nodes}/{nodes} nodes updated" in lines[-1] else ["not every node was seen to arrive"]),
         *(f"a wait wrote {r.uri}" for r in requests if r.is_write),
     ]
     for what in wrong:

@@ -38,7 +38,7 @@ def test_killed_apply_continues_when_it_is_started_again(
         for line in (
             r"TASK \[imagemode.openshift.build_image : Say which image",
             r"build resumed-\w+: (preparing|building)",
-            r"pool resumed: 0 of 1 nodes done",
+            r"pool resumed: 0/1 nodes updated",
         ):
             ansible.kill_playbook(APPLY, line, variables)
         last = ansible.run_playbook(APPLY, variables=variables)

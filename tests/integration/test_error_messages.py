@@ -176,4 +176,4 @@ def test_node_that_does_not_exist(
 ) -> None:
     failed, run = ansible.run_module(module, {"pool": rolled_out.name, **options}, "-vvv")
     assert_is_one_line(failed, run)
-    assert "there is no Node worker-99" in failed.msg
+    assert "Node worker-99 does not exist" in failed.msg

@@ -88,7 +88,7 @@ def test_wait_on_a_bastion_prints_its_progress_where_the_playbook_runs(
         inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": python}}), encoding="utf-8")
         run = ansible.with_environment(K8S_AUTH_KUBECONFIG="").run_tasks([task], "--inventory", str(inventory))
     assert run.rc == 0, run.output
-    assert f"[localhost] 0s  pool {rolled_out.name}: 2 of 2 nodes done" in run.stdout
+    assert f"[localhost] 0s  pool {rolled_out.name}: 2/2 nodes updated" in run.stdout
     assert "[localhost -> bastion" in run.stdout
 
 
@@ -198,8 +198,8 @@ def test_pod_that_cannot_be_evicted_is_reported_with_its_budget_and_node(
     assert finding["id"] == "node.drain_impossible"
     assert finding["object"]["kind"] == "Pod"
     namespace, pod = finding["object"]["namespace"], finding["object"]["name"]
-    assert f"Node {node} does not drain: PodDisruptionBudget {namespace}/" in blocked.msg
-    assert f"can allow no eviction of Pod {namespace}/{pod}. " in blocked.msg
+    assert f"Node {node} cannot be drained: PodDisruptionBudget {namespace}/" in blocked.msg
+    assert f"never allows the eviction of Pod {namespace}/{pod}. " in blocked.msg
 
     done = ansible.run_tasks([rollout_wait_task(pool)]).of("Roll")
     assert not done.failed, done.msg

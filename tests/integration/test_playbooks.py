@@ -177,7 +177,7 @@ def test_a_change_of_the_image_needs_consent_where_nodes_would_reboot(
         ({"image_mode_containerfile": ""}, "neither containerfile nor containerfile_path"),
         ({"image_mode_create_pool": False, "image_mode_max_unavailable": 2}, "create_pool is not set"),
         ({"image_mode_create_pool": False}, "MachineConfigPool absent does not exist"),
-        ({"image_mode_nodes": ["worker-5", "worker-99"]}, "there is no Node worker-99"),
+        ({"image_mode_nodes": ["worker-5", "worker-99"]}, "Node worker-99 does not exist"),
         ({"image_mode_nodes": ["master-0"]}, "Node master-0 is of the control plane"),
         ({"image_mode_secrets": [{"name": "s"}]}, "it takes exactly one of registry_password_file"),
         (

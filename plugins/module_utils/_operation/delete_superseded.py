@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Delete the builds that the node controller takes in place of the one that answers, and touch the pool.
+"""Delete the superseded builds of a pool, which the node controller uses instead of the current one.
 
-The controller looks again only when the pool changes, and a run may be killed between the two. So the pool is marked
-with the builds before the first is deleted, and the mark is taken off, which is the touch, when they are gone.
+The node controller selects a build again only when the pool changes. So an annotation of the pool records the builds
+before the first is deleted, and its removal, after the last is deleted, is the change of the pool. A later run finishes
+a run that ended in between.
 """
 
 from __future__ import annotations
@@ -38,14 +39,15 @@ from .need_consent import need_consent
 from .planned_again import planned_again
 from .read_pool import pool_not_found
 
-VANISHING = 60.0
-"""Seconds that a deleted build has to vanish: its Job is long gone, so it takes less than one."""
-_LOOK = 0.5
+DELETION_TIMEOUT = 60.0
+"""Seconds to wait until a deleted build no longer exists. Its Job is complete, so it usually takes less than one."""
+_INTERVAL = 0.5
+"""Seconds between two reads while a deletion is awaited."""
 
 
 @dataclass(frozen=True)
 class SupersededRequest:
-    """What the user asks for."""
+    """The options of the user."""
 
     pool: str
     allow_node_reboots: bool
@@ -54,26 +56,26 @@ class SupersededRequest:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What there is to do."""
+    """The changes to make."""
 
     builds: list[MachineOSBuild]
-    """To be deleted."""
-    gone: list[str]
-    """Identities of the builds that an earlier run deleted and did not live to tell the controller of."""
+    """The builds to delete."""
+    deleted: list[str]
+    """Identities of the builds that an earlier run deleted without the final change of the pool."""
     reboots: list[str]
-    """The nodes that move then."""
+    """The nodes that are updated afterwards."""
 
     @property
     def identities(self) -> list[str]:
-        """All builds that are gone in the end."""
-        return sorted([*self.gone, *(build.identity for build in self.builds)])
+        """The identities of all builds that are deleted at the end."""
+        return sorted([*self.deleted, *(build.identity for build in self.builds)])
 
 
 def delete_superseded(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
-    """Delete what stands in the way of a pool's rollout and return the names of the builds deleted.
+    """Delete the superseded builds of a pool and return their names.
 
-    :raises OperationError: the build that answers has not succeeded, nodes would reboot without consent, or the API
-        server denies the request
+    :raises OperationError: the current build has not succeeded, nodes would reboot without consent, or the API server
+        denies the request
     """
     return planned_again(lambda: _delete(session, request))
 
@@ -86,7 +88,7 @@ def _delete(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
     for build in plan.builds:
         session.delete(MACHINE_OS_BUILD, build.name, uid=build.uid, dry_run=request.check_mode)
     if not request.check_mode:
-        _await_end(session, request, {build.identity for build in plan.builds})
+        _wait_for_deletion(session, request, {build.identity for build in plan.builds})
         session.patch(MACHINE_CONFIG_POOL, request.pool, deletion_patch([]))
     return _result(session, plan)
 
@@ -96,37 +98,36 @@ def _what(request: SupersededRequest) -> str:
 
 
 def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
-    """Return what there is to do, or None when that is nothing.
+    """Return the changes to make, or None if there are none.
 
-    In check mode what is missing is no fault: a task before this one may be about to bring it.
+    In check mode a missing object is no error: a task before this one may be about to create it.
     """
     pools = session.list(MACHINE_CONFIG_POOL).items
     obj = next((p for p in pools if metadata_of(p)["name"] == request.pool), None)
-    config = machineosconfig.that_serves(request.pool, session.list(MACHINE_OS_CONFIG).items)
-    if request.check_mode and (obj is None or config is None):
+    config_obj = machineosconfig.that_serves(request.pool, session.list(MACHINE_OS_CONFIG).items)
+    if request.check_mode and (obj is None or config_obj is None):
         return None
     if obj is None:
         raise pool_not_found(request.pool, _what(request))
-    if config is None:
-        raise OperationError(
-            _what(request), "no MachineOSConfig serves it", "Create one (machineosconfig), and await its build"
-        )
-    pool, now, builds = Pool.from_api(obj), MachineOSConfig.from_api(config), _builds(session, request.pool)
-    found = pool_target(pool, now, build_progress(now, builds, pool.rendered_config))
+    if config_obj is None:
+        remedy = "Create one (machineosconfig), and wait for its build"
+        raise OperationError(_what(request), f"pool {request.pool} has no MachineOSConfig", remedy)
+    pool, config, builds = Pool.from_api(obj), MachineOSConfig.from_api(config_obj), _builds(session, request.pool)
+    found = pool_target(pool, config, build_progress(config, builds, pool.rendered_config))
     if found.target is None:
         if request.check_mode:
             return None
-        reason = f"the build that answers has not succeeded ({found.line})"
+        reason = f"the current build has not succeeded ({found.line})"
         raise OperationError(_what(request), reason, "Wait for it first (machineosbuild_wait)")
-    begun, instead = builds_being_deleted(obj), superseded_builds(now, builds, pool.rendered_config)
-    if instead and _follows(session, request):
-        instead = []
-    if not instead and not begun:
+    recorded, superseded = builds_being_deleted(obj), superseded_builds(config, builds, pool.rendered_config)
+    if superseded and _follows_current_build(session, request):
+        superseded = []
+    if not superseded and not recorded:
         return None
-    there = {build.name for build in builds}
-    moving = _who_moves(session, pool, pools, found.target)
-    reboots = need_consent(_what(request), pool, moving, request.allow_node_reboots)
-    return _Plan(instead, [identity for identity in begun if _name(identity) not in there], reboots)
+    names = {build.name for build in builds}
+    waiting = _waiting_nodes(session, pool, pools, found.target)
+    reboots = need_consent(_what(request), pool, waiting, request.allow_node_reboots)
+    return _Plan(superseded, [identity for identity in recorded if _name(identity) not in names], reboots)
 
 
 def _builds(session: Session, pool: str) -> list[MachineOSBuild]:
@@ -134,34 +135,37 @@ def _builds(session: Session, pool: str) -> list[MachineOSBuild]:
     return [MachineOSBuild.from_api(obj) for obj in listed]
 
 
-def _follows(session: Session, request: SupersededRequest) -> bool:
-    """Whether the release follows the MachineOSConfig, so that none is in the way; nothing is deleted on a guess."""
-    release = desired_version(session.peek(CLUSTER_VERSION, "version") or {})
-    if not release:
-        reason = "ClusterVersion version cannot be read, and not every release needs it"
-        raise OperationError(_what(request), reason, "Grant the account to get clusterversions of config.openshift.io")
-    return Release.from_version(release).follows_current_build
+def _follows_current_build(session: Session, request: SupersededRequest) -> bool:
+    """Whether the release uses the current build in any case.
 
-
-def _who_moves(session: Session, pool: Pool, pools: t.Iterable[Object], target: Target) -> list[str]:
-    inside = nodes_in_pool(pool.name, session.list(NODE).items, [Pool.from_api(p) for p in pools])
-    return [node.name for node in map(NodeState.from_api, inside) if target.phase_of(node) is Phase.WAITING]
-
-
-def _await_end(session: Session, request: SupersededRequest, identities: t.Collection[str]) -> None:
-    """Return when builds are gone: the controller would take one that still ends.
-
-    :raises OperationError: one stays
+    :raises OperationError: the release is not readable; builds are not deleted on a guess
     """
-    deadline = session.clock() + VANISHING
+    version = desired_version(session.peek(CLUSTER_VERSION, "version") or {})
+    if not version:
+        reason = "ClusterVersion version cannot be read, and only some releases require the deletion"
+        raise OperationError(_what(request), reason, "Grant the account to get clusterversions.config.openshift.io")
+    return Release.from_version(version).follows_current_build
+
+
+def _waiting_nodes(session: Session, pool: Pool, pools: t.Iterable[Object], target: Target) -> list[str]:
+    nodes = nodes_in_pool(pool.name, session.list(NODE).items, [Pool.from_api(p) for p in pools])
+    return [node.name for node in map(NodeState.from_api, nodes) if target.phase_of(node) is Phase.WAITING]
+
+
+def _wait_for_deletion(session: Session, request: SupersededRequest, identities: t.Collection[str]) -> None:
+    """Return when builds no longer exist. The node controller would use a build that is being deleted.
+
+    :raises OperationError: a build still exists after the timeout
+    """
+    deadline = session.clock() + DELETION_TIMEOUT
     while identities:
         left = sorted(build.name for build in _builds(session, request.pool) if build.identity in identities)
         if not left:
             return
         if session.clock() >= deadline:
-            reason = f"{', '.join(left)} is deleted and stays, for something still holds it (metadata.finalizers)"
-            raise OperationError(_what(request), reason, "See whether the machine-os-builder runs, and run this again")
-        session.sleep(_LOOK)
+            reason = f"{', '.join(left)} still exists {DELETION_TIMEOUT:g} s after its deletion (metadata.finalizers)"
+            raise OperationError(_what(request), reason, "Check that machine-os-builder runs, and run this again")
+        session.sleep(_INTERVAL)
 
 
 def _name(identity: str) -> str:

@@ -61,7 +61,7 @@ def test_node_that_the_registry_denies_the_image_is_reported_and_continues_after
         named = wait_for_rollout(session_ansible, "worker-3")
     assert named.failed
     message = messages(named)["node.image_pull_denied"]
-    assert message.startswith("Node worker-3 is refused the image: ")
+    assert message.startswith("Node worker-3 cannot pull the image: ")
     assert "unauthorized" in message
     assert "pull secret" in named.msg
     done = wait_for_rollout(session_ansible, "worker-3")
@@ -81,7 +81,7 @@ def test_degraded_node_is_reported_as_the_reason_why_other_nodes_wait(
     assert degraded.failed
     assert "content mismatch for file" in messages(degraded)["node.degraded"]
     assert waiting.failed
-    assert "maxUnavailable (1) is used up: worker-4 degraded (" in messages(waiting)["pool.max_unavailable_reached"]
+    assert "maxUnavailable (1) is reached by worker-4 degraded (" in messages(waiting)["pool.max_unavailable_reached"]
     done = wait_for_rollout(session_ansible, "worker-4", "worker-5")
     assert not done.failed, done.msg
     assert done["rollout"]["done"] == 2
@@ -93,6 +93,6 @@ def test_node_in_two_custom_pools_is_reported_with_both_pools(
     with during("node-in-two-pools", POOL, "worker-2"):
         named = wait_for_rollout(session_ansible, "worker-2")
     assert named.failed
-    assert f"Node worker-2 is in the MachineConfigPools {POOL} and {POOL}-too" in messages(named)["node.in_two_pools"]
+    assert f"Node worker-2 is in MachineConfigPools {POOL} and {POOL}-too" in messages(named)["node.in_two_pools"]
     done = wait_for_rollout(session_ansible, "worker-2")
     assert not done.failed, done.msg

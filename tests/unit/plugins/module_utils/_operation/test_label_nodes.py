@@ -82,16 +82,16 @@ def test_check_mode_asks_the_server_and_writes_nothing(cluster, session):
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        (ask("worker-0", "gone"), "there is no Node gone"),
+        (ask("worker-0", "gone"), "Node gone does not exist"),
         (ask("worker-0", "gpu-0"), "Node gpu-0 is in MachineConfigPool gpu"),
         (ask("worker-0", "master-0"), "Node master-0 is a control-plane node"),
         (ask("worker-0", pool="gone"), "MachineConfigPool gone does not exist"),
         (ask("worker-0", pool="worker"), "nodes belong to a built-in pool by their role"),
         (ask("worker-0", pool="master", present=False), "nodes belong to a built-in pool by their role"),
-        (ask(), "no node is named"),
+        (ask(), "no node is given"),
         (ask(selector="zone=c"), "no Node matches zone=c"),
         (ask(selector="zone=="), "no Node matches zone=="),
-        (ask(selector="a b"), "label_selector cannot be read"),
+        (ask(selector="a b"), "label_selector is invalid"),
     ],
 )
 def test_every_node_is_checked_before_the_first_is_written(asked, reason, cluster, session):

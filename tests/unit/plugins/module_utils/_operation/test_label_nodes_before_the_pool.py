@@ -42,7 +42,7 @@ def test_a_node_that_could_join_is_told_and_nothing_is_written(api: ApiServer, s
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("worker-9", "there is no Node worker-9"),
+        ("worker-9", "Node worker-9 does not exist"),
         ("master-0", "Node master-0 is a control-plane node"),
         ("infra-0", "Node infra-0 is in MachineConfigPool infra"),
     ],

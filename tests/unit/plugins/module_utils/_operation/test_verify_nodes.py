@@ -372,9 +372,9 @@ def test_nodes_are_chosen_by_label(cluster, nodes, session):
     [
         (ask(pool="gone"), "verify MachineConfigPool gone: MachineConfigPool gone does not exist"),
         (ask(pool="gpu"), "verify MachineConfigPool gpu: no node is in it"),
-        (ask(names=["gone"]), "there is no Node gone"),
+        (ask(names=["gone"]), "Node gone does not exist"),
         (ask(names=["plain-0"]), "Node plain-0 is not in it"),
-        (ask(pool="", names=["gone"]), "verify Node gone: there is no Node gone"),
+        (ask(pool="", names=["gone"]), "verify Node gone: Node gone does not exist"),
         (ask(pool="", selector="zone=x"), "verify the nodes of zone=x: no Node matches"),
         (ask(expected="quay.io/os:t"), "expected_image: quay.io/os:t has no digest"),
     ],
