@@ -7,7 +7,8 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from .._cluster.session import ApiError, Session, Unreachable, selectors
+from .._cluster.api_error import ApiError, Unreachable
+from .._cluster.session import Session, selectors
 from .._errors import OperationError
 from .._model.build.progress import BuildTracking, PendingBuild
 from .._model.findings import FindingId
