@@ -10,7 +10,7 @@ without_lab := lint typing unit clients checks-test tarball sanity glossary
 with_lab := lab-test integration molecule releases
 
 .NOTPARALLEL:
-.PHONY: help env copy test list $(without_lab) $(with_lab) matrix demo bench fuzz mutation findings clean root
+.PHONY: help env copy test list $(without_lab) $(with_lab) matrix demo bench fuzz mutation findings variables clean root
 
 # New examples of each fuzz test: make fuzz FUZZ_EXAMPLES=100000
 FUZZ_EXAMPLES ?= 5000
@@ -30,6 +30,7 @@ help:
 	@echo 'make mutation     count the changes of the code that tests detect; GROUP=proof, build or rollout for one'
 	@echo 'make env copy     make the Python environment; update the copy of the collection that tests use'
 	@echo 'make findings     write the page of findings from the table in the code'
+	@echo 'make variables    write what is generated from the specification of the variables'
 	@echo 'make list         list everything that is run'
 	@echo 'make clean        remove everything that make made'
 
@@ -50,7 +51,7 @@ list: env
 unit: env
 	@$(checks) run unit fuzz
 
-$(filter-out unit,$(without_lab)) findings: env
+$(filter-out unit,$(without_lab)) findings variables: env
 	@$(checks) run $@
 
 $(with_lab): root env

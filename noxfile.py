@@ -253,6 +253,12 @@ def findings(session: nox.Session) -> None:
 
 
 @step(default=False)
+def variables(session: nox.Session) -> None:
+    """Write what is generated from the specification of the variables."""
+    _run(session, "python", "-m", "checks.variable_pages", folder=ROOT)
+
+
+@step(default=False)
 def copy(session: nox.Session) -> None:
     """Update the copy of the collection that the tests use."""
     NEWEST_TREE.refresh()

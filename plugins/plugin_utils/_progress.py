@@ -19,6 +19,8 @@ LINES = "lines"
 
 SIGN_OF_LIFE = 60.0
 """Seconds within which a line is not printed again when it has not changed."""
+LINE_INTERVAL = 20
+"""Seconds between two lines, so that a short wait prints few. An end, an outage and a new finding print at once."""
 
 
 class WaitAction(ApiAction):
@@ -33,6 +35,7 @@ class WaitAction(ApiAction):
         teller = Teller(str(task_vars.get("inventory_hostname", "")))
         began = time.monotonic()
         warnings: list[t.Any] = []
+        window = arguments.get("window")
         while True:
             answer = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars)
             # Of many calls one result is left, so it carries the warnings of all of them.
@@ -43,6 +46,7 @@ class WaitAction(ApiAction):
             if answer.get("failed") or answer.get("finished") or not cursor:
                 return {**answer, "warnings": warnings} if warnings else answer
             arguments["cursor"] = cursor
+            _set_window(arguments, window, teller.held_for)
             # Not from the answer: what Ansible masks in it must not make the wait longer.
             arguments["waited"] = int(time.monotonic() - began)
 
@@ -58,17 +62,32 @@ class Teller:
         self._clock = clock
         self._line = ""
         self._told_at = 0.0
+        self._told_elapsed: int | None = None
+        self.held_for = 0
+        """Seconds until the line that was held back is due; 0 if none was."""
         self._findings: set[str] = set()
         self._stages: dict[str, str] = {}
 
     def tell(self, answer: t.Mapping[str, t.Any]) -> None:
         """Print what an answer of the module says that the one before did not; with -v, down to nodes and findings."""
         line, now = answer.get("progress") or "", self._clock()
-        if line and not answer.get("failed") and self._is_due(line, now):
+        self.held_for = self._hold(line, answer)
+        if line and not answer.get("failed") and not self.held_for and self._is_due(line, now):
             display.display(progress_line(self._host, answer))
             self._line, self._told_at = line, now
+            self._told_elapsed = _number(answer.get("elapsed"))
         for detail in self._details(answer):
             display.v(as_line(detail), host=self._host)
+
+    def _hold(self, line: str, answer: t.Mapping[str, t.Any]) -> int:
+        """Return for how many seconds a changed line is held back."""
+        is_new_finding = any(_detail(finding) not in self._findings for finding in answer.get("findings") or [])
+        if self._told_elapsed is None or line == self._line or answer.get("finished") or is_new_finding:
+            return 0
+        if line.startswith(AWAY) or self._line.startswith(AWAY):
+            return 0
+        passed = _number(answer.get("elapsed")) - self._told_elapsed
+        return LINE_INTERVAL - passed if 0 <= passed < LINE_INTERVAL else 0
 
     def _is_due(self, line: str, now: float) -> bool:
         """Return whether to print a line: one that is new, or a sign of life; an outage is told once."""
@@ -81,10 +100,24 @@ class Teller:
                 yield f"Node {node['name']}: {stage}"
                 self._stages[node["name"]] = stage
         for finding in answer.get("findings") or []:
-            detail = f"{finding['id']} ({finding['severity']}): {finding['message']}. {finding['remedy']}."
+            detail = _detail(finding)
             if detail not in self._findings:
                 yield detail
                 self._findings.add(detail)
+
+
+def _detail(finding: t.Mapping[str, t.Any]) -> str:
+    return f"{finding['id']} ({finding['severity']}): {finding['message']}. {finding['remedy']}."
+
+
+def _set_window(arguments: dict[str, t.Any], window: t.Any, held_for: int) -> None:
+    """Let the next call of the module end when a line that was held back is due."""
+    if held_for:
+        arguments["window"] = held_for
+    elif window is None:
+        arguments.pop("window", None)
+    else:
+        arguments["window"] = window
 
 
 def progress_line(host: str, answer: t.Mapping[str, t.Any]) -> str:

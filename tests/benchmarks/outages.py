@@ -35,19 +35,18 @@ AWAY = 300
 KILLS = 5
 PHASES: t.Mapping[str, str] = {
     "secrets": r"TASK \[imagemode.openshift.registry_access : ",
-    "pool": r"TASK \[imagemode.openshift.build_image : Create the pool",
-    "MachineOSConfig": r"TASK \[imagemode.openshift.build_image : Say which image",
-    "waiting for the build": r"TASK \[imagemode.openshift.build_image : Wait for the image",
-    "building": r"build \S+: (preparing|building)",
-    "labelling": r"TASK \[imagemode.openshift.roll_out : Bring the named nodes",
+    "pool": r"TASK \[imagemode.openshift.build_image : Build the image",
+    "waiting for the build": r"TASK \[imagemode.openshift.build_image : Build the image[^\n]*\n +\[",
+    "building": r"build \S+: (?!succeeded)",
+    "labelling": r"TASK \[imagemode.openshift.roll_out : Roll out the image",
     "rolling out": r"pool \S+: 0/1 nodes updated",
     "verifying": r"TASK \[imagemode.openshift.verify_nodes : ",
 }
 HELD_PHASES: t.Mapping[str, str] = {
-    "held": r"TASK \[imagemode.openshift.build_image : Say which image",
-    "building on hold": r"build \S+: (preparing|building)",
-    "releasing": r"TASK \[imagemode.openshift.roll_out : Release the pool",
-    "rolling out": r"pool \S+: 0/1 nodes updated, \S+ (applying|draining|rebooting)",
+    "held": r"TASK \[imagemode.openshift.build_image : Build the image",
+    "building on hold": r"build \S+: (?!succeeded)",
+    "releasing": r"TASK \[imagemode.openshift.roll_out : Roll out the image",
+    "rolling out": r"pool \S+: 0/1 nodes updated",
 }
 ENDINGS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 HOLD_AND_RELEASE = ("patch", "machineconfigpools")

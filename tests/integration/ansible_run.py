@@ -69,6 +69,12 @@ class Run:
         """The number of tasks that changed something."""
         return sum(result.changed for result in self.results)
 
+    @property
+    def published(self) -> list[dict[str, t.Any]]:
+        """The entries of the statistic image_mode_result, as Automation Platform keeps them."""
+        stats = [result["ansible_stats"] for result in self.results if "ansible_stats" in result.result]
+        return [entry for published in stats for entry in published["data"]["image_mode_result"]]
+
     def of(self, name: str) -> TaskResult:
         """Return the result of the task *name*, which ran once on one host."""
         found = [result for result in self.results if result.task == name or result.task.endswith(f" : {name}")]

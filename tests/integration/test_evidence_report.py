@@ -30,9 +30,8 @@ def verify(ansible: Ansible, *options: str, **variables: t.Any) -> Run:
 
 def published_result(run: Run) -> dict[str, t.Any]:
     """Return the entry of image_mode_result that the playbook publishes."""
-    (stats,) = [result for result in run.results if result.action.endswith("set_stats")]
-    (entry,) = stats["ansible_stats"]["data"]["image_mode_result"]
-    return t.cast("dict[str, t.Any]", entry)
+    (entry,) = run.published
+    return entry
 
 
 def files(ansible: Ansible) -> dict[str, Path]:
@@ -105,10 +104,10 @@ def test_report_that_cannot_be_written_fails_the_run_and_keeps_the_verdict(
     ansible: Ansible, rolled_out: BuiltPool
 ) -> None:
     (ansible.scratch / "reports").write_text("in the way", encoding="utf-8")
-    run = verify(ansible, "-vvv", image_mode_pool=rolled_out.name)
+    run = verify(ansible, "-vvv", image_mode_pool=rolled_out.name, image_mode_report_dir="reports/today")
     assert run.rc != 0
     (failed,) = [result for result in run.results if result.failed]
-    assert failed.msg.startswith(f"Could not write report {ansible.scratch}/reports: ")
+    assert failed.msg.startswith(f"Could not write report {ansible.scratch}/reports")
     assert "\n" not in failed.msg
     assert "Traceback" not in run.output
     assert (published_result(run)["verdict"], published_result(run)["reports"]) == ("match", [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks, run by their names from a folder of the user's own."""
+"""The playbooks, run by their names from a folder of the user."""
 
 from __future__ import annotations
 
@@ -25,14 +25,8 @@ POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 OTHER = "sha256:" + "0" * 64
 
 
-def handed_on(run: Run) -> list[dict[str, t.Any]]:
-    """Return what leaves a playbook for Automation Platform: an entry a host."""
-    published = [result["ansible_stats"] for result in run.results if result.action.endswith("set_stats")]
-    return [entry for stats in published for entry in stats["data"]["image_mode_result"]]
-
-
 def failure(run: Run) -> str:
-    """Return the message of the one task that failed, which reads as it should at -vvv too."""
+    """Return the message of the one task that failed, which is one line at -vvv too."""
     (failed,) = [result for result in run.results if result.failed]
     assert run.rc != 0
     assert failed.msg.startswith("Could not "), failed.msg
@@ -41,8 +35,8 @@ def failure(run: Run) -> str:
     return failed.msg
 
 
-def asked(lab: Facts, pool: str, **variables: t.Any) -> dict[str, t.Any]:
-    """Return the variables that give a pool an image, with the lab's own push secret."""
+def variables_of(lab: Facts, pool: str, **variables: t.Any) -> dict[str, t.Any]:
+    """Return the variables that build an image for a pool, pushed with the Secret of the lab."""
     return {
         "image_mode_pool": pool,
         "image_mode_containerfile": containerfile(f"echo {pool} > /etc/pool"),
@@ -56,7 +50,7 @@ def asked(lab: Facts, pool: str, **variables: t.Any) -> dict[str, t.Any]:
 
 @dataclass(frozen=True)
 class Applied:
-    """A run of apply for a pool that was not there, and what it was asked."""
+    """A run of apply for a new pool."""
 
     first: Run
     variables: t.Mapping[str, t.Any]
@@ -68,7 +62,7 @@ class Applied:
 
 @pytest.fixture(scope="module")
 def applied(session_ansible: Ansible, lab: Facts, audit: AuditLog, account: t.Callable[[str], Account]) -> Applied:
-    """Apply with files beside the user, everything shown that Ansible can show, as who may do this and no more."""
+    """Apply with files of the user, with the least rights, and with the most output that Ansible has."""
     applier = account("apply")
     ansible = session_ansible.with_environment(K8S_AUTH_KUBECONFIG=str(applier.kubeconfig))
     password = lab.registry_password_files.pusher.read_text(encoding="utf-8").strip()
@@ -82,7 +76,7 @@ def applied(session_ansible: Ansible, lab: Facts, audit: AuditLog, account: t.Ca
         "registry_username": "pusher",
         "registry_password_file": "password",
     }
-    variables = asked(
+    variables = variables_of(
         lab,
         "played",
         image_mode_create_pool=True,
@@ -100,23 +94,30 @@ def applied(session_ansible: Ansible, lab: Facts, audit: AuditLog, account: t.Ca
     return Applied(first, variables, password, ansible, applier, recording)
 
 
-def test_a_new_pool_gets_its_image_and_the_node_is_proven(applied: Applied, api: Api) -> None:
-    (result,) = handed_on(applied.first)
-    assert result["verdict"] == "match"
-    assert result["rollout"] == {"total": 1, "done": 1, "updating": 0, "waiting": 0, "remaining_seconds": None}
-    assert [node["name"] for node in result["nodes"]] == ["worker-2"]
-    assert result["nodes"][0]["booted"]["pull_spec"] == result["build"]["digested_image_push_spec"]
+def test_new_pool_gets_its_image_and_its_node_is_verified(applied: Applied, api: Api) -> None:
+    (entry,) = applied.first.published
+    verified = applied.first.of("Verify booted images")
+    assert entry["verdict"] == "match"
+    assert entry["rollout"] == {"total": 1, "done": 1, "updating": 0, "waiting": 0, "remaining_seconds": None}
+    assert [node["name"] for node in verified["nodes"]] == ["worker-2"]
+    assert verified["nodes"][0]["booted"]["pull_spec"] == entry["build"]["digested_image_push_spec"]
+    assert entry["changed"] == [
+        "Secret played",
+        "MachineConfigPool played",
+        "MachineOSConfig played",
+        "Node worker-2",
+    ]
     assert api.get(f"{POOLS}/played")["spec"]["maxUnavailable"] == "50%"
 
 
-def test_no_secret_is_shown_when_everything_is(applied: Applied) -> None:
+def test_no_secret_is_shown_with_the_most_output(applied: Applied) -> None:
     login = base64.b64encode(f"pusher:{applied.password}".encode()).decode("ascii")
     assert "EXEC" in applied.first.output
     assert applied.password not in applied.first.output
     assert login not in applied.first.output
 
 
-def test_apply_takes_what_its_manifest_grants(applied: Applied) -> None:
+def test_apply_uses_the_rights_of_its_manifest_and_no_others(applied: Applied) -> None:
     assert not forbidden(applied.recording, applied.account)
     untouched = unused(granted(manifest("apply")), applied.recording.by(user=applied.account.user))
     # All objects were created, so no object was changed, and no older build exists. A test in
@@ -126,24 +127,26 @@ def test_apply_takes_what_its_manifest_grants(applied: Applied) -> None:
     assert not {p for p in untouched - EXPLAINS - {CREATE_EXEC} if (p.verb, p.resource) not in changes}
 
 
-def test_a_second_apply_changes_nothing(applied: Applied) -> None:
-    second = applied.ansible.run_playbook(APPLY, variables=applied.variables)
+def test_second_apply_changes_nothing(applied: Applied) -> None:
+    second = applied.ansible.run_playbook(APPLY, "-i", "localhost,", variables=applied.variables)
     assert second.rc == 0, second.output
     assert second.changed == 0
-    assert [entry["verdict"] for entry in handed_on(second)] == ["match"]
+    assert [entry["verdict"] for entry in second.published] == ["match"]
+    assert [entry["changed"] for entry in second.published] == [[]]
 
 
-def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Facts, api: Api, audit: AuditLog) -> None:
-    variables = asked(lab, "foretold", image_mode_create_pool=True, image_mode_nodes=["worker-5"])
+def test_check_mode_forecasts_a_new_pool(ansible: Ansible, lab: Facts, api: Api, audit: AuditLog) -> None:
+    variables = variables_of(lab, "forecast", image_mode_create_pool=True, image_mode_nodes=["worker-5"])
     with audit.recording() as recording:
         run = ansible.run_playbook(APPLY, "--check", "--diff", variables=variables)
     assert run.rc == 0, run.output
-    assert {result.action.rpartition(".")[2] for result in run.results if result.changed} == {
-        "machineconfigpool",
-        "machineosconfig",
-        "machineconfigpool_nodes",
-    }
-    assert "foretold" not in {pool["metadata"]["name"] for pool in api.get(POOLS)["items"]}
+    assert [change for result in run.results for change in result.result.get("changes", ())] == [
+        "MachineConfigPool forecast",
+        "MachineOSConfig forecast",
+        "Node worker-5",
+    ]
+    assert "Would change: MachineConfigPool forecast" in run.stdout
+    assert "forecast" not in {pool["metadata"]["name"] for pool in api.get(POOLS)["items"]}
     writes = [request for request in recording.ours if request.is_write]
     assert writes
     assert all("dryRun=All" in request.uri for request in writes)
@@ -151,15 +154,13 @@ def test_check_mode_foretells_a_pool_that_is_not_there(ansible: Ansible, lab: Fa
 
 def test_pool_without_nodes_ends_after_its_build(ansible: Ansible, lab: Facts, pools: Pools) -> None:
     pool = pools.built("without-nodes")
-    run = ansible.run_playbook(APPLY, variables=asked(lab, pool.name))
+    run = ansible.run_playbook(APPLY, variables=variables_of(lab, pool.name))
     assert run.rc == 0, run.output
-    assert [(entry["verdict"], entry["nodes"]) for entry in handed_on(run)] == [("none", [])]
+    assert [(entry["verdict"], entry["unproven_nodes"]) for entry in run.published] == [("none", [])]
 
 
-def test_a_change_of_the_image_needs_consent_where_nodes_would_reboot(
-    ansible: Ansible, lab: Facts, rolled_out: BuiltPool
-) -> None:
-    variables = asked(lab, rolled_out.name, image_mode_containerfile=containerfile("echo another"))
+def test_change_of_the_image_requires_consent_to_reboots(ansible: Ansible, lab: Facts, rolled_out: BuiltPool) -> None:
+    variables = variables_of(lab, rolled_out.name, image_mode_containerfile=containerfile("echo another"))
     run = ansible.run_playbook(APPLY, "-vvv", variables={**variables, "image_mode_nodes": ["worker-0", "worker-1"]})
     assert "worker-0, worker-1" in failure(run)
     assert "allow_node_reboots" in failure(run)
@@ -173,20 +174,23 @@ def test_a_change_of_the_image_needs_consent_where_nodes_would_reboot(
             {"image_mode_containerfile": "", "image_mode_containerfile_path": "no/Containerfile"},
             "{here}/no/Containerfile",
         ),
-        ({"image_mode_containerfile_path": "Containerfile"}, "both containerfile and containerfile_path"),
-        ({"image_mode_containerfile": ""}, "neither containerfile nor containerfile_path"),
-        ({"image_mode_create_pool": False, "image_mode_max_unavailable": 2}, "create_pool is not set"),
+        (
+            {"image_mode_containerfile_path": "Containerfile"},
+            "image_mode_containerfile and image_mode_containerfile_path are both set",
+        ),
+        ({"image_mode_containerfile": ""}, "neither image_mode_containerfile_path nor image_mode_containerfile is set"),
+        ({"image_mode_create_pool": False, "image_mode_max_unavailable": 2}, "image_mode_create_pool is not true"),
         ({"image_mode_create_pool": False}, "MachineConfigPool absent does not exist"),
         ({"image_mode_nodes": ["worker-5", "worker-99"]}, "Node worker-99 does not exist"),
         ({"image_mode_nodes": ["master-0"]}, "Node master-0 is of the control plane"),
-        ({"image_mode_secrets": [{"name": "s"}]}, "it takes exactly one of registry_password_file"),
+        ({"image_mode_secrets": [{"name": "s"}]}, "needs exactly one of registry_password_file"),
         (
             {
                 "image_mode_secrets": [
                     {"name": "s", "registry": "r", "registry_username": "u", "registry_password_file": "no"}
                 ]
             },
-            "there is no file {here}/no",
+            "{here}/no does not exist",
         ),
         (
             {
@@ -194,54 +198,54 @@ def test_a_change_of_the_image_needs_consent_where_nodes_would_reboot(
                     {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "NOT_SET"}
                 ]
             },
-            "environment variable NOT_SET is not set",
+            "environment variable NOT_SET of image_mode_secrets[0] (s) is not set",
         ),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_anything_is(
+def test_wrong_request_fails_before_anything_is_changed(
     ansible: Ansible, lab: Facts, api: Api, variables: dict[str, t.Any], reason: str
 ) -> None:
-    everything = {**asked(lab, "absent", image_mode_create_pool=True), **variables}
+    everything = {**variables_of(lab, "absent", image_mode_create_pool=True), **variables}
     run = ansible.run_playbook(APPLY, "-vvv", variables=everything)
     assert reason.format(here=ansible.scratch) in failure(run)
     assert run.changed == 0
     assert "absent" not in {pool["metadata"]["name"] for pool in api.get(POOLS)["items"]}
 
 
-def test_all_variables_that_are_missing_are_named_at_once(ansible: Ansible) -> None:
+def test_all_missing_variables_are_named_at_once(ansible: Ansible) -> None:
     message = failure(ansible.run_playbook(APPLY, variables={"image_mode_pool": "layered"}))
     assert "image_mode_rendered_image_push_spec, image_mode_rendered_image_push_secret are not set" in message
 
 
-def test_a_password_among_the_variables_is_refused_and_not_repeated(ansible: Ansible, lab: Facts) -> None:
+def test_password_in_a_variable_is_an_error_that_does_not_repeat_it(ansible: Ansible, lab: Facts) -> None:
     secret = {"name": "s", "registry": "r", "registry_username": "u", "registry_password": "correct-horse-battery"}
-    (ansible.scratch / "pool.json").write_text(json.dumps(asked(lab, "absent", image_mode_secrets=[secret])))
+    (ansible.scratch / "pool.json").write_text(json.dumps(variables_of(lab, "absent", image_mode_secrets=[secret])))
     run = ansible.run_playbook(APPLY, "-vvv", "-e", "@pool.json")
     assert run.rc != 0
     assert "correct-horse-battery" not in run.output
 
 
-def test_nodes_that_booted_something_else_are_shown_and_fail(ansible: Ansible, rolled_out: BuiltPool) -> None:
+def test_nodes_that_booted_another_image_are_shown_and_fail_the_run(ansible: Ansible, rolled_out: BuiltPool) -> None:
     run = ansible.run_playbook(
         VERIFY, variables={"image_mode_pool": rolled_out.name, "image_mode_expected_image": OTHER}
     )
-    assert "2 of 2 nodes did not pass (worker-0, worker-1)" in failure(run)
-    assert f"worker-1: mismatch, booted {rolled_out.digest} (" in run.output
-    assert [(entry["verdict"], entry["summary"]["mismatch"]) for entry in handed_on(run)] == [("mismatch", 2)]
+    assert "2 of 2 nodes are not verified (worker-0, worker-1)" in failure(run)
+    assert f"worker-1: mismatch: booted {rolled_out.digest}, expected {OTHER} (" in run.output
+    assert [(entry["verdict"], entry["counts"]["mismatch"]) for entry in run.published] == [("mismatch", 2)]
 
 
-def test_what_may_fail_is_the_users_choice(ansible: Ansible, rolled_out: BuiltPool) -> None:
+def test_fail_on_without_a_verdict_only_shows_them(ansible: Ansible, rolled_out: BuiltPool) -> None:
     variables = {"image_mode_pool": rolled_out.name, "image_mode_expected_image": OTHER, "image_mode_fail_on": []}
     run = ansible.run_playbook(VERIFY, variables=variables)
     assert run.rc == 0, run.output
-    assert [entry["verdict"] for entry in handed_on(run)] == ["mismatch"]
+    assert [entry["verdict"] for entry in run.published] == ["mismatch"]
 
 
 def test_verification_of_a_pool_without_nodes_fails(ansible: Ansible, pools: Pools) -> None:
     pool = pools.built("without-nodes")
     run = ansible.run_playbook(VERIFY, variables={"image_mode_pool": pool.name})
     assert "no node is in it" in failure(run)
-    assert [entry["verdict"] for entry in handed_on(run)] == ["unknown"]
+    assert [entry["verdict"] for entry in run.published] == ["unknown"]
 
 
 def test_each_host_is_a_pool_of_the_cluster_that_its_variables_name(
@@ -261,9 +265,57 @@ def test_each_host_is_a_pool_of_the_cluster_that_its_variables_name(
     nowhere = ansible.with_environment(K8S_AUTH_KUBECONFIG="/nowhere/kubeconfig")
     run = nowhere.run_playbook(VERIFY, "-vvv", "-i", str(inventory), variables={"image_mode_hosts": "pools"})
     assert "forbidden" in failure(run)
-    assert {entry["host"]: entry["verdict"] for entry in handed_on(run)} == {
+    assert {entry["host"]: entry["verdict"] for entry in run.published} == {
         "one": "match",
         "two": "match",
         "three": "unknown",
     }
     assert token not in run.output
+
+
+def test_apply_for_two_nodes_prints_a_short_output_that_ends_in_a_summary(
+    ansible: Ansible, lab: Facts, rolled_out: BuiltPool
+) -> None:
+    secret = {"name": "short", "registry": lab.registry_host, "registry_username": "pusher"}
+    secret["registry_password_file"] = str(lab.registry_password_files.pusher)
+    variables = variables_of(lab, rolled_out.name, image_mode_secrets=[secret])
+    run = ansible.run_playbook(APPLY, "-i", "localhost,", variables=variables)
+    assert run.rc == 0, run.output
+    assert run.stderr == ""
+    lines = run.stdout.splitlines()
+    assert len(lines) < 40
+    summary = lines[lines.index(next(line for line in lines if "Show the summary" in line)) + 1 :]
+    assert summary[0] == f"  Result: pool {rolled_out.name}: 2 of 2 nodes match"
+    assert summary[1] == f"  Image: {rolled_out.image}"
+    assert [line.partition(":")[0] for line in summary[2:4]] == ["  Node worker-0", "  Node worker-1"]
+    assert summary[4] == "  Changed: Secret short"
+    assert summary[5].startswith("  Time: ")
+    assert not [result for result in run.results if result.outcome == "skipped"]
+
+
+def test_verify_as_the_readme_shows_it_prints_nothing_to_stderr(ansible: Ansible, rolled_out: BuiltPool) -> None:
+    shown = ansible.with_environment(ANSIBLE_LOCALHOST_WARNING="true", ANSIBLE_INVENTORY_UNPARSED_WARNING="true")
+    run = shown.run_playbook(VERIFY, "-i", "localhost,", variables={"image_mode_pool": rolled_out.name})
+    assert (run.rc, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--tags", "deploy"), "--tags deploy selects none of its tasks. Leave --tags out."),
+        (("--limit", "two"), "--limit two leaves no host of image_mode_hosts (one)."),
+        (("-e", "image_mode_hosts=three"), "no host of the inventory matches image_mode_hosts (three)."),
+    ],
+)
+def test_run_that_would_do_nothing_fails(ansible: Ansible, options: tuple[str, ...], reason: str) -> None:
+    hosts = ("-i", "one,two", "-e", "image_mode_hosts=one", "-e", "image_mode_pool=layered")
+    run = ansible.run_playbook(VERIFY, *hosts, *options)
+    assert run.rc != 0
+    assert reason in " ".join(run.output.split())
+
+
+def test_unknown_variable_is_named_with_the_nearest_name(ansible: Ansible, lab: Facts) -> None:
+    run = ansible.run_playbook(APPLY, variables=variables_of(lab, "absent", image_mode_containerfle="FROM configs"))
+    assert "image_mode_containerfle is not read by any playbook. Did you mean image_mode_containerfile?" in failure(run)
+    (entry,) = run.published
+    assert entry["failure"] == entry["message"] == failure(run)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build the image of a pool: create the pool, apply its MachineOSConfig, and wait for the build."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..plugin_utils._controller_files import reader
+from ..plugin_utils._step import StepAction, StepFailed
+from ..plugin_utils._variables.containerfile import containerfile_text
+from ..plugin_utils._variables.files import absolute
+from ..plugin_utils._variables.problem import Problem
+
+
+class ActionModule(StepAction):
+    """Checks the nodes first, so that nothing is built for nodes that could not join the pool."""
+
+    ROLE = "build_image"
+
+    def work(self, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        pool = options["pool"]
+        text = self._containerfile(options)
+        if options["nodes"]:
+            self.call("machineconfigpool_nodes", {"pool": pool, "nodes": options["nodes"]}, check_mode=True)
+        if options["create_pool"]:
+            selection = {n: options[n] or None for n in ("node_selector", "max_unavailable")}
+            self.call("machineconfigpool", {"pool": pool, **selection}, changes=f"MachineConfigPool {pool}")
+        config = {
+            "pool": pool,
+            "containerfile": text,
+            "rendered_image_push_spec": options["rendered_image_push_spec"],
+            "rendered_image_push_secret": options["rendered_image_push_secret"],
+            "base_image_pull_secret": options["base_image_pull_secret"] or None,
+            "allow_node_reboots": options["allow_node_reboots"],
+        }
+        self.call("machineosconfig", config, changes=f"MachineOSConfig {pool}")
+        wait = {
+            **{name: options[name] for name in ("timeout", "stall_timeout", "fail_on_findings", "replacement_grace")},
+            "pool": pool,
+            "log_dir": absolute(options["log_dir"]) if options["log_dir"] else None,
+            "progress": options["progress"],
+        }
+        result = self.call("machineosbuild_wait", wait)
+        if options["delete_superseded"]:
+            superseded = {"pool": pool, "state": "absent", "allow_node_reboots": options["allow_node_reboots"]}
+            self.call("machineosbuild_superseded", superseded, changes="older MachineOSBuilds")
+        return result
+
+    def _containerfile(self, options: t.Mapping[str, t.Any]) -> str:
+        names = ("containerfile", "containerfile_path")
+        try:
+            return containerfile_text(options[names[0]], options[names[1]], names, reader(self._loader))
+        except Problem as problem:
+            message = (
+                f"Could not build the image of MachineConfigPool {options['pool']}: {problem.reason}. {problem.remedy}."
+            )
+            raise StepFailed({"msg": message}) from None

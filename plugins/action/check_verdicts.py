@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show the verdicts of a verification, and fail if a node is not verified. It runs where Ansible runs."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..plugin_utils._variables.problem import Problem
+from ..plugin_utils._variables.values import as_list
+from ..plugin_utils._verdicts import node_lines, why_not_verified
+
+display = Display()
+
+OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "registered": {"type": "str", "default": "verify_nodes_result"},
+    "fail_on": {"type": "raw", "default": ["mismatch", "unknown"]},
+}
+
+
+class ActionModule(ActionBase):
+    """Reads the variable by its name, so that the result of thousands of nodes is no option of a task."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
+        result = json.loads(json.dumps((task_vars or {}).get(options["registered"]) or {}, default=str))
+        try:
+            fail_on = as_list(options["fail_on"])
+        except Problem as problem:
+            return _failed(f"Could not check verdicts: fail_on: {problem.reason}. {problem.remedy}.")
+        for line in node_lines(result.get("nodes") or ()):
+            display.display(f"  {line}")
+        failure = why_not_verified(result, fail_on)
+        return _failed(failure) if failure else {"changed": False}
+
+
+def _failed(message: str) -> dict[str, t.Any]:
+    return {"failed": True, "changed": False, "msg": message}

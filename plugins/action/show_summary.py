@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show the summary of a playbook as its last lines, and fail if the run failed. It runs where Ansible runs."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "summary": {"type": "list", "elements": "str", "required": True},
+    "failure": {"type": "str", "default": ""},
+}
+
+
+class ActionModule(ActionBase):
+    """Prints with Ansible's own display, which every callback plugin shows."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
+        for line in options["summary"]:
+            display.display(f"  {line}")
+        if options["failure"]:
+            return {"failed": True, "changed": False, "msg": options["failure"]}
+        return {"changed": False}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Validate the variables of a playbook or a role. It runs where Ansible runs and sends no request to the cluster."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._errors import as_line
+from ..plugin_utils._controller_files import reader
+from ..plugin_utils._variables.specification import PREFIX, specification
+from ..plugin_utils._variables.tags import selects_nothing
+from ..plugin_utils._variables.validation import Caller, Given, first_problem
+
+OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "playbook": {"type": "str", "choices": ["apply", "verify", "verify_hosts"]},
+    "role": {
+        "type": "str",
+        "choices": ["registry_access", "build_image", "roll_out", "verify_nodes", "evidence_report"],
+    },
+}
+
+
+class ActionModule(ActionBase):
+    """Reads the variables of the host by the names in the specification."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        dummy, options = self.validate_argument_spec(
+            argument_spec={name: dict(spec) for name, spec in OPTIONS.items()},
+            mutually_exclusive=[tuple(OPTIONS)],
+            required_one_of=[tuple(OPTIONS)],
+        )
+        started_at = int(time.time())
+        problem = self._problem(Caller(options["playbook"] or "", options["role"] or ""), task_vars)
+        if problem:
+            return {"failed": True, "changed": False, "msg": as_line(problem)}
+        return {"changed": False, "started_at": started_at}
+
+    def _problem(self, caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:
+        if caller.playbook:
+            problem = self._wrong_tags(caller, task_vars) or _wrong_host(caller, task_vars)
+            if problem:
+                return problem
+        spec = specification()
+        names = [caller.name_of(variable) for variable in caller.variables(spec)]
+        try:
+            values = {name: self._value(name, task_vars) for name in names if name in task_vars}
+        except AnsibleActionFail as failure:
+            return str(failure)
+        known = [str(name) for name in task_vars if str(name).startswith(PREFIX)]
+        return first_problem(spec, caller, Given(values, known, reader(self._loader), dict(os.environ)))
+
+    def _value(self, name: str, task_vars: t.Mapping[str, t.Any]) -> t.Any:
+        try:
+            return self._templar.template(task_vars[name])
+        except Exception as error:  # noqa: BLE001 - a template can raise anything
+            reason = as_line(str(error)).rstrip(".")
+            message = f"Could not use variable {name}: its template fails ({reason}). Correct the template."
+        raise AnsibleActionFail(message)
+
+    def _wrong_tags(self, caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:
+        requested = list(task_vars.get("ansible_run_tags") or ["all"])
+        if not selects_nothing(self._task.tags, requested):
+            return ""
+        return f"Could not start {caller}: --tags {','.join(requested)} selects none of its tasks. Leave --tags out."
+
+
+def _wrong_host(caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:
+    if caller.playbook == "verify_hosts" or "image_mode_node" not in task_vars:
+        return ""
+    host = task_vars.get("inventory_hostname")
+    return (
+        f"Could not start {caller}: host {host} is a node, and this playbook needs hosts that are pools of a cluster. "
+        "Remove image_mode_hosts, or run imagemode.openshift.verify_hosts."
+    )

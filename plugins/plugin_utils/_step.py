@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A step of a playbook: one task that calls several modules of this collection, one after the other."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._options import CONNECTION
+from ._variables.specification import Variable, specification
+from ._variables.values import as_list, is_empty
+
+COLLECTION = "imagemode.openshift"
+
+_TYPES: t.Mapping[str, str] = {"path": "str", "list": "raw", "secrets": "raw"}
+"""Type in the specification -> type of the option, where they differ. A survey sends a list as a text."""
+
+
+class StepFailed(Exception):
+    """A module failed; the result of the step is its result."""
+
+    def __init__(self, result: dict[str, t.Any]) -> None:
+        self.result = result
+        super().__init__(str(result.get("msg", "")))
+
+
+class StepAction(ActionBase):
+    """Calls modules with the connection options of the task, and returns one result.
+
+    A subclass has its modules called in :meth:`work`. What they change, their diffs and their warnings are collected.
+    """
+
+    ROLE: str
+    """The role whose options the task takes, by their names without the prefix of the role."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        self._task_vars = task_vars or {}
+        self._changes: list[str] = []
+        self._diffs: list[t.Any] = []
+        self._warnings: list[t.Any] = []
+        options = self._options()
+        try:
+            result = self.work(options)
+        except StepFailed as failure:
+            result = {**failure.result, "failed": True}
+        collected = {"changed": bool(self._changes), "changes": self._changes}
+        if self._diffs:
+            collected["diff"] = self._diffs
+        if self._warnings:
+            collected["warnings"] = self._warnings
+        return {**result, **collected}
+
+    def work(self, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Call the modules and return the result of the step.
+
+        :raises StepFailed: one of them failed
+        """
+        raise NotImplementedError
+
+    def call(
+        self, module: str, arguments: t.Mapping[str, t.Any], changes: str = "", check_mode: bool = False
+    ) -> dict[str, t.Any]:
+        """Call a module of this collection, with its action plugin if it has one, and return its result.
+
+        :param arguments: its options; one that is None is left out
+        :param changes: what it changes, if it changes anything
+        :param check_mode: run it in check mode even if the task does not
+        :raises StepFailed: it failed
+        """
+        name = f"{COLLECTION}.{module}"
+        task = self._task.copy()
+        task.action = name
+        task.args = {**self._connection_options(), **{k: v for k, v in arguments.items() if v is not None}}
+        if check_mode:
+            task.check_mode = True
+        loader = self._shared_loader_obj.action_loader
+        action = loader.get(
+            name if loader.has_plugin(name) else "ansible.legacy.normal",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        result: dict[str, t.Any] = action.run(task_vars=self._task_vars)
+        self._collect(result, "" if check_mode else changes)
+        if result.get("failed"):
+            raise StepFailed(result)
+        return result
+
+    def _collect(self, result: dict[str, t.Any], changes: str) -> None:
+        self._warnings += [w for w in result.pop("warnings", None) or () if w not in self._warnings]
+        diff = result.pop("diff", None)
+        if not changes or not result.pop("changed", False):
+            return
+        self._changes.append(changes)
+        if diff:
+            self._diffs.append(diff)
+
+    def _connection_options(self) -> dict[str, t.Any]:
+        names = {alias for name, option in CONNECTION.items() for alias in (name, *(option.get("aliases") or ()))}
+        return {name: value for name, value in self._task.args.items() if name in names}
+
+    def _options(self) -> dict[str, t.Any]:
+        own = {v.roles[self.ROLE]: v for v in specification().of_role(self.ROLE)}
+        self._task.args = {n: v for n, v in self._task.args.items() if n not in own or not is_empty(v)}
+        spec = {**{n: dict(o) for n, o in CONNECTION.items()}, **{n: _option(v) for n, v in own.items()}}
+        dummy, options = self.validate_argument_spec(argument_spec=spec)
+        return {n: as_list(options[n]) if v.type == "list" else options[n] for n, v in own.items()}
+
+
+def _option(variable: Variable) -> dict[str, t.Any]:
+    option: dict[str, t.Any] = {"type": _TYPES.get(variable.type, variable.type)}
+    if variable.is_required_by_role:
+        return {**option, "required": True}
+    if variable.choices and variable.type != "list":
+        option["choices"] = list(variable.choices)
+    return {**option, "default": variable.default}
