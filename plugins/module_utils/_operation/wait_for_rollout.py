@@ -19,7 +19,7 @@ from .._model.objects.subject import Subject
 from .._model.observation import ReadObject, ReadResult, Snapshot, WatchObjects
 from .._model.rollout.history import NodeHistory, RolloutHistory
 from .._model.rollout.progress import Rollout
-from .._model.rollout.snapshot import RolloutWait, drain_subjects
+from .._model.rollout.snapshot import RolloutWaitOptions, drain_subjects
 from .._model.rollout.wait import RolloutObservation, RolloutWaitState, observe, pace
 from .._wait.loop import Look, Pace, conclude, follow
 from .._wait.window import Limits, Window
@@ -53,7 +53,7 @@ def wait_for_rollout(
     window = Window(session, _subjects(request.pool), request.limits, request.cursor, clock)
     if window.unread:
         warn(window.unread)
-    wait = _Wait(session, window, RolloutWait(request.pool, tuple(request.nodes), request.check_mode), what)
+    wait = _Wait(session, window, RolloutWaitOptions(request.pool, tuple(request.nodes), request.check_mode), what)
     look = follow(window, wait.look, _pace(window.memory.get("awaited", 0)), request.check_mode)
     last = wait.last
     parts = {
@@ -67,7 +67,7 @@ def wait_for_rollout(
 class _Wait:
     """Drives ``observe`` by a window."""
 
-    def __init__(self, session: Session, window: Window, wait: RolloutWait, what: str) -> None:
+    def __init__(self, session: Session, window: Window, wait: RolloutWaitOptions, what: str) -> None:
         self._session = session
         self._window = window
         self._wait = wait

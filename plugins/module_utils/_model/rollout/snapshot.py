@@ -23,8 +23,8 @@ from .outside_nodes import outside_node
 
 
 @dataclass(frozen=True)
-class RolloutWait:
-    """What a rollout wait is for."""
+class RolloutWaitOptions:
+    """What the user requested."""
 
     pool: str
     nodes: tuple[str, ...] = ()
@@ -55,28 +55,30 @@ class RolloutSnapshot:
     """Seconds since the wait started, without outages."""
 
 
-def select(snapshot: Snapshot, wait: RolloutWait, pool: Pool) -> RolloutSnapshot | WaitError:
+def select(snapshot: Snapshot, options: RolloutWaitOptions, pool: Pool) -> RolloutSnapshot | WaitError:
     """Return the objects of a rollout, or why there is nothing to wait for.
 
     In check mode a pool without nodes is no error: a task before this one may be about to add them.
     """
     nodes = {node.name: node for node in snapshot.all(NODES)}
-    unknown = sorted(set(wait.nodes) - nodes.keys())
+    unknown = sorted(set(options.nodes) - nodes.keys())
     if unknown:
         return WaitError(f"Node {', '.join(unknown)} does not exist", "Check the names (oc get nodes)")
     memberships = {name: membership_of(node.labels, snapshot.all(POOLS)) for name, node in nodes.items()}
-    inside = [nodes[name] for name in sorted(nodes) if memberships[name].pool == wait.pool]
-    awaited = set(wait.nodes) if wait.nodes else {n for n, m in memberships.items() if _is_selected(m, wait.pool)}
-    if not awaited and not wait.check_mode:
+    inside = [nodes[name] for name in sorted(nodes) if memberships[name].pool == options.pool]
+    awaited = (
+        set(options.nodes) if options.nodes else {n for n, m in memberships.items() if _is_selected(m, options.pool)}
+    )
+    if not awaited and not options.check_mode:
         return WaitError("no node is in it", "Add nodes to the pool first (machineconfigpool_nodes)")
-    outside = sorted(name for name in awaited if memberships[name].pool != wait.pool)
+    outside = sorted(name for name in awaited if memberships[name].pool != options.pool)
     return RolloutSnapshot(
         pool=pool,
-        config=next((c for c in snapshot.all(CONFIGS) if c.pool == wait.pool), None),
+        config=next((c for c in snapshot.all(CONFIGS) if c.pool == options.pool), None),
         builds=snapshot.all(BUILDS),
         nodes=[node for node in inside if node.name in awaited],
         other_nodes=[node for node in inside if node.name not in awaited],
-        outside_nodes={name: outside_node(name, wait.pool, memberships[name]) for name in outside},
+        outside_nodes={name: outside_node(name, options.pool, memberships[name]) for name in outside},
         drains=_select_drains(snapshot, inside),
         watched=snapshot.watched,
     )

@@ -16,7 +16,7 @@ from ..objects.resources import CLUSTER_VERSION, MACHINE_OS_BUILD
 from ..observation import Observation, Outcome, Pace, ReadObject, Snapshot, WaitError, WatchObjects
 from .history import RolloutHistory
 from .progress import Rollout, evaluate
-from .snapshot import RolloutSnapshot, RolloutWait, drain_subjects, select
+from .snapshot import RolloutSnapshot, RolloutWaitOptions, drain_subjects, select
 
 SLOW_DRAIN = 15.0
 """Seconds after which the pods of a draining node are watched. Most drains are complete before that, and a budget that
@@ -53,16 +53,16 @@ class RolloutObservation(Observation):
 
 
 def observe(
-    wait: RolloutWait, snapshot: Snapshot, state: RolloutWaitState, now: float
+    options: RolloutWaitOptions, snapshot: Snapshot, state: RolloutWaitState, now: float
 ) -> tuple[RolloutWaitState, RolloutObservation]:
     """Return the next state and whether the rollout is done.
 
     :param now: seconds since the epoch
     """
-    pool = next((pool for pool in snapshot.all(POOLS) if pool.name == wait.pool), None)
+    pool = next((pool for pool in snapshot.all(POOLS) if pool.name == options.pool), None)
     if pool is None:
-        return state, _pool_missing(wait, state)
-    objects = select(snapshot, wait, pool)
+        return state, _pool_missing(options, state)
+    objects = select(snapshot, options, pool)
     if isinstance(objects, WaitError):
         return state, RolloutObservation(Outcome.FAILED, "", "", error=objects, pool=pool)
     tracking, build = _track_build(objects, snapshot, state.build)
@@ -70,7 +70,7 @@ def observe(
     objects = replace(objects, build=build, release=Release.from_version(version or ""))
     rollout = evaluate(objects, state.history, now)
     needs = (
-        *_drain_needs(wait, rollout.history, now),
+        *_drain_needs(options, rollout.history, now),
         *((_VERSION,) if version is None or rollout.depends_on_release else ()),
     )
     observation = RolloutObservation(
@@ -84,16 +84,16 @@ def observe(
         pool=pool,
         nodes=objects.nodes,
     )
-    if rollout.done and not wait.check_mode:
+    if rollout.done and not options.check_mode:
         observation = _confirmed(observation, snapshot)
     return RolloutWaitState(rollout.history, tracking, version, pool_existed=True), observation
 
 
-def _pool_missing(wait: RolloutWait, state: RolloutWaitState) -> RolloutObservation:
+def _pool_missing(options: RolloutWaitOptions, state: RolloutWaitState) -> RolloutObservation:
     """Return the observation without a pool. In check mode a task before this one may be about to create it."""
-    if wait.check_mode:
-        return RolloutObservation(Outcome.WAITING, f"pool {wait.pool}: does not exist yet", "")
-    name = f"MachineConfigPool {wait.pool}"
+    if options.check_mode:
+        return RolloutObservation(Outcome.WAITING, f"pool {options.pool}: does not exist yet", "")
+    name = f"MachineConfigPool {options.pool}"
     error = WaitError(f"{name} does not exist", NOT_FOUND_REMEDY)
     if state.pool_existed:
         error = WaitError(f"{name} was deleted while waiting", "Create it again, and wait again")
@@ -121,9 +121,9 @@ def _version(snapshot: Snapshot, before: str | None) -> str | None:
     return desired_version(read.obj or {}) if read.known else before or ""
 
 
-def _drain_needs(wait: RolloutWait, history: RolloutHistory, now: float) -> t.Iterator[WatchObjects]:
+def _drain_needs(options: RolloutWaitOptions, history: RolloutHistory, now: float) -> t.Iterator[WatchObjects]:
     """Return what has to be watched of nodes whose drain is slow. In check mode there is no time to be slow."""
-    slow = history.draining(0.0 if wait.check_mode else SLOW_DRAIN, now)
+    slow = history.draining(0.0 if options.check_mode else SLOW_DRAIN, now)
     return map(WatchObjects, drain_subjects(slow[:MOST_WATCHED_DRAINS]))
 
 
