@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wait for a pool's rollout and show how it goes on."""
+"""Wait for the rollout of a pool and print its progress."""
 
 from __future__ import annotations
 

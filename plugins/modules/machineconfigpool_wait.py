@@ -10,87 +10,82 @@ module: machineconfigpool_wait
 short_description: Wait until the nodes of a pool have reached its image
 version_added: 0.1.0
 description:
-  - Waits until every node has reached what its MachineConfigPool wants, which is the image of the build that answers
-    for the present spec of the MachineOSConfig, together with the rendered configuration. In a pool without a
-    MachineOSConfig it is the rendered configuration alone.
-  - It is judged node by node, by the annotations of the operator, and never by the conditions of the pool, which also
-    say that it is updated before anything has begun. A node has arrived when the operator has told it the image, the
-    node says that it is done with it, and it is Ready and schedulable. A rollout that is done already ends the wait at
-    once, and one that has not begun is not done.
-  - What holds a node or the pool up is named in RV(findings) while the wait goes on. A fatal finding, which cannot
-    clear by itself, ends it as a failure. Among these is C(pool.older_build_selected), with which some releases hold a
-    rollout for ever without a word.
-  - When a node has been draining for 15 seconds, its pods and the PodDisruptionBudgets are watched as well, so that a
-    pod that may not be evicted is named with its budget and its node. An account that may not read them waits all the
-    same, and RV(findings) says C(cluster.drains_not_readable). They are not read at any other time.
-  - The module watches and does not poll. A wait that died is started again and goes on, because all that it needs
-    stands in the cluster. It goes on as well while the API server is away, for as long as O(timeout) allows.
-  - Nothing is changed, and nothing is asked on the nodes. What the annotations say is a claim. Use
-    M(imagemode.openshift.node_image_verify) for the proof.
+  - Waits until every node of a MachineConfigPool has the rendered configuration of the pool and, if the pool has a
+    MachineOSConfig, the image of its current build.
+  - Each node is evaluated by the annotations of the operator. The conditions of the pool are not used, because they
+    report an updated pool before the rollout starts. A node is done when the operator has assigned the image, the
+    daemon has applied it, and the node is Ready and schedulable. If all nodes are done already, the wait ends at once.
+  - RV(findings) name what blocks a node or the pool. A fatal finding cannot clear by itself and ends the wait as a
+    failure. One of them is C(pool.older_build_selected), with which some releases block a rollout without a message.
+  - The pods of a node that has been draining for 15 seconds are watched together with the PodDisruptionBudgets, so that
+    a pod that cannot be evicted is reported with its budget and its node. Pods are not read at any other time. If the
+    account cannot read them, the wait continues with the finding C(cluster.drains_not_readable).
+  - The module watches the API and does not poll. All state is in the cluster, so a wait that was interrupted can be
+    started again. The wait continues while the API server is not reachable, within O(timeout).
+  - Nothing is changed, and no command is run on the nodes. The annotations are the state that the daemons report. Use
+    M(imagemode.openshift.node_image_verify) to verify the booted images.
 options:
   pool:
     description:
-      - Name of the MachineConfigPool. One without nodes is refused, unless O(nodes) is given.
+      - Name of the MachineConfigPool. A pool without nodes is an error, unless O(nodes) is set.
     type: str
     required: true
     aliases: [machine_config_pool]
   nodes:
     description:
-      - Names of the nodes to wait for. One that is not in the pool ends the wait with the finding C(node.not_in_pool),
-        and one that does not exist is refused.
-      - Without it, all nodes that are in the pool, also those that come or go meanwhile.
+      - Names of the nodes to wait for. A node outside the pool ends the wait with the finding C(node.not_in_pool). A
+        node that does not exist is an error.
+      - The default is all nodes of the pool, including nodes that join during the wait.
     type: list
     elements: str
   timeout:
     description:
-      - For how many seconds to wait in all. V(0) waits without end.
+      - Maximum number of seconds to wait. V(0) sets no limit.
     type: int
     default: 0
   stall_timeout:
     description:
-      - For how many seconds nothing may move. A movement is a node that goes on to drain, to apply the image, to
-        reboot, to return or to have arrived, a node that comes or goes, and a build that goes on. V(0) sets no such
-        limit.
-      - Time in which the API server is away does not count, since nobody sees then whether something moves.
+      - Maximum number of seconds without progress. Progress is a node that reaches the next step of its update, a node
+        that joins or leaves, and a build that reaches the next state. V(0) sets no limit.
+      - Time in which the API server is not reachable does not count.
     type: int
     default: 3600
   fail_on_findings:
     description:
-      - The findings that end the wait as a failure, by their ids. V(fatal) stands for all that are fatal, which are
-        those that cannot clear by themselves.
-      - What is given takes the place of the default. So V([fatal, node.degraded]) ends it for one more, a list without
-        V(fatal) ends it for nothing else than what it names, and an empty list lets O(timeout) and O(stall_timeout) end
-        it alone, even after a build has failed, which somebody may correct meanwhile.
-      - The others are named in RV(findings) all the same.
+      - Ids of the findings that end the wait as a failure. V(fatal) means all fatal findings.
+      - The list replaces the default. V([fatal, node.degraded]) adds one finding. A list without V(fatal) includes only
+        the findings in the list. With an empty list only O(timeout) and O(stall_timeout) end the wait, also after a
+        failed build.
+      - Other findings are reported in RV(findings).
     type: list
     elements: str
     default: [fatal]
   progress:
     description:
-      - Whether a line is printed whenever there is something new to say, and at the end of a O(window) without news.
-        V(lines) prints it where the playbook runs, V(none) keeps silent. With C(-v) each finding is printed as well,
-        with what to do about it, and each node that goes on.
+      - Whether a progress line is printed when something has changed, and at the end of a O(window) without a change.
+        V(lines) prints it, V(none) does not. With C(-v) each finding with its remedy and each node that reaches another
+        phase are printed as well.
     type: str
     choices: [lines, none]
     default: lines
   window:
     description:
-      - For how many seconds a single call of the module lasts at most. The wait as a whole consists of as many calls as
-        it needs. A call ends early when there is something to say.
-      - Lower it only where something in between, such as a jump host, ends what is silent for that long.
+      - Maximum number of seconds of one call of the module. A wait consists of as many calls as it needs. A call ends
+        early if there is something to report.
+      - Lower it only if a system in between, such as a jump host, closes connections that are silent for so long.
     type: int
     default: 300
   cursor:
     description:
-      - Where the call before ended, as RV(cursor) says. It is opaque. One that cannot be read, or is of another cluster
-        or pool, means a warning, and that everything is read again.
-      - Leave it out in a playbook. The action plugin of the same name, which calls the module again until
-        RV(finished=true), sets it itself. It is for callers that run the module without that plugin.
+      - The RV(cursor) of the previous call. It is opaque. If it cannot be read, or belongs to another cluster or pool,
+        a warning is issued and everything is read again.
+      - Leave it out in a playbook. The action plugin of the same name sets it and calls the module until
+        RV(finished=true). The option is for callers that run the module without that plugin.
     type: str
   waited:
     description:
-      - For how many seconds the whole wait has lasted before this call, so that O(timeout) holds also where O(cursor)
-        cannot be read. Where the cursor says more, that counts.
+      - Number of seconds that the wait has lasted before this call, so that O(timeout) applies even if O(cursor) cannot
+        be read. A greater number in the cursor takes precedence.
       - Leave it out in a playbook. The action plugin of the same name sets it.
     type: int
     default: 0
@@ -98,25 +93,25 @@ attributes:
   async:
     support: none
     details:
-      - The wait shows how it goes on instead.
+      - The wait prints its progress instead.
   check_mode:
     support: full
     details:
-      - Does not wait. Returns what is there, also when the pool does not exist yet, and does not fail because of a
-        finding. The pods of a node that drains are read once.
+      - Does not wait. Returns the present state, also if the pool does not exist yet, and does not fail because of a
+        finding. The pods of draining nodes are read once.
   diff_mode:
     support: N/A
   idempotent:
     support: full
     details:
-      - Changes nothing, ever.
+      - Changes nothing.
 seealso:
   - module: imagemode.openshift.machineosbuild_wait
   - module: imagemode.openshift.machineconfigpool_nodes
   - module: imagemode.openshift.node_image_verify
 notes:
-  - How long a rollout takes depends on how many nodes may be out of service at the same time and on how long they need
-    to drain, so there is no end unless O(timeout) sets one.
+  - The duration of a rollout depends on the number of nodes that may be unavailable at the same time and on the
+    duration of their drains, so there is no limit unless O(timeout) sets one.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -134,26 +129,26 @@ EXAMPLES = r"""
     nodes: [worker-0, worker-1]
     timeout: 7200
 
-- name: Look how far the rollout is, without waiting
+- name: Read the progress of the rollout without waiting
   imagemode.openshift.machineconfigpool_wait:
     pool: layered
     progress: none
   check_mode: true
   register: rollout
 
-- name: Name the nodes that have not arrived
+- name: Print the nodes that are not done
   ansible.builtin.debug:
     msg: "{{ rollout.nodes | rejectattr('phase', 'eq', 'done') | map(attribute='name') | list }}"
 """
 
 RETURN = r"""
 schema_version:
-  description: Version of the shape of this result.
+  description: Version of the structure of this result.
   returned: success, and when a fatal finding or the time ended the wait
   type: str
   sample: '1.0'
 cluster:
-  description: The cluster that this result is about.
+  description: The cluster.
   returned: success, and when a fatal finding or the time ended the wait
   type: dict
   contains:
@@ -163,29 +158,29 @@ cluster:
       type: str
       sample: https://api.cluster.example.com:6443
     id:
-      description: Id of the cluster. Null when the account may not read it.
+      description: Id of the cluster. Null if the wait is not over or the account cannot read it.
       returned: always
       type: str
       sample: 0f7a4e1c-6b0e-4d0a-9a51-3c8f5c7c9b21
     name:
-      description: Name of the infrastructure. Null when the account may not read it.
+      description: Name of the infrastructure. Null if the wait is not over or the account cannot read it.
       returned: always
       type: str
       sample: cluster-7xk2p
     version:
-      description: Release that the cluster wants. Null when the account may not read it.
+      description: Desired release of the cluster. Null if the wait is not over or the account cannot read it.
       returned: always
       type: str
       sample: 4.20.4
 finished:
   description:
-    - Whether the wait is over. A single call of the module says V(false) when its O(window) ends before. A task does
-      not end like that.
+    - Whether the wait is over. A single call of the module returns V(false) if its O(window) ends earlier. A task
+      always returns V(true).
   returned: success, and when a fatal finding or the time ended the wait
   type: bool
   sample: true
 pool:
-  description: The pool. Null when there is none.
+  description: The pool. Null if it does not exist.
   returned: success, and when a fatal finding or the time ended the wait
   type: dict
   contains:
@@ -195,64 +190,64 @@ pool:
       type: str
       sample: layered
     paused:
-      description: Whether it is on hold.
+      description: Whether the pool is paused.
       returned: always
       type: bool
       sample: false
     paused_by_us:
-      description: Whether this collection paused it and nobody else pauses it.
+      description: Whether this collection paused the pool and no other manager does.
       returned: always
       type: bool
       sample: false
     created_by_us:
-      description: Whether it was this collection that created it.
+      description: Whether this collection created the pool.
       returned: always
       type: bool
       sample: true
     max_unavailable:
-      description: How many nodes may be out of service at the same time. Null when the pool does not say.
+      description: Maximum number of nodes that are unavailable at the same time. Null if the pool does not set it.
       returned: always
       type: str
       sample: '2'
     rendered_config:
-      description: Name of the rendered MachineConfig that its nodes are to have. Null until the operator has made one.
+      description: Name of the rendered MachineConfig for its nodes. Null until the operator has rendered it.
       returned: always
       type: str
       sample: rendered-layered-bf01c9a1d2e3f4a5b6c7d8e9f0a1b2c3
 rollout:
-  description: How many nodes are how far.
+  description: Progress of the awaited nodes.
   returned: success, and when a fatal finding or the time ended the wait
   type: dict
   contains:
     total:
-      description: Nodes that are waited for.
+      description: Number of awaited nodes.
       returned: always
       type: int
       sample: 3
     done:
-      description: Nodes that have arrived.
+      description: Number of nodes that are done.
       returned: always
       type: int
       sample: 1
     updating:
-      description: Nodes that the operator has told what to reach, and that are on their way.
+      description: Number of nodes that the operator is updating.
       returned: always
       type: int
       sample: 1
     waiting:
-      description: Nodes that have not been told yet.
+      description: Number of nodes whose update has not started.
       returned: always
       type: int
       sample: 1
     remaining_seconds:
       description:
-        - In about how many seconds the last node arrives, if all take as long as those that have arrived since the wait
-          began. Null before the first one has, while something holds the rollout up, and when nothing is left.
+        - Estimated number of seconds until the last node is done, from the nodes that were updated during the wait.
+          Null before the first of them is done, while the rollout is blocked, and when it is done.
       returned: always
       type: int
       sample: 840
 nodes:
-  description: The nodes that are waited for and are in the pool, sorted by name.
+  description: The awaited nodes of the pool, sorted by name.
   returned: success, and when a fatal finding or the time ended the wait
   type: list
   elements: dict
@@ -263,24 +258,24 @@ nodes:
       type: str
       sample: worker-0
     phase:
-      description: How far it is, one of V(done), V(updating) and V(waiting).
+      description: Phase of the node, one of V(done), V(updating) and V(waiting).
       returned: always
       type: str
       sample: updating
     state:
       description:
-        - What the machine-config-daemon of the node says, such as V(Done), V(Working) or V(Degraded). Null when it says
-          nothing.
+        - State that the machine-config-daemon of the node reports, such as V(Done), V(Working) or V(Degraded). Null if
+          it reports none.
       returned: always
       type: str
       sample: Working
     current_image:
-      description: The image that the node says it has. Null for the image of the cluster.
+      description: Image that the daemon reports as applied. Null for the image of the cluster.
       returned: always
       type: str
       sample: quay.example.com/os/layered@sha256:1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a
     desired_image:
-      description: The image that the operator has told the node. Null for the image of the cluster.
+      description: Image that the operator has assigned to the node. Null for the image of the cluster.
       returned: always
       type: str
       sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
@@ -291,26 +286,26 @@ nodes:
       sample: false
 findings:
   description:
-    - What holds nodes or the pool up, or ended the wait, sorted. Empty when every node has arrived.
+    - What blocks nodes or the pool, or ended the wait, sorted by severity. Empty if every node is done.
   returned: success, and when a fatal finding or the time ended the wait
   type: list
   elements: dict
   contains:
     id:
       description:
-        - Name of what was found. It stays the same from release to release, so that a playbook can test for it.
+        - Id of the finding. It is stable across releases, so that a playbook can test for it.
       returned: always
       type: str
       sample: node.degraded
     severity:
       description:
-        - How grave it is. V(fatal) cannot clear by itself, V(error) holds something up and may clear, V(warning) holds
-          nothing up.
+        - Severity of the finding. V(fatal) cannot clear by itself, V(error) blocks something and may clear, V(warning)
+          blocks nothing.
       returned: always
       type: str
       sample: error
     object:
-      description: The object that it was found on.
+      description: The object of the finding.
       returned: always
       type: dict
       contains:
@@ -320,7 +315,7 @@ findings:
           type: str
           sample: Node
         namespace:
-          description: Namespace of the object. Empty when its kind has none.
+          description: Namespace of the object. Empty if its kind has none.
           returned: always
           type: str
           sample: ''
@@ -330,32 +325,32 @@ findings:
           type: str
           sample: worker-1
     message:
-      description: What was found, in a sentence.
+      description: The finding in one sentence.
       returned: always
       type: str
-      sample: 'Node worker-1: failed to drain node: worker-1 after 1 hour'
+      sample: 'Node worker-1 is degraded: failed to drain node: worker-1 after 1 hour'
     evidence:
-      description: What shows it, 2048 bytes at most. Empty when the message says it all.
+      description: Evidence, at most 2048 bytes. Empty if the message contains it.
       returned: always
       type: str
       sample: 'failed to drain node: worker-1 after 1 hour'
     remedy:
-      description: What can be done about it.
+      description: What to do about the finding.
       returned: always
       type: str
-      sample: Remove the cause that the message names; the daemon tries again by itself
+      sample: Correct the cause that the message names; the daemon retries automatically
 progress:
-  description: Where it stands, in one line for people.
+  description: The state of the rollout in one line.
   returned: success, and when a fatal finding or the time ended the wait
   type: str
   sample: 'pool layered: 1/3 nodes updated, worker-1 rebooting'
 elapsed:
-  description: Seconds since the wait began.
+  description: Seconds since the wait started.
   returned: success, and when a fatal finding or the time ended the wait
   type: int
   sample: 312
 cursor:
-  description: What the next call needs in O(cursor), if there is one. It is opaque.
+  description: Value of O(cursor) for the next call. It is opaque.
   returned: when the module runs without its action plugin
   type: str
   sample: ⡸⣚⢫⠮⡊⠵⠲⠱
@@ -378,15 +373,15 @@ def main() -> None:
             "stall_timeout": {"type": "int", "default": 3600},
         },
     )
-    asked = module.params
-    ask = RolloutWaitRequest(
-        pool=asked["pool"],
-        nodes=asked["nodes"] or [],
-        limits=limits_of(asked),
-        cursor=asked["cursor"] or "",
+    options = module.params
+    request = RolloutWaitRequest(
+        pool=options["pool"],
+        nodes=options["nodes"] or [],
+        limits=limits_of(options),
+        cursor=options["cursor"] or "",
         check_mode=module.check_mode,
     )
-    finish(module, lambda: wait_for_rollout(open_session(asked), ask, warn=module.warn))
+    finish(module, lambda: wait_for_rollout(open_session(options), request, warn=module.warn))
 
 
 if __name__ == "__main__":
