@@ -146,15 +146,15 @@ def test_rollout_without_nodes_is_not_done():
 
 
 @pytest.mark.parametrize(
-    ("seen", "done"),
+    ("obj", "done"),
     [
         (node(), True),
         (node_with_image("a"), False),
         (node(annotations={"currentConfig": OLD_RENDERED, "desiredConfig": OLD_RENDERED}), False),
     ],
 )
-def test_target_of_a_pool_without_a_machineosconfig_is_its_rendered_config(seen, done):
-    assert run([seen], config=NOT_LAYERED, builds=[]).done is done
+def test_target_of_a_pool_without_a_machineosconfig_is_its_rendered_config(obj, done):
+    assert run([obj], config=NOT_LAYERED, builds=[]).done is done
 
 
 def test_pool_without_a_rendered_config_has_no_target():
@@ -187,8 +187,8 @@ def test_render_error_of_the_pool_is_a_finding():
 
 @pytest.mark.parametrize("state", ["Degraded", "Unreconcilable"])
 def test_degraded_node_is_reported_with_the_reason_of_its_daemon(state):
-    sick = node("worker-0", annotations={"desiredImage": image_of("a"), "state": state, "reason": "cannot pull"})
-    rollout = run([sick, node_with_image("a", "worker-1")])
+    broken = node("worker-0", annotations={"desiredImage": image_of("a"), "state": state, "reason": "cannot pull"})
+    rollout = run([broken, node_with_image("a", "worker-1")])
     (finding,) = rollout.findings
     assert (finding.id, finding.object.name, finding.evidence) == ("node.degraded", "worker-0", "cannot pull")
     assert not finding.fatal
@@ -196,14 +196,14 @@ def test_degraded_node_is_reported_with_the_reason_of_its_daemon(state):
 
 
 @pytest.mark.parametrize(
-    ("seen", "finding"),
+    ("obj", "finding"),
     [
         (node_with_image("a", ready="False"), "node.not_ready"),
         (node_with_image("a", unschedulable=True), "node.unschedulable"),
     ],
 )
-def test_node_with_the_image_that_is_not_ready_or_cordoned_is_a_finding(seen, finding):
-    assert ids(run([seen])) == [finding]
+def test_node_with_the_image_that_is_not_ready_or_cordoned_is_a_finding(obj, finding):
+    assert ids(run([obj])) == [finding]
 
 
 def test_node_that_reboots_or_drains_is_no_finding():
@@ -226,8 +226,8 @@ def test_node_that_reboots_or_drains_is_no_finding():
     ],
 )
 def test_line_names_the_step_of_a_node(annotations, more, doing):
-    seen = node("worker-0", annotations={"desiredImage": image_of("a"), **annotations}, **more)
-    assert run([seen]).line == f"pool layered: 0/1 nodes updated, worker-0 {doing}"
+    obj = node("worker-0", annotations={"desiredImage": image_of("a"), **annotations}, **more)
+    assert run([obj]).line == f"pool layered: 0/1 nodes updated, worker-0 {doing}"
 
 
 def test_line_names_all_of_three_nodes():
@@ -267,8 +267,8 @@ def test_older_build_is_no_finding_for_releases_that_follow_the_current_build(ve
 
 def test_older_build_is_no_finding_within_a_minute_or_while_a_node_updates():
     assert ids(run([node_with_image("a")], EDITED, BOTH, version="4.20.3", watched=59)) == []
-    told = node("worker-1", annotations={"desiredImage": image_of("b")})
-    assert ids(run([node_with_image("a"), told], EDITED, BOTH, version="4.20.3")) == []
+    assigned = node("worker-1", annotations={"desiredImage": image_of("b")})
+    assert ids(run([node_with_image("a"), assigned], EDITED, BOTH, version="4.20.3")) == []
 
 
 def test_waiting_node_that_is_not_ready_is_a_finding():
@@ -304,20 +304,20 @@ def test_target_is_the_rendered_config_of_the_pool_and_the_image_of_the_machineo
 
 # Blockers ----------------------------------------------------------------------------------------------------
 
-TOLD = {"desiredImage": image_of("a"), "state": "Working"}
-REFUSED = (
+ASSIGNED = {"desiredImage": image_of("a"), "state": "Working"}
+DENIED = (
     f"failed to update OS to {image_of('a')}: error running rpm-ostree rebase --experimental "
     f"ostree-unverified-registry:{image_of('a')}: error: Creating importer: failed to invoke method OpenImage: "
     "reading manifest: unauthorized: authentication required: exit status 1"
 )
 
 
-def degraded(name: str = "worker-0", reason: str = REFUSED) -> dict:
-    return node(name, annotations={**TOLD, "state": "Degraded", "reason": reason})
+def degraded(name: str = "worker-0", reason: str = DENIED) -> dict:
+    return node(name, annotations={**ASSIGNED, "state": "Degraded", "reason": reason})
 
 
 def later(rollout: Rollout, seconds: float, *nodes: dict, **more: t.Any) -> Rollout:
-    """The same nodes, or others, some seconds after a look at time 0."""
+    """The same nodes, or others, some seconds after an observation at time 0."""
     return run(nodes, now=seconds, history=rollout.history, **more)
 
 
@@ -330,7 +330,7 @@ def test_denied_image_pull_is_fatal_after_the_daemon_has_retried():
         "Node worker-0 cannot pull the image: Creating importer: failed to invoke method OpenImage: reading manifest: "
         "unauthorized: authentication required"
     )
-    assert found.evidence == REFUSED
+    assert found.evidence == DENIED
     assert found.fatal
 
 
@@ -347,7 +347,7 @@ def test_temporary_pull_error_is_not_a_denied_pull(reason):
 
 
 def test_node_that_does_not_return_from_its_reboot_is_a_finding():
-    away = node("worker-0", annotations=TOLD, ready="Unknown")
+    away = node("worker-0", annotations=ASSIGNED, ready="Unknown")
     first = run([away])
     assert ids(later(first, LONGEST_REBOOT - 1, away)) == []
     back_late = later(first, LONGEST_REBOOT, away)
@@ -365,7 +365,7 @@ def test_node_that_does_not_return_from_its_reboot_is_a_finding():
         ("100%", [degraded("worker-0")], False),
         (0, [degraded("worker-0")], True),
         (None, [node("worker-0", ready="False")], True),
-        (None, [node("worker-0", annotations=TOLD, ready="False")], False),
+        (None, [node("worker-0", annotations=ASSIGNED, ready="False")], False),
     ],
 )
 def test_blocked_nodes_reach_max_unavailable(max_unavailable, out, named):
@@ -394,8 +394,8 @@ def test_node_that_is_not_awaited_counts_for_max_unavailable():
     assert ids(run([WAITING_1], other_nodes=others)) == ["pool.max_unavailable_reached"]
 
 
-DRAINING = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
-HELD = DrainSnapshot(
+DRAINING = node("worker-0", annotations={**ASSIGNED, "desiredDrain": "drain-x"}, unschedulable=True)
+BLOCKED = DrainSnapshot(
     [Pod.from_api(pod())],
     [PodDisruptionBudget.from_api(budget(allowed=0, healthy=1, desired=1, expected=1))],
     unreadable="",
@@ -403,7 +403,7 @@ HELD = DrainSnapshot(
 
 
 def test_line_names_what_blocks_a_drain():
-    rollout = run([DRAINING], drains=HELD)
+    rollout = run([DRAINING], drains=BLOCKED)
     assert ids(rollout) == ["node.drain_impossible"]
     assert rollout.line == (
         "pool layered: 0/1 nodes updated, worker-0 draining (PDB shop/db blocks eviction of shop/db-0)"
@@ -411,19 +411,19 @@ def test_line_names_what_blocks_a_drain():
 
 
 def test_pods_block_no_node_that_is_drained():
-    drained = node("worker-0", annotations={**TOLD, "desiredDrain": "drain-x", "lastAppliedDrain": "drain-x"})
-    rollout = run([drained], drains=HELD)
+    drained = node("worker-0", annotations={**ASSIGNED, "desiredDrain": "drain-x", "lastAppliedDrain": "drain-x"})
+    rollout = run([drained], drains=BLOCKED)
     assert (ids(rollout), rollout.history.draining(0.0, 0.0)) == ([], [])
 
 
 def test_unreadable_pods_are_a_finding_only_while_a_node_drains():
-    blind = DrainSnapshot(unreadable="pods is forbidden")
-    assert ids(run([DRAINING], drains=blind)) == ["cluster.drains_not_readable"]
-    assert ids(run([node("worker-0", annotations=TOLD)], drains=blind)) == []
+    unreadable = DrainSnapshot(unreadable="pods is forbidden")
+    assert ids(run([DRAINING], drains=unreadable)) == ["cluster.drains_not_readable"]
+    assert ids(run([node("worker-0", annotations=ASSIGNED)], drains=unreadable)) == []
 
 
 def test_longest_drain_is_first():
-    second = node("a", annotations={**TOLD, "desiredDrain": "drain-x"}, unschedulable=True)
+    second = node("a", annotations={**ASSIGNED, "desiredDrain": "drain-x"}, unschedulable=True)
     rollout = later(run([DRAINING]), 60, DRAINING, second)
     assert rollout.history.draining(0.0, 60.0) == ["worker-0", "a"]
     assert rollout.history.draining(15.0, 60.0) == ["worker-0"]
@@ -440,10 +440,10 @@ def test_remaining_time_is_unknown_while_the_rollout_is_blocked():
 @pytest.mark.parametrize(
     ("before", "after", "moved"),
     [
-        (node("worker-0"), node("worker-0", annotations=TOLD), True),
-        (node("worker-0", annotations=TOLD), DRAINING, True),
-        (node("worker-0", annotations=TOLD), node("worker-0", annotations=TOLD, ready="False"), True),
-        (node("worker-0", annotations=TOLD), node_with_image("a"), True),
+        (node("worker-0"), node("worker-0", annotations=ASSIGNED), True),
+        (node("worker-0", annotations=ASSIGNED), DRAINING, True),
+        (node("worker-0", annotations=ASSIGNED), node("worker-0", annotations=ASSIGNED, ready="False"), True),
+        (node("worker-0", annotations=ASSIGNED), node_with_image("a"), True),
         (degraded(reason="one"), degraded(reason="another"), False),
         (node("worker-0"), node("worker-0", labels={"zone": "b"}), False),
     ],
