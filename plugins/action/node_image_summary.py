@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._model.printable import all_printable
-from ..module_utils._operation.summarize_hosts import HostAnswer, summarize_hosts
+from ..module_utils._operation.summarize_hosts import HostResult, summarize_hosts
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "registered": {"type": "str", "required": True},
@@ -40,10 +40,10 @@ class ActionModule(ActionBase):
         return t.cast("dict[str, t.Any]", all_printable(summary))
 
 
-def _answer(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostAnswer:
+def _answer(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostResult:
     if host not in variables:
         raise AnsibleActionFail(f"Could not summarize verdicts: there is no host {host}. Correct hosts.")
     own = variables[host]
     # Since 2.19 ansible-core's texts carry tags; what is returned is plain.
     plain = json.loads(json.dumps([own.get(registered) or {}, {n: own[n] for n in _KNOWN if n in own}], default=str))
-    return HostAnswer(host, *plain)
+    return HostResult(host, *plain)

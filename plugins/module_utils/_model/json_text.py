@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read JSON that another program wrote: an API server, a node, a registry, a file in a Secret.
+"""Parse JSON from other programs: API servers, nodes, registries, Secrets.
 
-``json.loads`` raises more than ValueError: RecursionError for a text of many brackets, and TypeError for what is no
-text. Callers of this function have one error to expect.
+``json.loads`` raises RecursionError for deeply nested text and TypeError for values that are not text, besides
+ValueError. The function here raises ValueError only.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import typing as t
 
 
 def most_values(content: bytes) -> int:
-    """Return an upper bound of the number of JSON values in a text: characters within strings are counted as well."""
+    """Return an upper bound of the number of JSON values in a text. Characters inside strings are counted too."""
     return sum(map(content.count, (b",", b"[", b"{")))
 
 
 def read_json(text: str | bytes) -> t.Any:
-    """Return the value that *text* holds.
+    """Return the JSON value in *text*.
 
-    :raises ValueError: it is not JSON, or is nested too deeply; the message never quotes it
+    :raises ValueError: the text is not JSON or nested too deeply; the message never quotes the text
     """
     reason = "it is not JSON"
     try:

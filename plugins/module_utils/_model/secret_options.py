@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which parts of the connection options are secret, and what of the options may be shown?
+"""Secret parts of the connection options, and the parts that may be logged.
 
-Ansible writes the options of a module to the system's log, and up to ansible-core 2.20 into its result. Replacing
-secret values in a text does not work for short ones, such as a password of one letter, so the options are shown by
-their structure: of a kubeconfig, only what is known to be harmless.
+Ansible writes the options of a module to the system log and, up to ansible-core 2.20, into its result. Replacing secret
+values in text does not work for short values, such as a password of one letter. So the options are filtered by
+structure: of a kubeconfig, only fields that are known to be harmless are shown.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import re
 import typing as t
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-"""As Ansible itself calls it."""
+"""Replacement text of Ansible itself."""
 
 SHORTEST = 6
-"""Characters from which on a secret is also replaced where other texts quote it; a shorter one would destroy them."""
+"""Minimum characters of a secret that is replaced in other texts too. A shorter one would make them unreadable."""
 
 _HARMLESS = frozenset(
     (
@@ -25,25 +25,25 @@ _HARMLESS = frozenset(
         "tls-server-name", "tokenFile", "user", "username", "users",
     )
 )  # fmt: skip
-"""Fields of a kubeconfig that are shown. What is not among them is hidden: arguments, environment, extensions."""
+"""Fields of a kubeconfig that are shown. All others are hidden: arguments, environment, extensions."""
 _STRUCTURES = frozenset(("clusters", "contexts", "exec", "users"))
-"""Fields that hold no text. Where they do all the same, it may be anything."""
+"""Fields that are objects or lists. Text in their place may be anything and is hidden."""
 _URLS = frozenset(("proxy-url", "server"))
 _SECRET = frozenset(
     ("token", "password", "client-key-data", "id-token", "access-token", "refresh-token", "client-secret")
 )
-"""Fields of a kubeconfig that hold nothing but a credential."""
+"""Fields of a kubeconfig that contain a credential."""
 
 _NO_PATH = ("\n", "\r", "{", "apiVersion", "\0")
 _ENCODED = ("YXBpVmVyc2lvb", "LS0tC", "eyJ", "sha256~")
-"""How a kubeconfig in base64, a JSON web token and a token of OpenShift begin."""
+"""Prefixes of a kubeconfig in base64, a JSON web token and an OpenShift token."""
 _MAX_PATH = 4096
 _MAX_PATH_PART = 255
 _USER_INFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
 
 
 def is_path(kubeconfig: t.Any) -> bool:
-    """Return whether *kubeconfig* is a text that can be a path, or several, and not the content of a kubeconfig."""
+    """Return whether *kubeconfig* can be a path or a list of paths, and not the content of a kubeconfig."""
     return (
         isinstance(kubeconfig, str)
         and len(kubeconfig) <= _MAX_PATH
@@ -54,35 +54,35 @@ def is_path(kubeconfig: t.Any) -> bool:
 
 
 def why_unusable(kubeconfig: t.Any) -> str:
-    """Return why *kubeconfig* is neither a path nor a dictionary, without quoting it; empty when it is one of them."""
+    """Return why *kubeconfig* is neither a path nor a dictionary, without quoting it, or an empty string."""
     if kubeconfig is None or isinstance(kubeconfig, dict) or is_path(kubeconfig):
         return ""
     if isinstance(kubeconfig, str):
-        return "kubeconfig is the content of a file, or another text that is no path"
+        return "kubeconfig is the content of a file, or other text that is not a path"
     return "kubeconfig is neither a path nor a dictionary"
 
 
-USE_PATH_OR_DICT = "Give the path of the file, or its content as a dictionary, with the filter from_yaml"
+USE_PATH_OR_DICT = "Set it to the path of the file, or to its content as a dictionary (filter from_yaml)"
 
 
 def shown_kubeconfig(kubeconfig: t.Any) -> t.Any:
-    """Return what of a kubeconfig may be shown: a path, and of a dictionary what is harmless."""
+    """Return the parts of a kubeconfig that may be shown: a path, or the harmless fields of a dictionary."""
     if isinstance(kubeconfig, dict):
         return _shown_part(kubeconfig)
     return kubeconfig if kubeconfig is None or is_path(kubeconfig) else HIDDEN
 
 
 def shown_url(url: t.Any) -> t.Any:
-    """Return a URL without user and password; what is no text is hidden."""
+    """Return a URL without user and password. A value that is not text is hidden."""
     if url is None:
         return None
     return _USER_INFO.sub(r"\1********@", url) if isinstance(url, str) else HIDDEN
 
 
 def shown_options(spec: t.Mapping[str, t.Mapping[str, t.Any]], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return what may be shown of the options of a module.
+    """Return the options of a module without secrets.
 
-    :param spec: the options that the module takes; one that it does not take may be a misspelled credential
+    :param spec: argument spec of the module; an unknown option may be a misspelled credential and is hidden
     """
     names = {alias: name for name, option in spec.items() for alias in (name, *(option.get("aliases") or ()))}
     return {
@@ -92,10 +92,10 @@ def shown_options(spec: t.Mapping[str, t.Mapping[str, t.Any]], given: t.Mapping[
 
 
 def secret_values(given: t.Mapping[str, t.Any]) -> set[str]:
-    """Return the values of the connection options that are secret wherever they are quoted.
+    """Return the values of the connection options that are secret in any text.
 
-    Arguments and environment of an exec plugin are not among them. They are hidden where options are shown, and nothing
-    else shows them; but they contain words such as the name of a region, which may be part of the name of a node.
+    Arguments and environment of an exec plugin are not included. They are hidden where options are shown, and nothing
+    else shows them. They contain words such as the name of a region, which can be part of a node's name.
     """
     kubeconfig = given.get("kubeconfig")
     found = {str(kubeconfig)} if isinstance(kubeconfig, str) and not is_path(kubeconfig) else set()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a pool's MachineOSConfig into the wanted state: read, refuse what would hang or hurt, write once."""
+"""Create, update or delete the MachineOSConfig of a pool."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .._model.objects.resources import (
 from .._model.registry.credentials import KEYS
 from .._model.registry.push_spec import why_pool_would_hang, why_push_would_hang
 from .._result import config_result, result, served
-from .need_consent import need_consent
-from .planned_again import planned_again
 from .read_pool import PoolNodes, read_pool_nodes
+from .reboot_consent import require_reboot_consent
+from .retry_on_conflict import retry_on_conflict
 
 
 @dataclass(frozen=True)
 class MachineOSConfigRequest:
-    """What the user asks for."""
+    """Desired state of a MachineOSConfig."""
 
     present: bool
     name: str
@@ -41,20 +41,22 @@ class MachineOSConfigRequest:
 
     @property
     def verb(self) -> str:
-        """What is asked for, as errors say it."""
-        return "apply" if self.present else "remove"
+        """Verb for errors."""
+        return "apply" if self.present else "delete"
 
 
 def apply_machineosconfig(
     session: Session, request: MachineOSConfigRequest, warn: t.Callable[[str], None]
 ) -> dict[str, t.Any]:
-    """Create, change or remove the MachineOSConfig of a pool and return the result.
+    """Create, update or delete the MachineOSConfig of a pool and return the result.
 
-    An unchanged one costs one request.
+    If nothing changes, this takes one request.
 
-    :raises OperationError: it would hang, reboot nodes without consent, or the API server refuses it
+    :param warn: receives warnings for the user
+    :raises OperationError: the build would never complete, nodes would reboot without consent, or the API server
+        rejects a request
     """
-    return planned_again(lambda: _apply(session, request, warn))
+    return retry_on_conflict(lambda: _apply(session, request, warn))
 
 
 def _apply(session: Session, request: MachineOSConfigRequest, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
@@ -62,7 +64,7 @@ def _apply(session: Session, request: MachineOSConfigRequest, warn: t.Callable[[
     current = _current(request, configs)
     if not request.present:
         return _remove(session, request, current)
-    _refuse_what_would_hang(request, current)
+    _check_names(request, current)
     if current is None:
         return _create(session, request, warn)
     patch = model.spec_patch(current, request.wanted)
@@ -82,20 +84,20 @@ def _current(request: MachineOSConfigRequest, configs: list[Object]) -> Object |
         other = serving["metadata"]["name"]
         raise OperationError(
             f"{request.verb} MachineOSConfig {request.name}",
-            f"MachineOSConfig {other} serves MachineConfigPool {request.wanted.pool} already",
-            "Leave name out, or remove the other one",
+            f"MachineConfigPool {request.wanted.pool} already has MachineOSConfig {other}",
+            "Omit name, or delete the other MachineOSConfig",
         )
     if named is not None and serving is None:
         pool = MachineOSConfig.from_api(named).pool
         raise OperationError(
             f"{request.verb} MachineOSConfig {request.name}",
-            f"it serves MachineConfigPool {pool}, not {request.wanted.pool}",
+            f"it belongs to MachineConfigPool {pool}, not {request.wanted.pool}",
             "Choose another name",
         )
     return named
 
 
-def _refuse_what_would_hang(request: MachineOSConfigRequest, current: Object | None) -> None:
+def _check_names(request: MachineOSConfigRequest, current: Object | None) -> None:
     verb = "create" if current is None else "change"
     what = f"{verb} MachineOSConfig {request.name or request.wanted.pool}"
     reason = why_pool_would_hang(request.wanted.pool)
@@ -103,7 +105,7 @@ def _refuse_what_would_hang(request: MachineOSConfigRequest, current: Object | N
         raise OperationError(what, reason, "Use a pool with a shorter name")
     reason = why_push_would_hang(request.wanted.rendered_image_push_spec or "")
     if reason:
-        raise OperationError(what, reason, "Push to HOST/NAMESPACE/NAME:TAG or HOST/NAME:TAG")
+        raise OperationError(what, reason, "Set rendered_image_push_spec to HOST/NAMESPACE/NAME:TAG or HOST/NAME:TAG")
 
 
 def _create(session: Session, request: MachineOSConfigRequest, warn: t.Callable[[str], None]) -> dict[str, t.Any]:
@@ -111,16 +113,14 @@ def _create(session: Session, request: MachineOSConfigRequest, warn: t.Callable[
     what = f"create MachineOSConfig {name}"
     missing = request.wanted.missing_for_creation()
     if missing:
-        raise OperationError(
-            what, f"{' and '.join(missing)} not given", "Give what the image is pushed to and with which Secret"
-        )
-    members = read_pool_nodes(session, request.wanted.pool)
-    if members is None:
-        _complain(
+        raise OperationError(what, f"{' and '.join(missing)} is not set", f"Set {' and '.join(missing)}")
+    nodes = read_pool_nodes(session, request.wanted.pool)
+    if nodes is None:
+        _fail_or_warn(
             request, warn, what, f"MachineConfigPool {request.wanted.pool} does not exist", "Create the pool first"
         )
-    _need_secrets(session, request, request.wanted.secrets(), what, warn)
-    reboots = _consent(request, what, members)
+    _check_secrets(session, request, request.wanted.secrets(), what, warn)
+    reboots = _reboots(request, what, nodes)
     created = session.create(MACHINE_OS_CONFIG, model.new_object(name, request.wanted), dry_run=request.check_mode)
     return _result(session, created, before=None, changed=True, reboots=reboots)
 
@@ -135,13 +135,13 @@ def _change(
     config = MachineOSConfig.from_api(current)
     what = f"change MachineOSConfig {config.name}"
     changed_secrets = [field for field in ("renderedImagePushSecret", "baseImagePullSecret") if patch.get(field)]
-    _need_secrets(session, request, [patch[field]["name"] for field in changed_secrets], what, warn)
-    reboots = _consent(request, what, read_pool_nodes(session, config.pool))
+    _check_secrets(session, request, [patch[field]["name"] for field in changed_secrets], what, warn)
+    reboots = _reboots(request, what, read_pool_nodes(session, config.pool))
     builds = session.list(MACHINE_OS_BUILD, label_selector=f"{CONFIG_LABEL}={config.name}").items
     mark = build_before_mark(config, map(MachineOSBuild.from_api, builds))
-    # The mark is true of the object as it was read: the operator may name another build any moment.
-    seen = {"resourceVersion": current["metadata"]["resourceVersion"]}
-    body = {"metadata": {**seen, "annotations": {BUILD_BEFORE: mark}}, "spec": patch}
+    # The mark is valid only for the version that was read, because the operator can start another build at any time.
+    version = {"resourceVersion": current["metadata"]["resourceVersion"]}
+    body = {"metadata": {**version, "annotations": {BUILD_BEFORE: mark}}, "spec": patch}
     changed = session.patch(MACHINE_OS_CONFIG, config.name, body, dry_run=request.check_mode)
     return _result(session, changed, before=current, changed=True, reboots=reboots)
 
@@ -150,46 +150,48 @@ def _remove(session: Session, request: MachineOSConfigRequest, current: Object |
     if current is None:
         return _result(session, None, before=None, changed=False)
     config = MachineOSConfig.from_api(current)
-    reboots = _consent(request, f"remove MachineOSConfig {config.name}", read_pool_nodes(session, config.pool))
+    reboots = _reboots(request, f"delete MachineOSConfig {config.name}", read_pool_nodes(session, config.pool))
     session.delete(MACHINE_OS_CONFIG, config.name, uid=config.uid, dry_run=request.check_mode)
     return _result(session, None, before=current, changed=True, reboots=reboots)
 
 
-def _consent(request: MachineOSConfigRequest, what: str, members: PoolNodes | None) -> list[str]:
-    """Return the nodes that will drain and reboot; the operator asks nobody once the spec has changed."""
-    if members is None:
+def _reboots(request: MachineOSConfigRequest, what: str, nodes: PoolNodes | None) -> list[str]:
+    """Return the nodes that will drain and reboot, after a check for consent."""
+    if nodes is None:
         return []
-    return need_consent(what, members.pool, members.names, request.allow_node_reboots)
+    return require_reboot_consent(what, nodes.pool, nodes.names, request.allow_node_reboots)
 
 
-def _need_secrets(
+def _check_secrets(
     session: Session, request: MachineOSConfigRequest, names: list[str], what: str, warn: t.Callable[[str], None]
 ) -> None:
-    """Refuse a Secret that is missing or of the wrong type: the operator would start no build and not say so nearby."""
+    """Fail for a Secret that is missing or has the wrong type, because the operator would start no build."""
     for name in names:
         label = f"Secret {OPERATOR_NAMESPACE}/{name}"
         try:
             secret = session.find(SECRET, name, OPERATOR_NAMESPACE)
-        except OperationError as refused:
-            warn(f"{label} was not checked: {refused.reason}")
+        except OperationError as error:
+            warn(f"{label} was not checked: {error.reason}")
             continue
         if secret is None:
-            _complain(
-                request, warn, what, f"{label} does not exist", "Create it first, for example with registry_secret"
-            )
+            _fail_or_warn(request, warn, what, f"{label} does not exist", "Create it, for example with registry_secret")
         elif secret.get("type") not in KEYS:
-            _complain(
-                request, warn, what, f"{label} is of type {secret.get('type')}", f"Use one of {' or '.join(KEYS)}"
+            _fail_or_warn(
+                request,
+                warn,
+                what,
+                f"{label} has type {secret.get('type')}",
+                f"Use a Secret of type {' or '.join(KEYS)}",
             )
 
 
-def _complain(
+def _fail_or_warn(
     request: MachineOSConfigRequest, warn: t.Callable[[str], None], what: str, reason: str, remedy: str
 ) -> None:
-    """Refuse; in check mode only warn, because a task before this one may be about to bring it."""
+    """Raise an error. In check mode only warn, because an earlier task may create the object."""
     if not request.check_mode:
         raise OperationError(what, reason, remedy)
-    warn(f"{reason} (yet)")
+    warn(f"{reason} yet")
 
 
 def _result(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a custom MachineConfigPool into the wanted state, and hold or release a pool."""
+"""Create, update, pause, unpause or delete a MachineConfigPool."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .._model.objects.pool_membership import nodes_in_two_pools, nodes_that_chan
 from .._model.objects.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
 from .._model.registry.push_spec import why_pool_would_hang
 from .._result import result, served
-from .planned_again import planned_again
 from .read_pool import read_pool_nodes
+from .retry_on_conflict import retry_on_conflict
 
 
 @dataclass(frozen=True)
 class PoolRequest:
-    """What the user asks for."""
+    """Desired state of a MachineConfigPool."""
 
     present: bool
     wanted: WantedPool
@@ -30,16 +30,17 @@ class PoolRequest:
 
 
 def apply_pool(session: Session, request: PoolRequest) -> dict[str, t.Any]:
-    """Create, change or remove a pool and return the result.
+    """Create, update or delete a pool and return the result.
 
-    :raises OperationError: it is not ours to remove or release, nodes are in it, or the API server refuses it
+    :raises OperationError: another manager owns the pool or its pause, nodes are in the pool, or the API server rejects
+        a request
     """
     if request.wanted.node_selector == {}:
         what = f"apply MachineConfigPool {request.wanted.name}"
         raise OperationError(
-            what, "node_selector is empty, which selects nobody", "Name a label, or leave node_selector out"
+            what, "node_selector is empty and selects no node", "Set node_selector to a label, or omit it"
         )
-    return planned_again(lambda: _apply(session, request))
+    return retry_on_conflict(lambda: _apply(session, request))
 
 
 def _apply(session: Session, request: PoolRequest) -> dict[str, t.Any]:
@@ -51,8 +52,8 @@ def _apply(session: Session, request: PoolRequest) -> dict[str, t.Any]:
     patch = model.pool_patch(current, request.wanted)
     if not patch:
         return _result(session, current, current, changed=False)
-    _refuse_release(current, request.wanted)
-    _refuse_change(session, Pool.from_api(current), request.wanted)
+    _check_unpause(current, request.wanted)
+    _check_selector(session, Pool.from_api(current), request.wanted)
     changed = session.patch(MACHINE_CONFIG_POOL, request.wanted.name, patch, dry_run=request.check_mode)
     return _result(session, current, changed, changed=True)
 
@@ -62,13 +63,13 @@ def _create(session: Session, request: PoolRequest) -> dict[str, t.Any]:
     if reason:
         raise OperationError(f"create MachineConfigPool {request.wanted.name}", reason, "Choose a shorter name")
     new = model.new_object(request.wanted)
-    _refuse_stuck_nodes(session, Pool.from_api(new))
+    _check_nodes_of_other_pools(session, Pool.from_api(new))
     created = session.create(MACHINE_CONFIG_POOL, new, dry_run=request.check_mode)
     return _result(session, None, created, changed=True)
 
 
-def _refuse_stuck_nodes(session: Session, new: Pool) -> None:
-    """Refuse a pool that would put nodes into two custom pools, where the operator stops touching them."""
+def _check_nodes_of_other_pools(session: Session, new: Pool) -> None:
+    """Fail for a pool with nodes of another custom pool. The operator does not update a node in two custom pools."""
     pools = [*(Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items), new]
     stuck = nodes_in_two_pools(new, session.list(NODE).items, pools)
     if stuck:
@@ -76,44 +77,44 @@ def _refuse_stuck_nodes(session: Session, new: Pool) -> None:
         raise OperationError(f"create MachineConfigPool {new.name}", reason, "Choose another node_selector")
 
 
-def _refuse_release(current: Object, wanted: WantedPool) -> None:
-    """Refuse to release a pool while anybody but us pauses it, or may do so."""
+def _check_unpause(current: Object, wanted: WantedPool) -> None:
+    """Fail if another manager pauses the pool, or may pause it."""
     pool = Pool.from_api(current)
     if wanted.paused is False and pool.paused and not pool.paused_by_us:
-        remedy = "PoolRequest who paused it; oc can release it, once nobody else states spec.paused"
-        raise OperationError(f"release MachineConfigPool {pool.name}", model.reason_to_keep_pause(current), remedy)
+        remedy = "Find out who paused it; when no other manager sets spec.paused, unpause it with oc"
+        raise OperationError(f"unpause MachineConfigPool {pool.name}", model.reason_to_keep_pause(current), remedy)
 
 
-def _refuse_change(session: Session, pool: Pool, wanted: WantedPool) -> None:
+def _check_selector(session: Session, pool: Pool, wanted: WantedPool) -> None:
     what = f"change MachineConfigPool {pool.name}"
     if not model.selector_changes(pool, wanted):
         return
     if pool.name in BUILT_IN:
-        raise OperationError(what, "the selector of a built-in pool is the cluster's own", "Leave node_selector out")
+        raise OperationError(what, "the selector of a built-in pool cannot be changed", "Omit node_selector")
     found = read_pool_nodes(session, pool.name)
     changed = replace(pool, node_selector={"matchLabels": dict(wanted.node_selector or {})})
     moving = nodes_that_change_pool(changed, found.all_nodes, found.pools) if found else []
     if moving:
-        reason = f"another selector would move nodes ({', '.join(moving)}), which then drain and reboot"
-        raise OperationError(what, reason, "Move nodes by name (machineconfigpool_nodes), then change the selector")
+        reason = f"the new selector would move nodes ({', '.join(moving)}), which then drain and reboot"
+        raise OperationError(what, reason, "Move the nodes with machineconfigpool_nodes, then change the selector")
 
 
 def _remove(session: Session, request: PoolRequest, current: Object | None) -> dict[str, t.Any]:
     if current is None:
         return _result(session, None, None, changed=False)
     pool = Pool.from_api(current)
-    what = f"remove MachineConfigPool {pool.name}"
+    what = f"delete MachineConfigPool {pool.name}"
     if not pool.created_by_us:
-        raise OperationError(what, "this collection did not create it", "Remove it with oc if that is meant")
+        raise OperationError(what, "this collection did not create it", "Delete it with oc")
     found = read_pool_nodes(session, pool.name)
     inside = sorted({*found.names, *nodes_in_two_pools(pool, found.all_nodes, found.pools)}) if found else []
     if inside:
         reason = f"nodes are in it: {', '.join(inside)}"
-        raise OperationError(what, reason, "Take them out first (machineconfigpool_nodes with state=absent)")
+        raise OperationError(what, reason, "Remove them first (machineconfigpool_nodes with state=absent)")
     config = machineosconfig.that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
     if config is not None:
-        reason = f"MachineOSConfig {metadata_of(config)['name']} serves it"
-        raise OperationError(what, reason, "Remove that first (machineosconfig with state=absent)")
+        reason = f"it has MachineOSConfig {metadata_of(config)['name']}"
+        raise OperationError(what, reason, "Delete that first (machineosconfig with state=absent)")
     uid = metadata_of(current).get("uid", "")
     session.delete(MACHINE_CONFIG_POOL, pool.name, uid=uid, dry_run=request.check_mode)
     return _result(session, current, None, changed=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a pull or push secret into the wanted state, compared registry by registry; nothing secret leaves.
+"""Create, update or delete a Secret with registry credentials. Results contain no secret.
 
-Whatever else a Secret holds stays as it is. Only in a Secret that this collection created, and only where the whole
-content is asked for, the rest is removed.
+Other content of a Secret is preserved. It is removed only from a Secret that this collection created, and only if the
+whole content was given.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ from .._model.objects.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SE
 from .._model.registry import credentials as model
 from .._model.registry.credentials import Content, Credential, Credentials
 from .._result import result
-from .planned_again import planned_again
+from .retry_on_conflict import retry_on_conflict
 
-_NAMES_SHOWN = 10
-_NAME_SHOWN = 100
-"""How many names out of a Secret an error shows, and how many characters of each."""
+_MAX_NAMES = 10
+"""Maximum names from a Secret in an error."""
+_MAX_NAME = 100
+"""Maximum characters of each name."""
 
 
 @dataclass(frozen=True)
 class SecretRequest:
-    """What the user asks for."""
+    """Desired state of a Secret."""
 
     present: bool
     name: str
     namespace: str
     credentials: t.Mapping[str, Credential]
     whole: bool
-    """Whether the Secret is to hold these credentials only; else what it holds for other registries stays."""
+    """Whether the Secret contains only these credentials. Otherwise, those of other registries are preserved."""
     check_mode: bool
 
     @property
     def label(self) -> str:
-        """The Secret, as errors name it."""
+        """Name of the Secret in errors."""
         return f"Secret {self.namespace}/{self.name}"
 
 
 def wanted_credentials(
     what: str, dockerconfigjson: str | None, registry: str | None, username: str | None, password: str | None
 ) -> dict[str, Credential]:
-    """Return the credentials that the options give: a whole dockerconfigjson, or one registry's.
+    """Return the credentials in the options: those of a dockerconfigjson, or of one registry.
 
-    :raises OperationError: the dockerconfigjson cannot be read, or part of a login is empty
+    :raises OperationError: the dockerconfigjson cannot be parsed, or a credential is not complete
     """
     if dockerconfigjson is None:
         return _of_one_registry(what, registry, username, password)
@@ -57,10 +58,12 @@ def wanted_credentials(
         empty = sorted(host for host, credential in credentials.items() if not credential.logs_in)
         if credentials and not empty:
             return credentials
-        reason = f"dockerconfigjson holds no credential for {', '.join(empty) or 'any registry'}"
+        reason = f"dockerconfigjson has no credential for {', '.join(empty) or 'any registry'}"
     except ValueError as error:
-        reason = f"dockerconfigjson cannot be used: {error}"
-    raise OperationError(what, reason, 'Give the content of a pull secret: {"auths": {HOST: {"auth": ...}}}')
+        reason = f"dockerconfigjson is not valid: {error}"
+    raise OperationError(
+        what, reason, 'Set dockerconfigjson to the content of a pull secret: {"auths": {HOST: {"auth": ...}}}'
+    )
 
 
 def _of_one_registry(
@@ -79,12 +82,12 @@ def _of_one_registry(
 
 
 def apply_secret(session: Session, request: SecretRequest) -> dict[str, t.Any]:
-    """Create, change or remove the Secret and return hosts and expiry, never data.
+    """Create, update or delete the Secret and return hosts and expiry, never data.
 
-    :raises OperationError: the Secret is not one of credentials, somebody else's credentials would be lost, or the
-        API server denies the request
+    :raises OperationError: the Secret does not contain registry credentials, foreign credentials would be lost, or the
+        API server rejects a request
     """
-    return planned_again(lambda: _apply(session, request))
+    return retry_on_conflict(lambda: _apply(session, request))
 
 
 def _apply(session: Session, request: SecretRequest) -> dict[str, t.Any]:
@@ -97,32 +100,32 @@ def _apply(session: Session, request: SecretRequest) -> dict[str, t.Any]:
         return _result(session, request, None, request.credentials, changed=True)
     what = f"change {request.label}"
     content = _content(request, current, what)
-    held = content.credentials if content else None
-    wanted = dict(request.credentials) if request.whole else {**(held or {}), **request.credentials}
-    if held == wanted:
-        return _result(session, request, held, held, changed=False)
+    existing = content.credentials if content else None
+    wanted = dict(request.credentials) if request.whole else {**(existing or {}), **request.credentials}
+    if existing == wanted:
+        return _result(session, request, existing, existing, changed=False)
     lost = _lost(request, content) if content else ""
     if lost and not is_ours(current):
         reason = f"this collection did not create it, and {lost} would be lost"
-        raise OperationError(what, reason, "Give registry, which leaves the others in place, or choose another name")
+        raise OperationError(what, reason, "Use registry, which preserves other credentials, or choose another name")
     if current.get("type") != model.DOCKERCONFIGJSON:
-        raise OperationError(what, f"it is of type {current.get('type')}, which cannot be changed", "Remove it first")
+        raise OperationError(what, f"its type {current.get('type')} cannot be changed", "Delete it first")
     if content and not lost:
-        text = content.having(_changes(held or {}, request.credentials)).text
+        text = content.having(_changes(existing or {}, request.credentials)).text
     else:
         text = model.write_dockerconfigjson(wanted)
-    seen = {"resourceVersion": metadata_of(current)["resourceVersion"]}
-    patch = {"metadata": seen, "data": model.data_of(text)}
+    version = {"resourceVersion": metadata_of(current)["resourceVersion"]}
+    patch = {"metadata": version, "data": model.data_of(text)}
     session.patch(SECRET, request.name, patch, request.namespace, dry_run=request.check_mode)
-    return _result(session, request, held, wanted, changed=True)
+    return _result(session, request, existing, wanted, changed=True)
 
 
-def _changes(held: Credentials, asked: Credentials) -> dict[str, Credential]:
-    return {host: credential for host, credential in asked.items() if held.get(host) != credential}
+def _changes(existing: Credentials, wanted: Credentials) -> dict[str, Credential]:
+    return {host: credential for host, credential in wanted.items() if existing.get(host) != credential}
 
 
 def _lost(request: SecretRequest, content: Content) -> str:
-    """Return what the Secret holds and would hold no more, by its names; empty where nothing is lost."""
+    """Return the names of the content that would be lost, or an empty string."""
     if not request.whole:
         return ""
     hosts, members = content.entries.keys() - request.credentials.keys(), content.members.keys()
@@ -131,35 +134,35 @@ def _lost(request: SecretRequest, content: Content) -> str:
 
 
 def _listed(names: t.Collection[str]) -> str:
-    """Return the first few names, for a Secret of somebody else can hold any number of any length."""
-    shown = [name[:_NAME_SHOWN] for name in sorted(names)[:_NAMES_SHOWN]]
+    """Return the first names, because a foreign Secret can contain any number of names of any length."""
+    shown = [name[:_MAX_NAME] for name in sorted(names)[:_MAX_NAMES]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _content(request: SecretRequest, current: Object, what: str) -> Content | None:
-    """Return what the Secret holds; None when its content is broken and ours, so that it may be written anew."""
+    """Return the content of the Secret, or None if it cannot be parsed and this collection created the Secret."""
     if current.get("type") not in model.KEYS:
-        reason = f"it is of type {current.get('type')}, not one of registry credentials"
-        raise OperationError(what, reason, "Choose another name, or remove it first")
+        reason = f"its type is {current.get('type')}, not a type for registry credentials"
+        raise OperationError(what, reason, "Choose another name, or delete the Secret")
     try:
         return model.content_of(current)
     except ValueError as error:
         reason = str(error)
     if is_ours(current):
         return None
-    raise OperationError(what, f"its content cannot be read: {reason}", "Correct it by hand, or remove it first")
+    raise OperationError(what, f"its content cannot be parsed: {reason}", "Correct its content, or delete the Secret")
 
 
 def _remove(session: Session, request: SecretRequest, current: Object | None) -> dict[str, t.Any]:
     if current is None:
         return _result(session, request, None, None, changed=False)
-    what = f"remove {request.label}"
+    what = f"delete {request.label}"
     if not is_ours(current):
-        raise OperationError(what, "this collection did not create it", "Remove it with oc if that is meant")
+        raise OperationError(what, "this collection did not create it", "Delete it with oc")
     users = _users_of(session, request)
     if users:
-        raise OperationError(what, f"MachineOSConfig {', '.join(users)} names it", "Let it name another Secret first")
+        raise OperationError(what, f"MachineOSConfig {', '.join(users)} uses it", "Change the MachineOSConfig first")
     content = _content(request, current, what)
     session.delete(
         SECRET, request.name, request.namespace, metadata_of(current).get("uid", ""), dry_run=request.check_mode
@@ -168,7 +171,7 @@ def _remove(session: Session, request: SecretRequest, current: Object | None) ->
 
 
 def _users_of(session: Session, request: SecretRequest) -> list[str]:
-    """Return the MachineOSConfigs that name the Secret: without it the operator degrades."""
+    """Return the MachineOSConfigs that use the Secret. Without it, the operator becomes degraded."""
     if request.namespace != OPERATOR_NAMESPACE:
         return []
     configs = map(MachineOSConfig.from_api, session.list(MACHINE_OS_CONFIG).items)

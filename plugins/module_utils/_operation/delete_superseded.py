@@ -35,9 +35,9 @@ from .._model.objects.resources import (
 from .._model.rollout.node_phase import Phase, Target
 from .._model.rollout.target import pool_target
 from .._result import result
-from .need_consent import need_consent
-from .planned_again import planned_again
 from .read_pool import pool_not_found
+from .reboot_consent import require_reboot_consent
+from .retry_on_conflict import retry_on_conflict
 
 DELETION_TIMEOUT = 60.0
 """Seconds to wait until a deleted build no longer exists. Its Job is complete, so it usually takes less than one."""
@@ -77,7 +77,7 @@ def delete_superseded(session: Session, request: SupersededRequest) -> dict[str,
     :raises OperationError: the current build has not succeeded, nodes would reboot without consent, or the API server
         denies the request
     """
-    return planned_again(lambda: _delete(session, request))
+    return retry_on_conflict(lambda: _delete(session, request))
 
 
 def _delete(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
@@ -126,7 +126,7 @@ def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
         return None
     names = {build.name for build in builds}
     waiting = _waiting_nodes(session, pool, pools, found.target)
-    reboots = need_consent(_what(request), pool, waiting, request.allow_node_reboots)
+    reboots = require_reboot_consent(_what(request), pool, waiting, request.allow_node_reboots)
     return _Plan(superseded, [identity for identity in recorded if _name(identity) not in names], reboots)
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which image should the nodes of a pool have booted?
+"""Expected image of the nodes of a pool.
 
-The caller's, or the one of the pool's MachineOSConfig while it answers for its present spec, or, in a pool that is not
-layered, the one of the rendered MachineConfig. MachineConfigs contain the global pull secret, so not every account may
-read them. Without that right the image of such a pool is not known, and nothing matches it.
+It is the user's image, or the image of the pool's MachineOSConfig if it was built from the current spec, or, in a pool
+without layering, the image of the rendered MachineConfig. MachineConfigs contain the global pull secret, so not every
+account can read them. Without that right the image of such a pool is not known, and no node matches.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .._model.objects.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE
 from .._model.proof.expectation import (
     EXPECTATION_FORBIDDEN,
     NO_EXPECTATION,
+    NOT_RENDERED,
     expected_of_config,
     image_of_rendered_config,
 )
@@ -27,70 +28,69 @@ from .._model.proof.verdict import Expected
 
 
 def expected_by_option(expected_image: str, what: str) -> Expected:
-    """Return the caller's expectation.
+    """Return the expectation of the option ``expected_image``.
 
-    :raises OperationError: it names no digest
+    :raises OperationError: it has no digest
     """
     try:
         return Expected.of_pull_spec(expected_image, "option")
     except ValueError as error:
-        raise OperationError(
-            what, f"expected_image: {error}", "Give it as HOST/NAME@sha256:... or sha256:..."
-        ) from None
+        remedy = "Set expected_image to HOST/NAME@sha256:... or sha256:..."
+        raise OperationError(what, f"expected_image: {error}", remedy) from None
 
 
-def expected_by_inventory(said: t.Any, what: str) -> Expected:
-    """Return what the inventory of nodes read of the cluster.
+def expected_by_inventory(expected: t.Any, what: str) -> Expected:
+    """Return the expectation that the inventory plugin read from the cluster.
 
-    :param said: the host's variable ``image_mode_expected``
-    :raises OperationError: it cannot be read, or names no digest
+    :param expected: variable ``image_mode_expected`` of the host
+    :raises OperationError: it is not valid or has no digest
     """
-    remedy = "Give expected_image, or read the inventory imagemode.openshift.nodes anew"
-    if not isinstance(said, t.Mapping) or not isinstance(said.get("source"), str):
-        raise OperationError(what, "the variable image_mode_expected is not what that inventory writes", remedy)
-    if said["source"] == NO_EXPECTATION.source:
+    remedy = "Set expected_image, or refresh the inventory imagemode.openshift.nodes"
+    if not isinstance(expected, t.Mapping) or not isinstance(expected.get("source"), str):
+        raise OperationError(what, "the variable image_mode_expected is not valid", remedy)
+    if expected["source"] == NO_EXPECTATION.source:
         return NO_EXPECTATION
-    if not said.get("pull_spec"):
-        return Expected("", "", str(said["source"]), current=False)
+    if not expected.get("pull_spec"):
+        return Expected("", "", str(expected["source"]), current=False)
     try:
-        return Expected.of_pull_spec(str(said["pull_spec"]), str(said["source"]), said.get("current") is True)
+        return Expected.of_pull_spec(
+            str(expected["pull_spec"]), str(expected["source"]), expected.get("current") is True
+        )
     except ValueError as error:
         raise OperationError(what, f"image_mode_expected: {error}", remedy) from None
 
 
 def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
-    """Return what the cluster expects of a pool's nodes.
+    """Return the image that the cluster expects for the nodes of a pool.
 
-    :raises OperationError: the pool names no image
+    :raises OperationError: the pool is not rendered, or its image has no digest
     """
     config = that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
-    if config is None:
-        return _of_rendered_config(session, pool, what)
-    builds = session.list(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool.name}").items
-    return expected_of_config(config, builds, pool)
+    if config is not None:
+        builds = session.list(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool.name}").items
+        return expected_of_config(config, builds, pool)
+    expected = expected_of_rendered_config(session, pool)
+    if expected is NOT_RENDERED:
+        reason = f"MachineConfigPool {pool.name} is not rendered yet"
+        raise OperationError(what, reason, "Wait until it is rendered, or set expected_image")
+    if expected is not EXPECTATION_FORBIDDEN and not expected.digest:
+        reason = f"the image of MachineConfig {pool.rendered_config} has no digest"
+        raise OperationError(what, reason, "Set expected_image")
+    return expected
 
 
-def _of_rendered_config(session: Session, pool: Pool, what: str) -> Expected:
+def expected_of_rendered_config(session: Session, pool: Pool) -> Expected:
+    """Return the image of a pool's rendered MachineConfig. Its digest is empty if the image has none.
+
+    :raises OperationError: the MachineConfig cannot be read, for another reason than missing rights
+    """
     if not pool.rendered_config:
-        raise OperationError(
-            what, f"MachineConfigPool {pool.name} is not rendered yet", "Wait for it, or give expected_image"
-        )
-    image = rendered_image(session, pool)
-    if image is None:
+        return NOT_RENDERED
+    try:
+        image = image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
+    except Forbidden:
         return EXPECTATION_FORBIDDEN
     try:
         return Expected.of_pull_spec(image, "machineconfig")
     except ValueError:
-        reason = f"MachineConfig {pool.rendered_config} names no image with a digest"
-        raise OperationError(what, reason, "Give expected_image") from None
-
-
-def rendered_image(session: Session, pool: Pool) -> str | None:
-    """Return the image that a pool's rendered MachineConfig names, or None when the account may not read it.
-
-    :raises OperationError: the MachineConfig cannot be read for another reason
-    """
-    try:
-        return image_of_rendered_config(session.get(MACHINE_CONFIG, pool.rendered_config))
-    except Forbidden:
-        return None
+        return Expected(image, "", "machineconfig")

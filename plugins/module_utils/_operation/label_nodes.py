@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring nodes into a custom pool, or take them out of it, by the labels that the pool's own selector wants."""
+"""Add nodes to a custom pool or remove them from it, by the labels of the pool's selector."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .read_pool import PoolNodes, pool_not_found, read_pool_nodes
 from .select_nodes import Selection, select_nodes
 
 PARALLEL = 16
-"""Patches under way at once; the API server's own limits hold beyond that."""
+"""Maximum concurrent patches."""
 
 
 @dataclass(frozen=True)
 class LabelNodesRequest:
-    """What the user asks for."""
+    """Nodes to add to a pool or to remove from it."""
 
     present: bool
     pool: str
@@ -32,20 +32,22 @@ class LabelNodesRequest:
 
 
 def label_nodes(session: Session, request: LabelNodesRequest) -> dict[str, t.Any]:
-    """Label the nodes and return which were changed; every node is checked before the first is written.
+    """Label the nodes and return which were changed. Every node is checked before the first one is changed.
 
-    :raises OperationError: a node does not exist, or the label would not move it; or nodes could not be written
+    :raises OperationError: a node does not exist, cannot be moved, or could not be labeled
     """
-    what = f"{'bring nodes into' if request.present else 'take nodes out of'} MachineConfigPool {request.pool}"
+    what = f"{'add nodes to' if request.present else 'remove nodes from'} MachineConfigPool {request.pool}"
     if request.pool in BUILT_IN:
-        reason = "nodes belong to a built-in pool by their role"
-        raise OperationError(what, reason, "Name a custom pool; leaving it brings a node back into its built-in pool")
+        reason = "the role of a node determines its built-in pool"
+        raise OperationError(
+            what, reason, "Set pool to a custom pool. A node that is removed from it returns to its built-in pool"
+        )
     found = _pool(session, request, what)
     nodes = select_nodes(found.all_nodes, request.selection, what)
     try:
         moves = plan_moves(found.pool, found.pools, nodes, request.present)
-    except CannotMove as refused:
-        raise OperationError(what, refused.reason, refused.remedy) from None
+    except CannotMove as error:
+        raise OperationError(what, error.reason, error.remedy) from None
     failures = _apply(session, [m for m in moves if m.patch], request.check_mode)
     changed = [m for m in moves if m.patch and m.node not in failures]
     done = result(
@@ -56,14 +58,14 @@ def label_nodes(session: Session, request: LabelNodesRequest) -> dict[str, t.Any
         diff=_diff([m for m in moves if m.patch]),
     )
     if failures:
-        node, refusal = sorted(failures.items())[0]
+        node, failure = sorted(failures.items())[0]
         more = f" ({len(failures)} of {len(moves)} nodes failed)" if len(failures) > 1 else ""
-        raise OperationError(what, f"Node {node}: {refusal.reason}{more}", refusal.remedy, done)
+        raise OperationError(what, f"Node {node}: {failure.reason}{more}", failure.remedy, done)
     return done
 
 
 def _pool(session: Session, request: LabelNodesRequest, what: str) -> PoolNodes:
-    """Return the pool; in check mode one that does not exist yet is taken as machineconfigpool would create it."""
+    """Return the pool. In check mode, a missing pool is assumed as machineconfigpool would create it."""
     found = read_pool_nodes(session, request.pool)
     if found is not None:
         return found
@@ -75,18 +77,18 @@ def _pool(session: Session, request: LabelNodesRequest, what: str) -> PoolNodes:
 
 
 def _apply(session: Session, moves: t.Sequence[Move], check_mode: bool) -> dict[str, OperationError]:
-    """Write all moves and return the refusals by node; one refusal does not stop the others."""
+    """Patch all nodes and return the errors by node. An error does not stop the others."""
 
     def write(move: Move) -> OperationError | None:
         try:
             session.patch(NODE, move.node, {"metadata": {"labels": move.patch}}, dry_run=check_mode)
-        except OperationError as refused:
-            return refused
+        except OperationError as error:
+            return error
         return None
 
     with ThreadPoolExecutor(max_workers=PARALLEL) as workers:
         outcomes = zip(moves, workers.map(write, moves))
-        return {move.node: refused for move, refused in outcomes if refused is not None}
+        return {move.node: error for move, error in outcomes if error is not None}
 
 
 def _diff(moves: t.Sequence[Move]) -> dict[str, t.Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the nodes of clusters for an inventory: each kind listed once a cluster, all clusters side by side."""
+"""Read the nodes of clusters for an inventory. Each kind is listed once per cluster; clusters are read in parallel."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .._model.objects.resources import (
     Object,
     labels_of,
 )
-from .._model.proof.expectation import EXPECTATION_FORBIDDEN, NO_EXPECTATION, NOT_RENDERED, expected_of_config
+from .._model.proof.expectation import NO_EXPECTATION, expected_of_config
 from .._model.proof.verdict import Expected
 from .._options import CONNECTION
-from .expected_image import rendered_image
+from .expected_image import expected_of_rendered_config
 
-_AT_ONCE = 10
+_MAX_PARALLEL = 10
 _ALIASES = {name: t.cast("list[str]", option.get("aliases", [])) for name, option in CONNECTION.items()}
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is read of a cluster besides its nodes and pools."""
+    """Data to read besides nodes and pools."""
 
     expected_images: bool = True
     daemon_pods: bool = False
@@ -49,13 +49,13 @@ def read_clusters(
     environment: t.Mapping[str, str],
     report: t.Callable[[str], None] | None = None,
 ) -> list[Variables | OperationError]:
-    """Return what each cluster says, in the order in which they were asked, or why it says nothing.
+    """Return the data or the error of each cluster, in the order of *asked*.
 
     :param report: receives a line for the user if a cluster cannot be reached at first and is tried again
     """
-    # One after the other: the client keeps files of certificates in a place that all threads share.
+    # Not in parallel, because the client writes certificates to files that all threads share.
     sessions = [attempt(partial(_opened, cluster, environment, report)) for cluster in asked]
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+    with ThreadPoolExecutor(max_workers=_MAX_PARALLEL) as threads:
         readings = threads.map(partial(_reading, wanted=wanted), asked, sessions)
         return [_about(a, r) if isinstance(r, OperationError) else r for a, r in zip(asked, readings)]
 
@@ -69,26 +69,26 @@ def _reading(asked: AskedCluster, session: Session | OperationError, wanted: Wan
     return session if isinstance(session, OperationError) else attempt(partial(read_nodes, session, asked, wanted))
 
 
-def _about(asked: AskedCluster, refused: OperationError) -> OperationError:
-    """Return the same refusal with the cluster's name, where the user has given it one."""
+def _about(asked: AskedCluster, error: OperationError) -> OperationError:
+    """Return the error with the user's name for the cluster, if there is one."""
     if not asked.name:
-        return refused
-    error = OperationError(f"read cluster {asked.name}", f"could not {refused.what}: {refused.reason}", refused.remedy)
-    error.traceback = refused.traceback
-    return error
+        return error
+    named = OperationError(f"read cluster {asked.name}", f"could not {error.what}: {error.reason}", error.remedy)
+    named.traceback = error.traceback
+    return named
 
 
 def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variables:
-    """Return a cluster's name, who it is, when it was read, and the variables of each of its nodes.
+    """Return name and identity of a cluster, the time of the read, and the variables of each node.
 
-    :raises OperationError: something that is wanted may not be read, or the cluster cannot be reached
+    :raises OperationError: a right is missing, or the cluster cannot be reached
     """
     read_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
     placed = [(node, pool_of(labels_of(node), pools)) for node in session.list(NODE).items]
-    inhabited = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]
-    expected = _expected(session, inhabited) if wanted.expected_images else {}
-    nobody = NO_EXPECTATION if wanted.expected_images else None
+    with_nodes = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]
+    expected = _expected(session, with_nodes) if wanted.expected_images else {}
+    default = NO_EXPECTATION if wanted.expected_images else None
     pods = daemon_pods(session) if wanted.daemon_pods else {}
     cluster = {"api_url": session.api_url, **read_cluster(session)}
     return {
@@ -96,7 +96,7 @@ def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variabl
         "cluster": cluster,
         "read_at": read_at,
         "nodes": [
-            node_variables(node, pool, expected.get(pool, nobody), pods.get(node["metadata"]["name"]))
+            node_variables(node, pool, expected.get(pool, default), pods.get(node["metadata"]["name"]))
             for node, pool in placed
         ],
     }
@@ -108,14 +108,4 @@ def _expected(session: Session, pools: t.Sequence[Pool]) -> dict[str, Expected]:
 
 
 def _expected_of(session: Session, pool: Pool, config: Object | None, builds: t.Sequence[Object]) -> Expected:
-    if config is not None:
-        return expected_of_config(config, builds, pool)
-    if not pool.rendered_config:
-        return NOT_RENDERED
-    image = rendered_image(session, pool)
-    if image is None:
-        return EXPECTATION_FORBIDDEN
-    try:
-        return Expected.of_pull_spec(image, "machineconfig")
-    except ValueError:
-        return Expected(image, "", "machineconfig")
+    return expected_of_rendered_config(session, pool) if config is None else expected_of_config(config, builds, pool)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a label selector, as users write it for ``oc get -l``, match?
+"""Parse and evaluate label selectors as for ``oc get -l``.
 
-Evaluated here and not by the API server, so that one list of nodes serves the selector and the pools' membership.
+They are evaluated here instead of by the API server, so that one list of nodes is enough for a selector and for the
+pools of the nodes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _KEY = r"(?P<key>(?:[a-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)"
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _VALUE = rf"(?:{_WORD})?"
 _ITEM = rf"\s*(?:{_WORD}\s*)?"
-"""A value with blanks around it. Blanks alone match in one way only, so that no text takes exponential time."""
+"""Value with surrounding blanks. Blanks match in only one way, so matching never takes exponential time."""
 _SET = re.compile(rf"^{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>{_ITEM}(?:,{_ITEM})*)\)$")
 _EQUALITY = re.compile(rf"^{_KEY}\s*(?P<operator>!=|==|=)\s*(?P<value>{_VALUE})$")
 _EXISTS = re.compile(rf"^(?P<no>!?)\s*{_KEY}$")
@@ -23,7 +24,7 @@ _PARENTHESIS_OR_COMMA = re.compile(r"[(),]")
 
 
 def parse_selector(text: str) -> list[Object]:
-    """Return the requirements of a selector, in the shape of the API's ``matchExpressions``.
+    """Return the requirements of a selector, like ``matchExpressions`` of the API.
 
     :raises ValueError: the text is not a selector
     """
@@ -31,7 +32,7 @@ def parse_selector(text: str) -> list[Object]:
 
 
 def _parts(text: str) -> t.Iterator[str]:
-    """Return what commas outside parentheses separate."""
+    """Yield the parts between commas, ignoring commas in parentheses."""
     began, inside = 0, False
     for found in _PARENTHESIS_OR_COMMA.finditer(text):
         if found[0] != ",":
@@ -49,12 +50,12 @@ def selector_matches(selector: Object, labels: t.Mapping[str, str]) -> bool:
 
 
 def matches(requirements: t.Iterable[Object], labels: t.Mapping[str, str]) -> bool:
-    """Whether labels meet all the requirements."""
+    """Whether labels meet all requirements."""
     return all(meets(r, labels) for r in requirements)
 
 
 def meets(requirement: Object, labels: t.Mapping[str, str]) -> bool:
-    """Whether labels meet one requirement; a label that is absent is not in any set of values."""
+    """Whether labels meet one requirement. A missing label is in no set of values."""
     key, operator, values = requirement["key"], requirement["operator"], requirement.get("values") or []
     if operator == "Exists":
         return key in labels

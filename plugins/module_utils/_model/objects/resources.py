@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which objects of the API we speak of, and where each is served.
+"""Kinds of API objects, their REST paths, and readers of common fields.
 
-The REST paths are fixed by the API's conventions, so no discovery is needed to address an object.
+The conventions of the API determine the REST paths, so no discovery is needed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 Object = t.Mapping[str, t.Any]
-"""An object as the API serves it."""
+"""Object as the API server returns it."""
 
 OPERATOR_NAMESPACE = "openshift-machine-config-operator"
-"""Where the operator looks for secrets and runs builds and daemons (operator.md 4.2)."""
+"""Namespace of Secrets, builds and daemons of the operator (docs/operator-behavior.md, "Secrets")."""
 DAEMON_CONTAINER = "machine-config-daemon"
-"""The container of the daemon's pods in which a node can be asked (node.md 4.2)."""
+"""Container of the daemon's pods that runs commands (docs/operator-behavior.md, "Running commands on nodes")."""
 
 ANNOTATION_PREFIX = "machineconfiguration.openshift.io/"
 OWN_PREFIX = "imagemode.openshift/"
@@ -26,14 +26,14 @@ PAUSED_BY = OWN_PREFIX + "paused-by"
 BUILD_BEFORE = OWN_PREFIX + "build-before"
 SUPERSEDED_BUILDS = OWN_PREFIX + "superseded-builds"
 OURS = "imagemode.openshift"
-"""The value of ``created-by`` and ``paused-by`` on objects of ours."""
+"""Value of ``created-by`` and ``paused-by`` on objects of this collection."""
 FIELD_MANAGER = OURS
-"""The name under which the API server notes which fields we wrote."""
+"""Field manager of this collection in ``metadata.managedFields``."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of the API and the collection it is served in."""
+    """Kind of API objects."""
 
     name: str
     plural: str
@@ -41,9 +41,9 @@ class Kind:
     namespaced: bool = False
 
     def path(self, name: str = "", namespace: str = "", subresource: str = "") -> str:
-        """Return the REST path of the collection, of one object in it, or of an object's subresource.
+        """Return the REST path of the collection, of an object, or of its subresource.
 
-        A name is quoted: whatever a user gives for it, it stays one segment of the path.
+        Names are quoted, so that any name is one segment of the path.
         """
         parts = ["/apis" if "/" in self.api_version else "/api", self.api_version]
         if self.namespaced and namespace:
@@ -79,7 +79,7 @@ INFRASTRUCTURE = Kind("Infrastructure", "infrastructures", "config.openshift.io/
 
 @dataclass(frozen=True)
 class ObjectRef:
-    """The name of one object, as findings and errors give it."""
+    """Reference to an object in findings and errors."""
 
     kind: str
     name: str
@@ -90,17 +90,17 @@ class ObjectRef:
 
 
 def metadata_of(obj: Object) -> t.Mapping[str, t.Any]:
-    """Return an object's metadata, empty when there is none."""
+    """Return the metadata of an object, or an empty mapping."""
     return t.cast("t.Mapping[str, t.Any]", obj.get("metadata") or {})
 
 
 def annotations_of(obj: Object) -> t.Mapping[str, str]:
-    """Return an object's annotations, empty when there are none."""
+    """Return the annotations of an object, or an empty mapping."""
     return t.cast("t.Mapping[str, str]", metadata_of(obj).get("annotations") or {})
 
 
 def labels_of(obj: Object) -> t.Mapping[str, str]:
-    """Return an object's labels, empty when there are none."""
+    """Return the labels of an object, or an empty mapping."""
     return t.cast("t.Mapping[str, str]", metadata_of(obj).get("labels") or {})
 
 
@@ -110,23 +110,26 @@ def is_ours(obj: Object) -> bool:
 
 
 def conditions_of(obj: Object) -> dict[str, bool]:
-    """Return type -> whether its status is True. Reason and message are left out: they are the same for either status
-    on a MachineOSBuild (operator.md 2.7)."""
+    """Return type -> whether its status is True.
+
+    Reason and message are ignored, because a MachineOSBuild has the same ones for either status
+    (docs/operator-behavior.md, "Build states").
+    """
     status = obj.get("status") or {}
     return {c["type"]: c.get("status") == "True" for c in status.get("conditions") or []}
 
 
 def pruned(obj: Object, *paths: str) -> dict[str, t.Any]:
-    """Return an object with only the fields at *paths* (``spec.paused``), so that it reads the same and is small."""
+    """Return a copy of an object with only the fields at *paths*, such as ``spec.paused``."""
     kept: dict[str, t.Any] = {}
     for path in paths:
-        *way, last = path.split(".")
+        *parents, last = path.split(".")
         source: t.Any = obj
-        for step in way:
+        for step in parents:
             source = (source or {}).get(step)
         if source and last in source:
             target = kept
-            for step in way:
+            for step in parents:
                 target = target.setdefault(step, {})
             target[last] = source[last]
     return kept

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which registries does a pull secret open, and what is to be written so that it opens those that are wanted?
+"""Registry credentials in pull and push Secrets: reading, comparing and changing them.
 
-A Secret can hold more than is understood here, and more than we were asked to change. All of that keeps its text.
-Nothing here ever shows a password: what leaves is a host and, where the credential tells it, when it expires.
+A Secret can contain other content, and entries that are not to be changed. Their text is preserved. No result contains
+a password: only hosts and, for tokens, the expiry.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from .json_members import read_members, write_members
 DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
 DOCKERCFG = "kubernetes.io/dockercfg"
 KEYS = {DOCKERCONFIGJSON: ".dockerconfigjson", DOCKERCFG: ".dockercfg"}
-"""Type of Secret -> the key that holds the credentials; the operator accepts these two (operator.md 4.2)."""
+"""Type of Secret -> key of the credentials. The operator accepts both (docs/operator-behavior.md, "Secrets")."""
 _AUTHS = "auths"
 _LOGIN = frozenset(("auth", "username", "password", "identitytoken", "registrytoken"))
-"""The members of an entry that are its credential."""
+"""Members of an entry that are its credential."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What one registry is told."""
+    """Credential for one registry."""
 
     username: str
     password: str = field(repr=False)
     token: str = field(default="", repr=False)
-    """An identity or registry token, which some registries use instead."""
+    """Identity or registry token, which some registries use instead of a password."""
     entry: t.Mapping[str, t.Any] = field(default_factory=dict, repr=False, compare=False)
-    """The entry as it was given, so that nothing of it is lost when another one is changed."""
+    """Original entry, so that other members are preserved."""
 
     @property
     def expires(self) -> str:
-        """When the password expires, RFC 3339, if it is a token that says so; else empty."""
+        """Expiry of the password (RFC 3339) if it is a token with an expiry time, else empty."""
         parts = self.password.split(".")
         if len(parts) != 3:
             return ""
         try:
             padded = parts[1] + "=" * (-len(parts[1]) % 4)
-            claims = read_json(base64.urlsafe_b64decode(padded))
-            return datetime.fromtimestamp(claims["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            payload = read_json(base64.urlsafe_b64decode(padded))
+            return datetime.fromtimestamp(payload["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         except (ValueError, KeyError, TypeError, OverflowError, OSError):
             return ""
 
     @property
     def logs_in(self) -> bool:
-        """Whether there is something to log in with."""
+        """Whether the credential is complete."""
         return bool(self.token or (self.username and self.password))
 
 
@@ -62,18 +62,18 @@ Credentials = t.Mapping[str, Credential]
 
 @dataclass(frozen=True)
 class Content:
-    """The content of a pull secret: what is understood of it, and the text of everything."""
+    """Content of a pull secret, as text."""
 
     members: t.Mapping[str, str] = field(repr=False)
-    """Name -> text of the value, of everything beside the entries: ``credHelpers``, ``HttpHeaders``, ..."""
+    """Name -> text of the value, for all members besides the entries: ``credHelpers``, ``HttpHeaders``, ..."""
     entries: t.Mapping[str, str] = field(repr=False)
     """Registry host -> text of its entry."""
 
     @classmethod
     def read(cls, text: str) -> Content:
-        """Read the layout with ``auths`` or the older one, which consists of entries only.
+        """Parse the layout with ``auths``, or the older layout, which consists of entries only.
 
-        :raises ValueError: it is not such a content; the message never quotes it
+        :raises ValueError: the text has neither layout; the message never quotes the text
         """
         members = read_members(text)
         if _AUTHS in members:
@@ -89,38 +89,38 @@ class Content:
 
     @property
     def credentials(self) -> dict[str, Credential]:
-        """The credential of each registry, without a login where its entry is empty or cannot be read."""
+        """Credential of each registry. It is empty if its entry is empty or cannot be parsed."""
         return {host: _read_leniently(entry) for host, entry in self.entries.items()}
 
     def having(self, credentials: Credentials) -> Content:
-        """Return the content with other logins for some registries; whatever else it holds stays as it is."""
+        """Return the content with new credentials for some registries. All other text is preserved."""
         changed = {host: _changed_entry(self.entries.get(host, "{}"), c) for host, c in credentials.items()}
         return Content(self.members, {**self.entries, **changed})
 
     @property
     def text(self) -> str:
-        """The content as a Secret of type kubernetes.io/dockerconfigjson holds it."""
+        """Content for a Secret of type kubernetes.io/dockerconfigjson."""
         return write_members({**self.members, _AUTHS: write_members(self.entries)})
 
 
-_NO_ENTRIES = "it has no object auths with an object a registry"
+_NO_ENTRIES = "it has no object auths with one object for each registry"
 
 
 def read_dockerconfigjson(text: str) -> dict[str, Credential]:
-    """Read a pull secret that is to be written, in the layout with ``auths`` or in the older one without.
+    """Parse the user's pull secret in the layout with ``auths`` or the older layout.
 
-    :raises ValueError: it is not such a content, or a credential in it cannot be read; the message never quotes it
+    :raises ValueError: the text has neither layout, or a credential cannot be parsed; the message never quotes the text
     """
     members = read_members(text)
     if _AUTHS not in members and {"credHelpers", "credsStore"} & members.keys():
-        raise ValueError("it only names helpers that hold the credentials, which the cluster does not have")
+        raise ValueError("it only names credential helpers, which the cluster does not have")
     content = read_json(text)
     try:
         json.dumps(content, allow_nan=False)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError:
-        raise ValueError("it holds a number that is too large") from None
+        raise ValueError("it contains a number that is too large") from None
     auths = content.get(_AUTHS, content)
     if not isinstance(auths, dict) or not all(isinstance(entry, dict) for entry in auths.values()):
         raise ValueError(_NO_ENTRIES)
@@ -128,33 +128,33 @@ def read_dockerconfigjson(text: str) -> dict[str, Credential]:
 
 
 def write_dockerconfigjson(credentials: Credentials) -> str:
-    """Return the content of a Secret of type kubernetes.io/dockerconfigjson, the same text for the same credentials."""
+    """Return the content for a Secret of type kubernetes.io/dockerconfigjson, the same for equal credentials."""
     auths = {host: _entry_of(c) for host, c in credentials.items()}
     return json.dumps({"auths": auths}, sort_keys=True, separators=(",", ":"))
 
 
 def of_secret(secret: Object) -> dict[str, Credential]:
-    """Read the credentials of a v1 Secret of either type.
+    """Return the credentials in a v1 Secret of either type.
 
-    :raises ValueError: it is of another type, or its content cannot be read
+    :raises ValueError: the Secret has another type, or its content cannot be parsed
     """
     return content_of(secret).credentials
 
 
 def content_of(secret: Object) -> Content:
-    """Read the content of a v1 Secret of either type.
+    """Parse the content of a v1 Secret of either type.
 
-    :raises ValueError: it is of another type, or its content cannot be read
+    :raises ValueError: the Secret has another type, or its content cannot be parsed
     """
     key = KEYS.get(secret.get("type", ""))
     if key is None:
-        raise ValueError(f"it is of type {secret.get('type') or 'Opaque'}")
+        raise ValueError(f"its type is {secret.get('type') or 'Opaque'}")
     try:
         text = base64.b64decode((secret.get("data") or {}).get(key, ""), validate=True).decode()
     except (ValueError, TypeError):
-        raise ValueError(f"its key {key} cannot be decoded") from None
+        raise ValueError(f"key {key} cannot be decoded") from None
     if not text:
-        raise ValueError(f"its key {key} is missing or empty")
+        raise ValueError(f"key {key} is missing or empty")
     return Content.read(text)
 
 
@@ -175,16 +175,16 @@ def data_of(text: str) -> dict[str, str]:
 
 
 def shown(credentials: Credentials | None, other: Credentials | None = None) -> dict[str, t.Any]:
-    """Return what a diff shows: hosts, expiry, and whether a host's credential differs from the *other* side."""
+    """Return one side of a diff: hosts, expiry, and whether the credential differs from the *other* side."""
     if credentials is None:
         return {}
     return {host: _shown_entry(c, (other or {}).get(host)) for host, c in sorted(credentials.items())}
 
 
 def _shown_entry(credential: Credential, other: Credential | None) -> dict[str, str]:
-    entry = {"expires": credential.expires or "never, or it does not say"}
+    entry = {"expires": credential.expires or "unknown"}
     if other is not None and other != credential:
-        entry["credential"] = "differs from the other side"
+        entry["credential"] = "changed"
     return entry
 
 
@@ -196,13 +196,13 @@ def _entries(auths: str) -> dict[str, str]:
 
 
 def _is_login(entry: str) -> bool:
-    """Whether the text of a value is an entry that holds a credential."""
+    """Whether the text is an entry with a credential."""
     value = read_json(entry)
     return isinstance(value, dict) and bool(_LOGIN & value.keys())
 
 
 def _read_leniently(entry: str) -> Credential:
-    """Read an entry; one that cannot be read has no login, and is nobody's fault but its owner's."""
+    """Parse an entry of an existing Secret. An invalid entry gives an empty credential."""
     value = read_json(entry) or {}
     try:
         return _read_entry("", value)
@@ -211,7 +211,7 @@ def _read_leniently(entry: str) -> Credential:
 
 
 def _changed_entry(entry: str, credential: Credential) -> str:
-    """Return the text of an entry with another login; what else it holds stays."""
+    """Return the text of an entry with a new credential. Other members are preserved."""
     members = {} if entry == "null" else read_members(entry)
     kept = {name: value for name, value in members.items() if name not in _LOGIN}
     given = {name: json.dumps(value) for name, value in _entry_of(credential).items()}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does an image reference say?
+"""Parser of image references, as registries and rpm-ostree write them.
 
-Names are cut as registries cut them: the digest first, then a tag, which is the part behind the last ``:`` only when
-it comes behind the last ``/`` (else it is a port). In front of the name, rpm-ostree says how the image was verified and
-which way it came; one image has several spellings, and two of them in one pool are normal (node.md 1.5).
+A name is split as registries do it: first the digest, then the tag. The part after the last ``:`` is a tag only if it
+comes after the last ``/``; otherwise it is a port. rpm-ostree adds a prefix that states how the image was verified and
+fetched. One image has several spellings, and nodes of one pool can use different ones (docs/operator-behavior.md,
+"rpm-ostree status").
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from dataclasses import dataclass
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _IMAGE_ID = re.compile(r"@?(sha256:)?[0-9a-f]{64}")
-"""An image as the container storage numbers it: the digest of its configuration, which is not that of its manifest."""
-_LONGEST = 1024
-"""Characters of the longest name that is taken for one; registries allow fewer."""
+"""Id of an image in the container storage. It is the digest of the configuration, not of the manifest."""
+_MAX_NAME = 1024
+"""Maximum characters of a name. Registries allow fewer."""
 _STORE = re.compile(r"^\[[^]]*\]")
-"""Where the container storage lies, in front of the name."""
+"""Location of the container storage, before the name."""
 
 
 @dataclass(frozen=True)
 class ImageReference:
-    """A container image as it is named: where it lies and, if pinned, which one it is."""
+    """Name of a container image: repository, tag and digest."""
 
     repository: str
     tag: str = ""
@@ -33,12 +34,12 @@ class ImageReference:
 
     @property
     def host(self) -> str:
-        """The registry, with its port, or empty when the name has none."""
+        """Registry with its port, or empty."""
         return _host_of(self.repository)
 
     @property
     def path(self) -> list[str]:
-        """The segments behind the registry; the last one is the image's name."""
+        """Path segments after the registry. The last one is the name of the image."""
         return _path_of(self.repository)
 
     def __str__(self) -> str:
@@ -48,7 +49,7 @@ class ImageReference:
 
 
 class Transport(enum.Enum):
-    """Which way an image came, as it is printed in front of the name."""
+    """Source of an image, as written before its name."""
 
     REGISTRY = "docker://"
     CONTAINERS_STORAGE = "containers-storage:"
@@ -60,31 +61,31 @@ class Transport(enum.Enum):
 
 
 class Verification(enum.Enum):
-    """Who vouches for an image."""
+    """Signature verification of an image."""
 
-    NOBODY = "ostree-unverified-image"
+    NONE = "ostree-unverified-image"
     POLICY = "ostree-image-signed"
     REMOTE = "ostree-remote-image"
 
 
 @dataclass(frozen=True)
 class DeployedReference:
-    """The ``container-image-reference`` of a deployment."""
+    """``container-image-reference`` of a deployment."""
 
     verification: Verification
     transport: Transport
     name: str
-    """What the transport fetches: an image's name, or a path, or an id in the container storage."""
+    """Name of an image, path, or id in the container storage, depending on the transport."""
     remote: str = ""
-    """The ostree remote whose keys verify it."""
+    """ostree remote whose keys verify the image."""
 
     @property
     def image(self) -> ImageReference | None:
-        """The image's name, or None where the transport names a file or a number."""
+        """Name of the image, or None for a path or an id."""
         return _image_of(self.transport, self.name)
 
     def __str__(self) -> str:
-        if self.verification is Verification.NOBODY and self.transport is Transport.REGISTRY:
+        if self.verification is Verification.NONE and self.transport is Transport.REGISTRY:
             return f"ostree-unverified-registry:{self.name}"
         remote = f"{self.remote}:" if self.remote else ""
         return f"{self.verification.value}:{remote}{self.transport.value}{self.name}"
@@ -110,14 +111,14 @@ def _image_of(transport: Transport, name: str) -> ImageReference | None:
 
 
 def is_digest(text: str) -> bool:
-    """Whether the text is a digest of a kind that registries use, complete."""
+    """Whether the text is a complete digest with an algorithm that registries use."""
     return _DIGEST.fullmatch(text) is not None
 
 
 def parse_image(text: str) -> ImageReference:
-    """Read ``[host[:port]/]path[:tag][@digest]``.
+    """Parse ``[host[:port]/]path[:tag][@digest]``.
 
-    :raises ValueError: the text is not an image's name
+    :raises ValueError: the text is not the name of an image
     """
     name, at, digest = text.partition("@")
     if at and not is_digest(digest):
@@ -126,20 +127,20 @@ def parse_image(text: str) -> ImageReference:
     if not colon or "/" in tag:
         repository, tag = name, ""
     elif not _TAG.fullmatch(tag):
-        raise ValueError(f"{text!r} is not the name of an image: its tag is not one")
+        raise ValueError(f"{text!r} is not the name of an image: its tag is not valid")
     if not all(repository.split("/")) or not _is_one_word(repository):
         raise ValueError(f"{text!r} is not the name of an image")
     return ImageReference(repository, tag, digest)
 
 
 def parse_deployed(text: str) -> DeployedReference:
-    """Read the ``container-image-reference`` of a deployment, in any of its spellings.
+    """Parse the ``container-image-reference`` of a deployment in any spelling.
 
-    :raises ValueError: the text is none of them
+    :raises ValueError: the text is not a reference
     """
     scheme, dummy, rest = text.partition(":")
     if scheme == "ostree-unverified-registry":
-        return _checked(DeployedReference(Verification.NOBODY, Transport.REGISTRY, rest), text)
+        return _checked(DeployedReference(Verification.NONE, Transport.REGISTRY, rest), text)
     remote = ""
     if scheme in ("ostree-remote-registry", "ostree-remote-image"):
         remote, dummy, rest = rest.partition(":")
@@ -164,10 +165,10 @@ def _cut_transport(text: str) -> tuple[Transport, str]:
 
 
 def _checked(reference: DeployedReference, text: str) -> DeployedReference:
-    """Return the reference, once its name is seen to be one."""
-    if not 0 < len(reference.name) <= _LONGEST or not reference.name.isprintable():
+    """Return the reference if its name is valid."""
+    if not 0 < len(reference.name) <= _MAX_NAME or not reference.name.isprintable():
         raise ValueError(f"{text!r} names no image")
-    dummy = reference.image  # raises where the name is none of an image
+    dummy = reference.image  # raises if the name is not valid
     return reference
 
 
@@ -176,8 +177,8 @@ def _is_one_word(text: str) -> bool:
 
 
 def comparable(digests: t.Iterable[str], digest: str) -> list[str]:
-    """Return, sorted, the digests of the same algorithm, and so of the same length.
+    """Return the digests with the algorithm of *digest*, sorted.
 
-    Those of another one may name the same content, and nothing tells whether they do.
+    Digests of different algorithms cannot be compared, even if they identify the same content.
     """
     return sorted(d for d in digests if len(d) == len(digest))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change members of a JSON object that somebody else wrote, and leave the text of all others as it is.
+"""Change members of a JSON object and preserve the text of all others.
 
-A value that is read and written again can change without anybody's wish: a number loses digits, a name that is given
-twice loses one value. So what is not to be changed is never read into a value here, but kept as text.
+A value can change when it is parsed and written again: a number loses digits, a duplicate key loses a value. Members
+that do not change are therefore kept as text.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def read_members(text: str) -> dict[str, str]:
-    """Return the members of the JSON object that *text* holds: name -> text of the value.
+    """Return the members of the JSON object in *text*: name -> text of the value.
 
-    :raises ValueError: it is not a JSON object, names a member twice at any depth, or holds a value that JSON does not
-        have, such as NaN; the message never quotes it
+    :raises ValueError: the text is not a JSON object, contains a duplicate key at any depth, or a value that is not
+        JSON, such as NaN; the message never quotes the text
     """
     if not isinstance(read_json(text), dict):
-        raise ValueError("it is not JSON that describes an object")
+        raise ValueError("it is not a JSON object")
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
     try:
         return _unique(_members(text, decoder))
@@ -33,33 +33,33 @@ def read_members(text: str) -> dict[str, str]:
 
 
 def write_members(members: t.Mapping[str, str]) -> str:
-    """Return the JSON object that has these members: name -> text of the value."""
+    """Return the JSON object with these members: name -> text of the value."""
     return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
 
 
 def _members(text: str, decoder: json.JSONDecoder) -> list[tuple[str, str]]:
-    """Split a text that is known to hold a JSON object."""
+    """Split a text that is a JSON object."""
     members: list[tuple[str, str]] = []
-    place = _after_blanks(text, text.index("{") + 1)
-    while text[place] != "}":
-        name, end = decoder.raw_decode(text, place)
+    position = _after_blanks(text, text.index("{") + 1)
+    while text[position] != "}":
+        name, end = decoder.raw_decode(text, position)
         start = _after_blanks(text, _after_blanks(text, end) + 1)
         dummy, end = decoder.raw_decode(text, start)
         members.append((name, text[start:end]))
-        place = _after_blanks(text, end)
-        if text[place] == ",":
-            place = _after_blanks(text, place + 1)
+        position = _after_blanks(text, end)
+        if text[position] == ",":
+            position = _after_blanks(text, position + 1)
     return members
 
 
-def _after_blanks(text: str, place: int) -> int:
-    return t.cast("re.Match[str]", _BLANK.match(text, place)).end()
+def _after_blanks(text: str, position: int) -> int:
+    return t.cast("re.Match[str]", _BLANK.match(text, position)).end()
 
 
 def _unique(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("it names a member of an object twice")
+        raise ValueError("it contains a duplicate key")
     return found
 
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which parts of a text that somebody else wrote may be credentials? They are replaced before the text is shown.
+"""Mask parts of foreign text that may be credentials, before it is shown.
 
-A log shows what a command printed, and commands print their own arguments. What a credential looks like is one table,
-RULES; each rule has its examples in the tests. A rule looks at one line; secrets of several lines (keys) are found by
-:func:`inside_keys`.
+A log contains the output of commands, and commands print their arguments. RULES describes the forms of credentials; the
+tests contain examples of each rule. A rule matches one line. :func:`inside_keys` finds keys of several lines.
 
-The text may be hostile, so each rule takes time in proportion to the length of the line: every repetition that is
-followed by something is bounded, and only values, which end a rule, are not.
+The text may be hostile, so each rule takes time in proportion to the length of the line: every repetition in the middle
+of a rule is bounded. Only the value at its end is not.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 MASK = "***"
 
 WINDOW = 32 << 10
-"""Characters at each end of a line that rules look at. Half of it is longer than any credential with its context."""
+"""Characters at each end of a line that rules search. Half of it is longer than any credential with its context."""
 
 _NAME = (
     r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|activation[_-]?key"
@@ -32,18 +31,18 @@ _VALUE = r"""(?:
     | (?:\\{0,3}[\"'])?(?:[^\s\"'\\]|\\[^\"'\s])(?:[^\s\"'\\]|\\[^\"'\n])*
 )"""
 _SEPARATOR = r"""(?:=|[ \t]{1,8}|\\{0,3}[\"'][ \t]{0,8},[ \t]{0,8}(?=\\{0,3}[\"']))"""
-"""Between an option and its value: as in a shell, or as in a list of quoted words."""
+"""Separator between an option and its value, in a shell or in a list of quoted words."""
 _TO_END = r"[^\"'\s](?:[^\"'\n]{0,4096}[^\"'\s])?"
-"""What ends with the line or the quotation that it stands in."""
+"""Text up to the end of the line or of its quotation."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One form in which credentials are written."""
+    """One form of credentials."""
 
     name: str
     pattern: t.Pattern[str]
-    """Its group is what has to be masked, the one of them that took part; without groups it is all that matches."""
+    """The group that matched is masked. Without groups, the whole match is masked."""
 
 
 def _rule(name: str, pattern: str, ignore_case: bool = True) -> Rule:
@@ -51,7 +50,7 @@ def _rule(name: str, pattern: str, ignore_case: bool = True) -> Rule:
 
 
 def _option(name: str, command: str, option: str) -> Rule:
-    """Return the rule for a command whose short option takes a credential, behind other arguments perhaps."""
+    """Return the rule for a command with a short option for a credential, perhaps after other arguments."""
     return _rule(
         name, rf"\b(?:{command})\b[^|;&\n]{{0,256}}?[\s\"']{option}{_SEPARATOR}?(?P<secret>{_VALUE})", ignore_case=False
     )
@@ -210,7 +209,7 @@ RULES: t.Sequence[Rule] = (
     _rule("xml", rf"<[\w.:-]{{0,64}}?{_NAME}>[ \t]{{0,8}}(?P<secret>[^<\n]{{1,1024}})</"),
     # A hash of a password, as in /etc/shadow
     _rule("hash", r"\$(?:1|5|6|7|y|gy|2[abxy])\$[./A-Za-z0-9$=,]{20,}", ignore_case=False),
-    # What the common forges and clouds give out, wherever it stands
+    # Tokens of common forges and clouds, anywhere in a line
     _rule(
         "token",
         r"""(?<![A-Za-z0-9])(?:
@@ -236,7 +235,7 @@ RULES: t.Sequence[Rule] = (
         )""",
         ignore_case=False,
     ),
-    # The id of a key of AWS, and the key itself where it stands beside it
+    # Id of an AWS key, and the key itself if it follows
     _rule(
         "aws",
         r"(?<![A-Za-z0-9])A[KSBC][IC]A[A-Z0-9]{16}(?:[\s,:]{1,4}[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/]))?(?![A-Za-z0-9])",
@@ -244,7 +243,7 @@ RULES: t.Sequence[Rule] = (
     ),
     # namespace+robot:x of Quay
     _rule("robot", r"\+[a-z0-9_.-]{1,128}:(?P<secret>[A-Za-z0-9]{20,})"),
-    # A JSON web token, and whatever JSON begins in base64
+    # JSON web token, and other JSON in base64
     _rule("json-in-base64", r"\bey[JI][\w+/-]{5,}\.[\w-]+(?:\.[\w-]*)?|\bey[JI][\w+/-]{32,}={0,2}", ignore_case=False),
     _rule(
         "private-key",
@@ -255,14 +254,14 @@ RULES: t.Sequence[Rule] = (
 )
 
 _ROUNDS = 4
-"""A mask can make what is beside it look like the rest of a credential, hardly ever twice."""
+"""Maximum passes. A mask can make the text beside it match another rule, but rarely twice."""
 _QUOTED = re.compile(r"(?s)(\\{0,3}[\"'])(.+)\1")
 
 Span = tuple[int, int]
 
 
 def masked(text: str) -> str:
-    """Return the text with everything that looks like a credential replaced, until nothing looks like one."""
+    """Return the text with all credentials masked, repeated until no rule matches."""
     for dummy in range(_ROUNDS):
         lines = text.split("\n")
         hidden = inside_keys(lines)
@@ -274,11 +273,11 @@ def masked(text: str) -> str:
 
 
 def masked_part(line: str, start: int = 0, end: int | None = None, secrets: t.Sequence[Span] | None = None) -> str:
-    """Return a part of one line, with what looks like a credential in the whole line replaced.
+    """Return a part of one line with the credentials of the whole line masked.
 
-    The middle of a line that is longer than two windows is always replaced.
+    The middle of a line that is longer than two windows is always masked.
 
-    :param secrets: what :func:`secrets_in` returned for the line, if that is known
+    :param secrets: result of :func:`secrets_in` for the line, if known
     """
     end = len(line) if end is None else end
     shown: list[str] = []
@@ -292,14 +291,14 @@ def masked_part(line: str, start: int = 0, end: int | None = None, secrets: t.Se
 
 
 def secrets_in(line: str) -> list[Span]:
-    """Return which parts of a line look like credentials, in their order, none of them touching another.
+    """Return the positions of credentials in a line, in order and without overlaps.
 
-    The middle of a very long line is one of them, since no rule looks at it.
+    They include the middle of a very long line, which no rule searches.
     """
     if len(line) <= 2 * WINDOW:
         return _merged(_found(line, 0))
     rest = len(line) - WINDOW
-    # What the first words of a window mean may depend on what is before it.
+    # The meaning of the first words of a window may depend on the text before it.
     unknown = (WINDOW, rest + WINDOW // 2)
     return _merged([*_found(line[:WINDOW], 0), unknown, *_found(line[rest:], rest)])
 
@@ -314,7 +313,7 @@ def _found(text: str, offset: int) -> list[Span]:
 
 
 def _span(match: t.Match[str]) -> Span:
-    """Return where the group that took part is, without quotes, or the whole match where the rule has no group."""
+    """Return the position of the group that matched, without quotes, or of the whole match."""
     begins, ends = next((match.span(name) for name in match.re.groupindex if match[name] is not None), match.span())
     quoted = _QUOTED.fullmatch(match.string, begins, ends)
     return quoted.span(2) if quoted else (begins, ends)

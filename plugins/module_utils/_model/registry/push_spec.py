@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Would the operator be able to use this push spec?
+"""Names that the API accepts but with which a build never completes.
 
-The API accepts any depth of path in ``renderedImagePushSpec``, but the digest it writes afterwards allows one namespace
-segment at most: such a build pushes its image and then stays Building for ever (observed.md 3f). The API's own rules
-(dotted host, mandatory tag) are left to the API, which enforces them loudly.
+The API accepts any number of path segments in ``renderedImagePushSpec``, but only one namespace segment in the digest
+that the operator records. Such a build pushes its image and then stays Building (docs/operator-behavior.md, "Build
+states"). The API server validates everything else, such as the host and the tag.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from .image_reference import parse_image
 
 MAX_NAMESPACE_SEGMENTS = 1
 MAX_POOL_NAME = 21
-"""The label ``rendered-<pool>-<32 hex>`` of a build must fit into 63 characters (observed.md 3g)."""
+"""Maximum characters of a pool's name. The label ``rendered-<pool>-<32 hex>`` of a build has at most 63 characters."""
 
 
 def why_push_would_hang(push_spec: str) -> str:
-    """Return why a build with this push spec could never end, or an empty string."""
+    """Return why a build with this push spec would never complete, or an empty string."""
     try:
         image = parse_image(push_spec)
     except ValueError:
@@ -26,12 +26,12 @@ def why_push_would_hang(push_spec: str) -> str:
         return ""
     return (
         f"{push_spec} has {len(namespaces)} namespace segments ({'/'.join(namespaces)}), "
-        "and the operator cannot record the digest of an image below more than one"
+        "and the operator cannot record an image with more than one"
     )
 
 
 def why_pool_would_hang(pool: str) -> str:
-    """Return why no build could ever start for a pool of this name, or an empty string."""
+    """Return why no build would start for a pool of this name, or an empty string."""
     if len(pool) <= MAX_POOL_NAME:
         return ""
     return (

@@ -193,10 +193,10 @@ def test_an_edit_that_would_hang_is_refused_as_a_change(configured, apply):
 @pytest.mark.parametrize(
     ("missing", "named"),
     [
-        ({"rendered_image_push_spec": None}, "rendered_image_push_spec not given"),
+        ({"rendered_image_push_spec": None}, "rendered_image_push_spec is not set"),
         (
             {"rendered_image_push_spec": None, "rendered_image_push_secret": None},
-            "rendered_image_push_spec and rendered_image_push_secret not given",
+            "rendered_image_push_spec and rendered_image_push_secret is not set",
         ),
     ],
 )
@@ -224,7 +224,9 @@ def test_a_secret_that_does_not_exist_is_refused(option, label, cluster, apply):
 
 def test_a_secret_of_another_type_is_refused(cluster, apply):
     cluster.keep(SECRET, secret("push", kind="Opaque"))
-    with pytest.raises(OperationError, match=r"push is of type Opaque\. Use one of kubernetes\.io/dockerconfigjson or"):
+    with pytest.raises(
+        OperationError, match=r"push has type Opaque\. Use a Secret of type kubernetes\.io/dockerconfigjson or"
+    ):
         apply(create())
 
 
@@ -254,14 +256,14 @@ def test_the_apis_own_rules_are_the_apis(cluster, apply):
 
 
 def test_another_one_that_serves_the_pool_already_is_named(configured, apply):
-    with pytest.raises(OperationError, match="MachineOSConfig layered serves MachineConfigPool layered already"):
+    with pytest.raises(OperationError, match="MachineConfigPool layered already has MachineOSConfig layered"):
         apply(create(name="second"))
     assert configured.writes == []
 
 
 def test_a_name_that_serves_another_pool_is_refused(configured, apply):
     configured.keep(MACHINE_CONFIG_POOL, machine_config_pool("gpu"))
-    with pytest.raises(OperationError, match="it serves MachineConfigPool layered, not gpu"):
+    with pytest.raises(OperationError, match="it belongs to MachineConfigPool layered, not gpu"):
         apply(create(name="layered", pool="gpu"))
 
 

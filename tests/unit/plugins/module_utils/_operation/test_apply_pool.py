@@ -100,8 +100,8 @@ def test_a_pause_that_somebody_else_states_by_server_side_apply_is_not_released_
     with pytest.raises(OperationError) as refused:
         apply_pool(session, ask(paused=False))
     assert str(refused.value) == (
-        "Could not release MachineConfigPool layered: it was paused by this collection and by another client "
-        "(argocd by Apply). PoolRequest who paused it; oc can release it, once nobody else states spec.paused."
+        "Could not unpause MachineConfigPool layered: it was paused by this collection and by another client "
+        "(argocd by Apply). Find out who paused it; when no other manager sets spec.paused, unpause it with oc."
     )
     assert api.writes == []
     assert apply_pool(session, ask(max_unavailable="2"))["pool"]["paused_by_us"] is False
@@ -197,7 +197,7 @@ def test_a_pool_with_members_is_not_removed(api, session):
 def test_a_pool_that_a_machineosconfig_serves_is_not_removed(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool(annotations=OURS))
     api.keep(MACHINE_OS_CONFIG, machine_os_config("serving"))
-    with pytest.raises(OperationError, match="MachineOSConfig serving serves it"):
+    with pytest.raises(OperationError, match="it has MachineOSConfig serving"):
         apply_pool(session, ask(present=False))
     assert api.writes == []
 

@@ -100,7 +100,7 @@ def test_broken_content_is_written_anew_when_it_is_ours(api, session):
 
 def test_broken_content_of_somebody_else_is_left_alone(api, session):
     api.keep(SECRET, {**secret("push"), "data": {".dockerconfigjson": "%%%"}})
-    with pytest.raises(OperationError, match="its content cannot be read"):
+    with pytest.raises(OperationError, match="its content cannot be parsed"):
         apply_secret(session, ask())
     assert api.writes == []
 
@@ -173,7 +173,7 @@ def test_the_whole_content_of_a_secret_of_somebody_else_is_not_replaced_and_what
     assert str(refused.value) == (
         f"Could not change Secret {NAMESPACE}/push: this collection did not create it, and the credentials for "
         "broken.io, empty.io, null.io, odd.io, quay.io and HttpHeaders, credHelpers, credsStore, detachKeys would be "
-        "lost. Give registry, which leaves the others in place, or choose another name."
+        "lost. Use registry, which preserves other credentials, or choose another name."
     )
     assert api.writes == []
 
@@ -216,16 +216,16 @@ def test_the_entries_of_the_older_layout_stay_beside_the_one_that_is_added(api, 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"auths": {"hunter2.io": {}, "hunter2.io": {}}}', "it names a member of an object twice"),
-        ('{"auths": {}, "auths": {"hunter2": {}}}', "it names a member of an object twice"),
-        ('{"hunter2": [{"a": 1, "a": 2}], "auths": {}}', "it names a member of an object twice"),
+        ('{"auths": {"hunter2.io": {}, "hunter2.io": {}}}', "it contains a duplicate key"),
+        ('{"auths": {}, "auths": {"hunter2": {}}}', "it contains a duplicate key"),
+        ('{"hunter2": [{"a": 1, "a": 2}], "auths": {}}', "it contains a duplicate key"),
         ('{"hunter2": NaN, "auths": {}}', "it is not JSON"),
         ('{"auths": {"hunter2.io": {"x": -Infinity}}}', "it is not JSON"),
         ('{"auths": ' + '{"hunter2":' * 100_000 + "1" + "}" * 100_001, "it is nested too deeply"),
         ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
-        ('["hunter2"]', "it is not JSON that describes an object"),
-        ('{"auths": {"hunter2.io": "hunter2"}}', "it has no object auths with an object a registry"),
-        ('{"auths": ["hunter2"]}', "it has no object auths with an object a registry"),
+        ('["hunter2"]', "it is not a JSON object"),
+        ('{"auths": {"hunter2.io": "hunter2"}}', "it has no object auths with one object for each registry"),
+        ('{"auths": ["hunter2"]}', "it has no object auths with one object for each registry"),
         ("\ufeff{}", "it is not JSON"),
     ],
     ids=range(11),
@@ -237,7 +237,7 @@ def test_content_of_somebody_else_that_cannot_be_kept_exactly_is_refused_without
     api.keep(SECRET, text_of(content, kind))
     with pytest.raises(OperationError) as refused:
         apply_secret(session, ask(whole=False))
-    assert f"its content cannot be read: {reason}. " in str(refused.value)
+    assert f"its content cannot be parsed: {reason}. " in str(refused.value)
     assert "hunter2" not in str(refused.value)
     assert api.writes == []
 
@@ -258,7 +258,7 @@ def test_nothing_secret_of_an_entry_that_cannot_be_read_leaves(api, session):
 
 def test_credentials_of_somebody_else_are_not_thrown_away(api, session):
     api.keep(SECRET, secret("push", {"quay.io": {"auth": auth("u", "p")}}))
-    with pytest.raises(OperationError, match=r"the credentials for quay\.io would be lost\. Give registry"):
+    with pytest.raises(OperationError, match=r"the credentials for quay\.io would be lost\. Use registry"):
         apply_secret(session, ask())
     assert api.writes == []
 
@@ -266,7 +266,7 @@ def test_credentials_of_somebody_else_are_not_thrown_away(api, session):
 def test_a_secret_of_somebody_else_is_not_removed(api, session):
     api.keep(SECRET, secret("push"))
     with pytest.raises(
-        OperationError, match=f"^Could not remove Secret {NAMESPACE}/push: this collection did not create it"
+        OperationError, match=f"^Could not delete Secret {NAMESPACE}/push: this collection did not create it"
     ):
         apply_secret(session, ask({}, present=False))
     assert api.writes == []
@@ -275,21 +275,21 @@ def test_a_secret_of_somebody_else_is_not_removed(api, session):
 def test_a_secret_that_a_config_names_is_not_removed(api, session):
     api.keep(SECRET, ours("push"))
     api.keep(MACHINE_OS_CONFIG, machine_os_config(renderedImagePushSecret={"name": "push"}))
-    with pytest.raises(OperationError, match="MachineOSConfig layered names it"):
+    with pytest.raises(OperationError, match="MachineOSConfig layered uses it"):
         apply_secret(session, ask({}, present=False))
     assert api.writes == []
 
 
 def test_a_secret_that_holds_something_else_is_left_alone(api, session):
     api.keep(SECRET, secret("push", kind="Opaque"))
-    with pytest.raises(OperationError, match=f"^Could not change Secret {NAMESPACE}/push: it is of type Opaque"):
+    with pytest.raises(OperationError, match=f"^Could not change Secret {NAMESPACE}/push: its type is Opaque"):
         apply_secret(session, ask())
     assert api.writes == []
 
 
 def test_the_older_type_cannot_be_changed(api, session):
     api.keep(SECRET, secret("push", kind="kubernetes.io/dockercfg"))
-    with pytest.raises(OperationError, match=r"kubernetes\.io/dockercfg, which cannot be changed\. Remove it first"):
+    with pytest.raises(OperationError, match=r"kubernetes\.io/dockercfg cannot be changed\. Delete it first"):
         apply_secret(session, ask(OTHER))
 
 
@@ -318,7 +318,7 @@ def test_a_result_holds_hosts_and_expiry_and_nothing_secret(api, session):
     api.keep(SECRET, secret("push"))
     done = apply_secret(session, ask({HOST: Credential("builder", token)}))
     assert done["secret"]["registries"] == [{"host": HOST, "expires": "2026-03-01T12:00:00Z"}]
-    assert done["diff"]["after"][HOST]["credential"] == "differs from the other side"
+    assert done["diff"]["after"][HOST]["credential"] == "changed"
     shown = json.dumps(done)
     for hidden in ("hunter2", token, auth("builder", "hunter2"), auth("builder", token)):
         assert hidden not in shown
@@ -342,7 +342,7 @@ def test_options_give_one_registry_or_a_whole_file(options, credentials):
 @pytest.mark.parametrize("text", ["", "hunter2", '{"auths": {"r": {"auth": "hunter2!"}}}'])
 def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
     with pytest.raises(
-        OperationError, match=r"^Could not apply Secret ns/push: dockerconfigjson cannot be used: "
+        OperationError, match=r"^Could not apply Secret ns/push: dockerconfigjson is not valid: "
     ) as refused:
         wanted_credentials("apply Secret ns/push", text, None, None, None)
     assert "hunter2" not in str(refused.value)
@@ -352,9 +352,9 @@ def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"auths": {"r": {"auth": "dTpw"}, "r": {"auth": "dTpw"}}}', "it names a member of an object twice"),
+        ('{"auths": {"r": {"auth": "dTpw"}, "r": {"auth": "dTpw"}}}', "it contains a duplicate key"),
         ('{"auths": {"r": {"auth": "dTpw", "x": NaN}}}', "it is not JSON"),
-        ('{"auths": {"r": {"auth": "dTpw", "x": 1e999}}}', "it holds a number that is too large"),
+        ('{"auths": {"r": {"auth": "dTpw", "x": 1e999}}}', "it contains a number that is too large"),
         ('{"auths":' * 100_000, "it is nested too deeply"),
         ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
     ],
@@ -362,7 +362,7 @@ def test_a_file_that_cannot_be_used_is_refused_and_not_quoted(text):
 )
 def test_a_file_that_would_be_stored_differently_is_refused(text, reason):
     with pytest.raises(
-        OperationError, match=f"^Could not apply Secret ns/push: dockerconfigjson cannot be used: {reason}"
+        OperationError, match=f"^Could not apply Secret ns/push: dockerconfigjson is not valid: {reason}"
     ):
         wanted_credentials("apply Secret ns/push", text, None, None, None)
 

@@ -99,7 +99,7 @@ def test_a_machineconfig_that_cannot_be_read_for_another_reason_is_an_error(stat
 @pytest.mark.parametrize("image", ["", "quay.io/os:t"])
 def test_a_rendered_config_without_a_digest_expects_nothing(image, api, session):
     api.keep(MACHINE_CONFIG, rendered(image))
-    with pytest.raises(OperationError, match=f"MachineConfig {RENDERED} names no image with a digest"):
+    with pytest.raises(OperationError, match=f"the image of MachineConfig {RENDERED} has no digest"):
         expected_of_pool(session, POOL, "try")
 
 

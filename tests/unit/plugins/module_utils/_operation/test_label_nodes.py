@@ -86,8 +86,8 @@ def test_check_mode_asks_the_server_and_writes_nothing(cluster, session):
         (ask("worker-0", "gpu-0"), "Node gpu-0 is in MachineConfigPool gpu"),
         (ask("worker-0", "master-0"), "Node master-0 is a control-plane node"),
         (ask("worker-0", pool="gone"), "MachineConfigPool gone does not exist"),
-        (ask("worker-0", pool="worker"), "nodes belong to a built-in pool by their role"),
-        (ask("worker-0", pool="master", present=False), "nodes belong to a built-in pool by their role"),
+        (ask("worker-0", pool="worker"), "the role of a node determines its built-in pool"),
+        (ask("worker-0", pool="master", present=False), "the role of a node determines its built-in pool"),
         (ask(), "no node is given"),
         (ask(selector="zone=c"), "no Node matches zone=c"),
         (ask(selector="zone=="), "no Node matches zone=="),
@@ -103,7 +103,7 @@ def test_every_node_is_checked_before_the_first_is_written(asked, reason, cluste
 def test_one_refused_write_does_not_stop_the_others(cluster, session):
     cluster.always_fail("nodes/worker-1", refusal(403, "Forbidden", "not this one"))
     with pytest.raises(
-        OperationError, match=r"bring nodes into MachineConfigPool layered: Node worker-1: not this one"
+        OperationError, match=r"add nodes to MachineConfigPool layered: Node worker-1: not this one"
     ) as no:
         label_nodes(session, ask("worker-0", "worker-1", "worker-2"))
     assert no.value.result["changed"]

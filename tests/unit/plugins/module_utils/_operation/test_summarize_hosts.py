@@ -9,7 +9,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.trans
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import NOTHING_ALLOWED
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Expected
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.summarize_hosts import (
-    HostAnswer,
+    HostResult,
     summarize_hosts,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.verify_host import (
@@ -51,8 +51,8 @@ def known(node: str, of: str = "prod", pool: str = "layered") -> dict[str, t.Any
     }
 
 
-def host(node: str, booted: str = "a", of: str = "prod") -> HostAnswer:
-    return HostAnswer(f"{node}.{of}", answered(node, booted, of), known(node, of))
+def host(node: str, booted: str = "a", of: str = "prod") -> HostResult:
+    return HostResult(f"{node}.{of}", answered(node, booted, of), known(node, of))
 
 
 def test_many_answers_have_the_shape_of_one():
@@ -65,7 +65,7 @@ def test_many_answers_have_the_shape_of_one():
 
 
 def test_a_host_without_a_verdict_is_unknown_and_says_why():
-    lost = HostAnswer(
+    lost = HostResult(
         "worker-1.prod", {"failed": True, "msg": "kubectl command\nnot found in PATH."}, known("worker-1")
     )
     summed = summarize_hosts([host("worker-0"), lost], NOW)
@@ -75,11 +75,11 @@ def test_a_host_without_a_verdict_is_unknown_and_says_why():
     assert unknown["expected"]["pull_spec"] == image_of("a")
     (finding,) = unknown["findings"]
     assert finding["id"] == "node.host_failed"
-    assert finding["message"].endswith("asking Node worker-1: kubectl command not found in PATH")
+    assert finding["message"].endswith("failed before Node worker-1 was queried: kubectl command not found in PATH")
 
 
 def test_a_host_of_which_nothing_is_known_is_unknown_too():
-    summed = summarize_hosts([HostAnswer("elsewhere", {}, {})], NOW)
+    summed = summarize_hosts([HostResult("elsewhere", {}, {})], NOW)
     assert (summed["nodes"][0]["name"], summed["verdict"]) == ("elsewhere", "unknown")
     assert summed["nodes"][0]["expected"]["current"] is False
     assert summed["cluster"]["api_url"] is None
@@ -96,7 +96,7 @@ def test_nodes_of_several_clusters_are_told_apart_and_each_cluster_has_its_own_r
 
 
 def test_a_cluster_that_lost_all_of_its_hosts_still_has_its_result():
-    lost = HostAnswer("worker-0.stage", {"failed": True, "msg": "no"}, known("worker-0", of="stage"))
+    lost = HostResult("worker-0.stage", {"failed": True, "msg": "no"}, known("worker-0", of="stage"))
     summed = summarize_hosts([host("worker-0"), lost], NOW)
     assert [(c["cluster"]["name"], c["verdict"]) for c in summed["clusters"]] == [
         ("prod", "match"),
@@ -105,5 +105,5 @@ def test_a_cluster_that_lost_all_of_its_hosts_still_has_its_result():
 
 
 def test_two_hosts_that_are_one_node_are_told_apart():
-    twice = [HostAnswer(name, answered("worker-0", "a"), known("worker-0")) for name in ("one", "two")]
+    twice = [HostResult(name, answered("worker-0", "a"), known("worker-0")) for name in ("one", "two")]
     assert [n["name"] for n in summarize_hosts(twice, NOW)["nodes"]] == ["one", "two"]

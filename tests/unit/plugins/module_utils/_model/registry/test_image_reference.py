@@ -88,7 +88,7 @@ def test_what_is_not_the_name_of_an_image_is_refused(text):
 def test_a_refusal_says_what_is_wrong_with_the_name():
     with pytest.raises(ValueError, match=r"^'sha256:1' is not a digest \(sha256: and 64 hexadecimal digits\)$"):
         parse_image("os@sha256:1")
-    with pytest.raises(ValueError, match=r"^'os:' is not the name of an image: its tag is not one$"):
+    with pytest.raises(ValueError, match=r"^'os:' is not the name of an image: its tag is not valid$"):
         parse_image("os:")
     with pytest.raises(ValueError, match=r"^'/' is not the name of an image$"):
         parse_image("/")
@@ -118,18 +118,18 @@ def test_only_digests_of_one_algorithm_can_be_compared():
 # What rpm-ostree says it deployed -----------------------------------------------------------------------------------
 
 REGISTRY, STORAGE = Transport.REGISTRY, Transport.CONTAINERS_STORAGE
-NOBODY, POLICY, REMOTE = Verification.NOBODY, Verification.POLICY, Verification.REMOTE
+NONE, POLICY, REMOTE = Verification.NONE, Verification.POLICY, Verification.REMOTE
 
 
 @pytest.mark.parametrize(
     ("text", "verification", "transport", "remote", "canonical"),
     [
-        ("ostree-unverified-registry:{}", NOBODY, REGISTRY, "", "ostree-unverified-registry:{}"),
-        ("ostree-unverified-image:registry:{}", NOBODY, REGISTRY, "", "ostree-unverified-registry:{}"),
-        ("ostree-unverified-image:docker://{}", NOBODY, REGISTRY, "", "ostree-unverified-registry:{}"),
+        ("ostree-unverified-registry:{}", NONE, REGISTRY, "", "ostree-unverified-registry:{}"),
+        ("ostree-unverified-image:registry:{}", NONE, REGISTRY, "", "ostree-unverified-registry:{}"),
+        ("ostree-unverified-image:docker://{}", NONE, REGISTRY, "", "ostree-unverified-registry:{}"),
         (
             "ostree-unverified-image:containers-storage:{}",
-            NOBODY,
+            NONE,
             STORAGE,
             "",
             "ostree-unverified-image:containers-storage:{}",

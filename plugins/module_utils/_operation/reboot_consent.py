@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""May nodes be rebooted? The operator asks nobody, so the user is asked before anything is written."""
+"""Check for consent to node reboots before anything is written, because the operator reboots nodes without asking."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from .._errors import OperationError
 from .._model.objects.machineconfigpool import Pool
 
 
-def need_consent(what: str, pool: Pool, names: list[str], allowed: bool) -> list[str]:
-    """Return the nodes that will drain and reboot: none while their pool is paused.
+def require_reboot_consent(what: str, pool: Pool, names: list[str], allowed: bool) -> list[str]:
+    """Return the nodes that will drain and reboot. If the pool is paused, there are none.
 
-    :param names: the nodes that a write would move
-    :raises OperationError: there are such nodes, and nobody has consented
+    :param names: nodes that the write would update
+    :raises OperationError: nodes would reboot without consent
     """
     if pool.paused:
         return []
