@@ -56,5 +56,5 @@ def test_other_content_of_a_secret_of_another_user_stays_as_it_is(ansible: Ansib
 def test_invalid_dockerconfigjson_is_an_error_that_does_not_quote_it(ansible: Ansible) -> None:
     failed, dummy = ansible.run_module("registry_secret", {"name": "robot", "dockerconfigjson": f"{{{PASSWORD}"})
     assert failed.failed
-    assert "dockerconfigjson cannot be used: it is not JSON" in failed.msg
+    assert "dockerconfigjson is not valid: it is not JSON" in failed.msg
     assert PASSWORD not in json.dumps(failed.result)
