@@ -180,15 +180,16 @@ def lab_build(session: nox.Session, release: str) -> None:
 
 _NEWEST_LAB = f"lab-build({JULY_2025.train})"
 _ALL_LABS = [f"lab-build({release})" for release in RELEASES]
-# A test in a lab mostly waits for the operator's own pauses.
-_IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+# A test in a lab mostly waits for the operator, so there are more processes than cores. Each has a lab of its own;
+# tests/integration/scheduling.py distributes the tests.
+_IN_PARALLEL = ("--numprocesses=4", "--dist=loadscope", "--no-loadscope-reorder")
 _OF_RELEASES = "tests/integration/releases"
 
 
 @step(name="lab-test", tags=["lab"], requires=_ALL_LABS)
 def lab_test(session: nox.Session) -> None:
     """Test the lab itself."""
-    _pytest(session, "lab/tests", *_IN_PARALLEL, folder=ROOT)
+    _pytest(session, "lab/tests", "--numprocesses=3", "--dist=loadfile", folder=ROOT)
 
 
 @step(tags=["lab"], requires=[_NEWEST_LAB])
@@ -206,7 +207,7 @@ def molecule(session: nox.Session) -> None:
 @step(default=False, tags=["lab"], requires=_ALL_LABS)
 def releases(session: nox.Session) -> None:
     """Test the behavior of the operator and of the waits on each release of the lab."""
-    in_parallel = (f"--numprocesses={len(RELEASES)}", "--dist=loadgroup")
+    in_parallel = (f"--numprocesses={len(RELEASES)}", "--dist=loadscope", "--no-loadscope-reorder")
     _pytest(session, _OF_RELEASES, *in_parallel, "--timeout=1800", f"--ansible={SETTING.programs}")
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures: a lab for each test process, Ansible to run against it, and the audit log of its API server.
 
-The checks run several processes side by side, each with a lab of its own: most of a test is waiting. Tests that share
-a fixture of their module run in one process, one after the other; all others run wherever a process is free.
+The checks run several processes side by side, each with a lab of its own: most of a test is waiting. scheduling.py
+distributes the tests to them.
 
 ``pytest tests/integration --lab NAME`` uses a lab that is already up, for short cycles during development.
 
@@ -42,6 +42,7 @@ from lab.scenarios.catalogue import SCENARIOS, in_scenario
 from lab.scenarios.stage import Stage
 from oc_client import build_oc
 from pools import BuiltPool, Pools, join_task, rollout_wait_task
+from scheduling import ByFixture
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,19 +71,16 @@ SLOW = (
 """The files with the longest tests. They start first, so that no process is left alone with one at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put slow files first, and keep the tests that share a fixture of their module in one process."""
+    """Put slow files first."""
     order = {name: place for place, name in enumerate(SLOW)}
     items.sort(key=lambda item: order.get(item.path.stem, len(SLOW)))
-    for item in items:
-        if _shares_a_fixture(item) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
-def _shares_a_fixture(item: pytest.Item) -> bool:
-    definitions = item._fixtureinfo.name2fixturedefs if hasattr(item, "_fixtureinfo") else {}
-    return any(found[-1].scope == "module" for found in definitions.values())
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: t.Any) -> ByFixture | None:
+    """Distribute tests to processes for ``--dist=loadscope``."""
+    return ByFixture(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,6 @@ if t.TYPE_CHECKING:
 
 PAUSED = PoolPlan(pool={"paused": True})
 CHANGING = "changing"
-one_process = pytest.mark.xdist_group(CHANGING)
 
 
 def release_task(pool: str) -> dict[str, t.Any]:
@@ -112,7 +111,6 @@ def test_pool_without_nodes_is_an_error(ansible: Ansible, api: Api, pools: Pools
     assert "no node is in it" in empty.msg
 
 
-@one_process
 @pytest.mark.wait_case(WaitCase.ROLLOUT_NOT_STARTED)
 def test_pool_that_is_updated_before_its_rollout_starts_is_not_done(
     ansible: Ansible, lab: Facts, api: Api, during: During, pools: Pools
@@ -127,7 +125,6 @@ def test_pool_that_is_updated_before_its_rollout_starts_is_not_done(
     assert late["rollout"]["done"] == 0
 
 
-@one_process
 @pytest.mark.wait_case(WaitCase.NODES_JOIN_AND_LEAVE)
 def test_wait_includes_nodes_that_join_and_drops_nodes_that_leave(
     ansible: Ansible, lab: Facts, api: Api, pools: Pools

@@ -22,7 +22,6 @@ if t.TYPE_CHECKING:
 
 FAILING = PoolPlan(config={"containerfile": containerfile("echo no such luck >&2; exit 7")})
 REBUILT = "rebuilt"
-one_process = pytest.mark.xdist_group(REBUILT)
 
 
 def finding_ids(result: TaskResult) -> list[str]:
@@ -100,7 +99,6 @@ def test_wait_survives_503_410_and_closed_watches(ansible: Ansible, lab: Facts, 
     assert run.of("Build")["build"]["state"] == "succeeded"
 
 
-@one_process
 @pytest.mark.wait_case(WaitCase.BUILD_NAME_REUSED)
 def test_build_with_reused_name_is_not_mistaken_for_previous_build(
     session_ansible: Ansible, api: Api, play: t.Callable[..., str], pools: Pools
@@ -114,7 +112,6 @@ def test_build_with_reused_name_is_not_mistaken_for_previous_build(
     assert current_image(api, REBUILT) == again["digested_image_push_spec"]
 
 
-@one_process
 @pytest.mark.wait_case(WaitCase.ANNOTATION_STALE)
 def test_annotation_that_names_a_missing_build_does_not_mislead_the_wait(
     session_ansible: Ansible, play: t.Callable[..., str], pools: Pools
@@ -125,7 +122,6 @@ def test_annotation_that_names_a_missing_build_does_not_mislead_the_wait(
     assert wait_for_build(session_ansible, REBUILT).build["build"]["uid"] == current.build["build"]["uid"]
 
 
-@one_process
 @pytest.mark.wait_case(WaitCase.TWO_BUILDS)
 def test_second_build_after_the_builder_was_evicted_is_not_mistaken_for_the_first(
     session_ansible: Ansible, during: During, pools: Pools

@@ -15,5 +15,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("--lab")
     releases = [Facts.load(lab_folder(chosen)).release.rpartition(".")[0]] if chosen else sorted(RELEASES, reverse=True)
-    side_by_side = [pytest.param(release, marks=pytest.mark.xdist_group(release)) for release in releases]
-    metafunc.parametrize("lab", side_by_side, indirect=True, scope="session")
+    metafunc.parametrize("lab", releases, indirect=True, scope="session")
