@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from ansible_run import Ansible, TaskResult
 from lab.facts import Facts
 
-BUILD_TIMEOUT = 240
-ROLLOUT_TIMEOUT = 240
+BUILD_TIMEOUT = 600
+ROLLOUT_TIMEOUT = 600
+"""Seconds. A build takes less than a minute, and many times that on a busy machine."""
 
 
 def containerfile(line: str) -> str:

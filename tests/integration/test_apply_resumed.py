@@ -27,7 +27,7 @@ def test_killed_apply_continues_when_it_is_started_again(
     variables = {
         "image_mode_pool": "resumed",
         "image_mode_create_pool": True,
-        "image_mode_containerfile": containerfile("echo resumed > /etc/pool"),
+        "image_mode_containerfile": containerfile("sleep 20; echo resumed > /etc/pool"),
         "image_mode_rendered_image_push_spec": push_spec(lab, "resumed"),
         "image_mode_rendered_image_push_secret": "push",
         "image_mode_nodes": ["worker-7"],

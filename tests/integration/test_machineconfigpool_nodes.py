@@ -28,7 +28,7 @@ def test_no_node_joins_when_one_of_them_cannot(ansible: Ansible, api: Api) -> No
     ansible.run_module("machineconfigpool", {"pool": "picky"})
     failed, dummy = ansible.run_module("machineconfigpool_nodes", {"pool": "picky", "nodes": ["worker-3", "master-0"]})
     assert failed.failed
-    assert "Node master-0 is of the control plane" in failed.msg
+    assert "Node master-0 is a control-plane node" in failed.msg
     assert "node-role.kubernetes.io/picky" not in api.get(WORKER)["metadata"]["labels"]
 
 

@@ -14,7 +14,7 @@ from lab.faults import standing_still
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.scenario import WaitCase
 from lab.scenarios.stage import BUILDS, NODES, POOLS, Stage
-from pools import PoolPlan, join_task, rollout_wait_task, wait_for_build
+from pools import PoolPlan, build_wait_task, config_options, containerfile, join_task, rollout_wait_task
 from ssh_server import running_sshd
 
 if t.TYPE_CHECKING:
@@ -30,6 +30,11 @@ if t.TYPE_CHECKING:
 
 PAUSED = PoolPlan(pool={"paused": True})
 CHANGING = "changing"
+
+
+def config_task(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the task ``Config``, which applies a MachineOSConfig."""
+    return {"name": "Config", "imagemode.openshift.machineosconfig": dict(options)}
 
 
 def release_task(pool: str) -> dict[str, t.Any]:
@@ -157,14 +162,18 @@ def _until_image_is_desired(api: Api, node: str, image: str) -> None:
 
 @pytest.mark.wait_case(WaitCase.POOL_IDLE_DURING_BUILD)
 def test_pool_that_is_not_updating_while_its_image_is_built_is_not_done(
-    ansible: Ansible, api: Api, during: During, rolled_out: BuiltPool
+    ansible: Ansible, lab: Facts, api: Api, rolled_out: BuiltPool
 ) -> None:
-    with during("build-hangs", rolled_out.name):
-        late = ansible.run_tasks([rollout_wait_task(rolled_out.name, timeout=20)]).of("Roll")
-        assert is_true(api, rolled_out.name, "Updated")
-        assert not is_true(api, rolled_out.name, "Updating")
+    pool, consent = rolled_out.name, {"allow_node_reboots": True}
+    hanging = config_options(lab, pool, containerfile=containerfile("sleep 86400"), **consent)
+    run = ansible.run_tasks([config_task(hanging), rollout_wait_task(pool, timeout=20)])
+    late = run.of("Roll")
+    assert is_true(api, pool, "Updated")
+    assert not is_true(api, pool, "Updating")
     # The next test expects the pool as it was: the operator finds the build of the restored spec.
-    assert wait_for_build(ansible, rolled_out.name).image == rolled_out.image
+    restored = ansible.run_tasks([config_task(config_options(lab, pool, **consent)), build_wait_task(pool)])
+    assert restored.rc == 0, restored.output
+    assert restored.of("Build")["build"]["digested_image_push_spec"] == rolled_out.image
     assert late.failed
     assert "not done after 20 s" in late.msg
     assert late["rollout"]["done"] == 0
