@@ -24,17 +24,22 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_e
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.json_response import read_object
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import Place
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import LONGEST_LINE, BuildLogs, Follower
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_archive import LogArchive
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_follower import LONGEST_LINE, LogFollower
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import BuildLogs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.response_body import ResponseLimits
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Listing, Session
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch_errors import WatchStatus
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import Attempt, Container
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_needs import FollowedLogs
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_position import LogPosition
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     NODE,
     SELF_SUBJECT_REVIEW,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.served_object import checked_object
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Subject
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     build_pod,
     container_status,
@@ -293,10 +298,10 @@ def test_a_watch_reports_events_or_an_error(wire, response):
     events: queue.Queue[t.Any] = queue.Queue()
     span = watches._Span(time.monotonic() + 5.0)
     with wire.answering(response) as session:
-        watcher = watches._Watcher(session, watches.Subject(NODE), "7", span, events)
+        watcher = watches._Watcher(session, Subject(NODE), WatchStatus("7"), span, events)
         with contextlib.suppress(ApiError, Unreachable, OperationError):
             watcher._follow()
-    assert isinstance(watcher.version, str)
+    assert isinstance(watcher.status.version, str)
     while not events.empty():
         event = events.get_nowait()
         if isinstance(event, watches.Changed):
@@ -314,12 +319,12 @@ LOG_LINES = st.lists(
 
 @given(response=damaged(responses(damaged(LOG_LINES))), known=st.integers(0, 5))
 def test_a_followed_log_is_counted_or_an_error(wire, response, known):
-    place = Place("2026-03-01T12:00:00", known) if known else Place()
+    position = LogPosition("2026-03-01T12:00:00", known) if known else LogPosition()
     with wire.answering(response) as session:
-        follower = Follower(session, "pod", "image-build", None, place, threading.Event())
+        follower = LogFollower(session, "pod", "image-build", None, position)
         with contextlib.suppress(ApiError, Unreachable):
             follower._read()
-    assert follower.place.second >= place.second
+    assert follower.position.second >= position.second
     assert follower.size <= 2 * len(response)
 
 
@@ -328,7 +333,7 @@ def test_the_text_of_a_log_is_text(wire, response):
     container = Container("image-build", False, True, 1, "", "", "", "")
     attempt = Attempt(1, "pod", "", "", "", "", (container,))
     with wire.answering(response) as session:
-        text = BuildLogs(session, None, "", {}, 5).text(attempt, container)
+        text = BuildLogs(session, LogArchive(), FollowedLogs(), 5).text(attempt, container)
     assert len(text.encode()) <= 4 * len(response)
 
 

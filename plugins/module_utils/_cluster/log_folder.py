@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs on disk, each written on from where it ended: by the next window, and by the run after one that was killed.
+"""Log files that are continued where they ended: by the next window, and by a run after one that was killed.
 
-A file holds what ``oc logs --timestamps`` shows. Its own last lines say where to go on, so nothing else has to be
-remembered, and nothing is lost or written twice: the API gives a log from a whole second on, and of that second as
-many lines are passed over as the file has.
+A file has the lines of ``oc logs --timestamps``. Its last lines tell where to continue, so nothing else has to be
+remembered, and no line is lost or written twice.
 """
 
 from __future__ import annotations
@@ -14,66 +13,46 @@ import os
 import re
 import stat
 import typing as t
-from dataclasses import dataclass
 
+from .._model.build.log_position import LogPosition, has_time
 from .response_body import size_text
 
 LOG_LIMIT = 256 << 20
-"""Bytes of a saved log: a build that writes without end must not fill the disk."""
+"""Greatest size of a saved log. A build that writes without end must not fill the disk."""
 FULL = f"[imagemode.openshift: the log is larger than {size_text(LOG_LIMIT)}, the rest is not saved]\n".encode()
-"""The last line of a saved log that reached the limit."""
+"""Last line of a saved log that reached the limit."""
 
-_SECOND = 19
-"""Length of ``2026-03-01T12:00:00``: times are UTC with nanoseconds, so they sort as texts."""
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
-_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
-
-
-@dataclass(frozen=True)
-class Place:
-    """How far a log is known."""
-
-    second: str = ""
-    """The second of the newest line, without a zone; empty when there is none."""
-    lines: int = 0
-    """How many lines from that second on are known."""
-
-    @property
-    def since(self) -> str:
-        """The time from which on the rest is to be asked for, as the API takes it."""
-        return f"{self.second}Z" if self.second else ""
-
-    def after(self, line: bytes) -> Place:
-        """Return the place behind one more line."""
-        second = line[:_SECOND].decode("ascii") if _TIME.match(line) else self.second
-        return Place(second, 1) if second > self.second else Place(self.second, self.lines + 1)
+_INVALID = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class LogFile:
     """One log that is open for writing.
 
-    :raises OSError: it cannot be opened, or is no plain file
+    :raises OSError: it cannot be opened, or is not a regular file
     """
 
     def __init__(self, folder: int, path: str) -> None:
-        # No link is followed, and nothing that is no file is waited for: whoever may write to the folder does not get
-        # the log into another place.
+        # Links are not followed and devices are not waited for: a user with access to the folder must not be able to
+        # redirect the log.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self.path = path
         self.is_full = False
-        """Whether the limit is reached, so that nothing more is saved."""
+        """Whether the limit is reached. Nothing more is saved then."""
         self._fd = os.open(os.path.basename(path), flags, 0o600, dir_fd=folder)
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
-                raise OSError(f"{path} is not a plain file")
+                raise OSError(f"{path} is not a regular file")
             os.fchmod(self._fd, 0o600)
-            self.place = self._find_place()
+            self.position = self._find_end()
         except OSError:
             os.close(self._fd)
             raise
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines. Raises OSError; then the rest of them is missing, as it is when the log is full."""
+        """Write whole lines.
+
+        :raises OSError: they could not be written, or the limit is reached
+        """
         if not self.is_full and os.fstat(self._fd).st_size + len(lines) > LOG_LIMIT:
             self._append(FULL)
             self.is_full = True
@@ -88,33 +67,37 @@ class LogFile:
             rest = rest[os.write(self._fd, rest) :]
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         with contextlib.suppress(OSError):
             os.close(self._fd)
 
-    def _find_place(self) -> Place:
-        """Read how far the log goes, and take away a last line that was cut off."""
-        place, end = Place(), 0
+    def _find_end(self) -> LogPosition:
+        """Return the end of the log. Remove an incomplete last line."""
+        position, end = LogPosition(), 0
         with os.fdopen(os.dup(self._fd), "rb") as file:
             file.seek(0)
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                place, end = place.after(line), end + len(line)
+                position, end = position.after(line), end + len(line)
                 self.is_full = line == FULL
         os.ftruncate(self._fd, end)
-        return place
+        return position
 
 
 class LogFolder:
-    """The folder for logs, made when it is not there."""
+    """The folder of saved logs. It is created when the first log is opened."""
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self._fd = -1
 
     def open(self, *parts: str) -> LogFile:
-        """Open the log that the parts of its name tell apart. Raises OSError."""
+        """Open a log.
+
+        :param parts: the parts of its name
+        :raises OSError: it cannot be opened
+        """
         if self._fd < 0:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
             self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -122,11 +105,11 @@ class LogFolder:
 
     def path_of(self, *parts: str) -> str:
         """Return the path of a log."""
-        name = "_".join(_UNFIT.sub("-", part).lstrip(".") or "unknown" for part in parts)
+        name = "_".join(_INVALID.sub("-", part).lstrip(".") or "unknown" for part in parts)
         return os.path.join(self.path, f"{name}.log")
 
 
 def without_times(lines: t.Iterable[bytes]) -> t.Iterator[bytes]:
-    """Return the lines of a log as they were said, without the times in front of them."""
+    """Return the lines of a log without their times."""
     for line in lines:
-        yield line.partition(b" ")[2] if _TIME.match(line) else line
+        yield line.partition(b" ")[2] if has_time(line) else line

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects as they change: list once, watch from there, one watch a kind.
+"""Watch objects: list them once and watch from there, with one watch for each subject.
 
-A watch that ends, is cut or is refused for a moment is opened again from where it was; one whose place the API server
-has forgotten (410) begins with a list again. Callers see whole objects and do not notice.
+A watch that ends, breaks or is denied for a short time is opened again where it ended. If the API server no longer
+knows the resourceVersion (410), the objects are listed again. Callers see whole objects and do not notice.
 """
 
 from __future__ import annotations
@@ -12,77 +12,71 @@ import queue
 import threading
 import time
 import typing as t
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 from .._errors import OperationError
-from .._model.objects.resources import Kind, Object
+from .._model.objects.resources import Object
 from .._model.objects.served_object import checked_object, text_of
 from .._model.objects.subject import Subject
-from .api_error import EXPIRED, ApiError, Unreachable, explain, reaching
+from .api_error import ApiError, Unreachable, explain, reaching
 from .json_response import read_object, weight_of
 from .lines import LineSplitter
 from .pauses import FIRST_PAUSE, LONGEST_PAUSE, pause
 from .response_body import ApiResponse
 from .session import Session, selectors
+from .watch_errors import Decision, WatchStatus, classify, is_denial
 
-_UNAUTHORIZED = 401
-_FORBIDDEN = 403
-_DENIED = (_UNAUTHORIZED, _FORBIDDEN)
-DENIAL = 60.0
-"""Seconds for which a subject that was read before may be refused: what decides about it restarts, too."""
-BLIP = 5.0
-"""The same for an optional subject: the wait goes on without it, so it is given up sooner, and is no outage."""
 _OVERRUN = 1.0
-"""Seconds beyond the deadline in which waiting events are still taken, so that a server that never pauses ends nothing
-late."""
+"""Seconds after the deadline in which queued events are still taken. A server that never pauses must not prolong it."""
 SILENCE = 330.0
-"""Seconds after which a watch that says nothing is opened anew: longer than a window of the usual length, because one
-of a kind that does not change is silent for all that time. Bookmarks come only when something has changed since the
-place that the watch began from. A connection that is dead is noticed before, see ``session.KEEPALIVE``."""
+"""Seconds without data after which a watch is opened again. It is longer than a window of the usual length, because the
+watch of a kind that does not change is silent for the whole window. The API server sends bookmarks only if something
+changed since the start of the watch. A dead connection is noticed earlier, see ``session.KEEPALIVE``."""
 _QUEUED = 64
-"""Events that wait for the caller. A watch that is ahead of it stops reading, so that they cannot fill the memory."""
+"""Greatest number of events that wait for the caller. A watch that is ahead of it stops reading, to limit memory."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """The objects of a subject as of one moment; what was known of it before is void."""
+    """All objects of a subject at one moment. They replace what was known."""
 
     kind: str
+    """Key of the subject, here and in the other events."""
     items: list[Object]
     resource_version: str
 
 
 @dataclass(frozen=True)
 class Changed:
-    """One object as it is now, or as it last was when it is gone."""
+    """One object after a change, or before its deletion."""
 
     kind: str
     item: Object
     gone: bool
+    """Whether the object was deleted."""
     resource_version: str
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """The API server is away; the watch goes on when it is back."""
+    """The API server is away. The watch continues when it is back."""
 
     kind: str
     reason: str
     denied: bool = False
-    """Whether the API server answers, and refuses what it allowed before."""
+    """Whether the API server answers, but denies what it allowed before."""
 
 
 @dataclass(frozen=True)
 class Open:
-    """A watch is open, for the first time or again: what is known of the subject is true."""
+    """A watch is open, for the first time or after an outage: the known objects are up to date."""
 
     kind: str
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An optional subject that may not be read, or is not served: nothing more comes of it."""
+    """An optional subject is forbidden or not served. It has no more events."""
 
     kind: str
     reason: str
@@ -90,7 +84,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Reached:
-    """Nothing happened to the subject up to here, and the next watch can begin from here."""
+    """Nothing happened to the subject up to this resourceVersion. The next watch can start from it."""
 
     kind: str
     resource_version: str
@@ -102,60 +96,47 @@ Event = t.Union[Listed, Changed, Reached, Interrupted, Open, Unreadable]
 def watch(
     session: Session,
     subjects: t.Sequence[Subject],
-    versions: t.Mapping[str, str],
+    statuses: t.Mapping[str, WatchStatus],
     seconds: float,
-    away: t.Collection[str] = (),
-    denied: t.Mapping[str, float] | None = None,
-    opened: t.Collection[str] = (),
-    keep: t.Callable[[Kind, Object], Object] = lambda kind, obj: obj,
     also: t.Callable[[], t.Iterable[Subject]] = tuple,
 ) -> t.Iterator[Event | None]:
-    """Yield what happens to the subjects for *seconds*, and None whenever that was all for now.
+    """Yield the events of the subjects for *seconds*, and None after each group of events that arrived together.
 
-    None comes after what was heard together, and otherwise whenever a second has passed. A caller who ends with what
-    was listed, as the first window of a wait does, has asked for no watch: they begin when he comes back for more.
+    None is also yielded whenever a second has passed. The watches are opened when the caller asks for more after the
+    lists: a caller that stops after the lists, like the first window of a wait, opens no watch.
 
-    :param versions: subject's key -> resourceVersion to watch from; a subject without one is listed first
-    :param away: keys of subjects for which the caller was told before that the API server is away
-    :param denied: keys of subjects that were refused lately, though they had been read -> for how many seconds
-    :param opened: keys of subjects of which the caller has heard that a watch was open
-    :param keep: what the caller wants to have of an object
-    :param also: what is to be watched from now on as well, asked for whenever None was taken; nobody waits for its list
-    :raises OperationError: a subject may not be read, or not any more for a minute
+    :param statuses: key of a subject -> where its watch ended; a subject without a version is listed first
+    :param also: returns the subjects to watch additionally; called after each None; the watches do not wait for their
+        lists
+    :raises OperationError: a subject is forbidden, or has been denied for a minute
     """
     events: queue.Queue[Event | Exception] = queue.Queue(_QUEUED)
     span = _Span(time.monotonic() + seconds)
-    unknown = {subject.key for subject in subjects if not versions.get(subject.key)}
-    if not unknown:
+    unlisted = {subject.key for subject in subjects if not statuses.get(subject.key, WatchStatus()).version}
+    if not unlisted:
         span.begun.set()
 
     def watcher_of(subject: Subject) -> _Watcher:
-        watcher = _Watcher(session, subject, versions.get(subject.key, ""), span, events)
-        watcher.told = subject.key in away
-        watcher.has_watched = subject.key in opened
-        watcher.keep = partial(keep, subject.kind)
-        if denied and subject.key in denied:
-            watcher.denied_at = session.clock() - denied[subject.key]
-        return watcher
+        return _Watcher(session, subject, statuses.get(subject.key, WatchStatus()), span, events)
 
     watched: set[str] = set()
-    _begin(subjects, watched, watcher_of)
+    _start(subjects, watched, watcher_of)
     try:
-        for event in _heard(events, span):
+        for event in _received(events, span):
             if isinstance(event, (Listed, Unreadable)):
-                unknown.discard(event.kind)
+                unlisted.discard(event.kind)
             yield event
             if event is not None:
                 continue
-            if not unknown:
+            if not unlisted:
                 span.begun.set()
-            _begin(also(), watched, watcher_of)
+            _start(also(), watched, watcher_of)
     finally:
         span.end()
 
 
-def _begin(subjects: t.Iterable[Subject], watched: set[str], watcher_of: t.Callable[[Subject], _Watcher]) -> None:
-    """Watch those that are not watched yet."""
+def _start(subjects: t.Iterable[Subject], watched: set[str], watcher_of: t.Callable[[Subject], _Watcher]) -> None:
+    """Start a thread for each subject that is not watched yet."""
     for subject in subjects:
         if subject.key in watched:
             continue
@@ -163,7 +144,7 @@ def _begin(subjects: t.Iterable[Subject], watched: set[str], watcher_of: t.Calla
         threading.Thread(target=watcher_of(subject).run, name=f"watch {subject.key}", daemon=True).start()
 
 
-def _heard(events: queue.Queue[Event | Exception], span: _Span) -> t.Iterator[Event | None]:
+def _received(events: queue.Queue[Event | Exception], span: _Span) -> t.Iterator[Event | None]:
     while True:
         try:
             event = events.get(timeout=max(0.01, min(1.0, span.left)))
@@ -178,22 +159,22 @@ def _heard(events: queue.Queue[Event | Exception], span: _Span) -> t.Iterator[Ev
         if events.empty():
             yield None
         elif span.left < -_OVERRUN:
-            yield None  # what was taken is one moment; the next window begins behind it
+            yield None  # the next window starts after the events that were taken
             return
 
 
 @dataclass(frozen=True)
 class _Span:
-    """The time for which is watched: until the deadline, or until the caller has seen enough."""
+    """The time for which the subjects are watched: until the deadline, or until the caller stops."""
 
     deadline: float
     begun: threading.Event = field(default_factory=threading.Event)
-    """Whether the caller wants to know more than what was listed."""
-    seen_enough: threading.Event = field(default_factory=threading.Event)
+    """Set when the caller wants more than the lists."""
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def end(self) -> None:
-        """Let everybody go who watches, or waits for the beginning."""
-        self.seen_enough.set()
+        """Stop all watchers, also those that wait for the beginning."""
+        self.stopped.set()
         self.begun.set()
 
     @property
@@ -202,68 +183,73 @@ class _Span:
 
     @property
     def over(self) -> bool:
-        return self.seen_enough.is_set() or self.left <= 0
+        return self.stopped.is_set() or self.left <= 0
 
 
-class _Left(Exception):
+class _CallerStopped(Exception):
     """The caller takes no more events."""
 
 
 class _Watcher:
-    """Watches one subject in a thread of its own."""
+    """Watches one subject in its own thread."""
 
     def __init__(
-        self, session: Session, subject: Subject, version: str, span: _Span, events: queue.Queue[Event | Exception]
+        self,
+        session: Session,
+        subject: Subject,
+        status: WatchStatus,
+        span: _Span,
+        events: queue.Queue[Event | Exception],
     ) -> None:
         self.session = session
         self.subject = subject
-        self.version = version
+        self.status = status
         self.span = span
         self.events = events
-        self.kind = subject.key
-        self.keep: t.Callable[[Object], Object] = lambda obj: obj
-        self.told = False
-        """Whether the caller was told that the API server is away."""
-        self.has_watched = False
-        """Whether the subject has ever been watched: who may list it need not be allowed to watch it."""
-        self.denied_at: float | None = None
-        """When it was first refused since."""
         self._weights: dict[str, int] = {}
-        """What the newest event of each object weighs that the watch has reported."""
+        """Key of an object -> weight of its newest event."""
         self._weight = 0
-        """The sum of these."""
+        """Sum of the weights."""
+
+    @property
+    def kind(self) -> str:
+        """Key of the subject."""
+        return self.subject.key
+
+    def _reduced(self, obj: Object) -> Object:
+        return self.subject.reader.reduced(obj) if self.subject.reader else obj
 
     def run(self) -> None:
-        with contextlib.suppress(_Left):
+        with contextlib.suppress(_CallerStopped):
             self._run()
 
     def _run(self) -> None:
         delay = FIRST_PAUSE
         while not self.span.over:
-            asked = 0.0
+            requested = 0.0
             try:
-                if not self.version:
+                if not self.status.version:
                     self._list()
                 self.span.begun.wait(max(0.0, self.span.left))
                 if self.span.over or self._follow():
                     delay = FIRST_PAUSE
                     continue
             except (ApiError, Unreachable) as error:
-                if self.span.over or not self._goes_on_after(error):
+                if self.span.over or not self._continues_after(error):
                     return
-                asked = error.retry_after if isinstance(error, ApiError) else 0.0
-            except _Left:
+                requested = error.retry_after if isinstance(error, ApiError) else 0.0
+            except _CallerStopped:
                 raise
-            except Exception as error:  # noqa: BLE001 - in a thread, what is not handed on goes unnoticed
+            except Exception as error:  # noqa: BLE001 - an exception in a thread would otherwise be lost
                 self._report(error)
                 return
-            self.session.sleep(pause(delay, asked))
+            self.session.sleep(pause(delay, requested))
             delay = min(delay * 2, LONGEST_PAUSE)
 
     def _report(self, event: Event | Exception) -> None:
-        """Hand an event to the caller, and wait until there is room for it.
+        """Put an event into the queue. Wait until it has room.
 
-        :raises _Left: the caller has gone; no later event may be reported, or this one would be lost
+        :raises _CallerStopped: the caller has stopped; a later event must not be reported without this one
         """
         while True:
             try:
@@ -271,41 +257,21 @@ class _Watcher:
                 return
             except queue.Full:
                 if self.span.over:
-                    raise _Left from None
+                    raise _CallerStopped from None
 
-    def _goes_on_after(self, error: ApiError | Unreachable) -> bool:
-        """Tell the caller what he has to know of an error, and return whether the watch goes on."""
-        if _is_expired(error):
-            self.version = ""
-            return True
-        is_refusal = error.final if isinstance(error, Unreachable) else error.status in _DENIED or error.not_served
-        began = is_refusal and self.denied_at is None
-        if not is_refusal:
-            self.denied_at = None
-        elif self.denied_at is None:
-            self.denied_at = self.session.clock()
-        is_dispensable = self.subject.optional and isinstance(error, ApiError) and error.status != _UNAUTHORIZED
-        patience = BLIP if is_dispensable else DENIAL
-        if self.denied_at is not None and not (
-            self._has_worked(error) and self.session.clock() - self.denied_at < patience
-        ):
-            refusal = self._refusal(error)
-            self._report(Unreadable(self.kind, refusal.reason) if self.subject.optional else refusal)
+    def _continues_after(self, error: ApiError | Unreachable) -> bool:
+        """Report what an error means for the caller. Return whether the watch continues."""
+        self.status, decision = classify(error, self.subject, self.status, self.session.clock())
+        if decision is Decision.OUTAGE:
+            self._report(Interrupted(self.kind, _reason(error), denied=is_denial(error)))
+        if decision in (Decision.GIVE_UP, Decision.FAIL):
+            failure = self._error(error)
+            self._report(Unreadable(self.kind, failure.reason) if decision is Decision.GIVE_UP else failure)
             return False
-        if is_refusal and is_dispensable:
-            return True
-        if began or not self.told:
-            self._report(Interrupted(self.kind, _reason(error), denied=is_refusal))
-            self.told = True
         return True
 
-    def _has_worked(self, error: ApiError | Unreachable) -> bool:
-        """Whether what is refused now was allowed before, so that it may be allowed again in a moment."""
-        is_forbidden = isinstance(error, ApiError) and error.status == _FORBIDDEN
-        return self.has_watched or (bool(self.version) and not is_forbidden)
-
-    def _refusal(self, error: ApiError | Unreachable) -> OperationError:
-        what = f"{'watch' if self.version else 'list'} {self.subject.kind.name}s"
+    def _error(self, error: ApiError | Unreachable) -> OperationError:
+        what = f"{'watch' if self.status.version else 'list'} {self.subject.kind.name}s"
         if isinstance(error, ApiError):
             return explain(error, what, self.subject.kind, self.session.api_url)
         return OperationError(what, str(error), error.remedy)
@@ -313,42 +279,43 @@ class _Watcher:
     def _list(self) -> None:
         subject = self.subject
         query = selectors(subject.label_selector, subject.field_selector)
-        listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query, keep=self.keep)
-        self.version = listing.resource_version
+        listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query, keep=self._reduced)
+        self.status = replace(self.status, version=listing.resource_version)
         self._weights, self._weight = {}, 0
-        self._report(Listed(self.kind, listing.items, self.version))
+        self._report(Listed(self.kind, listing.items, listing.resource_version))
 
     def _follow(self) -> bool:
-        """Hand on what a watch says until it ends, and tell whether it was more than a connection that closes.
+        """Report the events of a watch until it ends. Return whether it was more than a connection that closes at once.
 
-        One that breaks is no outage yet: proxies cut what is open for long. It is one when it cannot be opened again.
+        A watch that breaks is not an outage: proxies close connections that are open for long. It is an outage if the
+        watch cannot be opened again.
         """
-        began, before = time.monotonic(), self.version
+        began, before = time.monotonic(), self.status.version
         left = max(1, int(self.span.left) + 1)
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": self.version,
+            "resourceVersion": self.status.version,
             "timeoutSeconds": str(left),
             **selectors(self.subject.label_selector, self.subject.field_selector),
         }
         path = self.subject.kind.path(namespace=self.subject.namespace)
         response = self.session.open("GET", path, query, read_timeout=min(left + 10, SILENCE))
-        if self.told or not self.has_watched:
+        if self.status.interrupted or not self.status.watched:
             self._report(Open(self.kind))
-        self.has_watched, self.denied_at, self.told = True, None, False
+        self.status = WatchStatus(self.status.version, watched=True)
         response.expire_in(left + 10)
         with contextlib.closing(response):
             self._take_events(response)
-        return self.version != before or time.monotonic() - began > 1.0
+        return self.status.version != before or time.monotonic() - began > 1.0
 
     def _take_events(self, response: ApiResponse) -> None:
-        """Take the events of a stream until it ends or breaks; a last line without its end was cut off."""
+        """Report the events of a stream until it ends or breaks. An incomplete last line is dropped."""
         splitter = LineSplitter(self.session.limits.line)
         for piece in self._pieces(response):
             lines = splitter.take(piece)
             if splitter.has_cut:
-                raise self._is_no_watch("an event is too large")
+                raise self._not_a_watch("an event is too large")
             for line in filter(bytes.strip, lines):
                 self._take(line)
 
@@ -367,18 +334,18 @@ class _Watcher:
             if not version:
                 raise ValueError("metadata.resourceVersion is missing")
         except ValueError as error:
-            raise self._is_no_watch(str(error)) from None
-        self.version = version
+            raise self._not_a_watch(str(error)) from None
+        self.status = replace(self.status, version=version)
         if what == "BOOKMARK":
             self._report(Reached(self.kind, version))
             return
         self._weigh(item["metadata"], weight_of(line), what == "DELETED")
-        self._report(Changed(self.kind, self.keep(item), what == "DELETED", version))
+        self._report(Changed(self.kind, self._reduced(item), what == "DELETED", version))
 
     def _weigh(self, meta: Object, weight: int, is_gone: bool) -> None:
-        """Limit the weight of all objects that the watch has reported: the caller keeps the newest state of each.
+        """Limit the weight of all reported objects: the caller keeps the newest state of each.
 
-        :raises OperationError: it is exceeded
+        :raises OperationError: the limit is exceeded
         """
         key = f"{meta.get('namespace') or ''}/{meta['name']}"
         self._weight -= self._weights.pop(key, 0)
@@ -390,14 +357,14 @@ class _Watcher:
             reason = f"{self.session.api_url} reports more objects than any cluster has"
             raise OperationError(f"watch {self.subject.kind.name}s", reason, "Check that this is the right cluster")
 
-    def _is_no_watch(self, reason: str) -> Unreachable:
-        return Unreachable(f"{self.session.api_url} sends what is no watch ({reason})")
+    def _not_a_watch(self, reason: str) -> Unreachable:
+        return Unreachable(f"{self.session.api_url} sends invalid watch events ({reason})")
 
 
 def _error_in(status: t.Any) -> ApiError:
-    """Return the error that an event of the type ERROR carries, a Status object.
+    """Return the error in an event of type ERROR, which is a Status object.
 
-    :raises ValueError: it is not an object
+    :raises ValueError: the event has no Status object
     """
     if not isinstance(status, dict):
         raise ValueError("the object of an error is not an object")
@@ -407,9 +374,5 @@ def _error_in(status: t.Any) -> ApiError:
 
 def _reason(error: ApiError | Unreachable) -> str:
     if isinstance(error, ApiError):
-        return f"it answers {error.status} ({error.message or 'without a word'})"
+        return f"it answers {error.status} ({error.message or 'no message'})"
     return str(error)
-
-
-def _is_expired(error: ApiError | Unreachable) -> bool:
-    return isinstance(error, ApiError) and error.status == EXPIRED

@@ -18,6 +18,8 @@ How the loop drives it:
 6. It compares :attr:`Observation.mark` for the stall timer, reports the progress line, and ends the wait if the
    outcome, a finding, the error or a limit ends it. Otherwise it continues with step 2 when an object changes.
 
+A wait may return a subclass of :class:`Observation` that carries more for its result: the loop returns the last one.
+
 ``observe`` never reads a clock and never blocks. It may be called several times for one snapshot, so calling it again
 with the same arguments and the returned state must not change the decision.
 """
@@ -34,6 +36,7 @@ from .objects.subject import Reader, Subject
 
 T = t.TypeVar("T")
 R = t.TypeVar("R")
+S = t.TypeVar("S")
 
 
 class Outcome(enum.Enum):
@@ -125,7 +128,10 @@ class Observation:
     needs: tuple[Need[t.Any], ...] = ()
     pace: Pace = Pace()
     error: WaitError | None = None
-    """Ends the wait at once, except in check mode."""
+    """Ends the wait at once, also in check mode."""
+
+
+Seen = t.TypeVar("Seen", bound=Observation)
 
 
 @dataclass(frozen=True)
@@ -152,3 +158,18 @@ class Snapshot:
     def result(self, need: Need[R]) -> R | None:
         """Return the result of a need, or None if it was not fetched."""
         return t.cast("R | None", self.results.get(need))
+
+
+@dataclass(frozen=True)
+class Wait(t.Generic[S, Seen]):
+    """A wait that the loop can run.
+
+    :ivar goal: completes "Could not ...", for example ``await the build of MachineConfigPool layered``
+    :ivar subjects: what is always watched; the first snapshot is taken when each of them was listed
+    :ivar first_state: the state of a wait without a cursor; the cursor is decoded by its type
+    """
+
+    goal: str
+    subjects: t.Sequence[Subject]
+    first_state: S
+    observe: t.Callable[[Snapshot, S, float], tuple[S, Seen]]

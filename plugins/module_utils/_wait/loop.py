@@ -1,143 +1,169 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How does a wait go through its window, and how does it end?
+"""Run a wait for one window: observe, fetch what an observation needs, report progress, end the wait.
 
-The same for all waits: look when something changed, return when there is an end or something to tell, and end with what
-was waited for, with a finding, or because the time is over or nothing moves.
+The loop is the same for all waits. See ``_model/observation.py`` for the contract.
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._cluster.cluster_identity import read_cluster
-from .._cluster.session import Session
 from .._errors import OperationError
-from .._model.findings import Finding
-from .._model.observation import Outcome
+from .._model.observation import Need, Observation, Outcome, Pace, WatchObjects
 from .._result import findings_result, result
+from .fetch import read_object
 from .window import Window
 
-_TOLD_AT = "told_at"
-"""Under which name a wait remembers when it told something."""
+S = t.TypeVar("S")
+Seen = t.TypeVar("Seen", bound=Observation)
+
+Results = dict[Need[t.Any], t.Any]
+_MAX_ROUNDS = 20
+"""Greatest number of observations in a row that may need more."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a wait makes of the objects at one moment."""
+class NeedSource(t.Protocol):
+    """Fetches the needs of one subject area, such as the logs of builds."""
 
-    outcome: Outcome
-    """FAILED comes with the finding that says so."""
-    line: str
-    """Where it stands, for people; another line is news."""
-    mark: str
-    """Stands for where everything is. It changes with what counts as a movement, and with nothing else."""
-    findings: tuple[Finding, ...] = ()
+    def fetch(self, need: Need[t.Any]) -> t.Any:
+        """Return the result of a need that is read once. None if the need belongs to another source."""
 
+    def keep(self, needs: t.Sequence[Need[t.Any]]) -> None:
+        """Keep up the needs among these that belong to this source, and no other."""
 
-@dataclass(frozen=True)
-class Pace:
-    """How often is looked, and how often is told, in seconds."""
-
-    least: float = 0.0
-    """Between two looks, even when something changes."""
-    most: float = 1.0
-    """Until the next look when nothing changes: some findings come with time alone."""
-    news: float = 0.0
-    """Between two changes of the line that are told. An end, a new finding and an outage are told at once."""
+    def results(self) -> t.Mapping[Need[t.Any], t.Any]:
+        """Return the present results of the needs that are kept up."""
 
 
-def follow(window: Window, judge: t.Callable[[], Look], pace: Pace, check_mode: bool) -> Look | None:
-    """Look through the window until there is an end or something to tell, and return the last look.
+def run(window: Window[S, Seen], sources: t.Sequence[NeedSource], check_mode: bool) -> Seen | None:
+    """Observe until the wait ends or there is something to report. Return the last observation.
 
-    None means that the objects were not all there before the window was over.
+    None means that not all subjects were listed before the window was over.
+
+    :raises OperationError: an observation has an error
     """
-    look: Look | None = None
-    stale = True
-    looked_at = 0.0
-    news_at = min(window.memory.get(_TOLD_AT, 0.0), window.now()) + pace.news
+    last: Seen | None = None
+    pace = Pace()
+    is_stale = True
+    observed_at = 0.0
     for changed in window.moments():
-        stale = stale or changed
-        differs = look is not None and window.line(look.line) != window.told
-        held_back = differs and window.now() >= news_at
-        passed = abs(window.now() - looked_at)
-        if not held_back and passed < (pace.least if stale else pace.most):
+        is_stale = is_stale or changed
+        is_due = last is not None and window.line(last.progress) != window.reported and _may_report(window, pace)
+        passed = abs(window.now() - observed_at)
+        if not is_due and passed < (pace.shortest if is_stale else pace.longest):
             continue
-        looked_at, stale = window.now(), False
-        look = judge()
-        if _is_told(window, look, check_mode, window.now() >= news_at):
-            return look
-    if stale and window.complete:
-        look = judge()
-        _is_told(window, look, check_mode, in_time=True)
-    return look
+        observed_at, is_stale = window.now(), False
+        last = _observe(window, sources, check_mode)
+        pace = last.pace
+        if _is_reported(window, last, check_mode, _may_report(window, pace)):
+            return last
+    if is_stale and window.complete:
+        last = _observe(window, sources, check_mode)
+        _is_reported(window, last, check_mode, may_report=True)
+    return last
 
 
-def _is_told(window: Window, look: Look, check_mode: bool, in_time: bool) -> bool:
-    """Take a look down, and tell whether the window is over with it."""
-    window.saw(look.mark)
-    is_new = window.learns(look.findings)
-    line = window.line(look.line)
-    if check_mode or _is_over(window, look):
-        line = look.line
-    elif window.unread:
-        # To a call that knows of no call before, all is news: each would end at once, and the next begin at once.
-        window.told = line
-        return False
-    elif not is_new and (line == window.told or not (window.outage or in_time)):
-        return False
-    window.told = line
-    window.memory[_TOLD_AT] = window.now()
-    return True
-
-
-def conclude(
-    session: Session,
-    window: Window,
-    what: str,
-    look: Look | None,
-    check_mode: bool,
-    parts: t.Mapping[str, t.Any],
+def wait_result(
+    window: Window[S, Seen], last: Seen | None, check_mode: bool, parts: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
-    """Return the result of a window, or fail with it when the wait is over without what was waited for.
+    """Return the result of a window, or raise an error if the wait failed.
 
-    :param what: what is waited for, for the refusal
-    :param parts: what this wait's results have besides
-    :raises OperationError: a finding ends the wait, its time is over, or nothing has moved for too long
+    :param last: the last observation
+    :param parts: what the results of this wait contain in addition
+    :raises OperationError: a finding ends the wait, its timeout is over, or it made no progress for too long
     """
-    ending = window.ending(look.findings) if look and not check_mode else None
-    succeeded = look is not None and look.outcome is Outcome.SUCCEEDED
-    failed = look is not None and look.outcome is Outcome.FAILED and ending is not None
-    late = not (check_mode or succeeded or ending) and (window.timed_out or window.stalled)
+    ending = window.ending(last.findings) if last and not check_mode else None
+    succeeded = last is not None and last.outcome is Outcome.SUCCEEDED
+    failed = last is not None and last.outcome is Outcome.FAILED and ending is not None
+    is_late = not (check_mode or succeeded or ending) and (window.timed_out or window.stalled)
+    is_over = check_mode or succeeded or ending or is_late
     done = result(
-        session.api_url,
-        read_cluster(session) if check_mode or succeeded or ending or late else None,
+        window.session.api_url,
+        read_cluster(window.session) if is_over else None,
         finished=check_mode or succeeded or failed,
         **parts,
-        findings=findings_result(look.findings if look else ()),
-        progress=window.progress,
+        findings=findings_result(last.findings if last else ()),
+        progress=window.progress_line,
         elapsed=int(window.elapsed),
         cursor=window.cursor(),
     )
     if ending and not succeeded:
-        raise OperationError(what, ending.message, ending.remedy, done)
-    if late:
-        raise _too_late(window, what, look).having(done)
+        raise OperationError(window.wait.goal, ending.message, ending.remedy, done)
+    if is_late:
+        raise _late(window, last).having(done)
     return done
 
 
-def _is_over(window: Window, look: Look) -> bool:
-    return look.outcome is Outcome.SUCCEEDED or window.ending(look.findings) is not None or window.stalled
+def _observe(window: Window[S, Seen], sources: t.Sequence[NeedSource], check_mode: bool) -> Seen:
+    """Return an observation that has all that it needs.
+
+    :raises OperationError: the observation has an error
+    """
+    results: Results = {need: value for source in sources for need, value in source.results().items()}
+    for dummy in range(_MAX_ROUNDS):
+        window.state, last = window.wait.observe(window.snapshot(results), window.state, window.now())
+        if last.error:
+            raise OperationError(window.wait.goal, last.error.reason, last.error.remedy)
+        missing = [need for need in last.needs if (need.once or check_mode) and need not in results]
+        if not missing:
+            break
+        _fetch(window, sources, missing, results)
+    if not check_mode:
+        window.watch_also(need.subject for need in last.needs if isinstance(need, WatchObjects))
+        for source in sources:
+            source.keep(last.needs)
+    return last
 
 
-def _too_late(window: Window, what: str, look: Look | None) -> OperationError:
+def _fetch(
+    window: Window[S, Seen], sources: t.Sequence[NeedSource], needs: t.Sequence[Need[t.Any]], results: Results
+) -> None:
+    """Fetch needs, and add them to the results. In check mode, what would be watched is read once."""
+    watched = [need for need in needs if isinstance(need, WatchObjects)]
+    window.read_once(need.subject for need in watched)
+    results.update(dict.fromkeys(watched))
+    for need in needs:
+        if need in results:
+            continue
+        found = (source.fetch(need) for source in sources)
+        value = next((value for value in found if value is not None), None)
+        results[need] = read_object(window.session, need) if value is None else value
+
+
+def _may_report(window: Window[S, Seen], pace: Pace) -> bool:
+    return window.now() >= window.progress.reported_at + pace.report_interval
+
+
+def _is_reported(window: Window[S, Seen], last: Seen, check_mode: bool, may_report: bool) -> bool:
+    """Record an observation. Return whether the window ends with it."""
+    is_new = window.record(last)
+    line = window.line(last.progress)
+    if check_mode or _is_over(window, last):
+        line = last.progress
+    elif window.unread:
+        # Without a cursor everything is new: each call would end at once, and the next would start at once.
+        window.keep_line(line)
+        return False
+    elif not is_new and (line == window.reported or not (window.outage or may_report)):
+        return False
+    window.report(line)
+    return True
+
+
+def _is_over(window: Window[S, Seen], last: Seen) -> bool:
+    return last.outcome is Outcome.SUCCEEDED or window.ending(last.findings) is not None or window.stalled
+
+
+def _late(window: Window[S, Seen], last: Seen | None) -> OperationError:
     limits = window.limits
-    state = window.outage or (look.line if look else "") or window.told or "nothing is known of it"
+    state = window.outage or (last.progress if last else "") or window.reported or "nothing was read yet"
     if window.timed_out:
         reason, remedy = f"not done after {limits.timeout:g} s ({state})", "Raise timeout"
     else:
-        reason, remedy = f"nothing has moved for {limits.stall_timeout:g} s ({state})", "Raise stall_timeout"
-    if look is None or not look.findings:
-        return OperationError(what, reason, remedy)
-    finding = look.findings[0]
-    return OperationError(what, reason if finding.message in reason else f"{reason}: {finding.message}", finding.remedy)
+        reason, remedy = f"no progress for {limits.stall_timeout:g} s ({state})", "Raise stall_timeout"
+    if last is None or not last.findings:
+        return OperationError(window.wait.goal, reason, remedy)
+    finding = last.findings[0]
+    reason = reason if finding.message in reason else f"{reason}: {finding.message}"
+    return OperationError(window.wait.goal, reason, finding.remedy)

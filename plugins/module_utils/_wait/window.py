@@ -1,87 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One window of a wait: what is known of the watched objects, and for how long the window lasts.
+"""The window of a wait: one module call, in which the subjects are watched.
 
-A wait is many module calls, each a window. What one call knew reaches the next in a cursor, so that nothing is listed
-twice and a progress line is not said twice.
+A wait consists of many module calls. What one call knows reaches the next in the cursor, so nothing is listed twice and
+no progress line is repeated.
 """
 
 from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._cluster.api_error import ApiError, Unreachable
 from .._cluster.session import Session, selectors
-from .._cluster.watch import Event, Interrupted, Listed, Open, Reached, Unreadable, watch
+from .._cluster.watch import Changed, Event, Interrupted, Listed, Open, Reached, Unreadable, watch
+from .._cluster.watch_errors import WatchStatus
 from .._model.findings import FATAL, Finding, first_of
-from .._model.objects import budget, machineconfignode, machineosbuild, machineosconfig, node, pod
-from .._model.objects import machineconfigpool as pool
-from .._model.objects.budget import PodDisruptionBudget
-from .._model.objects.machineconfignode import MachineConfigNode
-from .._model.objects.machineconfigpool import Pool
-from .._model.objects.machineosbuild import MachineOSBuild
-from .._model.objects.machineosconfig import MachineOSConfig
-from .._model.objects.node import NodeState
-from .._model.objects.pod import Pod
-from .._model.objects.resources import (
-    MACHINE_CONFIG_NODE,
-    MACHINE_CONFIG_POOL,
-    MACHINE_OS_BUILD,
-    MACHINE_OS_CONFIG,
-    NODE,
-    POD,
-    POD_DISRUPTION_BUDGET,
-    Kind,
-    Object,
-    metadata_of,
-)
+from .._model.objects.readers import READERS
+from .._model.objects.resources import Kind, Object, metadata_of
 from .._model.objects.subject import Subject
-from .cursor import Cursor, Stillness, read_cursor
-from .outage import AWAY, BACK, Sight
+from .._model.observation import Need, Observation, Snapshot, Wait
+from .cursor import Cursor, Progress, SubjectState, read_cursor
+from .outage import AWAY, BACK
 
-_REDUCE: t.Mapping[str, t.Callable[[Object], Object]] = {
-    MACHINE_OS_CONFIG.name: machineosconfig.reduced,
-    MACHINE_OS_BUILD.name: machineosbuild.reduced,
-    MACHINE_CONFIG_POOL.name: pool.reduced,
-    NODE.name: node.reduced,
-    POD.name: pod.reduced,
-    POD_DISRUPTION_BUDGET.name: budget.reduced,
-    MACHINE_CONFIG_NODE.name: machineconfignode.reduced,
-}
-_READ: t.Mapping[str, t.Callable[[Object], object]] = {
-    MACHINE_OS_CONFIG.name: MachineOSConfig.from_api,
-    MACHINE_OS_BUILD.name: MachineOSBuild.from_api,
-    MACHINE_CONFIG_POOL.name: Pool.from_api,
-    NODE.name: NodeState.from_api,
-    POD.name: Pod.from_api,
-    POD_DISRUPTION_BUDGET.name: PodDisruptionBudget.from_api,
-    MACHINE_CONFIG_NODE.name: MachineConfigNode.from_api,
-}
+S = t.TypeVar("S")
+Seen = t.TypeVar("Seen", bound=Observation)
+
 UNREAD = (
-    "Could not read the cursor: it was changed on its way, or is of another version, cluster or pool. The wait goes on "
-    "and reads everything again; until its cursor can be read, stall_timeout does not count from one call to the next."
+    "Could not read the cursor: it was changed, or belongs to another version, cluster or pool. The wait continues and "
+    "reads everything again. Until the cursor can be read, stall_timeout does not count from one call to the next."
 )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """For how long to wait, and what ends the wait before."""
+    """For how long to wait, and what ends the wait early."""
 
     timeout: float
-    """Seconds for the whole wait, 0 for no end."""
+    """Seconds for the whole wait; 0 for no limit."""
     window: float
-    """Seconds that this call lasts at most."""
+    """Greatest number of seconds for this call."""
     stall_timeout: float = 0.0
-    """Seconds for which nothing moves, 0 for no end."""
+    """Seconds without progress before the wait fails; 0 for no limit."""
     fail_on: t.Sequence[str] = (FATAL,)
-    """The findings that end the wait, by their ids; FATAL stands for all that the public table calls fatal."""
+    """Ids of the findings that end the wait. FATAL stands for all findings whose severity is fatal."""
     waited: float = 0.0
-    """Seconds that the wait has lasted by the caller's clock, which counts where the cursor says less or nothing."""
+    """Seconds that the wait has lasted by the caller's clock. Used where the cursor has a smaller value or none."""
 
 
 def limits_of(options: t.Mapping[str, t.Any]) -> Limits:
-    """Return the limits that a wait's options set."""
+    """Return the limits from the options of a wait module."""
     return Limits(
         timeout=options["timeout"],
         window=options["window"],
@@ -91,152 +59,272 @@ def limits_of(options: t.Mapping[str, t.Any]) -> Limits:
     )
 
 
-class Window:
-    """Follows the subjects of a wait for one window.
+class _KnownSubject:
+    """What is known of one subject. An object is parsed once, when it changes."""
 
-    What is known is reduced to what a wait reads, and is handed on in the cursor.
+    def __init__(self, key: str, state: SubjectState) -> None:
+        self.kind = key.partition(" ")[0]
+        self.version = state.version
+        self.watched = state.watched
+        self.denied_since = state.denied_since
+        self.unreadable = state.unreadable
+        self.objects = dict(state.objects)
+        self.parsed = {name: self._parse(obj) for name, obj in self.objects.items()}
+
+    def state(self) -> SubjectState:
+        """Return what the next window needs."""
+        return SubjectState(self.version, self.watched, self.denied_since, self.unreadable, self.objects)
+
+    def take(self, event: Listed | Changed | Reached | Unreadable) -> bool:
+        """Apply an event. Return whether an object changed."""
+        if isinstance(event, Unreadable):
+            self.unreadable = event.reason
+            self.version = ""
+            self.replace(())
+            return True
+        self.version = event.resource_version
+        if isinstance(event, Reached):
+            return False
+        if isinstance(event, Listed):
+            self.replace(event.items)
+            return True
+        name = _name(event.item)
+        if event.gone:
+            self.parsed.pop(name, None)
+            return self.objects.pop(name, None) is not None
+        if self.objects.get(name) == event.item:
+            return False
+        self.objects[name] = event.item
+        self.parsed[name] = self._parse(event.item)
+        return True
+
+    def replace(self, items: t.Iterable[Object]) -> None:
+        """Replace all objects by reduced ones."""
+        before, parsed = self.objects, self.parsed
+        self.objects = {_name(obj): obj for obj in items}
+        self.parsed = {
+            name: parsed[name] if before.get(name) == obj else self._parse(obj) for name, obj in self.objects.items()
+        }
+
+    def _parse(self, obj: Object) -> t.Any:
+        return READERS[self.kind].parse(obj)
+
+
+class Window(t.Generic[S, Seen]):
+    """Watches the subjects of a wait for one module call.
+
+    :ivar state: the state of the wait
+    :ivar progress: how far the wait is, whatever it waits for
+    :ivar unread: why the cursor was not used, or an empty text
     """
 
     def __init__(
         self,
         session: Session,
-        subjects: t.Sequence[Subject],
+        wait: Wait[S, Seen],
         limits: Limits,
         cursor: str,
         clock: t.Callable[[], float] = time.time,
     ) -> None:
-        self._session = session
-        self._subjects = tuple(subjects)
-        before = self._read(cursor)
-        self.unread = UNREAD if cursor and before is None else ""
-        """Why the wait does not go on from its cursor, or an empty text."""
-        self._also: list[Subject] = []
+        self.session = session
+        self.wait = wait
         self.limits = limits
         self.now = clock
+        self._known: dict[str, _KnownSubject] = {}
+        before = self._read(cursor)
+        self.unread = UNREAD if cursor and before is None else ""
         now = clock()
-        self.started = min(before.started if before else now, now - limits.waited)
-        self.told = before.told if before else ""
-        self.memory: dict[str, t.Any] = dict(before.memory) if before else {}
-        self._stillness = before.stillness if before else Stillness()
-        self._found = dict.fromkeys(before.found) if before else {}
-        self._told_before = self.told
-        self._sight = before.sight if before else Sight()
-        self.unreadable: dict[str, str] = self.memory.setdefault("unreadable", {})
-        """Optional subjects that may not be read or are not served: key -> why."""
-        self._opened = set(before.opened) if before else set()
-        self._versions = dict(before.versions) if before else {}
-        self._objects: dict[str, dict[str, Object]] = {k: dict(v) for k, v in before.objects.items()} if before else {}
+        self.progress = before.progress if before else Progress(started=now)
+        started = min(self.progress.started, now - limits.waited)
+        reported_at = min(self.progress.reported_at, now)
+        self.progress = replace(self.progress, about=self._about, started=started, reported_at=reported_at)
+        self.state: S = before.state if before else wait.first_state
+        self._reported_before = self.progress.reported
+        self._also: list[Subject] = []
+        self._active = {*self._known, *(subject.key for subject in wait.subjects)}
+        """Keys of the subjects that are part of snapshots: until the first observation, all of the cursor."""
+        self._lists: dict[str, tuple[t.Any, ...]] = {}
+        self._resumed = True
+
+    # Cursor ----------------------------------------------------------------------------------------------------------
 
     def _read(self, cursor: str) -> Cursor | None:
-        """Return the cursor if it is one of this wait's, and its objects can be read as those of the API can."""
-        before = read_cursor(cursor) if cursor else None
-        if before is None or before.about not in ("", self._about):
+        """Return the cursor if it belongs to this wait and its objects can be parsed."""
+        before = read_cursor(cursor, type(self.wait.first_state)) if cursor else None
+        if before is None or before.progress.about not in ("", self._about):
             return None
         try:
-            for key, objects in before.objects.items():
-                for obj in objects.values():
-                    _READ[key.partition(" ")[0]](obj)
+            self._known = {key: _KnownSubject(key, state) for key, state in before.subjects.items()}
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
         return before
 
     @property
     def _about(self) -> str:
-        """Return what tells this wait from one for another cluster or other objects."""
-        watched = (f"{s.key} {s.namespace} {s.label_selector} {s.field_selector}" for s in self._subjects)
-        return " ".join((self._session.api_url, *watched))
+        """Return what identifies the cluster and the watched objects."""
+        watched = (f"{s.key} {s.namespace} {s.label_selector} {s.field_selector}" for s in self.wait.subjects)
+        return " ".join((self.session.api_url, *watched))
+
+    def cursor(self) -> str:
+        """Return what the next window needs."""
+        subjects = {key: known.state() for key, known in self._known.items() if key in self._active or known.unreadable}
+        return str(Cursor(self.progress, subjects, self.state))
+
+    # Objects ---------------------------------------------------------------------------------------------------------
+
+    def snapshot(self, results: t.Mapping[Need[t.Any], t.Any]) -> Snapshot:
+        """Return what is known now.
+
+        :param results: results of needs
+        """
+        kinds = {self._known[key].kind for key in self._active if key in self._known}
+        resumed, self._resumed = self._resumed, False
+        return Snapshot(
+            objects={kind: self._list(kind) for kind in kinds},
+            results=results,
+            unreadable={key: known.unreadable for key, known in self._known.items() if known.unreadable},
+            outage=self.outage,
+            watched=self.watched,
+            resumed=resumed,
+        )
+
+    def _list(self, kind: str) -> tuple[t.Any, ...]:
+        if kind not in self._lists:
+            found = self._all(kind, lambda known: known.parsed)
+            self._lists[kind] = tuple(found[name] for name in sorted(found))
+        return self._lists[kind]
+
+    def objects(self, kind: Kind) -> list[Object]:
+        """Return the reduced objects of a kind, sorted by name."""
+        found = self._all(kind.name, lambda known: known.objects)
+        return [found[name] for name in sorted(found)]
+
+    def _all(self, kind: str, part: t.Callable[[_KnownSubject], t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+        """Return name -> object of all subjects of a kind."""
+        active = [known for key, known in self._known.items() if key in self._active and known.kind == kind]
+        return {name: obj for known in active for name, obj in part(known).items()}
 
     def watch_also(self, subjects: t.Iterable[Subject]) -> None:
-        """Watch these besides, from now on and in no window that does not ask for them again.
+        """Watch these subjects as well, until the next call of this method. They are optional."""
+        self._also = [subject for subject in subjects if not self._subject(subject.key).unreadable]
+        active = {subject.key for subject in (*self.wait.subjects, *self._also)}
+        changed = active ^ self._active
+        self._active = active
+        self._forget_lists(changed)
+        outage = self.progress.outage
+        for key in outage.away:
+            if key not in active:
+                outage = outage.restored(key, self.now())
+        self.progress = replace(self.progress, outage=outage)
 
-        They are optional: nobody waits for what is known of them.
-        """
-        self._also = [subject for subject in subjects if subject.key not in self.unreadable]
-        for key in self._sight.away:
-            if key not in self._keys:  # that it is back is nothing to wait for
-                self._sight = self._sight.having(key, self.now())
-
-    def read_now(self, subjects: t.Iterable[Subject]) -> None:
-        """Read these once, for who does not wait: each is asked for once, and a kind that is refused not again."""
-        refused: dict[str, str] = {}
+    def read_once(self, subjects: t.Iterable[Subject]) -> None:
+        """List subjects once, for check mode. A kind that is forbidden is requested only once."""
+        denied: dict[str, str] = {}
+        unreachable = ""
         for subject in subjects:
-            kind = subject.kind
-            query = selectors(subject.label_selector, subject.field_selector)
-            if kind.name not in refused:
+            kind, known = subject.kind, self._subject(subject.key)
+            reason = unreachable or denied.get(kind.name, "")
+            if not reason:
+                query = selectors(subject.label_selector, subject.field_selector)
                 try:
-                    found = self._session.pages(kind.path(namespace=subject.namespace), query).items
-                    self._objects[subject.key] = {_name(o): o for o in map(_REDUCE[kind.name], found)}
-                    continue
+                    found = self.session.pages(kind.path(namespace=subject.namespace), query).items
+                    known.replace(map(READERS[kind.name].reduced, found))
                 except ApiError as error:
-                    refused[kind.name] = error.message or f"the API server answers {error.status}"
-                except Unreachable as gone:
-                    refused = dict.fromkeys(_REDUCE, str(gone))
-            self.unreadable[subject.key] = refused[kind.name]
+                    reason = denied[kind.name] = error.message or f"the API server returned {error.status}"
+                except Unreachable as error:
+                    reason = unreachable = str(error)
+            known.unreadable = reason
+            self._active.add(subject.key)
+            self._forget_lists([subject.key])
+
+    def _subject(self, key: str) -> _KnownSubject:
+        if key not in self._known:
+            self._known[key] = _KnownSubject(key, SubjectState())
+        return self._known[key]
+
+    def _forget_lists(self, keys: t.Iterable[str]) -> None:
+        for key in keys:
+            self._lists.pop(key.partition(" ")[0], None)
 
     @property
-    def _keys(self) -> set[str]:
-        return {subject.key for subject in (*self._subjects, *self._also)}
+    def complete(self) -> bool:
+        """Whether each subject of the wait has been listed."""
+        known = [self._known.get(subject.key) for subject in self.wait.subjects]
+        return all(one is not None and (one.version or one.unreadable) for one in known)
+
+    # Time ------------------------------------------------------------------------------------------------------------
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the whole wait began."""
-        return self.now() - self.started
+        """Seconds since the wait started."""
+        return self.now() - self.progress.started
 
     @property
     def watched(self) -> float:
-        """Seconds of the whole wait in which the cluster was seen: what comes with time alone is judged by these."""
-        return max(0.0, self.elapsed - self._sight.lost_by(self.now()))
+        """Seconds since the wait started, without outages."""
+        return max(0.0, self.elapsed - self.progress.outage.lost_by(self.now()))
 
     @property
     def timed_out(self) -> bool:
-        """Whether the time of the whole wait is over."""
+        """Whether the timeout of the wait is over."""
         return bool(self.limits.timeout) and self.elapsed >= self.limits.timeout
-
-    def still_at(self, mark: str) -> float:
-        """Return the seconds for which everything was, as of the last look, where a mark says that it is."""
-        return self._stillness.seconds if mark == self._stillness.mark else 0.0
 
     @property
     def stalled(self) -> bool:
-        """Whether nothing has moved for too long."""
-        return bool(self.limits.stall_timeout) and self._stillness.seconds >= self.limits.stall_timeout
+        """Whether the wait made no progress for too long."""
+        return bool(self.limits.stall_timeout) and self.progress.stall.seconds >= self.limits.stall_timeout
 
-    def saw(self, mark: str) -> None:
-        """Take down where everything is: another mark than at the look before is a movement."""
-        self._stillness = self._stillness.after(mark, self.now(), blind=bool(self.outage))
-
-    def ending(self, findings: t.Iterable[Finding]) -> Finding | None:
-        """Return the finding that ends the wait, if one of them does: none while it may be of the past."""
-        if self._sight.is_blind(self.now()):
-            return None
-        return first_of(findings, self.limits.fail_on)
-
-    def learns(self, findings: t.Iterable[Finding]) -> bool:
-        """Take findings down, and tell whether one of them is new to the whole wait."""
-        new = dict.fromkeys(f"{f.id} {f.object}" for f in findings).keys() - self._found.keys()
-        self._found.update(dict.fromkeys(sorted(new)))
-        return bool(new)
+    # Reporting -------------------------------------------------------------------------------------------------------
 
     @property
     def outage(self) -> str:
         """Why the API server is away, or an empty text."""
-        return self._sight.reason if self._sight.away else ""
-
-    @property
-    def progress(self) -> str:
-        """What was told last; with the end of an outage, if that is news."""
-        is_back = self._told_before.startswith(AWAY) and not self.told.startswith(AWAY)
-        return BACK + self.told if is_back else self.told
+        return self.progress.outage.reason if self.progress.outage.away else ""
 
     def line(self, otherwise: str) -> str:
-        """Return what there is to tell: that the API server is away, or else *otherwise*."""
+        """Return the progress line: the outage or, without one, *otherwise*."""
         return AWAY + self.outage if self.outage else otherwise
 
-    def moments(self) -> t.Iterator[bool]:
-        """Yield once a second, and whenever something was heard, until the window is over.
+    @property
+    def reported(self) -> str:
+        """The progress line that was reported last."""
+        return self.progress.reported
 
-        True means that something may have changed. The first moment comes when every subject is known, which it is at
-        once by a cursor. What was heard together is one moment.
+    def report(self, line: str) -> None:
+        """Record that a progress line is reported."""
+        self.progress = replace(self.progress, reported=line, reported_at=self.now())
+
+    def keep_line(self, line: str) -> None:
+        """Record a progress line that is reported at the end of the window."""
+        self.progress = replace(self.progress, reported=line)
+
+    @property
+    def progress_line(self) -> str:
+        """The progress line for the result. It mentions the end of an outage once."""
+        is_back = self._reported_before.startswith(AWAY) and not self.reported.startswith(AWAY)
+        return BACK + self.reported if is_back else self.reported
+
+    def record(self, observation: Observation) -> bool:
+        """Record mark and findings of an observation. Return whether a finding is new to the wait."""
+        stall = self.progress.stall.after(observation.mark, self.now(), in_outage=bool(self.outage))
+        names = dict.fromkeys(f"{finding.id} {finding.object}" for finding in observation.findings)
+        new = sorted(names.keys() - set(self.progress.found))
+        self.progress = replace(self.progress, stall=stall, found=(*self.progress.found, *new))
+        return bool(new)
+
+    def ending(self, findings: t.Iterable[Finding]) -> Finding | None:
+        """Return the finding that ends the wait. None while the findings may be out of date."""
+        if self.progress.outage.is_uncertain(self.now()):
+            return None
+        return first_of(findings, self.limits.fail_on)
+
+    # Events ----------------------------------------------------------------------------------------------------------
+
+    def moments(self) -> t.Iterator[bool]:
+        """Yield once a second and after each group of events, until the window is over.
+
+        True means that something may have changed. The first moment comes when each subject was listed; with a cursor
+        it comes at once.
         """
         seconds = self.limits.window
         if self.limits.timeout:
@@ -250,8 +338,8 @@ class Window:
                 changed = self._take(event) or changed
                 continue
             if not self.complete:
-                if self.outage and self.line("") != self.told:
-                    self.told = self.line("")
+                if self.outage and self.line("") != self.reported:
+                    self.keep_line(self.line(""))
                     if not self.unread:
                         return
                 continue
@@ -259,79 +347,32 @@ class Window:
             was_complete, changed = True, False
 
     def _events(self, seconds: float) -> t.Iterator[Event | None]:
-        now = self.now()
-        return watch(
-            self._session,
-            self._subjects,
-            self._versions,
-            seconds,
-            away=self._sight.away,
-            denied={subject: max(0.0, now - since) for subject, since in self._sight.denied.items()},
-            opened=self._opened,
-            keep=lambda kind, obj: _REDUCE[kind.name](obj),
-            also=lambda: self._also,
-        )
-
-    def objects(self, kind: Kind) -> list[Object]:
-        """Return the objects of a kind, in the order of their names."""
-        known = {
-            name: obj
-            for key, objects in self._objects.items()
-            if key.partition(" ")[0] == kind.name
-            for name, obj in objects.items()
-        }
-        return [known[name] for name in sorted(known)]
-
-    def cursor(self) -> str:
-        """Return what the next window needs."""
-        keys = self._keys
-        return str(
-            Cursor(
-                self.started,
-                {key: version for key, version in self._versions.items() if key in keys},
-                {key: objects for key, objects in self._objects.items() if key in keys},
-                self.told,
-                tuple(self._found),
-                self._stillness,
-                self.memory,
-                self._sight,
-                tuple(sorted(self._opened & keys)),
-                self._about,
-            )
-        )
-
-    @property
-    def complete(self) -> bool:
-        """Whether every subject that is waited for has been listed once."""
-        return all(s.key in self._versions or s.key in self.unreadable for s in self._subjects)
+        now, clock = self.now(), self.session.clock()
+        away = self.progress.outage.away
+        statuses = {}
+        for key, known in self._known.items():
+            since = known.denied_since
+            denied_since = None if since is None else clock - max(0.0, now - since)
+            statuses[key] = WatchStatus(known.version, known.watched, key in away, denied_since)
+        return watch(self.session, self.wait.subjects, statuses, seconds, also=lambda: self._also)
 
     def _take(self, event: Event) -> bool:
+        known, outage, now = self._subject(event.kind), self.progress.outage, self.now()
         if isinstance(event, Interrupted):
-            self._sight = self._sight.without(event.kind, event.reason, self.now(), event.denied)
+            known.denied_since = now if event.denied else known.denied_since
+            self.progress = replace(self.progress, outage=outage.interrupted(event.kind, event.reason, now))
             return True
-        was_away = event.kind in self._sight.away
-        self._sight = self._sight.having(event.kind, self.now())
+        was_away = event.kind in outage.away
+        if was_away:
+            known.denied_since = None
+            self.progress = replace(self.progress, outage=outage.restored(event.kind, now))
         if isinstance(event, Open):
-            self._opened.add(event.kind)
+            known.watched = True
             return was_away
-        if isinstance(event, Unreadable):
-            self.unreadable[event.kind] = event.reason
-            self._objects.pop(event.kind, None)  # what it was is not what it is
-            self._versions.pop(event.kind, None)
-            return True
-        self._versions[event.kind] = event.resource_version
-        if isinstance(event, Reached):
-            return False
-        if isinstance(event, Listed):
-            self._objects[event.kind] = {_name(o): o for o in event.items}
-            return True
-        known = self._objects.setdefault(event.kind, {})
-        name = _name(event.item)
-        if event.gone:
-            return known.pop(name, None) is not None
-        same = known.get(name) == event.item
-        known[name] = event.item
-        return not same
+        changed = known.take(event)
+        if changed:
+            self._forget_lists([event.kind])
+        return changed
 
 
 def _name(obj: Object) -> str:

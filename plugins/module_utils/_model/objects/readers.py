@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from . import budget, machineconfignode, machineconfigpool, machineosbuild, machineosconfig, node, pod
 from .budget import PodDisruptionBudget
 from .machineconfignode import MachineConfigNode
@@ -29,3 +31,8 @@ NODES = Reader(NODE, node.reduced, NodeState.from_api)
 MACHINE_CONFIG_NODES = Reader(MACHINE_CONFIG_NODE, machineconfignode.reduced, MachineConfigNode.from_api)
 PODS = Reader(POD, pod.reduced, Pod.from_api)
 BUDGETS = Reader(POD_DISRUPTION_BUDGET, budget.reduced, PodDisruptionBudget.from_api)
+
+READERS: t.Mapping[str, Reader[t.Any]] = {
+    reader.kind.name: reader for reader in (CONFIGS, BUILDS, POOLS, NODES, MACHINE_CONFIG_NODES, PODS, BUDGETS)
+}
+"""Name of a kind -> its reader. The objects in a cursor are read by it."""

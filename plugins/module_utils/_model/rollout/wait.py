@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ..build.progress import BuildProgress, BuildTracking, build_progress
 from ..objects.machineconfigpool import NOT_FOUND_REMEDY, Pool
-from ..objects.machineosbuild import MachineOSBuild
+from ..objects.machineosbuild import POOL_LABEL, MachineOSBuild
 from ..objects.node import NodeState
-from ..objects.readers import POOLS
+from ..objects.readers import BUILDS, CONFIGS, NODES, POOLS
 from ..objects.release import Release, desired_version
 from ..objects.resources import CLUSTER_VERSION, MACHINE_OS_BUILD
-from ..observation import Observation, Outcome, Pace, ReadObject, Snapshot, WaitError, WatchObjects
+from ..observation import Observation, Outcome, Pace, ReadObject, Snapshot, Wait, WaitError, WatchObjects
 from .history import RolloutHistory
 from .progress import Rollout, evaluate
 from .snapshot import RolloutSnapshot, RolloutWaitOptions, drain_subjects, select
@@ -50,6 +51,21 @@ class RolloutObservation(Observation):
     """None if the pool does not exist."""
     nodes: t.Sequence[NodeState] = ()
     """The awaited nodes that belong to the pool, sorted by name."""
+
+
+def rollout_wait(options: RolloutWaitOptions) -> Wait[RolloutWaitState, RolloutObservation]:
+    """Return the wait for a rollout."""
+    return Wait(
+        f"await the rollout of MachineConfigPool {options.pool}",
+        (
+            POOLS.subject(),
+            NODES.subject(),
+            CONFIGS.subject(),
+            BUILDS.subject(label_selector=f"{POOL_LABEL}={options.pool}"),
+        ),
+        RolloutWaitState(),
+        partial(observe, options),
+    )
 
 
 def observe(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.wait import BuildWaitState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import WantedPool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import Verdict
@@ -27,7 +28,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation imp
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
 from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
-from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import auth
 from ansible_collections.imagemode.openshift.tests.unit.plugins.module_run import MODULES, run_module
@@ -430,10 +431,11 @@ def test_registry_password_is_in_no_result(options, operation):
 @pytest.mark.parametrize("module", ["machineosbuild_wait", "machineconfigpool_wait"])
 def test_secret_of_one_character_does_not_change_the_cursor(module, secret, operation):
     """Ansible masks each occurrence of a secret in a result. A masked cursor would start the wait again."""
-    known = Cursor(1772366400.0, {"Node": "1000"}, told="build layered-a: building", memory={"cluster": "a-1"})
+    progress = Progress(started=1772366400.0, reported="build layered-a: building")
+    known = Cursor(progress, {}, BuildWaitState(log_cluster="a-1"))
     operation.result = {"changed": False, "note": "ab", "cursor": str(known)}
     result = run_module(module, {"pool": "layered", "host": "https://api.example.com:6443", "api_key": secret})
-    assert read_cursor(result["cursor"]) == known
+    assert read_cursor(result["cursor"], BuildWaitState) == known
 
 
 def test_secrets_of_a_kubeconfig_are_in_no_result(operation):

@@ -10,9 +10,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.lines
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import (
     FULL,
     LogFolder,
-    Place,
     without_times,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_position import LogPosition
 
 ONE = b"2026-03-01T12:00:00.100000000Z one\n"
 TWO = b"2026-03-01T12:00:00.200000000Z two\n"
@@ -20,7 +20,7 @@ THREE = b"2026-03-01T12:00:01.000000000Z three\n"
 
 
 def test_a_new_log_begins_at_its_beginning(tmp_path):
-    assert LogFolder(str(tmp_path / "new" / "logs")).open("a").place == Place()
+    assert LogFolder(str(tmp_path / "new" / "logs")).open("a").position == LogPosition()
 
 
 def test_a_log_goes_on_behind_the_lines_of_its_newest_second(tmp_path):
@@ -29,16 +29,16 @@ def test_a_log_goes_on_behind_the_lines_of_its_newest_second(tmp_path):
     first.write(ONE + TWO)
     first.close()
     again = folder.open("a")
-    assert (again.place, again.place.since) == (Place("2026-03-01T12:00:00", 2), "2026-03-01T12:00:00Z")
+    assert (again.position, again.position.since) == (LogPosition("2026-03-01T12:00:00", 2), "2026-03-01T12:00:00Z")
     again.write(THREE)
     again.close()
-    assert folder.open("a").place == Place("2026-03-01T12:00:01", 1)
+    assert folder.open("a").position == LogPosition("2026-03-01T12:00:01", 1)
     assert (tmp_path / "a.log").read_bytes() == ONE + TWO + THREE
 
 
 def test_a_line_that_a_kill_cut_off_is_written_anew(tmp_path):
     (tmp_path / "a.log").write_bytes(ONE + TWO[:20])
-    assert LogFolder(str(tmp_path)).open("a").place == Place("2026-03-01T12:00:00", 1)
+    assert LogFolder(str(tmp_path)).open("a").position == LogPosition("2026-03-01T12:00:00", 1)
     assert (tmp_path / "a.log").read_bytes() == ONE
 
 
@@ -62,7 +62,7 @@ def test_a_link_is_not_followed(tmp_path):
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.log")
-    with pytest.raises(OSError, match="not a plain file"):
+    with pytest.raises(OSError, match="not a regular file"):
         LogFolder(str(tmp_path)).open("a")
 
 
@@ -114,4 +114,4 @@ def test_a_line_that_was_cut_is_one_line_of_its_second(tmp_path):
     file = folder.open("a")
     file.write(ONE + TWO.rstrip() + LINE_CUT + b"\n")
     file.close()
-    assert folder.open("a").place == Place("2026-03-01T12:00:00", 2)
+    assert folder.open("a").position == LogPosition("2026-03-01T12:00:00", 2)

@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import threading
 import time
 import tracemalloc
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import log_folder, logs
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import log_folder, logs, pod_tracker
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.lines import LINE_CUT
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import LogFolder, Place
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_archive import LogArchive
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import LogFolder
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_follower import LONGEST_LINE, LogFollower
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import BuildLogs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_needs import BuildRun, FollowedLogs
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_position import LogPosition
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import POD
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import NOON, build_pod, container_status
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import HANG_UP, Reply, forbidden, refusal
 from ansible_collections.imagemode.openshift.tests.unit.plugins.raw_server import RawServer
 
-NAME, UID = "layered-a", "uid-1"
+RUN = BuildRun("layered-a", "uid-1", NOON)
 CONTAINER = "build-layered-a-x7k2p/image-build"
 
 
@@ -44,17 +47,17 @@ class Wait:
     def __init__(self, session, folder: LogFolder | None) -> None:
         self.session = session
         self.folder = folder
-        self.memory: dict[str, t.Any] = {}
+        self.state = FollowedLogs()
         self.logs = self.window()
 
     def window(self) -> BuildLogs:
-        self.logs = BuildLogs(self.session, self.folder, "cluster-1", self.memory, 30)
-        self.logs.follow(NAME, UID, NOON)
+        self.logs = BuildLogs(self.session, LogArchive(self.folder, "cluster-1"), self.state, 30)
+        self.logs.follow(RUN)
         return self.logs
 
     def end(self) -> None:
         self.logs.close()
-        self.memory = self.logs.memory()
+        self.state = self.logs.state()
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def wait(builder, session, tmp_path):
 
 
 def written(wait: Wait) -> str:
-    (path,) = wait.logs.paths
+    (path,) = wait.logs.state().paths
     with open(path, encoding="utf-8") as file:
         return file.read()
 
@@ -83,7 +86,7 @@ def log_requests(api) -> list[t.Mapping[str, str]]:
 
 
 def test_a_log_is_saved_while_it_grows(builder, wait):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1), said(2))
     until(lambda: "line 2" in written(wait))
     builder.says(CONTAINER, said(3, 1))
@@ -92,7 +95,7 @@ def test_a_log_is_saved_while_it_grows(builder, wait):
 
 
 def test_the_next_window_goes_on_without_loss_or_repetition(builder, wait):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1), said(2, 1), said(3, 1))
     until(lambda: "line 3" in written(wait))
     wait.end()
@@ -106,16 +109,16 @@ def test_the_next_window_goes_on_without_loss_or_repetition(builder, wait):
 
 
 def test_a_run_that_was_killed_is_gone_on_with(builder, wait, session):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1), said(2))
     until(lambda: "line 2" in written(wait))
-    (path,) = wait.logs.paths
+    (path,) = wait.logs.state().paths
     with open(path, "a", encoding="utf-8") as file:
         file.write(said(3)[:12])
     wait.logs.close()
     builder.says(CONTAINER, said(3), said(4))
     again = Wait(session, wait.folder)
-    until(lambda: again.logs.paths)
+    until(lambda: again.logs.state().paths)
     until(lambda: "line 4" in written(again))
     assert written(again) == "".join(f"{line}\n" for line in builder.logs[CONTAINER])
     again.end()
@@ -123,7 +126,7 @@ def test_a_run_that_was_killed_is_gone_on_with(builder, wait, session):
 
 def test_a_stream_that_is_cut_is_taken_up_again(builder, wait):
     builder.fail("/log", HANG_UP)
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     until(lambda: "line 1" in written(wait))
     builder.end_watches()
@@ -133,14 +136,14 @@ def test_a_stream_that_is_cut_is_taken_up_again(builder, wait):
 
 
 def test_a_log_that_has_ended_is_not_read_again(builder, wait):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     builder.falls_silent(CONTAINER)
     builder.keep(POD, ENDED)
-    until(lambda: wait.logs.memory()["done"])
+    until(lambda: wait.logs.state().done)
     wait.end()
     wait.window()
-    until(lambda: wait.logs.attempts)
+    until(lambda: wait.logs.progress().attempts)
     wait.logs.read_out([ENDED], 1)
     assert len(log_requests(builder)) == 2, "the stream, and one look whether that was all"
     assert written(wait).count("line 1") == 1
@@ -148,13 +151,13 @@ def test_a_log_that_has_ended_is_not_read_again(builder, wait):
 
 def test_a_log_that_is_not_there_yet_is_asked_for_again(builder, wait):
     builder.fail("/log", refusal(404, "NotFound", "the log is not there yet", name="x"))
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     until(lambda: "line 1" in written(wait))
 
 
 def test_what_came_after_a_stream_broke_off_is_read_when_the_container_has_ended(builder, wait):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     until(lambda: "line 1" in written(wait))
     builder.fail("/log", HANG_UP)
@@ -162,27 +165,27 @@ def test_what_came_after_a_stream_broke_off_is_read_when_the_container_has_ended
     builder.says(CONTAINER, said(2))
     builder.falls_silent(CONTAINER)
     builder.keep(POD, ENDED)
-    until(lambda: wait.logs.memory()["done"])
+    until(lambda: wait.logs.state().done)
     assert written(wait) == "".join(f"{line}\n" for line in builder.logs[CONTAINER])
 
 
 def test_the_log_of_a_pod_that_was_removed_is_asked_for_no_more(builder, wait):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.always_fail("/log", refusal(404, "NotFound", "pod not found", name="x"))
     builder.falls_silent(CONTAINER)
     builder.drop(POD, "build-layered-a-x7k2p", "openshift-machine-config-operator")
-    until(lambda: wait.logs.memory()["done"])
+    until(lambda: wait.logs.state().done)
 
 
 def test_what_the_builder_says_is_a_movement_also_when_nothing_is_saved(builder, session):
     wait = Wait(session, None)
     until(lambda: log_requests(builder))
-    before = wait.logs.mark
+    before = wait.logs.progress().mark
     builder.says(CONTAINER, said(1))
-    until(lambda: wait.logs.mark != before)
-    mark = wait.logs.mark
+    until(lambda: wait.logs.progress().mark != before)
+    mark = wait.logs.progress().mark
     wait.end()
-    assert wait.window().mark == mark, "the next window begins where this one ended"
+    assert wait.window().progress().mark == mark, "the next window begins where this one ended"
     builder.falls_silent(CONTAINER)
     wait.end()
 
@@ -190,25 +193,25 @@ def test_what_the_builder_says_is_a_movement_also_when_nothing_is_saved(builder,
 def test_the_logs_of_a_build_that_had_ended_are_saved(api, session, tmp_path):
     api.logs[CONTAINER] = [said(1), said(2)]
     api.keep(POD, ENDED)
-    logs = BuildLogs(session, LogFolder(str(tmp_path)), "cluster-1", {}, 30)
-    logs.take(NAME, UID, NOON)
+    logs = BuildLogs(session, LogArchive(LogFolder(str(tmp_path)), "cluster-1"), FollowedLogs(), 30)
+    logs.take(RUN)
     logs.read_out([ENDED], 20)
     logs.close()
-    (path,) = logs.paths
+    (path,) = logs.state().paths
     assert path.endswith("cluster-1_layered-a_uid-1_1-x7k2p_image-build.log")
     with open(path, encoding="utf-8") as file:
         assert file.read().count("\n") == 2
 
 
 def test_a_full_disk_is_a_trouble_and_no_end(builder, wait, monkeypatch):
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     monkeypatch.setattr("os.write", full_disk)
     builder.says(CONTAINER, said(1))
-    until(lambda: wait.logs.unwritten)
-    assert "No space left on device" in wait.logs.unwritten
-    mark = wait.logs.mark
+    until(lambda: wait.logs.progress().unwritten)
+    assert "No space left on device" in wait.logs.progress().unwritten
+    mark = wait.logs.progress().mark
     builder.says(CONTAINER, said(2))
-    until(lambda: wait.logs.mark != mark)
+    until(lambda: wait.logs.progress().mark != mark)
 
 
 def full_disk(*dummy: t.Any) -> int:
@@ -218,8 +221,8 @@ def full_disk(*dummy: t.Any) -> int:
 def test_a_folder_that_cannot_be_made_is_a_trouble(builder, session, tmp_path):
     (tmp_path / "file").touch()
     wait = Wait(session, LogFolder(str(tmp_path / "file" / "logs")))
-    until(lambda: wait.logs.unwritten)
-    assert "image-build.log: Not a directory" in wait.logs.unwritten
+    until(lambda: wait.logs.progress().unwritten)
+    assert "image-build.log: Not a directory" in wait.logs.progress().unwritten
     builder.falls_silent(CONTAINER)
     wait.end()
 
@@ -227,16 +230,16 @@ def test_a_folder_that_cannot_be_made_is_a_trouble(builder, session, tmp_path):
 def test_who_may_not_read_pods_is_told(api, session):
     api.always_fail("pods", forbidden("pods"))
     wait = Wait(session, None)
-    until(lambda: wait.logs.denied)
-    assert "cannot list" in wait.logs.denied
+    until(lambda: wait.logs.progress().unreadable)
+    assert "cannot list" in wait.logs.progress().unreadable
     wait.end()
 
 
 def test_who_may_not_read_logs_is_told(builder, session, tmp_path):
     builder.always_fail("/log", forbidden("pods/log"))
     wait = Wait(session, LogFolder(str(tmp_path)))
-    until(lambda: wait.logs.denied)
-    assert "pods/log" in wait.logs.denied
+    until(lambda: wait.logs.progress().unreadable)
+    assert "pods/log" in wait.logs.progress().unreadable
     wait.end()
 
 
@@ -246,38 +249,38 @@ def test_pods_of_another_build_are_not_followed(builder, session):
     builder.keep(POD, other, older)
     wait = Wait(session, None)
     until(lambda: log_requests(builder))
-    assert [a.pod for a in wait.logs.attempts] == ["build-layered-a-x7k2p"]
+    assert [a.pod for a in wait.logs.progress().attempts] == ["build-layered-a-x7k2p"]
     builder.falls_silent(CONTAINER)
     wait.end()
 
 
 def test_the_text_of_a_log_is_without_times_and_debugging(api, session):
     api.logs[CONTAINER] = [said(1), '2026-03-01T12:00:00.5Z time="2026" level=debug msg="x"', said(2)]
-    logs = BuildLogs(session, None, "", {}, 30)
-    logs.take(NAME, UID, NOON)
+    logs = BuildLogs(session, LogArchive(), FollowedLogs(), 30)
+    logs.take(RUN)
     logs.read_out([ENDED], 20)
-    (attempt,) = logs.attempts
+    (attempt,) = logs.progress().attempts
     assert logs.text(attempt, attempt.containers[0]) == "line 1\nline 2\n"
     logs.close()
 
 
 def test_a_log_that_is_gone_is_read_from_its_file(api, session, tmp_path):
     api.logs[CONTAINER] = [said(1)]
-    logs = BuildLogs(session, LogFolder(str(tmp_path)), "cluster-1", {}, 30)
-    logs.take(NAME, UID, NOON)
+    logs = BuildLogs(session, LogArchive(LogFolder(str(tmp_path)), "cluster-1"), FollowedLogs(), 30)
+    logs.take(RUN)
     logs.read_out([ENDED], 20)
     api.not_served.add("pods")
-    (attempt,) = logs.attempts
+    (attempt,) = logs.progress().attempts
     assert logs.text(attempt, attempt.containers[0]) == "line 1\n"
     logs.close()
 
 
 def test_a_line_without_an_end_is_cut_and_counts_as_one_when_the_log_is_gone_on_with(builder, wait):
     long = said(1) + "x" * 300_000
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, long, said(2))
     until(lambda: "line 2" in written(wait))
-    cut = long[: logs.LONGEST_LINE] + LINE_CUT.decode()
+    cut = long[:LONGEST_LINE] + LINE_CUT.decode()
     assert written(wait) == f"{cut}\n{said(2)}\n"
     wait.end()
     builder.says(CONTAINER, said(3))
@@ -293,8 +296,8 @@ def test_a_line_of_many_mb_without_an_end_is_not_kept_in_memory(serve_log):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6
-    assert follower.place == Place("2026-03-01T12:00:00", 1)
-    assert follower.size < logs.LONGEST_LINE + 100
+    assert follower.position == LogPosition("2026-03-01T12:00:00", 1)
+    assert follower.size < LONGEST_LINE + 100
 
 
 @pytest.fixture
@@ -302,7 +305,7 @@ def serve_log():
     """Return a follower of a log of which one piece comes again and again."""
     servers = []
 
-    def start(piece: bytes, count: int) -> logs.Follower:
+    def start(piece: bytes, count: int) -> LogFollower:
         def speak(connection) -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
             for dummy in range(count):
@@ -310,7 +313,7 @@ def serve_log():
 
         servers.append(RawServer(speak))
         session = Session(connect({"host": servers[-1].url, "api_key": "sha256~token"}))
-        return logs.Follower(session, "pod", "image-build", None, Place(), threading.Event())
+        return LogFollower(session, "pod", "image-build", None, LogPosition())
 
     yield start
     for server in servers:
@@ -319,18 +322,18 @@ def serve_log():
 
 def test_a_log_without_end_does_not_fill_the_disk(builder, wait, monkeypatch):
     monkeypatch.setattr(log_folder, "LOG_LIMIT", 100)
-    until(lambda: wait.logs.paths)
+    until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, *(said(number) for number in range(50)))
-    until(lambda: wait.logs.unwritten)
-    assert "the log is larger than" in wait.logs.unwritten
-    mark = wait.logs.mark
+    until(lambda: wait.logs.progress().unwritten)
+    assert "the log is larger than" in wait.logs.progress().unwritten
+    mark = wait.logs.progress().mark
     builder.says(CONTAINER, said(51, 9))
-    until(lambda: wait.logs.mark != mark)
+    until(lambda: wait.logs.progress().mark != mark)
     wait.end()
     builder.says(CONTAINER, said(52, 9))
     before = len(log_requests(builder))
     wait.window()
-    until(lambda: wait.logs.unwritten)
+    until(lambda: wait.logs.progress().unwritten)
     assert log_requests(builder)[before]["sinceTime"] == "2026-03-01T12:00:09Z", "nothing is read again"
     assert written(wait).endswith(log_folder.FULL.decode())
     assert len(written(wait)) < 300
@@ -340,10 +343,10 @@ def test_the_text_of_a_log_is_bounded_whatever_is_sent(api, session, monkeypatch
     monkeypatch.setattr(logs, "TAIL_LINES", 3)
     lines = [said(number) + "x" * 100_000 for number in range(9)]
     api.always_fail("/log", Reply(200, "\n".join(lines)))
-    found = BuildLogs(session, None, "", {}, 30)
-    found.take(NAME, UID, NOON)
+    found = BuildLogs(session, LogArchive(), FollowedLogs(), 30)
+    found.take(RUN)
     found.read_out([ENDED], 20)
-    (attempt,) = found.attempts
+    (attempt,) = found.progress().attempts
     text = found.text(attempt, attempt.containers[0])
     assert [line.partition("x")[0].rpartition("Z ")[2] for line in text.splitlines()] == ["line 6", "line 7", "line 8"]
     assert len(text) < 3 * 70_000
@@ -353,10 +356,10 @@ def test_the_text_of_a_log_is_bounded_whatever_is_sent(api, session, monkeypatch
 def test_a_build_with_very_many_containers_is_followed_in_part(api, session, tmp_path):
     statuses = [container_status(f"c{number}", 7) for number in range(500)]
     api.keep(POD, pod := build_pod("build-layered-a-x7k2p", *statuses))
-    found = BuildLogs(session, LogFolder(str(tmp_path)), "cluster-1", {}, 30)
-    found.take(NAME, UID, NOON)
+    found = BuildLogs(session, LogArchive(LogFolder(str(tmp_path)), "cluster-1"), FollowedLogs(), 30)
+    found.take(RUN)
     found.read_out([pod], 5)
-    assert "more than 40 containers" in found.denied
+    assert "more than 40 containers" in found.progress().unreadable
     found.close()
     assert len(list(tmp_path.iterdir())) == 40
 
@@ -376,16 +379,16 @@ def test_a_container_with_a_state_of_a_wrong_type_has_none(state, api, session):
     pod = build_pod("build-layered-a-x7k2p", {"name": "image-build", "state": state})
     api.keep(POD, pod)
     wait = Wait(session, None)
-    until(lambda: wait.logs.attempts)
-    assert not wait.logs.denied
+    until(lambda: wait.logs.progress().attempts)
+    assert not wait.logs.progress().unreadable
     wait.logs.read_out([pod], 1)
-    assert wait.logs.attempts[0].containers[0].exit_code == 0
+    assert wait.logs.progress().attempts[0].containers[0].exit_code == 0
     wait.end()
 
 
 def test_what_nobody_expected_of_pods_is_told_and_ends_no_wait(builder, session, monkeypatch):
-    monkeypatch.setattr(logs, "_reduced", lambda pod: pod["nothing"])
+    monkeypatch.setattr(pod_tracker, "reduced", lambda pod: pod["nothing"])
     wait = Wait(session, None)
-    until(lambda: wait.logs.denied)
-    assert wait.logs.denied == "an unexpected KeyError while its pods were read"
+    until(lambda: wait.logs.progress().unreadable)
+    assert wait.logs.progress().unreadable == "an unexpected KeyError while its pods were read"
     wait.end()

@@ -7,7 +7,6 @@ import gzip
 import json
 import socket
 import ssl
-import threading
 import time
 import tracemalloc
 import typing as t
@@ -20,12 +19,13 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_e
     Unreachable,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_folder import Place
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.logs import Follower
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.log_follower import LogFollower
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.response_body import ResponseLimits
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, watch
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch_errors import WatchStatus
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_position import LogPosition
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     NODE,
     POD,
@@ -334,9 +334,7 @@ def elsewhere(api) -> t.Iterator[ApiServer]:
 
 
 def follow_log(session: Session) -> None:
-    stop = threading.Event()
-    follower = Follower(session, "pod", "image-build", None, Place(), stop)
-    follower._read()
+    LogFollower(session, "pod", "image-build", None, LogPosition())._read()
 
 
 CALLS: dict[str, t.Callable[[Session], t.Any]] = {
@@ -373,7 +371,7 @@ def test_a_redirect_to_the_same_server_is_not_followed(api):
 def test_a_watch_follows_no_redirect_with_the_token(api, elsewhere):
     api.always_fail("watch=", Reply(307, "", headers={"Location": f"{elsewhere.url}/api/v1/nodes?watch=true"}))
     with pytest.raises(OperationError, match=r"Could not watch Nodes: .*redirect .HTTP 307., which is not followed"):
-        list(watch(session_with(api.url), [Subject(NODE)], {"Node": "100"}, 20, denied={"Node": 3600.0}))
+        list(watch(session_with(api.url), [Subject(NODE)], {"Node": WatchStatus("100", denied_since=-3600.0)}, 20))
     assert elsewhere.requests == []
 
 
@@ -476,17 +474,20 @@ EVENTS = {
 }
 
 
+WATCHED = {"Node": WatchStatus("7", watched=True)}
+
+
 @pytest.mark.parametrize("line", EVENTS.values(), ids=EVENTS)
 def test_an_event_with_parts_of_a_wrong_type_is_an_interruption(line, serve):
     session = session_with(serve(raw(line + "\n")).url, SMALL)
-    seen = (event for event in watch(session, [Subject(NODE)], {"Node": "7"}, 20, opened=["Node"]) if event is not None)
+    seen = (event for event in watch(session, [Subject(NODE)], WATCHED, 20) if event is not None)
     assert isinstance(next(seen), Interrupted)
     seen.close()
 
 
 def test_an_event_without_end_is_not_waited_for(serve):
     session = session_with(serve(pours(CHUNKED, b"2710\r\n" + b" " * 10_000 + b"\r\n")).url, SMALL)
-    seen = (event for event in watch(session, [Subject(NODE)], {"Node": "7"}, 20, opened=["Node"]) if event is not None)
+    seen = (event for event in watch(session, [Subject(NODE)], WATCHED, 20) if event is not None)
     away = next(seen)
     assert isinstance(away, Interrupted)
     assert "an event is too large" in away.reason

@@ -23,6 +23,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch
     Unreadable,
     watch,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch_errors import (
+    DENIAL_TIMEOUT,
+    OPTIONAL_DENIAL_TIMEOUT,
+    WatchStatus,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
@@ -30,7 +35,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     MACHINE_OS_CONFIG,
     NODE,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Subject
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Reader, Subject
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     machine_config_pool,
     machine_os_build,
@@ -49,6 +54,16 @@ LONG = 30
 """Seconds of a window that the test leaves as soon as it has seen enough."""
 
 
+def watched_at(**versions: str) -> dict[str, WatchStatus]:
+    """Return the status of subjects of which a watch was open."""
+    return {kind: WatchStatus(version, watched=True) for kind, version in versions.items()}
+
+
+def listed_at(**versions: str) -> dict[str, WatchStatus]:
+    """Return the status of subjects that were only listed."""
+    return {kind: WatchStatus(version) for kind, version in versions.items()}
+
+
 def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[Event]:
     """What a watch yields, without the seconds in which nothing happens, and without what says that it is open.
 
@@ -60,7 +75,7 @@ def events(session: Session, *subjects: Subject, **versions: str) -> t.Iterator[
 
     def ask() -> None:
         try:
-            for event in watch(session, subjects or (NODES,), versions, LONG, opened=versions):
+            for event in watch(session, subjects or (NODES,), watched_at(**versions), LONG):
                 if over.is_set():
                     break
                 if event is not None and not isinstance(event, (Open, Reached)):
@@ -277,7 +292,7 @@ def test_what_was_watched_and_is_refused_is_given_a_minute(reply, reason, api, s
     assert str(reply.status) in away.reason
     with pytest.raises(OperationError, match=f"^Could not watch Nodes: .*{reason}"):
         next(seen)
-    assert watches.DENIAL <= sum(slept) < watches.DENIAL + 10
+    assert DENIAL_TIMEOUT <= sum(slept) < DENIAL_TIMEOUT + 10
 
 
 @pytest.mark.parametrize(("reply", "reason"), REFUSALS)
@@ -296,7 +311,7 @@ def test_what_is_refused_for_less_than_a_minute_goes_on(reply, reason, api, pati
 def test_who_may_list_and_not_watch_is_told_at_once_in_the_next_window_too(api, patient, slept):
     api.always_fail("watch", forbidden("nodes"))
     with pytest.raises(OperationError, match=r"^Could not watch Nodes: nodes is forbidden"):
-        list(watch(patient, [NODES], {"Node": "101"}, LONG))
+        list(watch(patient, [NODES], listed_at(Node="101"), LONG))
     assert not slept
 
 
@@ -322,7 +337,7 @@ def test_an_optional_subject_that_is_refused_later_is_given_up_and_is_no_outage(
     given_up = next(seen)
     assert isinstance(given_up, Unreadable)
     assert reason in given_up.reason
-    assert watches.BLIP <= sum(slept) < watches.BLIP + 10
+    assert OPTIONAL_DENIAL_TIMEOUT <= sum(slept) < OPTIONAL_DENIAL_TIMEOUT + 10
 
 
 def test_an_optional_subject_that_is_refused_for_a_moment_is_not_given_up(api, patient):
@@ -343,7 +358,7 @@ def test_credentials_that_are_not_accepted_are_no_refusal_of_an_optional_subject
 def test_the_minute_of_a_refusal_goes_on_in_the_next_window(api, slept, patient):
     api.always_fail("watch", forbidden("nodes"))
     with pytest.raises(OperationError, match="nodes is forbidden"):
-        list(watch(patient, [NODES], {"Node": "101"}, LONG, away=["Node"], denied={"Node": 50.0}, opened=["Node"]))
+        list(watch(patient, [NODES], {"Node": WatchStatus("101", True, True, -50.0)}, LONG))
     assert 10 <= sum(slept) < 20
 
 
@@ -355,12 +370,13 @@ def test_a_minute_begins_anew_when_the_api_server_was_away_in_between(api, slept
     assert [next(seen).denied for dummy in range(2)] == [True, True]
     with pytest.raises(OperationError):
         next(seen)
-    assert sum(slept) > watches.DENIAL + 20
+    assert sum(slept) > DENIAL_TIMEOUT + 20
 
 
 def test_objects_are_kept_as_the_caller_wants_them_listed_and_changed(api, session):
     api.keep(NODE, node("worker-0"))
-    found = watch(session, [NODES], {}, LONG, keep=lambda kind, obj: {"name": obj["metadata"]["name"], "of": kind.name})
+    reader = Reader(NODE, lambda obj: {"name": obj["metadata"]["name"], "of": "Node"}, lambda obj: obj)
+    found = watch(session, [reader.subject()], {}, LONG)
     seen = (event for event in found if isinstance(event, (Listed, Changed)))
     assert next(seen).items == [{"name": "worker-0", "of": "Node"}]
     api.keep(NODE, node("worker-1"))
@@ -460,7 +476,7 @@ def test_nothing_is_watched_for_whom_the_lists_are_enough(api, session):
 
 def test_what_is_known_is_not_watched_before_the_rest_is_known(api, session):
     api.fail("machineconfigpools", Reply(503, "starting"))
-    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], {"Node": "100"}, LONG)
+    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], listed_at(Node="100"), LONG)
     while not isinstance(next(seen), Listed):
         pass
     assert said(api) == []
@@ -469,7 +485,7 @@ def test_what_is_known_is_not_watched_before_the_rest_is_known(api, session):
 
 def test_who_has_seen_enough_leaves_nobody_watching(api, session):
     before = set(threading.enumerate())
-    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], {"Node": "100", "MachineConfigPool": "100"}, LONG)
+    seen = watch(session, [NODES, Subject(MACHINE_CONFIG_POOL)], listed_at(Node="100", MachineConfigPool="100"), LONG)
     next(seen)
     watchers = [thread for thread in threading.enumerate() if thread not in before and thread.daemon]
     api.await_requests("watch", 2)
@@ -507,17 +523,17 @@ def test_the_end_of_an_outage_is_told(api, session):
 def test_a_watch_that_is_ahead_of_its_caller_waits_and_leaves_with_him(session):
     span = watches._Span(time.monotonic() + LONG)
     events: queue.Queue[t.Any] = queue.Queue(1)
-    watcher = watches._Watcher(session, NODES, "100", span, events)
+    watcher = watches._Watcher(session, NODES, WatchStatus("100"), span, events)
     watcher._report(Reached("Node", "101"))
     span.end()
-    with pytest.raises(watches._Left):
+    with pytest.raises(watches._CallerStopped):
         watcher._report(Reached("Node", "102"))
     assert events.get_nowait() == Reached("Node", "101")
 
 
 def test_nobody_goes_on_watching_for_a_caller_that_has_gone_while_events_wait(api, session):
     before = set(threading.enumerate())
-    seen = watch(session, [NODES], {"Node": "100"}, LONG)
+    seen = watch(session, [NODES], listed_at(Node="100"), LONG)
     next(seen)
     api.keep(NODE, *(node(f"worker-{number}") for number in range(300)))
     (watcher,) = (thread for thread in threading.enumerate() if thread not in before and thread.name == "watch Node")
@@ -562,5 +578,5 @@ def test_a_server_that_never_pauses_does_not_prolong_a_window():
     events: queue.Queue[t.Any] = queue.Queue()
     for dummy in range(3):
         events.put(watches.Reached("Node", "1"))
-    heard = watches._heard(events, watches._Span(time.monotonic() - 5))
+    heard = watches._received(events, watches._Span(time.monotonic() - 5))
     assert list(heard) == [watches.Reached("Node", "1"), None]

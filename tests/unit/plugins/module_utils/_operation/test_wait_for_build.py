@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.wait import BuildWaitState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_OPERATOR,
     CLUSTER_VERSION,
@@ -21,7 +22,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wai
     BuildWaitRequest,
     wait_for_build,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     NOON,
@@ -315,7 +316,7 @@ def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
     first = wait_for_build(session, ask(), now)
     now.pace = 1
     with pytest.raises(
-        OperationError, match=r"stays building, and its Job build-layered-a is gone\. Delete the"
+        OperationError, match=r"is still building, but its Job build-layered-a was deleted\. Delete the"
     ) as refused:
         wait_for_build(session, ask(first["cursor"]), now)
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.job_deleted"]
@@ -379,6 +380,10 @@ def test_check_mode_saves_and_explains_nothing(failed, session, tmp_path):
     assert not [path for path in failed.said if "/pods" in path]
 
 
+def stall_mark(result: dict[str, t.Any]) -> str:
+    return read_cursor(result["cursor"], BuildWaitState).progress.stall.mark
+
+
 def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", None)))
@@ -386,12 +391,12 @@ def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session)
     first = wait_for_build(session, ask())
     quiet = wait_for_build(session, ask(first["cursor"], window=3))
     assert [a["pod"] for a in quiet["build"]["attempts"]] == ["build-layered-a-x7k2p"]
-    before = read_cursor(quiet["cursor"]).stillness.mark
+    before = stall_mark(quiet)
     cluster.says("build-layered-a-x7k2p/image-build", "2026-03-01T12:00:00.1Z one more line")
     heard = wait_for_build(session, ask(quiet["cursor"], window=3))
     cluster.falls_silent("build-layered-a-x7k2p/image-build")
     assert heard["progress"] == quiet["progress"]
-    assert read_cursor(heard["cursor"]).stillness.mark != before
+    assert stall_mark(heard) != before
 
 
 def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(cluster, session):
@@ -425,7 +430,9 @@ def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, sess
 
 def test_a_timeout_says_where_it_stood(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
-    began = str(Cursor(time.time() - 61, told="build layered-a: building"))
+    began = str(
+        Cursor(Progress(started=time.time() - 61, reported="build layered-a: building"), state=BuildWaitState())
+    )
     with pytest.raises(OperationError, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
         wait_for_build(session, ask(began, timeout=60))
     assert not refused.value.result["finished"]
@@ -445,7 +452,7 @@ def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
     ("missing", "reason"),
     [
         (MACHINE_CONFIG_POOL, "MachineConfigPool layered does not exist"),
-        (MACHINE_OS_CONFIG, "no MachineOSConfig serves it"),
+        (MACHINE_OS_CONFIG, "MachineConfigPool layered has no MachineOSConfig"),
     ],
 )
 def test_there_must_be_something_to_wait_for(missing, reason, cluster, session):
@@ -520,7 +527,7 @@ def test_a_wait_that_cannot_read_its_cursor_says_so(cluster, session):
     warnings: list[str] = []
     seen = wait_for_build(session, masked_ask(), warn=warnings.append)
     assert [w.partition(":")[0] for w in warnings] == ["Could not read the cursor"]
-    assert read_cursor(seen["cursor"])
+    assert read_cursor(seen["cursor"], BuildWaitState)
     wait_for_build(session, ask(seen["cursor"], window=0.2), warn=warnings.append)
     assert len(warnings) == 1
 

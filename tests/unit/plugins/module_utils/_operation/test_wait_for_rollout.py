@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch as watches
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch_errors
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
@@ -17,11 +17,12 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     NODE,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import wait as rollout_wait
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.wait import RolloutWaitState
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_rollout import (
     RolloutWaitRequest,
     wait_for_rollout,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     all_pools,
@@ -160,7 +161,7 @@ def test_fatal_finding_ends_the_wait(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
     edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
     cluster.keep(MACHINE_OS_CONFIG, edited)
-    long_ago = str(Cursor(time.time() - 100))
+    long_ago = str(Cursor(Progress(started=time.time() - 100), {}, RolloutWaitState()))
     with pytest.raises(
         OperationError, match=r"uses MachineOSBuild layered-a instead of layered-b.*Run machineosbuild_superseded"
     ) as error:
@@ -200,7 +201,7 @@ def test_timeout_names_what_blocks_the_rollout(cluster, session):
 
 
 def test_wait_without_a_timeout_continues(cluster, session):
-    began = str(Cursor(time.time() - 10**6))
+    began = str(Cursor(Progress(started=time.time() - 10**6), {}, RolloutWaitState()))
     assert not wait_for_rollout(session, request(cursor=began))["finished"]
 
 
@@ -409,12 +410,13 @@ def test_release_is_read_again_before_an_older_build_is_reported(cluster, sessio
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
     edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
     cluster.keep(MACHINE_OS_CONFIG, edited)
-    began = replace(read_cursor(first["cursor"]), started=time.time() - 100)
+    known = read_cursor(first["cursor"], RolloutWaitState)
+    began = replace(known, progress=replace(known.progress, started=time.time() - 100))
     assert not wait_for_rollout(session, request(cursor=str(began), window=1.5))["findings"]
 
 
 def test_lost_permission_to_read_pods_is_no_outage(shop, session, monkeypatch):
-    monkeypatch.setattr(watches, "BLIP", 0.0)
+    monkeypatch.setattr(watch_errors, "OPTIONAL_DENIAL_TIMEOUT", 0.0)
     latest = wait_for_rollout(session, request())
     while not latest["findings"]:
         latest = wait_for_rollout(session, request(cursor=latest["cursor"], fail_on=()))

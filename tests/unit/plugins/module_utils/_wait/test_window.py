@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.watch import Interrupted, Open
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.readers import NODES, PODS, POOLS
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     NODE,
@@ -14,14 +16,53 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     ObjectRef,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.subject import Subject
-from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, read_cursor
-from ansible_collections.imagemode.openshift.plugins.module_utils._wait.outage import Sight
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.observation import (
+    Observation,
+    Outcome,
+    Snapshot,
+    Wait,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, SubjectState
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import read_cursor as read_any_cursor
+from ansible_collections.imagemode.openshift.plugins.module_utils._wait.outage import OutageTracker
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits, Window
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import machine_config_pool, node, pod
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import Reply, bookmark
 
-SUBJECTS = (Subject(NODE), Subject(MACHINE_CONFIG_POOL))
+SUBJECTS = (NODES.subject(), POOLS.subject())
 LONG = Limits(timeout=0, window=30)
+
+
+@dataclass(frozen=True)
+class NoState:
+    """The state of a wait that remembers nothing."""
+
+
+def observe(dummy: Snapshot, state: NoState, dummy_now: float) -> tuple[NoState, Observation]:
+    return state, Observation(Outcome.WAITING, "", "")
+
+
+def new_window(
+    session: t.Any,
+    subjects: t.Sequence[Subject] = SUBJECTS,
+    limits: Limits = LONG,
+    cursor: str = "",
+    clock: t.Callable[[], float] = time.time,
+) -> Window[NoState, Observation]:
+    return Window(session, Wait("wait", subjects, NoState(), observe), limits, cursor, clock)
+
+
+def read_cursor(text: str) -> Cursor:
+    found = read_any_cursor(text, NoState)
+    assert found is not None
+    return found
+
+
+def cursor_of(subjects: t.Mapping[str, SubjectState] | None = None, **progress: t.Any) -> str:
+    return str(Cursor(Progress(**progress), subjects or {}, NoState()))
+
+
+LISTED = {"Node": SubjectState("103"), "MachineConfigPool": SubjectState("103")}
 
 
 @pytest.fixture
@@ -40,15 +81,15 @@ def next_change(moments: t.Iterator[bool]) -> None:
     assert any(moments)
 
 
-def test_the_first_moment_comes_when_every_subject_is_known(cluster, session):
-    window = Window(session, SUBJECTS, LONG, "")
+def test_first_moment_comes_when_each_subject_was_listed(cluster, session):
+    window = new_window(session, SUBJECTS, LONG, "")
     assert next(window.moments())
     assert names(window) == ["worker-0", "worker-1"]
     assert names(window, MACHINE_CONFIG_POOL) == ["layered"]
 
 
-def test_objects_come_and_go(cluster, session):
-    window = Window(session, SUBJECTS, LONG, "")
+def test_objects_are_added_and_deleted(cluster, session):
+    window = new_window(session, SUBJECTS, LONG, "")
     moments = window.moments()
     next(moments)
     cluster.keep(NODE, node("worker-2"))
@@ -58,8 +99,8 @@ def test_objects_come_and_go(cluster, session):
     assert names(window) == ["worker-1", "worker-2"]
 
 
-def test_what_a_wait_does_not_read_is_no_change(cluster, session):
-    window = Window(session, SUBJECTS, LONG, "")
+def test_change_of_a_field_that_no_wait_reads_is_ignored(cluster, session):
+    window = new_window(session, SUBJECTS, LONG, "")
     moments = window.moments()
     next(moments)
     noisy = node("worker-0", boot_id="boot-2")
@@ -68,17 +109,17 @@ def test_what_a_wait_does_not_read_is_no_change(cluster, session):
     assert next(moments) is False
 
 
-def test_the_next_window_goes_on_without_listing_again(cluster, session):
-    window = Window(session, SUBJECTS, LONG, "")
+def test_next_window_does_not_list_again(cluster, session):
+    window = new_window(session, SUBJECTS, LONG, "")
     moments = window.moments()
     next(moments)
-    window.told = "the last line"
+    window.report("the last line")
     moments.close()
     cluster.requests.clear()
     cluster.keep(NODE, node("worker-2"))
-    following = Window(session, SUBJECTS, LONG, window.cursor())
-    assert following.told == "the last line"
-    assert following.started == window.started
+    following = new_window(session, SUBJECTS, LONG, window.cursor())
+    assert following.reported == "the last line"
+    assert following.progress.started == window.progress.started
     assert names(following) == ["worker-0", "worker-1"]
     moments = following.moments()
     next_change(moments)
@@ -87,89 +128,91 @@ def test_the_next_window_goes_on_without_listing_again(cluster, session):
     assert all(r.query.get("watch") for r in cluster.requests)
 
 
-def test_the_next_window_goes_on_from_where_a_bookmark_said(cluster, session):
+def test_next_window_continues_at_the_last_bookmark(cluster, session):
     cluster.fail("nodes?watch", Reply(200, bookmark(150)))
-    window = Window(session, [Subject(NODE)], LONG, "")
+    window = new_window(session, [NODES.subject()], LONG, "")
     moments = window.moments()
     next(moments)
     assert next(moments) is False
     moments.close()
     following = read_cursor(window.cursor())
-    assert following.versions == {"Node": "150"}
-    assert list(following.objects["Node"]) == ["worker-0", "worker-1"]
+    assert following.subjects["Node"].version == "150"
+    assert list(following.subjects["Node"].objects) == ["worker-0", "worker-1"]
 
 
-def test_a_window_that_ends_with_its_first_look_has_watched_nothing(cluster, session):
-    moments = Window(session, SUBJECTS, LONG, "").moments()
+def test_window_that_ends_with_its_first_observation_opens_no_watch(cluster, session):
+    moments = new_window(session, SUBJECTS, LONG, "").moments()
     assert next(moments)
     moments.close()
-    following = Window(session, SUBJECTS, LONG, "")
+    following = new_window(session, SUBJECTS, LONG, "")
     assert next(following.moments())
     assert [request.query.get("watch") for request in cluster.requests] == [None] * 4
 
 
-def test_the_next_window_knows_of_which_subjects_a_watch_was_open(cluster, session):
-    listed = Window(session, SUBJECTS, LONG, "")
+def watched_subjects(window: Window) -> list[str]:
+    return sorted(key for key, state in read_cursor(window.cursor()).subjects.items() if state.watched)
+
+
+def test_cursor_records_which_subjects_were_watched(cluster, session):
+    listed = new_window(session, SUBJECTS, LONG, "")
     moments = listed.moments()
     next(moments)
     moments.close()
-    assert read_cursor(listed.cursor()).opened == ()
-    watched = Window(session, SUBJECTS, LONG, listed.cursor())
+    assert watched_subjects(listed) == []
+    watched = new_window(session, SUBJECTS, LONG, listed.cursor())
     moments = watched.moments()
-    while len(read_cursor(watched.cursor()).opened) < len(SUBJECTS):
+    while len(watched_subjects(watched)) < len(SUBJECTS):
         next(moments)
-    assert read_cursor(watched.cursor()).opened == ("MachineConfigPool", "Node")
+    assert watched_subjects(watched) == ["MachineConfigPool", "Node"]
 
 
-PODS = Subject(POD, part="worker-0", optional=True)
+PODS_OF_NODE = PODS.subject(part="worker-0", optional=True)
 
 
-def test_what_is_watched_besides_begins_within_the_window_and_is_waited_for_by_nobody(cluster, session):
+def test_additional_subject_is_watched_within_the_window_and_does_not_delay_it(cluster, session):
     cluster.keep_as("/api/v1/pods", pod())
-    window = Window(session, SUBJECTS, LONG, "")
+    window = new_window(session, SUBJECTS, LONG, "")
     moments = window.moments()
     next(moments)
-    window.watch_also([PODS])
+    window.watch_also([PODS_OF_NODE])
     assert window.complete
     while not window.objects(POD):
         next(moments)
-    known = read_cursor(window.cursor())
-    assert "Pod worker-0" in known.versions
+    assert read_cursor(window.cursor()).subjects["Pod worker-0"].version
     window.watch_also([])
-    forgotten = read_cursor(window.cursor())
-    assert "Pod worker-0" not in {*forgotten.versions, *forgotten.objects, *forgotten.opened}
+    assert "Pod worker-0" not in read_cursor(window.cursor()).subjects
+    assert not window.objects(POD)
 
 
-def test_an_outage_of_what_nobody_watches_any_more_is_over(cluster, session):
-    away = Sight().without("Pod worker-0", "it answers 503", time.time())
-    before = Cursor(time.time(), {"Node": "101", "MachineConfigPool": "103"}, sight=away)
-    window = Window(session, SUBJECTS, LONG, str(before))
-    window.watch_also([PODS])
-    assert read_cursor(window.cursor()).sight.away == ("Pod worker-0",)
+def test_outage_of_a_subject_that_is_no_longer_watched_is_over(cluster, session):
+    away = OutageTracker().interrupted("Pod worker-0", "it answers 503", time.time())
+    before = cursor_of(LISTED, started=time.time(), outage=away)
+    window = new_window(session, SUBJECTS, LONG, before)
+    window.watch_also([PODS_OF_NODE])
+    assert read_cursor(window.cursor()).progress.outage.away == ("Pod worker-0",)
     window.watch_also([])
-    assert read_cursor(window.cursor()).sight.away == ()
+    assert read_cursor(window.cursor()).progress.outage.away == ()
 
 
 @pytest.mark.parametrize("cursor", ["", "unreadable"])
-def test_a_cursor_that_cannot_be_read_means_listing_again(cursor, cluster, session):
-    window = Window(session, SUBJECTS, LONG, cursor)
+def test_unreadable_cursor_means_listing_again(cursor, cluster, session):
+    window = new_window(session, SUBJECTS, LONG, cursor)
     next(window.moments())
     assert names(window) == ["worker-0", "worker-1"]
     assert [r for r in cluster.requests if not r.query.get("watch")]
 
 
-def test_a_list_replaces_what_was_known_before(cluster, session):
-    known = {"Node": {"gone": {"metadata": {"name": "gone"}}}}
-    forgotten = Cursor(time.time(), {"Node": "7", "MachineConfigPool": "103"}, known)
-    window = Window(session, SUBJECTS, LONG, str(forgotten))
+def test_list_replaces_the_known_objects(cluster, session):
+    known = SubjectState("7", objects={"gone": {"metadata": {"name": "gone"}}})
+    window = new_window(session, SUBJECTS, LONG, cursor_of({**LISTED, "Node": known}, started=time.time()))
     moments = window.moments()
     while "gone" in names(window):
         next(moments)
     assert names(window) == ["worker-0", "worker-1"]
 
 
-def test_an_outage_is_a_change_and_is_over_with_the_next_news(cluster, session):
-    window = Window(session, SUBJECTS, LONG, "")
+def test_outage_is_a_change_and_ends_with_the_next_event(cluster, session):
+    window = new_window(session, SUBJECTS, LONG, "")
     moments = window.moments()
     next(moments)
     cluster.stop()
@@ -184,22 +227,22 @@ def test_an_outage_is_a_change_and_is_over_with_the_next_news(cluster, session):
         next_change(moments)
 
 
-def test_an_outage_from_the_start_is_told_before_anything_is_known(cluster, session):
+def test_outage_from_the_start_is_reported_before_the_first_list(cluster, session):
     cluster.stop()
-    window = Window(session, SUBJECTS, LONG, "")
+    window = new_window(session, SUBJECTS, LONG, "")
     assert list(window.moments()) == []
-    assert window.progress.startswith("API server away: no connection to")
+    assert window.progress_line.startswith("API server away: no connection to")
     cluster.start()
-    following = Window(session, SUBJECTS, LONG, window.cursor())
+    following = new_window(session, SUBJECTS, LONG, window.cursor())
     assert any(following.moments())
-    following.told = following.line("all is well")
-    assert following.progress == "API server back: all is well"
-    later = Window(session, SUBJECTS, LONG, following.cursor())
-    assert later.progress == "all is well"
+    following.report(following.line("all is well"))
+    assert following.progress_line == "API server back: all is well"
+    later = new_window(session, SUBJECTS, LONG, following.cursor())
+    assert later.progress_line == "all is well"
 
 
-def test_an_outage_has_one_reason_for_as_long_as_a_subject_is_away(cluster, session):
-    window = Window(session, SUBJECTS, LONG, str(Cursor(0.0, {"Node": "103", "MachineConfigPool": "103"})))
+def test_outage_has_one_reason_while_a_subject_is_away(cluster, session):
+    window = new_window(session, SUBJECTS, LONG, cursor_of(LISTED))
     cluster.fail("nodes?", Reply(503, "starting"))
     cluster.fail("machineconfigpools", *[Reply(500, "etcd is away")] * 3)
     told: set[str] = set()
@@ -210,28 +253,31 @@ def test_an_outage_has_one_reason_for_as_long_as_a_subject_is_away(cluster, sess
     assert told < {"it answers 503 (starting)", "it answers 500 (etcd is away)"}
 
 
-def test_a_finding_ends_nothing_while_it_may_be_of_the_past(session):
+def test_finding_does_not_end_the_wait_while_it_may_be_out_of_date(session):
     now = [1000.0]
     fatal = Finding(FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
 
-    def ending(sight: Sight) -> bool:
-        return Window(session, [], LONG, str(Cursor(0.0, sight=sight)), lambda: now[0]).ending([fatal]) is not None
+    def ending(outage: OutageTracker) -> bool:
+        window = new_window(session, [], LONG, cursor_of(outage=outage), lambda: now[0])
+        return window.ending([fatal]) is not None
 
-    assert ending(Sight())
-    assert not ending(Sight().without("Node", "gone", 990.0))
-    assert not ending(Sight().without("Node", "gone", 990.0).having("Node", 998.0))
-    assert ending(Sight().without("Node", "gone", 900.0).having("Node", 990.0))
+    assert ending(OutageTracker())
+    assert not ending(OutageTracker().interrupted("Node", "gone", 990.0))
+    assert not ending(OutageTracker().interrupted("Node", "gone", 990.0).restored("Node", 998.0))
+    assert ending(OutageTracker().interrupted("Node", "gone", 900.0).restored("Node", 990.0))
 
 
-def test_the_time_of_an_outage_is_not_watched(session):
-    sight = Sight().without("Node", "gone", 100.0).having("Node", 400.0).without("Node", "gone", 900.0)
-    window = Window(session, [], LONG, str(Cursor(0.0, sight=sight)), lambda: 1000.0)
+def test_outage_does_not_count_as_watched_time(session):
+    outage = (
+        OutageTracker().interrupted("Node", "gone", 100.0).restored("Node", 400.0).interrupted("Node", "gone", 900.0)
+    )
+    window = new_window(session, [], LONG, cursor_of(outage=outage), lambda: 1000.0)
     assert window.elapsed == 1000
     assert window.watched == 600
 
 
-def test_a_window_ends_by_itself(cluster, session):
-    window = Window(session, SUBJECTS, Limits(timeout=0, window=0.2), "")
+def test_window_ends_after_its_time(cluster, session):
+    window = new_window(session, SUBJECTS, Limits(timeout=0, window=0.2))
     assert any(window.moments())
     assert not window.timed_out
 
@@ -239,15 +285,15 @@ def test_a_window_ends_by_itself(cluster, session):
 @pytest.mark.parametrize(
     ("timeout", "ago", "over"), [(0, 10**6, False), (60, 59, False), (60, 61, True), (60, 10**6, True)]
 )
-def test_the_whole_wait_is_over_by_the_time_at_which_it_began(timeout, ago, over, session):
-    began = Cursor(time.time() - ago)
-    assert Window(session, SUBJECTS, Limits(timeout, window=30), str(began)).timed_out is over
+def test_timeout_counts_from_the_start_of_the_wait(timeout, ago, over, session):
+    began = cursor_of(started=time.time() - ago)
+    assert new_window(session, SUBJECTS, Limits(timeout, window=30), began).timed_out is over
 
 
-def test_what_the_window_before_knew_is_looked_at_at_once_even_when_the_time_is_over(session):
-    known = {"Node": {"worker-0": node("worker-0")}, "MachineConfigPool": {}}
-    began = str(Cursor(time.time() - 100, {"Node": "103", "MachineConfigPool": "103"}, known))
-    window = Window(session, SUBJECTS, Limits(timeout=60, window=30), began)
+def test_objects_of_the_cursor_are_observed_once_after_the_timeout(session):
+    known = SubjectState("103", objects={"worker-0": node("worker-0")})
+    began = cursor_of({**LISTED, "Node": known}, started=time.time() - 100)
+    window = new_window(session, SUBJECTS, Limits(timeout=60, window=30), began)
     assert list(window.moments()) == [True]
     assert names(window) == ["worker-0"]
 
@@ -255,27 +301,28 @@ def test_what_the_window_before_knew_is_looked_at_at_once_even_when_the_time_is_
 # A cursor that is not the one that was handed out -------------------------------------------------------------------
 
 
-def after_a_look(session, subjects: t.Sequence[Subject] = SUBJECTS) -> str:
-    window = Window(session, subjects, LONG, "")
+def after_first_moment(session, subjects: t.Sequence[Subject] = SUBJECTS) -> str:
+    window = new_window(session, subjects)
     next(window.moments())
     return window.cursor()
 
 
-def test_a_cursor_of_the_same_wait_is_no_stranger(cluster, session):
-    assert Window(session, SUBJECTS, LONG, after_a_look(session)).unread == ""
-    assert Window(session, SUBJECTS, LONG, "").unread == ""
+def test_cursor_of_the_same_wait_is_read(cluster, session):
+    assert new_window(session, SUBJECTS, LONG, after_first_moment(session)).unread == ""
+    assert new_window(session, SUBJECTS, LONG, "").unread == ""
 
 
-def test_a_cursor_of_another_wait_is_not_read(cluster, session):
-    others = [Subject(NODE, label_selector="zone=b"), Subject(MACHINE_CONFIG_POOL)]
-    window = Window(session, SUBJECTS, LONG, after_a_look(session, others))
+def test_cursor_of_another_wait_is_not_read(cluster, session):
+    others = [NODES.subject(label_selector="zone=b"), POOLS.subject()]
+    window = new_window(session, SUBJECTS, LONG, after_first_moment(session, others))
     assert window.unread.startswith("Could not read the cursor: ")
     assert not window.objects(NODE)
 
 
-def test_a_cursor_of_another_cluster_is_not_read(cluster, session):
-    foreign = replace(read_cursor(after_a_look(session)), about="https://other.example.com Node")
-    assert Window(session, SUBJECTS, LONG, str(foreign)).unread
+def test_cursor_of_another_cluster_is_not_read(cluster, session):
+    known = read_cursor(after_first_moment(session))
+    foreign = replace(known, progress=replace(known.progress, about="https://other.example.com Node"))
+    assert new_window(session, SUBJECTS, LONG, str(foreign)).unread
 
 
 @pytest.mark.parametrize(
@@ -286,18 +333,19 @@ def test_a_cursor_of_another_cluster_is_not_read(cluster, session):
         {"metadata": {"name": "worker-0", "annotations": {"a": {}}}},
     ],
 )
-def test_a_cursor_whose_objects_cannot_be_read_is_not_read(change, cluster, session):
-    known = read_cursor(after_a_look(session))
-    objects = {"Node": {"worker-0": {**known.objects["Node"]["worker-0"], **change}}}
-    window = Window(session, SUBJECTS, LONG, str(replace(known, objects=objects)))
+def test_cursor_with_objects_that_cannot_be_parsed_is_not_read(change, cluster, session):
+    known = read_cursor(after_first_moment(session))
+    nodes = known.subjects["Node"]
+    changed = replace(nodes, objects={"worker-0": {**nodes.objects["worker-0"], **change}})
+    window = new_window(session, SUBJECTS, LONG, str(replace(known, subjects={**known.subjects, "Node": changed})))
     assert window.unread
     assert next(window.moments())
     assert names(window) == ["worker-0", "worker-1"]
 
 
-def test_a_cursor_of_an_unknown_kind_is_not_read(cluster, session):
-    known = read_cursor(after_a_look(session))
-    assert Window(session, SUBJECTS, LONG, str(replace(known, objects={"Secret": known.objects["Node"]}))).unread
+def test_cursor_with_an_unknown_kind_is_not_read(cluster, session):
+    known = read_cursor(after_first_moment(session))
+    assert new_window(session, SUBJECTS, LONG, str(replace(known, subjects={"Secret": known.subjects["Node"]}))).unread
 
 
 @pytest.mark.parametrize(
@@ -305,16 +353,65 @@ def test_a_cursor_of_an_unknown_kind_is_not_read(cluster, session):
     [
         ("", 0, 0),
         ("********", 100, 100),
-        (Cursor(1000.0 - 40), 100, 100),
-        (Cursor(1000.0 - 400), 100, 400),
-        (Cursor(1000.0 + 5000), 0, 0),
-        (Cursor(-5000.0), 0, 6000),
+        (cursor_of(started=1000.0 - 40), 100, 100),
+        (cursor_of(started=1000.0 - 400), 100, 400),
+        (cursor_of(started=1000.0 + 5000), 0, 0),
+        (cursor_of(started=-5000.0), 0, 6000),
     ],
     ids=["none", "masked", "less", "more", "future", "negative"],
 )
-def test_a_wait_has_lasted_for_what_the_caller_or_the_cursor_says_whichever_is_more(cursor, waited, elapsed, session):
+def test_elapsed_time_is_the_greater_of_cursor_and_caller(cursor, waited, elapsed, session):
     limits = Limits(timeout=50, window=1, waited=waited)
-    window = Window(session, SUBJECTS, limits, str(cursor), lambda: 1000.0)
+    window = new_window(session, SUBJECTS, limits, cursor, lambda: 1000.0)
     assert window.elapsed == elapsed
     assert window.timed_out is (elapsed >= 50)
-    assert read_cursor(window.cursor()).started == 1000.0 - elapsed
+    assert read_cursor(window.cursor()).progress.started == 1000.0 - elapsed
+
+
+# Snapshots -----------------------------------------------------------------------------------------------------------
+
+
+def test_object_is_parsed_once_for_each_change(cluster, session):
+    window = new_window(session)
+    moments = window.moments()
+    next(moments)
+    before = window.snapshot({}).all(NODES)
+    cluster.keep(NODE, node("worker-1", ready="False"))
+    next_change(moments)
+    after = window.snapshot({}).all(NODES)
+    assert [one.ready for one in after] == [True, False]
+    assert after[0] is before[0]
+    assert window.snapshot({}).all(NODES) is after
+
+
+def test_only_the_first_snapshot_of_a_window_is_resumed(cluster, session):
+    window = new_window(session)
+    next(window.moments())
+    assert [window.snapshot({}).resumed for dummy in range(2)] == [True, False]
+
+
+def test_denial_counts_from_its_latest_start_and_ends_when_the_subject_is_read(cluster, session):
+    now = [10.0]
+    window = new_window(session, clock=lambda: now[0])
+
+    def denied_since() -> float | None:
+        return read_cursor(window.cursor()).subjects["Node"].denied_since
+
+    window._take(Interrupted("Node", "forbidden", denied=True))
+    assert denied_since() == 10
+    now[0] = 13.0
+    window._take(Interrupted("Node", "reset"))
+    assert denied_since() == 10
+    now[0] = 40.0
+    window._take(Interrupted("Node", "forbidden", denied=True))
+    assert denied_since() == 40
+    window._take(Open("Node"))
+    assert denied_since() is None
+
+
+def test_objects_of_the_cursor_are_part_of_the_first_snapshot(session):
+    pods = SubjectState("103", objects={"shop/web": {"metadata": {"namespace": "shop", "name": "web"}}})
+    window = new_window(session, cursor=cursor_of({**LISTED, "Pod worker-0": pods}))
+    assert [one.name for one in window.snapshot({}).all(PODS)] == ["web"]
+    window.watch_also([])
+    assert not window.snapshot({}).all(PODS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.not_started import why_no_build
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.not_started import why_not_started
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import Release
@@ -24,7 +24,7 @@ def reasons(
     pool: t.Any = None, operator: t.Any = None, missing: t.Collection[str] = (), release: str = "4.20.0"
 ) -> tuple[Finding, ...]:
     config = MachineOSConfig.from_api(machine_os_config())
-    return why_no_build(config, pool, operator, missing, Release.from_version(release))
+    return why_not_started(config, pool, operator, missing, Release.from_version(release))
 
 
 def test_a_secret_that_is_missing_is_the_proof_that_none_can_start():

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Explain a failed build: by the log of its last attempt or, if that is gone, by the messages in a status."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..findings import Finding, FindingId
+from ..objects.machineosbuild import MachineOSBuild, failure_message
+from ..objects.machineosconfig import containerfile_of
+from ..objects.resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG
+from ..observation import Need, ReadObject, Snapshot
+from .attempts import Attempt, Container, last_failed
+from .diagnosis import Diagnosis, diagnose
+from .log_needs import FinishedLogs, ReadLogText
+
+Needs = tuple[Need[t.Any], ...]
+
+
+def explain_failure(snapshot: Snapshot, build: MachineOSBuild, logs: FinishedLogs) -> tuple[Diagnosis | None, Needs]:
+    """Return why a build failed, or None and what has to be read to find out.
+
+    :param logs: the logs of the build, read to their end
+    """
+    read_config = ReadObject(MACHINE_OS_CONFIG, build.config, by_list=True)
+    read_build = ReadObject(MACHINE_OS_BUILD, build.name, by_list=True)
+    attempt = last_failed(logs.attempts)
+    container = attempt.deciding_container if attempt else None
+    read_log = ReadLogText(attempt, container) if attempt and container else None
+    needs: Needs = (read_config, read_log) if read_log else (read_config,)
+    config = snapshot.result(read_config)
+    text = snapshot.result(read_log) if read_log else ""
+    if config is None or text is None:
+        return None, needs
+    text = text or (container.message if container else "")
+    if not text:
+        needs = (*needs, read_build)
+        served = snapshot.result(read_build)
+        if served is None:
+            return None, needs
+        text = failure_message(served.obj or {})
+    return _diagnose(text, attempt, container, containerfile_of(config.obj or {})), needs
+
+
+def with_cause(finding: Finding, reason: Diagnosis, build: MachineOSBuild) -> Finding:
+    """Return the finding of a failed build with its cause. Other findings are returned as they are."""
+    if finding.id is not FindingId.BUILD_FAILED:
+        return finding
+    where = f" at line {reason.line} of the Containerfile ({reason.instruction})" if reason.line else ""
+    error = f": {reason.summary}" if reason.summary else ""
+    return Finding(reason.cause, finding.object, f"MachineOSBuild {build.name} failed{where}{error}", reason.excerpt)
+
+
+def _diagnose(text: str, attempt: Attempt | None, container: Container | None, containerfile: str) -> Diagnosis:
+    evicted = attempt.message if attempt and attempt.reason else ""
+    reason = (attempt.reason or (container.reason if container else "")) if attempt else ""
+    return diagnose(
+        "\n".join(part for part in (text, evicted) if part),
+        containerfile=containerfile,
+        exit_code=container.exit_code if container else 0,
+        reason=reason,
+    )
