@@ -1,0 +1,577 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wait for a build as a pure function: snapshots are folded over ``observe``, without I/O."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import Attempt, attempts
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_needs import (
+    BuildRun,
+    FinishedLogs,
+    FinishLogs,
+    FollowLogs,
+    LogProgress,
+    ReadLogText,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.wait import (
+    BuildObservation,
+    BuildWaitOptions,
+    BuildWaitState,
+    build_wait,
+    observe,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import (
+    BuildState,
+    MachineOSBuild,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
+    CLUSTER_OPERATOR,
+    CLUSTER_VERSION,
+    JOB,
+    MACHINE_CONFIG_POOL,
+    MACHINE_OS_BUILD,
+    MACHINE_OS_CONFIG,
+    OPERATOR_NAMESPACE,
+    SECRET,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.observation import (
+    Need,
+    Outcome,
+    ReadObject,
+    ReadResult,
+    Snapshot,
+)
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    NOON,
+    build_pod,
+    cluster_version,
+    container_status,
+    image_of,
+    machine_config_pool,
+    machine_os_build,
+    machine_os_config,
+)
+
+OPTIONS = BuildWaitOptions("layered")
+CONFIG = machine_os_config(build="layered-a")
+PUBLISHED = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
+RUN = BuildRun("layered-a", "uid-of-layered-a", NOON)
+FOLLOW = FollowLogs(RUN)
+CONFIRM = ReadObject(MACHINE_OS_BUILD, "layered-a", by_list=True, retried=False)
+READ_CONFIG = ReadObject(MACHINE_OS_CONFIG, "layered", by_list=True)
+READ_BUILD = ReadObject(MACHINE_OS_BUILD, "layered-a", by_list=True)
+READ_JOB = ReadObject(JOB, "build-layered-a", OPERATOR_NAMESPACE)
+MISSING, UNKNOWN = ReadResult(), ReadResult(known=False)
+
+Results = dict[Need[t.Any], t.Any]
+
+
+def snapshot(
+    config: dict[str, t.Any] | None = CONFIG,
+    *builds: dict[str, t.Any],
+    results: Results | None = None,
+    pool: dict[str, t.Any] | None = None,
+    **more: t.Any,
+) -> Snapshot:
+    pools = (Pool.from_api(pool or machine_config_pool()),)
+    objects = {
+        "MachineConfigPool": pools,
+        "MachineOSConfig": (MachineOSConfig.from_api(config),) if config else (),
+        "MachineOSBuild": tuple(map(MachineOSBuild.from_api, builds)),
+    }
+    return Snapshot(objects, results or {}, **more)
+
+
+class Wait:
+    """Folds snapshots over ``observe`` and fetches needs from the given results."""
+
+    def __init__(self, options: BuildWaitOptions = OPTIONS, results: Results | None = None) -> None:
+        self.options = options
+        self.results: Results = results or {}
+        self.state = BuildWaitState()
+        self.fetched: list[Need[t.Any]] = []
+
+    def see(self, seen: Snapshot) -> BuildObservation:
+        results = dict(seen.results)
+        while True:
+            self.state, last = observe(self.options, replace(seen, results=results), self.state, 0.0)
+            missing = [need for need in last.needs if need.once and need not in results]
+            if not missing:
+                return last
+            self.fetched += missing
+            results.update({need: self.results[need] for need in missing})
+            seen = replace(seen, resumed=False)
+
+
+def ids(last: BuildObservation) -> list[str]:
+    return [str(finding.id) for finding in last.findings]
+
+
+def progress_of(*statuses: dict[str, t.Any], **more: t.Any) -> LogProgress:
+    return LogProgress(RUN.identity, attempts_of(*statuses), **more)
+
+
+def attempts_of(*statuses: dict[str, t.Any]) -> tuple[Attempt, ...]:
+    return tuple(attempts([build_pod("build-layered-a-x7k2p", *statuses)])) if statuses else ()
+
+
+def test_wait_names_its_subjects_and_its_goal():
+    wait = build_wait(OPTIONS)
+    assert wait.goal == "await the build of MachineConfigPool layered"
+    assert [(s.key, s.field_selector, s.label_selector) for s in wait.subjects] == [
+        ("MachineConfigPool", "metadata.name=layered", ""),
+        ("MachineOSConfig", "", ""),
+        ("MachineOSBuild", "", "machineconfiguration.openshift.io/target-machine-config-pool=layered"),
+    ]
+    state, last = wait.observe(snapshot(CONFIG, machine_os_build(state="Building")), wait.first_state, 0.0)
+    assert (last.outcome, last.progress) == (Outcome.WAITING, "build layered-a: building")
+    assert isinstance(state, BuildWaitState)
+
+
+# Nothing to wait for -------------------------------------------------------------------------------------------------
+
+
+def test_missing_pool_is_an_error():
+    last = Wait().see(Snapshot())
+    assert last.error
+    assert last.error.reason == "MachineConfigPool layered does not exist"
+    assert "Check the name" in last.error.remedy
+
+
+def test_pool_without_config_is_an_error():
+    last = Wait().see(snapshot(None))
+    assert last.error
+    assert last.error.reason == "MachineConfigPool layered has no MachineOSConfig"
+    assert "machineosconfig" in last.error.remedy
+
+
+def test_config_of_another_pool_does_not_count():
+    assert Wait().see(snapshot(machine_os_config(pool="gpu"))).error
+
+
+@pytest.mark.parametrize("seen", [Snapshot(), snapshot(None)])
+def test_check_mode_tolerates_that_nothing_exists(seen):
+    last = Wait(replace(OPTIONS, check_mode=True)).see(seen)
+    assert (last.outcome, last.error, last.build) == (Outcome.WAITING, None, None)
+    assert last.progress == "check mode: a build would start here"
+
+
+def test_check_mode_reads_and_follows_nothing():
+    wait = Wait(replace(OPTIONS, check_mode=True))
+    for build in (machine_os_build(state="Failed"), machine_os_build(state="Building")):
+        assert wait.see(snapshot(CONFIG, build)).needs == ()
+    last = wait.see(snapshot(CONFIG, machine_os_build(state="Failed")))
+    assert (last.outcome, ids(last)) == (Outcome.FAILED, ["build.failed"])
+
+
+# Success -------------------------------------------------------------------------------------------------------------
+
+
+def test_success_is_confirmed_by_a_direct_read():
+    wait = Wait(results={CONFIRM: ReadResult(machine_os_build())})
+    last = wait.see(snapshot(PUBLISHED, machine_os_build()))
+    assert (last.outcome, last.state) == (Outcome.SUCCEEDED, BuildState.SUCCEEDED)
+    assert last.build
+    assert last.build.name == "layered-a"
+    assert last.config
+    assert last.config.current_image_pull_spec == image_of("a")
+    assert wait.fetched == [CONFIRM]
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        (MISSING, "build layered-a: deleted, waiting for a replacement"),
+        (UNKNOWN, "build layered-a: succeeded, confirming by a direct read"),
+        (ReadResult(machine_os_build(uid="other")), "build layered-a: deleted, waiting for a replacement"),
+        (ReadResult(machine_os_build(state="Failed")), "build layered-a: deleted, waiting for a replacement"),
+    ],
+)
+def test_success_that_is_not_confirmed_is_waited_for(result, line):
+    wait = Wait(results={CONFIRM: result})
+    last = wait.see(snapshot(PUBLISHED, machine_os_build()))
+    assert (last.outcome, last.progress) == (Outcome.WAITING, line)
+    wait.results[CONFIRM] = ReadResult(machine_os_build())
+    assert wait.see(snapshot(PUBLISHED, machine_os_build())).outcome is Outcome.SUCCEEDED
+
+
+def test_logs_that_were_followed_are_read_to_their_end_after_success():
+    followed = progress_of(container_status(exit_code=0), mark="12 1")
+    finish = FinishLogs(RUN, 1.0)
+    end = replace(followed, unwritten="disk full")
+    wait = Wait(results={CONFIRM: ReadResult(machine_os_build()), finish: FinishedLogs(end)})
+    last = wait.see(snapshot(PUBLISHED, machine_os_build(), results={FOLLOW: followed}))
+    assert (last.outcome, last.logs, ids(last)) == (Outcome.SUCCEEDED, end, ["build.log_not_saved"])
+    assert wait.fetched == [CONFIRM, finish]
+
+
+def test_logs_that_are_saved_are_read_after_success_even_if_they_were_not_followed():
+    finish = FinishLogs(RUN, 30.0)
+    wait = Wait(replace(OPTIONS, saves_logs=True))
+    wait.results = {CONFIRM: ReadResult(machine_os_build()), finish: FinishedLogs(LogProgress())}
+    assert wait.see(snapshot(PUBLISHED, machine_os_build())).outcome is Outcome.SUCCEEDED
+    assert finish in wait.fetched
+
+
+# Logs while the build runs -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["", "Prepared", "Building"])
+def test_logs_of_a_running_build_are_followed(state):
+    assert Wait().see(snapshot(CONFIG, machine_os_build(state=state))).needs == (FOLLOW,)
+
+
+def test_logs_of_an_ended_build_are_followed_only_if_they_were_before():
+    ended = machine_os_build(state="Succeeded")
+    assert Wait().see(snapshot(CONFIG, ended)).needs == ()
+    assert Wait().see(snapshot(CONFIG, ended, results={FOLLOW: progress_of()})).needs == (FOLLOW,)
+
+
+def test_mark_changes_with_build_state_and_log():
+    building = machine_os_build(state="Building")
+    marks = [
+        Wait().see(snapshot(CONFIG, machine_os_build(state="Prepared"))).mark,
+        Wait().see(snapshot(CONFIG, building)).mark,
+        Wait().see(snapshot(CONFIG, machine_os_build(state="Building", uid="other"))).mark,
+        Wait().see(snapshot(CONFIG, building, results={FOLLOW: progress_of(mark="12 1")})).mark,
+        Wait().see(snapshot(CONFIG, building, results={FOLLOW: progress_of(mark="12 2")})).mark,
+    ]
+    assert len(set(marks)) == len(marks)
+
+
+def test_problems_with_logs_are_findings_that_do_not_end_the_wait():
+    followed = progress_of(unreadable="pods is forbidden", unwritten="disk full")
+    last = Wait().see(snapshot(CONFIG, machine_os_build(state="Building"), results={FOLLOW: followed}))
+    assert last.outcome is Outcome.WAITING
+    assert ids(last) == ["build.log_not_readable", "build.log_not_saved"]
+    assert not any(finding.fatal for finding in last.findings)
+    assert "pods is forbidden" in last.findings[0].message
+    assert str(last.findings[0].object) == f"Pod {OPERATOR_NAMESPACE}/build-layered-a"
+
+
+def test_pushed_image_is_remembered_and_fails_after_the_grace_period():
+    wait = Wait()
+    building = machine_os_build(state="Building")
+    pushed = progress_of(container_status(exit_code=0))
+    first = wait.see(snapshot(CONFIG, building, results={FOLLOW: pushed}, watched=10.0, resumed=True))
+    assert first.progress.endswith("image pushed, waiting for the operator to record it")
+    waiting = wait.see(snapshot(CONFIG, building, watched=129.0))
+    assert waiting.outcome is Outcome.WAITING
+    wait.results = {FinishLogs(RUN, 30.0): FinishedLogs(LogProgress())}
+    late = wait.see(snapshot(CONFIG, building, watched=130.0))
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_recorded"])
+
+
+def test_attempt_that_failed_pushed_nothing():
+    last = Wait().see(
+        snapshot(CONFIG, machine_os_build(state="Building"), results={FOLLOW: progress_of(container_status())})
+    )
+    assert last.progress == "build layered-a: building"
+
+
+# Pending -------------------------------------------------------------------------------------------------------------
+
+
+def test_replacement_grace_is_an_option():
+    wait = Wait(replace(OPTIONS, replacement_grace=5.0))
+    interrupted = snapshot(CONFIG, machine_os_build(state="Interrupted"), resumed=True)
+    assert wait.see(interrupted).outcome is Outcome.WAITING
+    assert wait.see(replace(interrupted, watched=4.0, resumed=False)).outcome is Outcome.WAITING
+    late = wait.see(replace(interrupted, watched=5.0, resumed=False))
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.interrupted"])
+
+
+def test_failure_without_a_build_reads_nothing():
+    wait = Wait()
+    last = wait.see(snapshot(machine_os_config(pool="layered"), pool=machine_config_pool()))
+    assert last.outcome is Outcome.WAITING
+    deleted = Wait(replace(OPTIONS, replacement_grace=0.0)).see(snapshot(CONFIG))
+    assert (deleted.outcome, ids(deleted), deleted.needs) == (Outcome.FAILED, ["build.deleted"], ())
+
+
+# Why no build was started --------------------------------------------------------------------------------------------
+
+
+UNSTARTED = machine_os_config()
+NO_BUILD = snapshot(UNSTARTED)
+READ_POOL = ReadObject(MACHINE_CONFIG_POOL, "layered", by_list=True)
+READ_OPERATOR = ReadObject(CLUSTER_OPERATOR, "machine-config", retried=False)
+READ_VERSION = ReadObject(CLUSTER_VERSION, "version", retried=False)
+READ_PUSH_SECRET = ReadObject(SECRET, "push", OPERATOR_NAMESPACE)
+HEALTHY: Results = {
+    READ_POOL: ReadResult(machine_config_pool()),
+    READ_OPERATOR: UNKNOWN,
+    READ_VERSION: ReadResult(cluster_version("4.20.1")),
+    READ_PUSH_SECRET: ReadResult({"metadata": {"name": "push"}}),
+}
+DEGRADED = {
+    "metadata": {"name": "machine-config"},
+    "status": {"conditions": [{"type": "Degraded", "status": "True", "message": "no such luck"}]},
+}
+
+
+def at(seconds: float, seen: Snapshot = NO_BUILD, **more: t.Any) -> Snapshot:
+    return replace(seen, watched=seconds, **more)
+
+
+def test_causes_are_read_after_15_seconds_and_then_once_a_minute():
+    wait = Wait(results=HEALTHY)
+    reads = []
+    for second in range(140):
+        before = len(wait.fetched)
+        assert ids(wait.see(at(second, resumed=second == 0))) == ["build.not_started"]
+        if len(wait.fetched) > before:
+            reads.append(second)
+    assert reads == [15, 75, 135]
+    assert wait.fetched[:4] == [READ_POOL, READ_OPERATOR, READ_PUSH_SECRET, READ_VERSION]
+
+
+def test_missing_secret_is_reported_until_the_next_check():
+    wait = Wait(results={**HEALTHY, READ_PUSH_SECRET: MISSING})
+    wait.see(at(0, resumed=True))
+    last = wait.see(at(15))
+    assert ids(last) == ["build.secret_missing", "build.not_started"]
+    assert last.findings[0].fatal
+    assert ids(wait.see(at(74))) == ids(last)
+    wait.results = HEALTHY
+    assert ids(wait.see(at(75))) == ["build.not_started"]
+
+
+def test_secret_that_may_not_be_read_is_not_missing():
+    wait = Wait(results={**HEALTHY, READ_PUSH_SECRET: UNKNOWN})
+    wait.see(at(0, resumed=True))
+    assert ids(wait.see(at(15))) == ["build.not_started"]
+
+
+def test_both_secrets_are_checked():
+    config = machine_os_config(baseImagePullSecret={"name": "pull"})
+    pull = ReadObject(SECRET, "pull", OPERATOR_NAMESPACE)
+    wait = Wait(results={**HEALTHY, READ_PUSH_SECRET: MISSING, pull: MISSING})
+    wait.see(at(0, snapshot(config), resumed=True))
+    found = wait.see(at(15, snapshot(config))).findings
+    assert [finding.object.name for finding in found[:2]] == ["pull", "push"]
+
+
+def test_degraded_operator_and_pool_with_nodes_that_joined_early_are_reported():
+    unsettled = {**machine_config_pool(), "status": {"machineCount": 1, "configuration": {}}}
+    wait = Wait(results={**HEALTHY, READ_OPERATOR: ReadResult(DEGRADED), READ_POOL: ReadResult(unsettled)})
+    wait.see(at(0, resumed=True))
+    assert ids(wait.see(at(15))) == ["build.operator_degraded", "build.pool_not_updated", "build.not_started"]
+
+
+def test_causes_are_forgotten_when_the_reason_changes_or_the_api_server_is_away():
+    wait = Wait(results={**HEALTHY, READ_PUSH_SECRET: MISSING})
+    wait.see(at(0, resumed=True))
+    wait.see(at(15))
+    assert ids(wait.see(at(16, outage="no connection"))) == ["build.not_started"]
+    assert ids(wait.see(at(16))) == ["build.secret_missing", "build.not_started"], "read again after the outage"
+    other = machine_config_pool(rendered="rendered-layered-other")
+    assert ids(wait.see(at(17, snapshot(UNSTARTED, pool=other)))) == ["build.not_started"]
+
+
+def test_causes_are_not_read_for_a_build_that_exists():
+    wait = Wait()
+    for second in (0, 20, 100):
+        wait.see(at(second, snapshot(CONFIG, machine_os_build(state="Building")), resumed=second == 0))
+    assert wait.fetched == []
+
+
+# Lost Jobs -----------------------------------------------------------------------------------------------------------
+
+
+def with_job(state: str = "Building") -> dict[str, t.Any]:
+    build = machine_os_build(state=state)
+    build["status"]["builder"] = {"job": {"name": "build-layered-a"}}
+    return build
+
+
+def job_checks(wait: Wait, last: int, state: str = "Building", **more: t.Any) -> tuple[list[int], BuildObservation]:
+    """Return the seconds in which the Job was read, and the last observation."""
+    reads = []
+    for second in range(last + 1):
+        before = wait.fetched.count(READ_JOB)
+        seen = wait.see(at(second, snapshot(CONFIG, with_job(state)), resumed=second == 0, **more))
+        if wait.fetched.count(READ_JOB) > before:
+            reads.append(second)
+    return reads, seen
+
+
+@pytest.mark.parametrize("result", [ReadResult({"metadata": {"name": "build-layered-a"}}), UNKNOWN])
+def test_job_that_exists_or_is_unknown_is_checked_after_a_minute_and_then_every_five(result):
+    reads, last = job_checks(Wait(results={READ_JOB: result}), 365)
+    assert reads == [60, 360]
+    assert last.findings == ()
+
+
+@pytest.mark.parametrize("state", ["Prepared", "Building"])
+def test_job_that_is_missing_twice_is_fatal(state):
+    wait = Wait(results={READ_JOB: MISSING, CONFIRM: ReadResult(with_job(state))})
+    reads, last = job_checks(wait, 74, state)
+    assert (reads, last.findings) == ([60], ())
+    last = wait.see(at(75, snapshot(CONFIG, with_job(state))))
+    assert ids(last) == ["build.job_deleted"]
+    assert last.findings[0].fatal
+    assert last.outcome is Outcome.WAITING
+    assert "its Job build-layered-a was deleted" in last.findings[0].message
+
+
+@pytest.mark.parametrize("result", [MISSING, UNKNOWN, ReadResult(machine_os_build(state="Failed"))])
+def test_missing_job_of_a_build_that_changed_proves_nothing(result):
+    reads, last = job_checks(Wait(results={READ_JOB: MISSING, CONFIRM: result}), 365)
+    assert reads == [60, 360]
+    assert last.findings == ()
+
+
+def test_job_is_not_checked_while_the_build_makes_progress():
+    wait = Wait()
+    for second in range(0, 400, 50):
+        seen = snapshot(CONFIG, with_job(), results={FOLLOW: progress_of(mark=str(second))})
+        wait.see(at(second, seen, resumed=second == 0))
+    assert wait.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("build", "more"),
+    [
+        (machine_os_build(state="Building"), {}),
+        (with_job(""), {}),
+        (with_job("Interrupted"), {}),
+        (with_job(), {"outage": "no connection"}),
+    ],
+    ids=["no Job", "pending", "interrupted", "outage"],
+)
+def test_job_is_checked_only_for_a_build_that_runs(build, more):
+    wait = Wait(replace(OPTIONS, replacement_grace=1000.0))
+    for second in range(0, 400, 50):
+        wait.see(at(second, snapshot(CONFIG, build), resumed=second == 0, **more))
+    assert wait.fetched == []
+
+
+def test_progress_resets_the_checks_of_the_job():
+    wait = Wait(results={READ_JOB: MISSING, CONFIRM: ReadResult(with_job())})
+    job_checks(wait, 74)
+    moved = snapshot(CONFIG, with_job(), results={FOLLOW: progress_of(mark="1")})
+    assert wait.see(at(75, moved)).findings == ()
+    assert wait.see(at(136, moved)).findings == ()
+    assert ids(wait.see(at(151, moved))) == ["build.job_deleted"]
+
+
+# Failure -------------------------------------------------------------------------------------------------------------
+
+FAILED = machine_os_build(state="Failed")
+RUN_FAILED = 'No match for argument: tcpdmp\nError: building at STEP "RUN dnf install -y tcpdmp": exit status 1\n'
+WHOLE_CONFIG = ReadResult(
+    machine_os_config(build="layered-a", containerfile="FROM configs\nRUN dnf install -y tcpdmp\n")
+)
+
+
+def failed_wait(
+    *statuses: dict[str, t.Any], text: str = RUN_FAILED, config: ReadResult = WHOLE_CONFIG, seconds: float = 30.0
+) -> Wait:
+    made = attempts_of(*statuses)
+    results: Results = {FinishLogs(RUN, seconds): FinishedLogs(LogProgress(RUN.identity, made), made)}
+    results[READ_CONFIG] = config
+    for attempt in made:
+        for container in attempt.containers:
+            results[ReadLogText(attempt, container)] = text
+    return Wait(results=results)
+
+
+def test_failure_is_explained_by_the_log_of_the_last_attempt():
+    wait = failed_wait(container_status(exit_code=1))
+    last = wait.see(snapshot(CONFIG, FAILED))
+    assert (last.outcome, last.state, ids(last)) == (Outcome.FAILED, BuildState.FAILED, ["build.package_not_found"])
+    assert last.failure
+    assert (last.failure.line, last.failure.instruction) == (2, "RUN dnf install -y tcpdmp")
+    message = last.findings[0].message
+    assert message.startswith(
+        "MachineOSBuild layered-a failed at line 2 of the Containerfile (RUN dnf install -y tcpdmp)"
+    )
+    assert "No match for argument: tcpdmp" in message
+    assert last.findings[0].object.name == "layered-a"
+    assert [attempt.number for attempt in last.logs.attempts] == [1]
+    assert READ_BUILD not in wait.fetched
+
+
+def test_failure_is_explained_once():
+    wait = failed_wait(container_status(exit_code=1))
+    first = wait.see(snapshot(CONFIG, FAILED))
+    fetched = len(wait.fetched)
+    again = wait.see(snapshot(CONFIG, FAILED, watched=1.0))
+    assert len(wait.fetched) == fetched
+    assert (again.findings, again.failure, again.logs) == (first.findings, first.failure, first.logs)
+
+
+def test_failure_of_another_build_is_explained_again():
+    wait = failed_wait(container_status(exit_code=1))
+    wait.see(snapshot(CONFIG, FAILED))
+    other = BuildRun("layered-a", "other", NOON)
+    wait.results[FinishLogs(other, 30.0)] = FinishedLogs(LogProgress(other.identity))
+    wait.results[READ_BUILD] = UNKNOWN
+    last = wait.see(snapshot(CONFIG, machine_os_build(state="Failed", uid="other")))
+    assert ids(last) == ["build.failed"]
+
+
+def test_failure_without_a_log_is_explained_by_the_message_of_the_container():
+    last = failed_wait(container_status(exit_code=1, message=RUN_FAILED), text="").see(snapshot(CONFIG, FAILED))
+    assert ids(last) == ["build.package_not_found"]
+
+
+def test_failure_without_pods_is_explained_by_the_condition_of_the_build():
+    wait = failed_wait()
+    served = machine_os_build(state="Failed")
+    (condition,) = [c for c in served["status"]["conditions"] if c["type"] == "Failed"]
+    condition["message"] = 'Error: building at STEP "RUN false": exit status 1'
+    wait.results[READ_BUILD] = ReadResult(served)
+    assert ids(wait.see(snapshot(CONFIG, FAILED))) == ["build.run_failed"]
+
+
+def test_failure_that_nothing_explains_is_reported_as_such():
+    wait = failed_wait(config=UNKNOWN)
+    wait.results[READ_BUILD] = UNKNOWN
+    last = wait.see(snapshot(CONFIG, FAILED))
+    assert ids(last) == ["build.failed"]
+    assert last.findings[0].message == "MachineOSBuild layered-a failed"
+
+
+def test_evicted_builder_is_reported_with_the_message_of_its_pod():
+    words = "The node was low on resource: ephemeral-storage."
+    made = tuple(attempts([build_pod("build-layered-a-x7k2p", reason="Evicted", message=words)]))
+    results: Results = {FinishLogs(RUN, 30.0): FinishedLogs(LogProgress(RUN.identity, made), made)}
+    wait = Wait(results={**results, READ_CONFIG: WHOLE_CONFIG, READ_BUILD: UNKNOWN})
+    last = wait.see(snapshot(CONFIG, FAILED))
+    assert ids(last) == ["build.evicted"]
+    assert "low on resource" in last.findings[0].message
+
+
+def test_logs_that_were_followed_have_less_time_to_end():
+    wait = failed_wait(container_status(exit_code=1), seconds=1.0)
+    followed = progress_of(container_status(exit_code=1))
+    last = wait.see(snapshot(CONFIG, FAILED, results={FOLLOW: followed}))
+    assert ids(last) == ["build.package_not_found"]
+    assert FOLLOW in last.needs
+
+
+def test_failure_is_not_explained_during_an_outage():
+    wait = failed_wait(container_status(exit_code=1))
+    last = wait.see(snapshot(CONFIG, FAILED, outage="no connection"))
+    assert (last.outcome, ids(last), wait.fetched) == (Outcome.FAILED, ["build.failed"], [])
+    assert ids(wait.see(snapshot(CONFIG, FAILED))) == ["build.package_not_found"]
+
+
+def test_problems_with_logs_follow_the_cause():
+    wait = failed_wait(container_status(exit_code=1))
+    (finish,) = [need for need in wait.results if isinstance(need, FinishLogs)]
+    ended = wait.results[finish]
+    wait.results[finish] = replace(ended, progress=replace(ended.progress, unwritten="disk full"))
+    assert ids(wait.see(snapshot(CONFIG, FAILED))) == ["build.package_not_found", "build.log_not_saved"]
+
+
+def test_interrupted_build_that_was_not_followed_reads_no_logs():
+    last = Wait(replace(OPTIONS, replacement_grace=0.0)).see(snapshot(CONFIG, machine_os_build(state="Interrupted")))
+    assert (last.outcome, last.needs, last.failure) == (Outcome.FAILED, (), None)
