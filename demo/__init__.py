@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection doing its whole job on one machine, for somebody who sees it for the first time. Never shipped."""
+"""A demonstration of the collection on one machine. It is not part of the published collection."""

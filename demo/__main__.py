@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make demo``: a Containerfile becomes an image, two nodes drain, reboot and boot it, and that is proven."""
+"""``make demo``: build an image from a Containerfile, roll it out to two nodes, and verify that they booted it."""
 
 from __future__ import annotations
 
@@ -29,26 +29,29 @@ POOL = "layered"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a playbook came to."""
+    """The result of a playbook."""
 
     changed: int
+    """Number of tasks that changed something."""
     result: t.Mapping[str, t.Any]
+    """The entry of image_mode_result."""
 
     @property
     def nodes(self) -> list[dict[str, t.Any]]:
-        """The nodes that were asked, each with its verdict."""
-        return list(self.result["nodes"])
+        """The nodes in the report, each with its verdict."""
+        (path,) = [report["path"] for report in self.result["reports"] if report["format"] == "json"]
+        return list(json.loads(Path(path).read_text(encoding="utf-8"))["nodes"])
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the playbooks run: against one lab, as a user of the installed collection would run them."""
+    """Runs playbooks against one lab, as a user of the installed collection does."""
 
     setting: Setting
     lab: Facts
 
     def play(self, name: str, *options: str) -> Outcome:
-        """Show and run one playbook of the collection.
+        """Run one playbook of the collection and show its output.
 
         :raises ChecksError: it failed
         """
@@ -61,34 +64,38 @@ class Stage:
                 "RECORD_OUTCOME": str(record),
             }
             playbook = f"imagemode.openshift.{name}"
+            command = ("ansible-playbook", "-i", "localhost,", playbook, *options)
             began = time.monotonic()
-            if not self.setting.run("ansible-playbook", playbook, *options, folder=FOLDER, variables=variables):
-                raise ChecksError(f"Could not show {playbook}: it failed. Its own words stand above.")
-            print(f"That took {time.monotonic() - began:.0f} s.", flush=True)
+            if not self.setting.run(*command, folder=FOLDER, variables=variables):
+                raise ChecksError(f"Could not demonstrate {playbook}: it failed. Read its output above.")
+            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
             recorded = json.loads(record.read_text(encoding="utf-8"))
         return Outcome(sum(recorded["changed"].values()), recorded["image_mode_result"][0])
 
 
 def main() -> None:
-    """Show it, and stop everything at the end, however it ends."""
+    """Run the demonstration, and stop the lab at its end."""
     began = time.monotonic()
     if keeper_pid(lab_folder(LAB)) is not None:
         raise ChecksError(
-            f"Could not start the demonstration: lab {LAB} runs already. End it with `lab down --name {LAB}`."
+            f"Could not start the demonstration: lab {LAB} is running already. Stop it with `lab down --name {LAB}`."
         )
     provide_for_a_lab()
     NEWEST_TREE.refresh()
     setting = Setting(NEWEST_TREE)
-    _say("A cluster on this machine: the real Kubernetes API, OpenShift's own controllers, and two worker nodes")
-    with running_lab(setting, LAB, nodes=2) as lab:
-        proven = _show(Stage(setting, lab))
-        _say("Stop everything")
-    print(f"\n{proven}\nAll of it took {time.monotonic() - began:.0f} s.", flush=True)
+    _announce("Start a cluster on this machine: the real Kubernetes API, OpenShift's controllers, and two worker nodes")
+    with running_lab(setting, LAB, nodes=2) as lab, tempfile.TemporaryDirectory() as reports:
+        proof = _demonstrate(Stage(setting, lab), reports)
+        _announce("Stop the cluster")
+    print(f"\n{proof}\nTotal time: {time.monotonic() - began:.0f} s", flush=True)
 
 
-def _show(stage: Stage) -> str:
-    """Show the collection's whole job and return what was proven."""
-    _say(f"What is asked for: an image for a new pool, {POOL}, and two nodes to boot it")
+def _demonstrate(stage: Stage, reports: str) -> str:
+    """Run all steps and return the proof.
+
+    :param reports: a folder for the report
+    """
+    _announce(f"The request: an image for the new pool {POOL}, and two nodes that boot it")
     for name in ("Containerfile", "pool.yml"):
         path = FOLDER / name
         print(f"--- {path.relative_to(ROOT)}\n{path.read_text(encoding='utf-8')}", flush=True)
@@ -97,50 +104,52 @@ def _show(stage: Stage) -> str:
         *("-e", f"registry={stage.lab.registry_host}"),
         *("-e", f"registry_password_file={stage.lab.registry_password_files.pusher}"),
     )
-    _say("Apply: build the image, bring the nodes into the pool, wait until they have rebooted, ask what they booted")
+    _announce("Apply: build the image, add the nodes to the pool, wait for their reboots, verify what they booted")
     stage.play("apply", *given)
-    _say("Apply again: everything is as it should be, so nothing may change")
+    _announce("Apply again: everything is in the requested state, so nothing changes")
     second = stage.play("apply", *given)
     if second.changed:
-        raise ChecksError(f"Could not show that apply changes nothing twice: {second.changed} tasks changed something.")
-    _say("Verify: ask every node what it booted, and change nothing")
-    verified = stage.play("verify", "-e", f"image_mode_pool={POOL}")
+        raise ChecksError(
+            f"Could not demonstrate that a second apply changes nothing: {second.changed} tasks changed something. "
+            "Read their output above."
+        )
+    _announce("Verify: read on every node which image it booted, and change nothing")
+    verified = stage.play("verify", "-e", f"image_mode_pool={POOL}", "-e", f"image_mode_report_dir={reports}")
     return _proof(stage.lab, second.result["build"]["name"], verified.nodes)
 
 
 def _proof(lab: Facts, build: str, nodes: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    """Hold what the nodes booted against what the registry has, and return it for people to read.
+    """Compare the images of the nodes with the image in the registry, and return the comparison as text.
 
-    :param build: the build's name, which the operator makes the image's tag
-
+    :param build: the name of the build, which the operator uses as the tag of the image
     :raises ChecksError: they differ
     """
     password = lab.registry_password_files.puller.read_text(encoding="utf-8").strip()
     image = Image(lab.registry_host, lab.ca_cert, f"imagemode/{POOL}", build, "puller", password)
     digest = image.digest()
-    strangers = [node["name"] for node in nodes if node["booted"]["digest"] != digest]
-    if strangers or len(nodes) != 2:
-        names = ", ".join(strangers) or "nobody else"
-        raise ChecksError(f"Could not prove that two nodes booted {image}: {names} booted something else.")
+    different = [node["name"] for node in nodes if node["booted"]["digest"] != digest]
+    if different or len(nodes) != 2:
+        reason = f"{', '.join(different)} booted another image" if different else f"{len(nodes)} nodes were verified"
+        raise ChecksError(f"Could not prove that two nodes booted {image}: {reason}. Report it; it is a fault.")
     lines = [
-        "=== Proven",
+        "=== Proof",
         f"{'node':10}{'booted':73}verdict",
         *(f"{node['name']:10}{node['booted']['digest']:73}{node['verdict']}" for node in nodes),
-        f"\nThe registry gives the same digest to {image},",
-        f"in which /etc/motd says: {image.file('etc/motd').strip()}",
+        f"\nThe registry has the same digest for {image}.",
+        f"/etc/motd in this image: {image.file('etc/motd').strip()}",
         "The second apply reported changed=0.",
     ]
     return "\n".join(lines)
 
 
-def _say(text: str) -> None:
+def _announce(text: str) -> None:
     print(f"\n=== {text}", flush=True)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except ChecksError as refusal:
-        raise SystemExit(str(refusal)) from None
+    except ChecksError as error:
+        raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit("\nStopped.") from None

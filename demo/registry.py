@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does the registry itself say about an image? Asked by itself, past everything that is being demonstrated."""
+"""Read an image from the registry, without the collection that is demonstrated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker
 
 @dataclass(frozen=True)
 class Image:
-    """One tag of a repository in the lab's registry, and who may read it.
+    """One tag of a repository in the registry of the lab, and the account that reads it.
 
-    ``authority`` is the file with the certificate of the authority that signed the registry's.
+    ``authority`` is the file with the certificate of the authority that signed the certificate of the registry.
     """
 
     host: str
@@ -34,20 +34,20 @@ class Image:
         return f"{self.host}/{self.repository}:{self.tag}"
 
     def digest(self) -> str:
-        """Return the digest that the registry gives the tag."""
-        with self._ask(f"manifests/{self.tag}", "HEAD") as answer:
-            return str(answer.headers["Docker-Content-Digest"])
+        """Return the digest of the tag."""
+        with self._request(f"manifests/{self.tag}", "HEAD") as response:
+            return str(response.headers["Docker-Content-Digest"])
 
     def file(self, path: str) -> str:
-        """Return the text of a file of the image; the last layer that has it counts.
+        """Return the text of a file of the image, from the last layer that has it.
 
         :raises FileNotFoundError: no layer has it
         """
-        with self._ask(f"manifests/{self.tag}") as answer:
-            layers = json.load(answer)["layers"]
+        with self._request(f"manifests/{self.tag}") as response:
+            layers = json.load(response)["layers"]
         for layer in reversed(layers):
-            with self._ask(f"blobs/{layer['digest']}") as answer:
-                content = io.BytesIO(answer.read())
+            with self._request(f"blobs/{layer['digest']}") as response:
+                content = io.BytesIO(response.read())
             with tarfile.open(fileobj=content) as archive:
                 found = [member for member in archive if member.isfile() and member.name.lstrip("./") == path]
                 extracted = archive.extractfile(found[-1]) if found else None
@@ -55,10 +55,10 @@ class Image:
                     return extracted.read().decode("utf-8")
         raise FileNotFoundError(f"{self} has no file /{path}")
 
-    def _ask(self, what: str, method: str = "GET") -> t.Any:
+    def _request(self, path: str, method: str = "GET") -> t.Any:
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
         request = urllib.request.Request(
-            f"https://{self.host}/v2/{self.repository}/{what}",
+            f"https://{self.host}/v2/{self.repository}/{path}",
             headers={"Accept": _MANIFESTS, "Authorization": f"Basic {login}"},
             method=method,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what a playbook came to into a file, as Automation Platform keeps it; what users see stays as it is."""
+"""Write the result of a playbook to a file. The output of the playbook stays as it is."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ short_description: Write the recap and the statistics of a playbook as JSON
 version_added: 0.1.0
 author: Contributors to the imagemode.openshift collection (@imagemode)
 description:
-  - Writes the number of changed tasks of each host, and what C(set_stats) was given, to the file that
+  - Writes the number of changed tasks of each host, and the statistics of the run, to the file that
     E(RECORD_OUTCOME) names.
 """
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible carries no types
-    """Called by Ansible at the end of a playbook."""
+    """Writes the file at the end of a playbook."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"

@@ -19,7 +19,7 @@ LINES = "lines"
 
 SIGN_OF_LIFE = 60.0
 """Seconds within which a line is not printed again when it has not changed."""
-LINE_INTERVAL = 20
+LINE_INTERVAL = 30
 """Seconds between two lines, so that a short wait prints few. An end, an outage and a new finding print at once."""
 
 

@@ -182,7 +182,7 @@ def test_change_of_the_image_requires_consent_to_reboots(ansible: Ansible, lab: 
         ({"image_mode_create_pool": False, "image_mode_max_unavailable": 2}, "image_mode_create_pool is not true"),
         ({"image_mode_create_pool": False}, "MachineConfigPool absent does not exist"),
         ({"image_mode_nodes": ["worker-5", "worker-99"]}, "Node worker-99 does not exist"),
-        ({"image_mode_nodes": ["master-0"]}, "Node master-0 is of the control plane"),
+        ({"image_mode_nodes": ["master-0"]}, "master-0 is a control-plane node and cannot join a custom pool"),
         ({"image_mode_secrets": [{"name": "s"}]}, "needs exactly one of registry_password_file"),
         (
             {

@@ -113,16 +113,16 @@ def test_a_failure_ends_the_wait_and_is_handed_on(monkeypatch, printed):
 
 
 def test_short_wait_prints_few_lines_and_the_last_one(monkeypatch, printed):
-    steps = [window(f"step {second}", second) for second in (0, 5, 14, 20, 27, 35)]
-    wait(monkeypatch, Module(*steps, window("done", 36, finished=True)))
-    assert printed == ["  [east] 0s  step 0", "  [east] 20s  step 20", "  [east] 36s  done"]
+    steps = [window(f"step {second}", second) for second in (0, 5, 14, 30, 37, 45)]
+    wait(monkeypatch, Module(*steps, window("done", 46, finished=True)))
+    assert printed == ["  [east] 0s  step 0", "  [east] 30s  step 30", "  [east] 46s  done"]
 
 
 def test_line_that_was_held_back_is_printed_when_it_is_due(monkeypatch, printed):
-    module = Module(window("one"), window("two", 5), window("two", 20), window("three", 90, finished=True))
+    module = Module(window("one"), window("two", 5), window("two", 30), window("three", 90, finished=True))
     wait(monkeypatch, module, window=100)
-    assert [asked["window"] for asked in module.asked] == [100, 100, 15, 100]
-    assert printed == ["  [east] 0s  one", "  [east] 20s  two", "  [east] 1m30s  three"]
+    assert [asked["window"] for asked in module.asked] == [100, 100, 25, 100]
+    assert printed == ["  [east] 0s  one", "  [east] 30s  two", "  [east] 1m30s  three"]
 
 
 def test_new_finding_is_printed_at_once(monkeypatch, printed):
@@ -194,7 +194,7 @@ def test_an_outage_is_printed_once_however_many_windows_it_lasts(printed):
 
 
 def test_every_line_that_has_changed_is_printed(printed):
-    telling([(1000, window("one")), (1020.1, window("two", 20)), (1040.2, window("one", 40))])
+    telling([(1000, window("one")), (1030.1, window("two", 30)), (1060.2, window("one", 60))])
     assert len(printed) == 3
 
 
