@@ -32,8 +32,7 @@ description:
 options:
   result:
     description:
-      - Result of M(imagemode.openshift.node_image_verify), or an entry of the statistic C(image_mode_result) that the
-        playbooks set.
+      - Result of M(imagemode.openshift.node_image_verify).
     type: dict
     required: true
   dir:
