@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import yaml
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperationError
+from ..module_utils._model.objects.timestamp import timestamp_now
 from ..plugin_utils._evidence.document import (
     Document,
     NotAResult,
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         dummy, asked = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         occasion = Occasion(
-            written_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            written_at=timestamp_now(),
             host=str((task_vars or {}).get("inventory_hostname", "")),
             check_mode=bool(self._task.check_mode),
             collection_version=collection_version(_COLLECTION),

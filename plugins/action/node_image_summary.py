@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import typing as t
-from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._model.objects.timestamp import timestamp_now
 from ..module_utils._model.printable import all_printable
 from ..module_utils._operation.summarize_hosts import HostResult, summarize_hosts
 
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         if not hosts:
             raise AnsibleActionFail("Could not summarize verdicts: there is no host. Name hosts, or correct the play.")
         answers = [_answer(host, task_vars["hostvars"], asked["registered"]) for host in sorted(map(str, hosts))]
-        summary = summarize_hosts(answers, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        summary = summarize_hosts(answers, timestamp_now())
         return t.cast("dict[str, t.Any]", all_printable(summary))
 
 

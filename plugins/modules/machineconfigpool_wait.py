@@ -50,45 +50,6 @@ options:
       - Time in which the API server is not reachable does not count.
     type: int
     default: 3600
-  fail_on_findings:
-    description:
-      - Ids of the findings that end the wait as a failure. V(fatal) means all fatal findings.
-      - The list replaces the default. V([fatal, node.degraded]) adds one finding. A list without V(fatal) includes only
-        the findings in the list. With an empty list only O(timeout) and O(stall_timeout) end the wait, also after a
-        failed build.
-      - Other findings are reported in RV(findings).
-    type: list
-    elements: str
-    default: [fatal]
-  progress:
-    description:
-      - Whether a progress line is printed when something has changed, and at the end of a O(window) without a change.
-        V(lines) prints it, V(none) does not. With C(-v) each finding with its remedy and each node that reaches another
-        phase are printed as well.
-    type: str
-    choices: [lines, none]
-    default: lines
-  window:
-    description:
-      - Maximum number of seconds of one call of the module. A wait consists of as many calls as it needs. A call ends
-        early if there is something to report.
-      - Lower it only if a system in between, such as a jump host, closes connections that are silent for so long.
-    type: int
-    default: 300
-  cursor:
-    description:
-      - The RV(cursor) of the previous call. It is opaque. If it cannot be read, or belongs to another cluster or pool,
-        a warning is issued and everything is read again.
-      - Leave it out in a playbook. The action plugin of the same name sets it and calls the module until
-        RV(finished=true). The option is for callers that run the module without that plugin.
-    type: str
-  waited:
-    description:
-      - Number of seconds that the wait has lasted before this call, so that O(timeout) applies even if O(cursor) cannot
-        be read. A greater number in the cursor takes precedence.
-      - Leave it out in a playbook. The action plugin of the same name sets it.
-    type: int
-    default: 0
 attributes:
   async:
     support: none
@@ -115,6 +76,7 @@ notes:
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
+  - imagemode.openshift.wait
 author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 

@@ -69,46 +69,6 @@ options:
         64 KiB is cut.
       - What cannot be read or written is told in RV(findings), and the wait goes on.
     type: path
-  fail_on_findings:
-    description:
-      - The findings that end the wait as a failure, by their ids. V(fatal) stands for all that are fatal, which are
-        those that cannot clear by themselves.
-      - What is given takes the place of the default. So V([fatal, node.degraded]) ends it for one more, a list without
-        V(fatal) ends it for nothing else than what it names, and an empty list lets O(timeout) and O(stall_timeout) end
-        it alone, even after a build has failed, which somebody may correct meanwhile.
-      - The others are named in RV(findings) all the same.
-    type: list
-    elements: str
-    default: [fatal]
-  progress:
-    description:
-      - Whether a line is printed whenever there is something new to say, and at the end of a O(window) without news.
-        V(lines) prints it where the playbook runs, V(none) keeps silent. With C(-v) each finding is printed as well,
-        with what to do about it.
-    type: str
-    choices: [lines, none]
-    default: lines
-  window:
-    description:
-      - For how many seconds a single call of the module lasts at most. The wait as a whole consists of as many calls as
-        it needs. A call ends early when there is something to say.
-      - Lower it only where something in between, such as a jump host, ends what is silent for that long.
-    type: int
-    default: 300
-  cursor:
-    description:
-      - Where the call before ended, as RV(cursor) says. It is opaque. One that cannot be read, or is of another cluster
-        or pool, means a warning, and that everything is read again.
-      - Leave it out in a playbook. The action plugin of the same name, which calls the module again until
-        RV(finished=true), sets it itself. It is for callers that run the module without that plugin.
-    type: str
-  waited:
-    description:
-      - For how many seconds the whole wait has lasted before this call, so that O(timeout) holds also where O(cursor)
-        cannot be read. Where the cursor says more, that counts.
-      - Leave it out in a playbook. The action plugin of the same name sets it.
-    type: int
-    default: 0
 attributes:
   async:
     support: none
@@ -133,6 +93,7 @@ notes:
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
+  - imagemode.openshift.wait
 author: Contributors to the imagemode.openshift collection (@imagemode)
 """
 

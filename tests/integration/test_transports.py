@@ -225,4 +225,4 @@ def test_host_that_ssh_cannot_reach_is_unknown(ansible: Ansible, sshd: dict[str,
 
 def test_connection_transport_requires_expected_image(ansible: Ansible, sshd: dict[str, str]) -> None:
     run = verify_over(ansible, {"worker-3": sshd}, {})
-    assert run.results[0].msg.endswith("Give expected_image.")
+    assert run.results[0].msg.endswith("Set expected_image.")

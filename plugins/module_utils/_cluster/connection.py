@@ -19,11 +19,11 @@ from .._errors import OperationError, hide_in_tracebacks
 from .connection_settings import (
     Settings,
     are_of_named_kubeconfig,
+    check_cluster_names,
+    check_usable,
     has_own_credentials,
     is_address,
     read_settings,
-    refuse_empty_names,
-    refuse_unusable,
     same_server,
 )
 from .credential_source import CredentialSource, find_source
@@ -102,9 +102,9 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
             f"a Python library is missing ({MISSING_LIBRARY})",
             "Install it: pip install kubernetes",
         )
-    refuse_empty_names(options)
+    check_cluster_names(options)
     settings = read_settings(options, environment)
-    refuse_unusable(settings)
+    check_usable(settings)
     hide_in_tracebacks(*_secrets_of(settings))
     needs_no_source = settings.get("host") and has_own_credentials(settings)
     source = None
@@ -130,14 +130,14 @@ def _for_host(source: CredentialSource, settings: Settings) -> CredentialSource:
     """
     if not is_address(source.host):
         reason = f"the server in {source.name} is not an address such as https://api.cluster.example.com:6443"
-        raise OperationError(_WHAT, reason, "Correct it: scheme, name and port alone, without a user name or a query")
+        raise OperationError(_WHAT, reason, "Correct it: scheme, name and port only, without a user name or a query")
     host = settings.get("host")
     if not host or same_server(str(host), source.host):
         return source
     raise OperationError(
         _WHAT,
         f"host is {host}, but the credentials of {source.name} are for {source.host}",
-        f"Give api_key, or client_cert and client_key, for {host}, or leave host out",
+        f"Set api_key, or client_cert and client_key, for {host}, or leave host out",
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which settings do the options and the environment give? Pure: nothing is loaded, nothing is sent.
+"""Read the connection settings from the options and the environment. Nothing is loaded, and nothing is sent.
 
-The mapping is that of kubernetes.core, an option, else ``K8S_AUTH_<OPTION>``, with one difference: an option that names
-a cluster keeps away what the environment has of another cluster. A test lists the differences.
+As in kubernetes.core, a setting is an option, else the variable ``K8S_AUTH_<OPTION>``. One rule differs: if an option
+names a cluster, the settings of the environment for another cluster are ignored. A test lists the differences.
 """
 
 from __future__ import annotations
@@ -33,26 +33,25 @@ SETTINGS = {
     "persist_config": "persist_config",
 }
 KINDS_OF_CREDENTIALS = (("api_key",), ("username", "password"), ("cert_file", "key_file"))
-"""The ways to say who sends the requests, each with its settings."""
+"""The kinds of credentials, each with its settings."""
 CREDENTIALS = frozenset(setting for kind in KINDS_OF_CREDENTIALS for setting in kind)
 
-_NAMES_OF_CLUSTERS = ("kubeconfig", "context", "host")
-"""The settings that say which cluster is meant."""
+_CLUSTER_SETTINGS = ("kubeconfig", "context", "host")
+"""The settings that name a cluster."""
 _ONE_LINE = ("api_key", "username", "password")
 _PROXY_HEADERS = ("proxy_basic_auth", "basic_auth", "user_agent")
 _FALSE = ("0", "false", "no")
 _PORTS = {"https": 443, "http": 80}
 _NETLOC = re.compile(r"[A-Za-z0-9._~%:\[\]-]+")
-"""Name and port. A name in other letters than these is encoded in two ways, by different libraries, and then is the
-name of two servers."""
+"""Name and port. Different libraries encode a name with other characters differently, so it could name two servers."""
 _WHAT = "reach the cluster"
 
 Settings = t.Mapping[str, t.Any]
-"""The client's name for a setting -> its value. A setting that is not given is missing or empty."""
+"""The client's name for a setting -> its value. An unset setting is missing or empty."""
 
 
 def read_settings(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """Return the settings: each from its option, else from its variable of the environment."""
+    """Return the settings: each from its option, else from its environment variable."""
     given = {setting: options.get(option) for setting, option in SETTINGS.items()}
     around = {setting: _of_environment(setting, option, environment) for setting, option in SETTINGS.items()}
     left_out = _of_another_cluster(given, around) | _of_another_account(given)
@@ -64,43 +63,51 @@ def read_settings(options: t.Mapping[str, t.Any], environment: t.Mapping[str, st
 
 
 def _of_another_cluster(given: Settings, around: Settings) -> t.AbstractSet[str]:
-    """Return what the environment says of another cluster than the options do.
+    """Return the settings of the environment that belong to another cluster than the options name.
 
-    A kubeconfig or a context names a cluster and an account, so nothing of the environment belongs to them. Where the
-    options have a host, the credentials of the environment belong to the environment's host, if it has one.
+    A kubeconfig or a context names a cluster and an account, so no setting of the environment belongs to them. With a
+    host in the options, the credentials of the environment belong to the host of the environment, if it has one.
     """
-    host, elsewhere = given.get("host"), around.get("host") or ""
     if given.get("kubeconfig") or given.get("context"):
         return CREDENTIALS | {"host"}
-    return CREDENTIALS if host and elsewhere and not same_server(str(host), str(elsewhere)) else frozenset()
+    host = given.get("host")
+    is_other = _owner(around) == "host" and host and not same_server(str(host), str(around["host"]))
+    return CREDENTIALS if is_other else frozenset()
+
+
+def _owner(around: Settings) -> str:
+    """Return the setting that names the cluster of the environment's credentials: host, kubeconfig, context or none."""
+    return next((name for name in ("host", "kubeconfig", "context") if around.get(name)), "")
 
 
 def _of_another_account(given: Settings) -> set[str]:
-    """Return the settings of the ways to log in that the options do not use, if they use one."""
+    """Return the settings of the other kinds of credentials, if the options use one kind."""
     used = [kind for kind in KINDS_OF_CREDENTIALS if any(given.get(setting) for setting in kind)]
     return {setting for kind in KINDS_OF_CREDENTIALS if used and kind not in used for setting in kind}
 
 
 def are_of_named_kubeconfig(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> bool:
-    """Whether the credentials are those of the environment, which names their cluster by a kubeconfig or a context."""
-    given = {setting: options.get(SETTINGS[setting]) for setting in CREDENTIALS}
-    around = {setting: _of_environment(setting, SETTINGS[setting], environment) for setting in _NAMES_OF_CLUSTERS}
-    is_named = bool(around["kubeconfig"] or around["context"]) and not around["host"]
-    return is_named and bool(options.get("host")) and not any(given.values())
+    """Whether the credentials are from the environment, and belong to the cluster of its kubeconfig or context.
 
-
-def refuse_empty_names(options: t.Mapping[str, t.Any]) -> None:
-    """Refuse options that are to name a cluster and are empty: another cluster would be taken without a word.
-
-    :raises OperationError: one of them is
+    The server in that kubeconfig then has to be the host of the options.
     """
-    for name in _NAMES_OF_CLUSTERS:
+    around = {name: _of_environment(name, SETTINGS[name], environment) for name in _CLUSTER_SETTINGS}
+    has_own = any(options.get(SETTINGS[setting]) for setting in CREDENTIALS)
+    return _owner(around) in ("kubeconfig", "context") and bool(options.get("host")) and not has_own
+
+
+def check_cluster_names(options: t.Mapping[str, t.Any]) -> None:
+    """Reject empty options that name a cluster, because another cluster would be used silently.
+
+    :raises OperationError: one of them is empty
+    """
+    for name in _CLUSTER_SETTINGS:
         if options.get(name) is not None and not options[name]:
-            raise OperationError(_WHAT, f"{name} is empty", f"Give {name}, or leave it out")
+            raise OperationError(_WHAT, f"{name} is empty", f"Set {name}, or leave it out")
 
 
-def refuse_unusable(settings: Settings) -> None:
-    """Refuse settings that say half of something, or that the client could not send; nothing secret is quoted.
+def check_usable(settings: Settings) -> None:
+    """Reject settings that are incomplete, or that the client cannot send. No secret is quoted.
 
     :raises OperationError: one of them cannot be used
     """
@@ -109,19 +116,19 @@ def refuse_unusable(settings: Settings) -> None:
         raise OperationError(_WHAT, unusable, USE_PATH_OR_DICT)
     for setting in _ONE_LINE:
         if not str(settings.get(setting, "")).isprintable():
-            reason = f"{SETTINGS[setting]} holds line ends or other control characters"
-            raise OperationError(_WHAT, reason, "Give the credential alone, in one line")
+            reason = f"{SETTINGS[setting]} has line ends or other control characters"
+            raise OperationError(_WHAT, reason, "Set it to the credential alone, in one line")
     for one, other in (("username", "password"), ("password", "username"), ("key_file", "cert_file")):
         if settings.get(one) and not settings.get(other):
             reason = f"{SETTINGS[one]} is given without {SETTINGS[other]}"
-            raise OperationError(_WHAT, reason, f"Give {SETTINGS[other]} as well, or leave {SETTINGS[one]} out")
+            raise OperationError(_WHAT, reason, f"Set {SETTINGS[other]} as well, or leave {SETTINGS[one]} out")
     if settings.get("host") and not is_address(str(settings["host"])):
         reason = "host is not an address such as https://api.cluster.example.com:6443"
-        raise OperationError(_WHAT, reason, "Give scheme, name and port alone, without a user name or a query")
+        raise OperationError(_WHAT, reason, "Set scheme, name and port only, without a user name or a query")
 
 
 def is_address(host: str) -> bool:
-    """Whether a text is the address of an API server, and nothing that two libraries read differently."""
+    """Whether a text is the address of an API server that all libraries read alike."""
     if not (host.isascii() and host.isprintable()) or " " in host:
         return False
     try:
@@ -133,14 +140,14 @@ def is_address(host: str) -> bool:
 
 
 def has_own_credentials(settings: Settings) -> bool:
-    """Whether the settings themselves say who sends the requests, so that no other source is asked for it."""
+    """Whether the settings have credentials, so that no other source is needed."""
     return any(all(settings.get(setting) for setting in kind) for kind in KINDS_OF_CREDENTIALS) or bool(
-        settings.get("cert_file")  # which may hold the key as well
+        settings.get("cert_file")  # the file can contain the key as well
     )
 
 
 def same_server(one: str, other: str) -> bool:
-    """Whether two addresses are those of one API server."""
+    """Whether two addresses are of the same API server."""
     return _server(one) == _server(other)
 
 

@@ -17,7 +17,7 @@ from .._errors import OperationError
 from .connection_settings import Settings, has_own_credentials
 from .exec_plugin import plugin_command, plugin_failures
 from .kubeconfig_file import merged_kubeconfig, why_unreadable
-from .scratch_folder import temporary_files_of_ours
+from .scratch_folder import own_temporary_files
 
 try:
     import kubernetes
@@ -113,7 +113,7 @@ def _load(loaded: t.Any, settings: Settings) -> str:
     into = {"context": settings.get("context"), "client_configuration": loaded}
     persist = bool(settings.get("persist_config"))
     try:
-        with temporary_files_of_ours():  # the client writes keys and certificates of a kubeconfig into files
+        with own_temporary_files():  # the client writes keys and certificates of a kubeconfig into files
             if isinstance(kubeconfig, dict):
                 kubernetes.config.load_kube_config_from_dict(kubeconfig, **into)
             else:

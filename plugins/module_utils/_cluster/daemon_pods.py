@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine-config-daemon's pods, in which a node can be asked without anything being created on it."""
+"""Find the pods of the machine-config-daemon, in which commands run on nodes without creating anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LABEL = "k8s-app=machine-config-daemon"
 
 
 def daemon_pods(session: Session) -> dict[str, str]:
-    """Return node -> name of its daemon pod, for pods in which a command can be run now."""
+    """Return node -> name of its daemon pod, for pods that can run a command now."""
     pods = session.list(POD, OPERATOR_NAMESPACE, label_selector=LABEL).items
     return {pod["spec"]["nodeName"]: metadata_of(pod)["name"] for pod in pods if _is_running(pod)}
 

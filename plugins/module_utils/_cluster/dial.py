@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Open a stream to the API server the way the client's REST calls take: the same proxy, the same trust.
+"""Open a stream to the API server, through the same proxy and with the same trust as REST requests.
 
-To a proxy with an https:// address the connection is encrypted before the proxy's password is sent; the TLS of the API
-server is then inside that of the proxy.
+The connection to a proxy with an https:// address is encrypted before the password for the proxy is sent. The TLS
+connection to the API server is then inside that to the proxy.
 """
 
 from __future__ import annotations
 
-import base64
 import socket
 import ssl
 import time
 import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .api_error import Unreachable
 from .connection import Connection
 from .name_resolution import ResolutionTimedOut, resolve
+from .proxy_login import proxy_authorization
 from .stream import Stream, StreamTimedOut, StreamTooLong
 
 _PORTS = {"http": 80, "https": 443}
 _HEAD_LIMIT = 65536
-"""Bytes of a proxy's answer."""
+"""Bytes of the headers of a proxy's response."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class _Endpoint:
 
     @property
     def authority(self) -> str:
-        """Host and port as HTTP writes them."""
+        """Host and port in the notation of HTTP."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def open_stream(connection: Connection, deadline: float) -> Stream:
-    """Return a stream to the API server, encrypted where its address says so.
+    """Return a stream to the API server, encrypted if its address begins with https://.
 
-    :param deadline: by the monotonic clock, for the stream as well
-    :raises Unreachable: the proxy refused or cannot be used
+    :param deadline: by the monotonic clock, also for the use of the stream
+    :raises Unreachable: the proxy denies the connection or cannot be used
     :raises OSError: a server cannot be reached or is not trusted
     :raises StreamTimedOut: the deadline passed
     """
@@ -71,7 +71,7 @@ def _endpoint(address: SplitResult) -> _Endpoint:
 
 
 def _connected(server: _Endpoint, deadline: float) -> socket.socket:
-    """Return a socket to the first address that accepts. An address that does not answer leaves time for the others."""
+    """Return a socket to the first address that accepts. Each address gets an equal share of the time."""
     try:
         addresses = resolve(server.host, server.port, deadline)
     except ResolutionTimedOut:
@@ -99,7 +99,7 @@ def _connected(server: _Endpoint, deadline: float) -> socket.socket:
 
 
 def _proxy(address: str) -> SplitResult | None:
-    """Return the parts of the proxy's address, or None if there is no proxy."""
+    """Return the parts of the proxy's URL, or None without a proxy."""
     return urlsplit(address) if address else None
 
 
@@ -108,35 +108,24 @@ def _through(stream: Stream, proxy: SplitResult, server: _Endpoint, settings: t.
     if proxy.scheme == "https":
         stream = stream.secured(_proxy_trust(settings), proxy.hostname or "")
     lines = [f"CONNECT {server.authority} HTTP/1.1", f"Host: {server.authority}"]
-    login = _login(settings, proxy)
+    login = proxy_authorization(settings.proxy_headers, proxy.geturl())
     lines += [f"Proxy-Authorization: {login}"] if login else []
     stream.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
     status = _status(_head(stream))
     if not 200 <= status < 300:
         raise Unreachable(
-            f"the proxy refused to connect (HTTP {status})" if status else "the proxy does not speak HTTP"
+            f"the proxy denies the connection (HTTP {status})" if status else "the proxy does not speak HTTP"
         )
     return stream
-
-
-def _login(settings: t.Any, proxy: SplitResult) -> str:
-    """Return who logs in to the proxy: by the headers for it (proxy_basic_auth), else by its address."""
-    headers = {name.lower(): str(value) for name, value in (settings.proxy_headers or {}).items()}
-    if headers.get("proxy-authorization"):
-        return headers["proxy-authorization"]
-    if not proxy.username:
-        return ""
-    account = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return f"Basic {base64.b64encode(account.encode('utf-8')).decode('ascii')}"
 
 
 def _head(stream: Stream) -> bytes:
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
         try:
-            received = stream.recv(1)  # out of the stream's buffer; what follows the head is not the proxy's
+            received = stream.recv(1)  # from the stream's buffer; data after the headers is not from the proxy
         except StreamTooLong:
-            raise Unreachable(f"the proxy's answer has more than {_HEAD_LIMIT} bytes") from None
+            raise Unreachable(f"the response of the proxy has more than {_HEAD_LIMIT} bytes") from None
         if not received:
             raise Unreachable("the proxy closed the connection")
         head += received
@@ -144,7 +133,7 @@ def _head(stream: Stream) -> bytes:
 
 
 def _status(head: bytes) -> int:
-    """Return the status that an answer begins with, or 0 when it begins with none."""
+    """Return the HTTP status of a response, or 0 if it is not HTTP."""
     version, dummy, rest_of_line = head.partition(b"\r\n")[0].partition(b" ")
     status = rest_of_line[:3]
     return int(status) if version.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit() else 0
@@ -154,7 +143,7 @@ def _status(head: bytes) -> int:
 
 
 def _server_name(settings: t.Any) -> str:
-    """Return the name that the server's certificate is for, where that is not the one of its address."""
+    """Return the name in the server's certificate, if it differs from the name in the address."""
     return str(getattr(settings, "tls_server_name", None) or "")
 
 
@@ -166,14 +155,14 @@ def _server_trust(settings: t.Any) -> ssl.SSLContext:
 
 
 def _proxy_trust(settings: t.Any) -> ssl.SSLContext:
-    """Trust a proxy as urllib3 does: by the same authorities, and without showing it the client's certificate."""
+    """Return the trust for a proxy, as urllib3 does: the same authorities, and no client certificate."""
     verified = bool(settings.verify_ssl)
     return _trust(verified, verified, settings.ssl_ca_cert or None, None, None)
 
 
 @lru_cache(maxsize=8)
 def _trust(verified: bool, named: bool, ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
-    """Return the certificates to trust and to show. They are read once, not for each of a thousand commands."""
+    """Return a TLS context. It is cached, because a run can execute thousands of commands."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = named
     context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE

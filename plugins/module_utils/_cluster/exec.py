@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a command in a container through the API server.
 
-A websocket of our own for each command, because the client's loses exit statuses, mixes stdout with stderr and sends no
-impersonation headers (node.md 5.2). Without a status frame the outcome is unknown, however complete the output looks.
+Each command has its own websocket. That of the kubernetes client loses exit statuses, mixes stdout with stderr and
+sends no impersonation headers. Without a status frame the exit status is unknown, even if the output looks complete
+(docs/operator-behavior.md, "Running commands on nodes").
 
-No redirect is followed, for the request carries the token. Output and time are limited.
+No redirect is followed, because the request contains the token. Output and time are limited.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from .stream import Stream, StreamTimedOut, StreamTooLong
 
 try:
     import websocket
-except ImportError:  # connect() says so
+except ImportError:  # connect() reports a missing library
     pass
 
 MAX_STDOUT = 2 << 20
-"""Bytes of a command's output; what rpm-ostree says of a node has some ten thousand."""
+"""Bytes of a command's standard output. The status of rpm-ostree has some ten thousand."""
 MAX_STDERR = 64 << 10
-"""Bytes of a command's complaints that are kept. What comes beyond them proves nothing and is dropped."""
+"""Bytes of a command's standard error that are kept. It is only shown, so the rest is dropped."""
 
 _HANDSHAKE_LIMIT = 64 << 10
-"""Bytes of the server's answer to the request, a refusal included."""
+"""Bytes of the server's response to the request, an error included."""
 _STREAM_LIMIT = MAX_STDOUT + (1 << 20)
 """Bytes of the whole stream."""
 _MOST_FRAMES = 1 << 14
-"""Each costs processor time, however small it is."""
+"""Frames of a stream. Each costs processor time, even if it is small."""
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
 _PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
@@ -49,7 +50,7 @@ _SWITCHING_PROTOCOLS = 101
 
 @dataclass(frozen=True)
 class Output:
-    """What a command wrote and how it ended; without an exit status it is not known how."""
+    """The output and the exit status of a command. Without an exit status, *message* has the reason."""
 
     stdout: str
     stderr: str
@@ -58,9 +59,9 @@ class Output:
 
 
 class ExecRefused(Exception):
-    """The API server or the node did not start the command.
+    """The API server or the node did not start the command, or the connection broke.
 
-    :ivar status: the HTTP status, or 0 when there was none
+    :ivar status: the HTTP status, or 0 without one
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -73,86 +74,86 @@ class ExecTimedOut(Exception):
 
 
 class ExecTooLong(Exception):
-    """The command wrote more than is read. It is not worth a second attempt."""
+    """The command wrote more than the limit. A second attempt would do the same."""
 
 
 def run_in_container(
     connection: Connection, namespace: str, pod: str, container: str, command: t.Sequence[str], timeout: float
 ) -> Output:
-    """Run a command and return what it wrote.
+    """Run a command and return its output.
 
-    :param timeout: seconds for the whole of it
-    :raises ExecRefused: it was not started, or the connection broke before it ended
-    :raises ExecTimedOut: it did not end in time
-    :raises ExecTooLong: it wrote too much
+    :param timeout: seconds for connection and command together
+    :raises ExecRefused: the command was not started, or the connection broke before it ended
+    :raises ExecTimedOut: the command did not end in time
+    :raises ExecTooLong: the command wrote too much
     """
     deadline = time.monotonic() + timeout
     query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
     url = connection.api_url + POD.path(pod, namespace, "exec") + "?" + urlencode(query)
-    refused: ExecRefused | None = None
+    failure: ExecRefused
     try:
         with contextlib.closing(open_stream(connection, deadline)) as stream:
             opened = _opened(connection, url, stream)
             stream.allow(_STREAM_LIMIT)
-            with _closed_politely(opened):
+            with _closing(opened):
                 return _collect(opened)
     except StreamTimedOut:
-        raise ExecTimedOut(f"no answer within {timeout:g} s") from None
+        raise ExecTimedOut(f"no response within {timeout:g} s") from None
     except StreamTooLong:
         raise _too_long() from None
     except Unreachable as error:
-        refused = ExecRefused(0, str(error))
+        failure = ExecRefused(0, str(error))
     except (websocket.WebSocketException, OSError) as error:
-        refused = ExecRefused(0, f"the connection broke ({_plain(error)})")
-    raise refused
+        failure = ExecRefused(0, f"the connection broke ({_plain(error)})")
+    raise failure
 
 
 def _opened(connection: Connection, url: str, stream: Stream) -> t.Any:
-    """Return the websocket once the server has accepted it, on this very stream."""
-    said = [("User-Agent", USER_AGENT), *connection.headers()]
+    """Return an accepted websocket on the stream."""
+    headers = [("User-Agent", USER_AGENT), *connection.headers()]
     opened = websocket.WebSocket(enable_multithread=False)
     stream.allow(_HANDSHAKE_LIMIT)
-    refusal = ""
+    failure = ""
     try:
         opened.connect(
             "ws" + url[len("http") :],
             socket=stream,
-            redirect_limit=0,  # else it would connect by itself to where the server points, with the token
-            header=[f"{name}: {value}" for name, value in said],
+            redirect_limit=0,  # else the library would follow a redirect and send the token there
+            header=[f"{name}: {value}" for name, value in headers],
             subprotocols=list(_PROTOCOLS),
             suppress_origin=True,
         )
     except StreamTimedOut:
         raise
     except StreamTooLong:
-        refusal = f"the API server's answer has more than {_HANDSHAKE_LIMIT} bytes"
+        failure = f"the response of the API server has more than {_HANDSHAKE_LIMIT} bytes"
     except websocket.WebSocketBadStatusException as error:
-        raise _refused(error.status_code or 0, _refusal(error)) from None
+        raise _not_started(error.status_code or 0, _reason(error)) from None
     except (websocket.WebSocketException, OSError) as error:
-        refusal = f"the connection broke ({_plain(error)})"
-    except Exception:  # noqa: BLE001 - releases of the library differ in what a header that is none comes to
-        refusal = "the API server's answer is not HTTP"
-    return _accepted(opened, refusal)
+        failure = f"the connection broke ({_plain(error)})"
+    except Exception:  # noqa: BLE001 - releases of the library differ in the error for an invalid header
+        failure = "the response of the API server is not HTTP"
+    return _accepted(opened, failure)
 
 
-def _accepted(opened: t.Any, refusal: str) -> t.Any:
+def _accepted(opened: t.Any, failure: str) -> t.Any:
     status = opened.status or 0
-    if refusal:
-        raise _refused(status, refusal)
+    if failure:
+        raise _not_started(status, failure)
     if status != _SWITCHING_PROTOCOLS or opened.subprotocol not in _PROTOCOLS:
-        raise _refused(status, "the API server did not open a websocket for the command")
+        raise _not_started(status, "the API server did not open a websocket for the command")
     return opened
 
 
-def _refused(status: int, refusal: str) -> ExecRefused:
+def _not_started(status: int, reason: str) -> ExecRefused:
     if 300 <= status < 400:
-        refusal = f"the API server answered with a redirect (HTTP {status}), which is not followed"
-    return ExecRefused(status, legible(refusal))
+        reason = f"the API server returned a redirect (HTTP {status}), which is not followed"
+    return ExecRefused(status, legible(reason))
 
 
 @contextlib.contextmanager
-def _closed_politely(opened: t.Any) -> t.Iterator[None]:
-    """Say that nothing more is expected. Its answer is not waited for: a node that hangs gives none."""
+def _closing(opened: t.Any) -> t.Iterator[None]:
+    """Close the websocket, without waiting for a response, which a hanging node does not send."""
     try:
         yield
     finally:
@@ -161,7 +162,7 @@ def _closed_politely(opened: t.Any) -> t.Iterator[None]:
 
 
 class _Collected:
-    """The command's streams, put together frame by frame."""
+    """The streams of a command, collected frame by frame."""
 
     def __init__(self) -> None:
         self._streams = {_STDOUT: bytearray(), _STDERR: bytearray(), _STATUS: bytearray()}
@@ -169,7 +170,7 @@ class _Collected:
         self._channel: int | None = None
 
     def add(self, frame: t.Any) -> bool:
-        """Add a frame, and return whether it was the last one: that which ends the status."""
+        """Add a frame, and return whether it was the last one, which ends the status."""
         if self._in_message is not (frame.opcode == websocket.ABNF.OPCODE_CONT):
             raise websocket.WebSocketProtocolException("a message is inside another")
         content = frame.data
@@ -193,7 +194,7 @@ class _Collected:
         stream += content
 
     def output(self) -> Output:
-        """Return what was collected."""
+        """Return the collected output."""
         exit_status, message = _outcome(bytes(self._streams[_STATUS]))
         stdout, stderr = (self._streams[s].decode("utf-8", "replace") for s in (_STDOUT, _STDERR))
         return Output(stdout, stderr, exit_status, message)
@@ -217,23 +218,23 @@ def _too_long() -> ExecTooLong:
 
 
 def _outcome(status: bytes) -> tuple[int | None, str]:
-    """Read the status frame: the exit status, or why there is none."""
+    """Return the exit status of a status frame, or None and the reason."""
     if not status:
-        return None, "the connection ended before the command's exit status came"
+        return None, "the connection ended before the exit status of the command"
     try:
-        answer = read_json(status)
-        if answer["status"] == "Success":
+        content = read_json(status)
+        if content["status"] == "Success":
             return 0, ""
-        causes = (answer.get("details") or {}).get("causes") or []
+        causes = (content.get("details") or {}).get("causes") or []
         codes = [str(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode" and "message" in cause]
-        message = legible(str(answer.get("message") or "the command's exit status is missing"))
+        message = legible(str(content.get("message") or "the command's exit status is missing"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, "the command's exit status cannot be read"
     exit_status = read_exit_status(codes[0]) if codes else None
-    return (exit_status, "") if exit_status else (None, message)  # a failure with the status of success is neither
+    return (exit_status, "") if exit_status else (None, message)  # a failure with exit status 0 is contradictory
 
 
-def _refusal(error: t.Any) -> str:
+def _reason(error: t.Any) -> str:
     body = getattr(error, "resp_body", None) or b""
     try:
         return legible(str(read_json(body)["message"]))

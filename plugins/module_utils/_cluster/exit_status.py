@@ -7,7 +7,7 @@ _HIGHEST = 255
 
 
 def read_exit_status(digits: str) -> int | None:
-    """Return the exit status that *digits* are, or None when they are none; a status has three digits at most."""
+    """Return the exit status in *digits*, or None if they are not one."""
     if not (0 < len(digits) <= 3 and digits.isascii() and digits.isdigit()):
         return None
     status = int(digits)

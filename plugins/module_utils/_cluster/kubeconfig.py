@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a connection down for a program that is not ours. It holds credentials, so it is written to no disk."""
+"""Write a connection as a kubeconfig for another program. It contains credentials, so it is never written to disk."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -11,11 +10,12 @@ import typing as t
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from .connection import Connection
+from .proxy_login import basic_account, proxy_authorization
 
 
 @contextlib.contextmanager
 def kubeconfig_in_memory(connection: Connection) -> t.Iterator[int]:
-    """Yield the number of an open file in memory with the kubeconfig: a process that is killed leaves no credentials.
+    """Yield the number of an open file in memory with the kubeconfig. A killed process leaves no credentials behind.
 
     Programs that inherit the file read it as ``/proc/self/fd/NUMBER``, each from its beginning.
     """
@@ -26,12 +26,12 @@ def kubeconfig_in_memory(connection: Connection) -> t.Iterator[int]:
 
 
 def write_kubeconfig(connection: Connection, file: t.TextIO) -> None:
-    """Write a kubeconfig that reaches the same API server as the same account; a token that has expired is renewed."""
+    """Write a kubeconfig for the same API server and account. An expired token is renewed before."""
     json.dump(kubeconfig_of(connection), file)  # which is YAML as well
 
 
 def kubeconfig_of(connection: Connection) -> dict[str, t.Any]:
-    """Return the content of a kubeconfig that reaches the same API server, the same way, as the same account."""
+    """Return the content of a kubeconfig for the same API server, route and account."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -57,14 +57,13 @@ def _cluster(connection: Connection) -> dict[str, t.Any]:
 
 
 def _proxy_url(connection: Connection) -> str:
-    """Return the proxy's address with the account that proxy_headers gives, for a kubeconfig has no headers."""
-    headers = {name.lower(): value for name, value in (connection.configuration.proxy_headers or {}).items()}
-    account = basic_account(str(headers.get("proxy-authorization", "")))
-    parts = urlsplit(connection.proxy)
-    if account is None or parts.username:
+    """Return the URL of the proxy with its account, because a kubeconfig has no headers for a proxy."""
+    account = basic_account(proxy_authorization(connection.configuration.proxy_headers, connection.proxy))
+    if account is None:
         return connection.proxy
+    parts = urlsplit(connection.proxy)
     user, password = (quote(part, safe="") for part in account)
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))
 
 
 def _user(connection: Connection) -> dict[str, t.Any]:
@@ -86,15 +85,3 @@ def _user(connection: Connection) -> dict[str, t.Any]:
     if connection.impersonate_groups:
         user["as-groups"] = list(connection.impersonate_groups)
     return user
-
-
-def basic_account(header: str) -> tuple[str, str] | None:
-    """Return user and password of a header of the scheme Basic, None if it is of another or cannot be read."""
-    scheme, dummy, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, dummy, password = base64.b64decode(encoded).decode("utf-8").partition(":")
-    except ValueError:
-        return None
-    return user, password

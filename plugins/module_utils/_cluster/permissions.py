@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may the account do? The API server is asked, so that nothing has to be tried."""
+"""Check permissions of the account with SelfSubjectAccessReviews."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .session import Session
 
 @dataclass(frozen=True)
 class Right:
-    """One verb on one resource of a namespace."""
+    """The permission for one verb on one resource in a namespace."""
 
     verb: str
     resource: str
@@ -24,9 +24,9 @@ class Right:
 
 
 def missing_rights(session: Session, rights: t.Iterable[Right]) -> list[Right]:
-    """Return the rights that the API server says the account does not have: one request each.
+    """Return the rights that the account does not have, according to the API server. One request per right.
 
-    What it does not answer counts as a right that is there; the attempt will show.
+    A review that fails counts as a right that the account has, because the operation itself will show.
     """
     return [right for right in rights if _is_denied(session, right)]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which process is it, and is it gone? For what a run leaves behind when it is killed.
+"""Identify processes, and decide whether one has ended, to clean up after killed runs.
 
-A process is known by the boot of its machine, its process namespace, its number and its start, so that a number that is
-used again is no mistake, and neither is another machine or container.
+A process is identified by the boot of its machine, its process namespace, its number and its start time. So a reused
+number, another machine and another container are told apart.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import secrets
 from pathlib import Path
 
 _ENDED = ("Z", "X")
-"""How the kernel marks a process that is over and has not been reaped."""
+"""The kernel's states of a process that has ended and has not been reaped."""
 _LONGEST_NUMBER = 10
-"""Digits of a process's number; the kernel's limit has seven."""
+"""Digits of a process number. The limit of the kernel has seven."""
 
 
 def this_process() -> str:
-    """Return what tells this process from all others."""
+    """Return the identity of this process."""
     return "/".join((*_machine(), str(os.getpid()), _started(os.getpid()) or ""))
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process, as :func:`this_process` named it, is over for certain: it was one of this machine."""
+    """Whether a process has certainly ended: it ran on this machine, and is not running any more.
+
+    :param process: a return value of :func:`this_process`
+    """
     boot, dummy, rest = process.partition("/")
     space, dummy, rest = rest.partition("/")
     number, dummy, started = rest.partition("/")
@@ -33,7 +36,7 @@ def is_gone(process: str) -> bool:
 
 
 def _machine() -> tuple[str, str]:
-    """The boot and the process namespace that we are in; where the system does not say, one that nobody else is in."""
+    """Return the boot and the process namespace of this process, or a random value if the system has neither."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return boot, os.readlink("/proc/self/ns/pid")
@@ -42,7 +45,7 @@ def _machine() -> tuple[str, str]:
 
 
 def _started(process: int) -> str | None:
-    """When a process started, in the kernel's ticks; empty where there is none, None where it cannot be known."""
+    """Return the start time of a process in kernel ticks, empty if it has ended, None if unknown."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -52,7 +55,7 @@ def _started(process: int) -> str | None:
 
 
 def _exists(process: int) -> bool:
-    """Whether there is a process, also one of another user that the system hides (the option hidepid of /proc)."""
+    """Whether a process exists, including one of another user that /proc hides (mount option hidepid)."""
     try:
         os.kill(process, 0)
     except PermissionError:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder for one run in the system's folder for temporary files, and the sweep of those that killed runs left.
+"""Create a folder for one run in the system's temporary folder, and delete the folders of killed runs.
 
-The folder for temporary files is everybody's. Swept is only what this user made, nobody else can enter, and whose name
-says that it is of a process that is gone.
+All users share the temporary folder. A folder is deleted only if this user owns it, no other user can enter it, and its
+name identifies a process that has ended.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _NAME = re.compile(rf"{_PREFIX}(?P<machine>[0-9a-f]{{16}})-(?P<number>[0-9]{{1,1
 
 @contextlib.contextmanager
 def scratch_folder() -> t.Iterator[Path]:
-    """Yield a new folder that only this user can enter, and remove it; before that, remove those of killed runs."""
+    """Delete the folders of killed runs, then yield a new folder that only this user can enter."""
     machine, number, started = _identity()
-    _sweep(Path(tempfile.gettempdir()))
+    _delete_left_over(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{_digest(machine)}-{number}-{started}-") as folder:
         yield Path(folder)
 
 
 @contextlib.contextmanager
-def temporary_files_of_ours() -> t.Iterator[None]:
-    """Let a library write its temporary files into a scratch folder that this process keeps until its end.
+def own_temporary_files() -> t.Iterator[None]:
+    """Redirect the temporary files of a library to a scratch folder that exists until this process ends.
 
-    The library removes them when the process ends, and cannot when it is killed; then the next run removes the folder.
+    The library deletes the files when the process ends. If the process is killed, the next run deletes the folder.
     """
     before = tempfile.tempdir
     folder = _folder_of(os.getpid())
@@ -51,14 +51,14 @@ def temporary_files_of_ours() -> t.Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _folder_of(dummy_process: int) -> Path:
-    """Return the folder of a process; one that was forked does not share that of its parent."""
+    """Return the folder of a process. A forked process does not share the folder of its parent."""
     kept = contextlib.ExitStack()
     atexit.register(kept.close)
     return kept.enter_context(scratch_folder())
 
 
 def _identity() -> tuple[str, str, str]:
-    """Return what stands for the machine, and the number and the start of this process."""
+    """Return the machine, the number and the start time of this process."""
     machine, number, started = this_process().rsplit("/", 2)
     return machine, number, started
 
@@ -67,12 +67,12 @@ def _digest(machine: str) -> str:
     return hashlib.sha256(machine.encode("utf-8")).hexdigest()[:16]
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what killed runs left; what cannot be removed is left to the next run."""
+def _delete_left_over(parent: Path) -> None:
+    """Delete the folders of killed runs. The next run deletes those that cannot be deleted now."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if _is_left_over(entry):
-                shutil.rmtree(entry.path, ignore_errors=True)  # follows no link, neither this nor one inside
+                shutil.rmtree(entry.path, ignore_errors=True)  # does not follow symbolic links
 
 
 def _is_left_over(entry: os.DirEntry[str]) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A byte stream that ends in time and stays small, whoever is at its other end.
+"""A byte stream with a deadline and a size limit.
 
-One deadline and one limit for everything that passes: the handshakes of TLS, of a proxy and of a websocket, and the
-frames after them. A server that sends one byte a second, or bytes without end, is cut off here and nowhere else.
+Both apply to everything that is received: the handshakes of TLS, of a proxy and of a websocket, and the frames after
+them. So a server that sends one byte a second, or bytes without end, cannot exceed them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import partial
 
 try:
     from urllib3.util.ssltransport import SSLTransport
-except ImportError:  # connect() says so
+except ImportError:  # connect() reports a missing library
     pass
 
 _PIECE = 65536
-"""Bytes that are read from the socket at once."""
+"""Bytes per read of the socket."""
 
 
 class StreamTimedOut(Exception):
@@ -31,11 +31,11 @@ class StreamTooLong(Exception):
 
 
 class Stream:
-    """A connected socket with a deadline and a limit.
+    """A connected socket with a deadline and a size limit.
 
-    It has those methods of a socket that TLS in TLS and websocket-client call.
+    It has the methods of a socket that TLS in TLS and websocket-client call.
 
-    :param connected: a socket, or what behaves like one
+    :param connected: a socket, or an object with the methods of one
     :param deadline: by the monotonic clock
     :param limit: bytes that may be received
     """
@@ -49,13 +49,13 @@ class Stream:
         self._read = 0
 
     def allow(self, limit: int) -> None:
-        """Let *limit* bytes be received from now on, in place of what was left."""
+        """Allow *limit* further bytes, instead of the previous limit."""
         self._left = limit
         if self._around:
             self._around.allow(2 * limit)  # TLS adds to each piece
 
     def recv(self, size: int = _PIECE) -> bytes:
-        """Return at most *size* bytes, and none at the end of the stream.
+        """Return at most *size* bytes, or none at the end of the stream.
 
         :raises StreamTimedOut: the deadline passed
         :raises StreamTooLong: the limit was passed
@@ -80,9 +80,9 @@ class Stream:
     sendall = send
 
     def secured(self, context: ssl.SSLContext, server_name: str) -> Stream:
-        """Return the stream with TLS in it, which may have TLS around it already.
+        """Return the stream with TLS, which may be inside another TLS connection.
 
-        :param server_name: what the certificate has to be for
+        :param server_name: the name that the certificate has to be valid for
         """
         if self._read < len(self._buffer):
             raise OSError("the server sent data before the TLS handshake")
@@ -98,28 +98,28 @@ class Stream:
         self._connected.close()
 
     def shutdown(self, how: int) -> None:
-        """Do nothing: the connection is closed by whoever opened it."""
+        """Do nothing: the opener of the connection closes it."""
 
     def fileno(self) -> int:
-        """Return the number of the file."""
+        """Return the file descriptor."""
         return int(self._connected.fileno())
 
     def gettimeout(self) -> float:
-        """Return the seconds that are left, and never the 0 of a socket that does not wait."""
+        """Return the remaining seconds, and never 0, which would mean a non-blocking socket."""
         return max(0.001, self._deadline - time.monotonic())
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: only the deadline counts."""
 
     def _receive(self) -> bytes:
-        data = self._in_time(partial(self._connected.recv, _PIECE)) or b""  # TLS in TLS has the number 0 for its end
+        data = self._in_time(partial(self._connected.recv, _PIECE)) or b""  # TLS in TLS returns the number 0 at its end
         self._left -= len(data)
         if self._left < 0:
             raise StreamTooLong
         return bytes(data)
 
     def _in_time(self, work: t.Callable[[], t.Any]) -> t.Any:
-        """Do one thing with the socket within the time that is left; TLS too counts it for the whole call."""
+        """Call a method of the socket with the remaining time as its timeout."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise StreamTimedOut

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import partial
 
 from .._cluster.cluster_identity import read_cluster
@@ -26,6 +25,7 @@ from .._model.objects.resources import (
     Object,
     labels_of,
 )
+from .._model.objects.timestamp import timestamp_now
 from .._model.proof.expectation import NO_EXPECTATION, expected_of_config
 from .._model.proof.verdict import Expected
 from .._options import CONNECTION
@@ -83,7 +83,7 @@ def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variabl
 
     :raises OperationError: a right is missing, or the cluster cannot be reached
     """
-    read_at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    read_at = timestamp_now()
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
     placed = [(node, pool_of(labels_of(node), pools)) for node in session.list(NODE).items]
     with_nodes = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]

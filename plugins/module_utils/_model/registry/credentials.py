@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 
 from ..json_text import read_json
 from ..objects.resources import CREATED_BY, OURS, Object
+from ..objects.timestamp import timestamp
 from .json_members import read_members, write_members
 
 DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
@@ -46,7 +47,7 @@ class Credential:
         try:
             padded = parts[1] + "=" * (-len(parts[1]) % 4)
             payload = read_json(base64.urlsafe_b64decode(padded))
-            return datetime.fromtimestamp(payload["exp"], timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return timestamp(datetime.fromtimestamp(payload["exp"], timezone.utc))
         except (ValueError, KeyError, TypeError, OverflowError, OSError):
             return ""
 

@@ -216,7 +216,7 @@ def test_without_a_status_the_end_is_unknown_however_complete_the_output_looks(s
     server.script = script
     ended = run(server)
     assert ended.exit_status is None
-    assert "before the command's exit status came" in ended.message
+    assert "before the exit status of the command" in ended.message
 
 
 def test_a_connection_that_breaks_is_no_answer(server):
@@ -232,7 +232,7 @@ def test_a_command_that_hangs_is_given_up(server):
         connection.hang()
 
     server.script = script
-    with pytest.raises(ExecTimedOut, match=r"no answer within 0\.2 s"):
+    with pytest.raises(ExecTimedOut, match=r"no response within 0\.2 s"):
         run(server, timeout=0.2)
 
 

@@ -77,7 +77,7 @@ def run(url: str, timeout: float = 30, **options: t.Any) -> Output:
 def test_exec_does_not_follow_a_redirect_with_the_token(status, server, other):
     server.refusal = (status, "")
     server.headers = (f"Location: {other.url.replace('http', 'ws')}/elsewhere",)
-    with pytest.raises(ExecRefused, match=rf"answered with a redirect \(HTTP {status}\)") as refused:
+    with pytest.raises(ExecRefused, match=rf"returned a redirect \(HTTP {status}\)") as refused:
         run(server.url)
     assert refused.value.status == status
     assert (len(server.asked), other.asked) == (1, [])
@@ -413,13 +413,16 @@ def test_an_https_proxy_is_trusted_without_verification_where_that_was_asked_for
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", r"the proxy refused to connect \(HTTP 407\)"),
-        (b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid\r\n\r\n", r"the proxy refused to connect"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", r"the proxy denies the connection \(HTTP 407\)"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid\r\n\r\n", r"the proxy denies the connection"),
         (b"HTTP/1.1 2000 OK\r\n\r\n", None),
         (b"HTTP/1.1 2\r\n\r\n", "the proxy does not speak HTTP"),
         (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", "the proxy does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\n", "the proxy closed the connection"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", "the proxy's answer has more than 65536 bytes"),
+        (
+            b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+            "proxy has more than 65536 bytes",
+        ),
     ],
 )
 def test_a_proxy_that_does_not_connect_is_named(reply, said, server, authority):
