@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.imagemode.openshift.plugins.doc_fragments import wait
 from ansible_collections.imagemode.openshift.plugins.doc_fragments.auth import ModuleDocFragment
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect, read_settings
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts
@@ -32,7 +33,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.v
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress import Rollout
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_rollout import rollout_result
-from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
+from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION, WAIT
 from ansible_collections.imagemode.openshift.plugins.module_utils._result import (
     build_result,
     config_result,
@@ -80,6 +81,10 @@ def documented(module: str, block: str) -> t.Any:
 
 def connection_options() -> Tree:
     return t.cast(Tree, yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"])
+
+
+def wait_options() -> Tree:
+    return t.cast(Tree, yaml.safe_load(wait.ModuleDocFragment.DOCUMENTATION)["options"])
 
 
 def meaning(spec: t.Mapping[str, t.Any]) -> Tree:
@@ -163,6 +168,10 @@ def test_the_documented_connection_options_are_those_that_modules_take() -> None
     assert as_documented(connection_options()) == as_documented(CONNECTION)
 
 
+def test_documented_options_of_waits_are_those_of_their_argument_spec() -> None:
+    assert meaning(wait_options()) == meaning(WAIT)
+
+
 def test_a_plugin_takes_the_same_connection_options_from_the_same_variables() -> None:
     options = yaml.safe_load(ModuleDocFragment.PLUGINS)["options"]
 
@@ -200,7 +209,8 @@ def test_every_module_takes_the_connection_options_and_the_defaults_of_the_group
 
     fragments = documented(module, "DOCUMENTATION")["extends_documentation_fragment"]
 
-    assert fragments == ["imagemode.openshift.auth", "imagemode.openshift.attributes"]
+    of_waits = ["imagemode.openshift.wait"] if module.endswith("_wait") else []
+    assert fragments == ["imagemode.openshift.auth", "imagemode.openshift.attributes", *of_waits]
     assert module in groups["image_mode"]
 
 
@@ -222,7 +232,8 @@ def test_every_result_is_documented_down_to_its_leaves(module: str) -> None:
 @pytest.mark.parametrize("module", ALL)
 def test_an_example_uses_options_that_its_module_takes(module: str) -> None:
     shared = {} if module in WITHOUT_A_CLUSTER else connection_options()
-    options = {**shared, **documented(module, "DOCUMENTATION")["options"]}
+    of_waits = wait_options() if module.endswith("_wait") else {}
+    options = {**shared, **of_waits, **documented(module, "DOCUMENTATION")["options"]}
     taken = {name for option, spec in options.items() for name in (option, *spec.get("aliases", []))}
 
     examples = [task[OWN + module] for task in tasks(documented(module, "EXAMPLES")) if OWN + module in task]

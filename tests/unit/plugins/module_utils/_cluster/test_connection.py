@@ -332,7 +332,7 @@ def test_host_and_credentials_of_a_kubeconfig_for_another_host_are_an_error_that
 @pytest.mark.usefixtures("inside_a_cluster")
 def test_host_and_the_service_account_of_another_cluster_are_an_error_that_names_both():
     with pytest.raises(
-        OperationError, match=r"host is https://x, but .* this pod are for https://172\.30\.0\.1:443\. Give"
+        OperationError, match=r"host is https://x, but .* this pod are for https://172\.30\.0\.1:443\. Set"
     ):
         connect({"host": "https://x"})
 
