@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from .._model.build.log_position import LogPosition
 from .._model.objects.resources import OPERATOR_NAMESPACE, POD
-from .api_error import ApiError, Unreachable, reaching
+from .api_error import DENIED, ApiError, Unreachable, reaching
 from .lines import LineSplitter
 from .log_folder import LogFile
 from .session import Session
@@ -19,7 +19,6 @@ LONGEST_LINE = 1 << 16
 """Bytes of a line that are kept. The rest of a longer line is dropped. The lines of buildah are far shorter."""
 STREAM_TIMEOUT = 3600.0
 """Seconds after which the stream of a log is opened again: a builder may write nothing for long."""
-DENIED = (401, 403)
 _NOT_FOUND = 404
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0

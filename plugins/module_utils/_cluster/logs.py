@@ -18,11 +18,11 @@ from .._model.build.attempts import Attempt, Container
 from .._model.build.log_needs import BuildRun, FollowedLogs, LogProgress
 from .._model.build.log_position import LogPosition
 from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object
-from .api_error import ApiError, Unreachable, reaching
+from .api_error import DENIED, ApiError, Unreachable, reaching
 from .lines import LineSplitter
 from .log_archive import LogArchive
 from .log_folder import without_times
-from .log_follower import DENIED, LONGEST_LINE, LogFollower
+from .log_follower import LONGEST_LINE, LogFollower
 from .pod_tracker import PodTracker
 from .session import Session
 

@@ -7,11 +7,8 @@ import enum
 from dataclasses import dataclass, replace
 
 from .._model.objects.subject import Subject
-from .api_error import EXPIRED, ApiError, Unreachable
+from .api_error import DENIED, EXPIRED, FORBIDDEN, UNAUTHORIZED, ApiError, Unreachable
 
-_UNAUTHORIZED = 401
-_FORBIDDEN = 403
-_DENIED = (_UNAUTHORIZED, _FORBIDDEN)
 DENIAL_TIMEOUT = 60.0
 """Seconds for which a subject that was read before may be denied: what decides about permissions restarts as well."""
 OPTIONAL_DENIAL_TIMEOUT = 5.0
@@ -63,7 +60,7 @@ def classify(
     if not is_denial(error):
         decision = Decision.OUTAGE if is_new else Decision.RETRY
         return replace(status, denied_since=None, interrupted=True), decision
-    is_dispensable = subject.optional and isinstance(error, ApiError) and error.status != _UNAUTHORIZED
+    is_dispensable = subject.optional and isinstance(error, ApiError) and error.status != UNAUTHORIZED
     since = now if status.denied_since is None else status.denied_since
     timeout = OPTIONAL_DENIAL_TIMEOUT if is_dispensable else DENIAL_TIMEOUT
     denied = replace(status, denied_since=since)
@@ -79,10 +76,10 @@ def is_denial(error: ApiError | Unreachable) -> bool:
     """Whether the API server answers but denies the subject, does not serve it, or is not the right server."""
     if isinstance(error, Unreachable):
         return error.final
-    return error.status in _DENIED or error.not_served
+    return error.status in DENIED or error.not_served
 
 
 def _was_allowed(error: ApiError | Unreachable, status: WatchStatus) -> bool:
     """Whether the request was allowed before, so that it may be allowed again soon."""
-    is_forbidden = isinstance(error, ApiError) and error.status == _FORBIDDEN
+    is_forbidden = isinstance(error, ApiError) and error.status == FORBIDDEN
     return status.watched or (bool(status.version) and not is_forbidden)
