@@ -222,7 +222,7 @@ def _option(spec: Specification, variable: Variable, prefix: str, is_of_role: bo
     else:
         option["default"] = variable.default
     if variable.type == "secrets":
-        option["options"] = {key.name: _key(key) for key in spec.secret_keys}
+        option["options" if is_of_role else "suboptions"] = {key.name: _key(key) for key in spec.secret_keys}
     return option
 
 

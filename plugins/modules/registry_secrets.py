@@ -24,7 +24,7 @@ options:
     type: list
     elements: dict
     default: []
-    options:
+    suboptions:
       name:
         description:
           - Name of the Secret.
