@@ -81,12 +81,12 @@ def reason_of(node: Node) -> str:
 
 def _line(node: Node) -> str:
     digest = (node.get("booted") or {}).get("digest") or ""
-    expected = (node.get("expected") or {}).get("digest") or ""
-    found = reason_of(node)
-    booted = f": booted {digest}" if digest else ""
-    if booted and node["verdict"] == Verdict.MISMATCH.value and expected and expected != digest:
-        booted += f", expected {expected}"
-    return as_line(f"{node['name']}: {node['verdict']}{booted}{f' ({found})' if found else ''}")
+    booted, found = f"booted {digest}" if digest else "", reason_of(node)
+    if node["verdict"] == Verdict.MATCH.value:
+        details = f"{booted} ({found})" if booted and found else booted or found
+    else:
+        details = found or booted
+    return as_line(f"{node['name']}: {node['verdict']}{f': {details}' if details else ''}")
 
 
 def _words(node: Node) -> str:

@@ -230,7 +230,7 @@ def test_nodes_that_booted_another_image_are_shown_and_fail_the_run(ansible: Ans
         VERIFY, variables={"image_mode_pool": rolled_out.name, "image_mode_expected_image": OTHER}
     )
     assert "2 of 2 nodes are not verified (worker-0, worker-1)" in failure(run)
-    assert f"worker-1: mismatch: booted {rolled_out.digest}, expected {OTHER} (" in run.output
+    assert f"worker-1: mismatch: booted {rolled_out.digest}, expected {OTHER}" in run.output
     assert [(entry["verdict"], entry["counts"]["mismatch"]) for entry in run.published] == [("mismatch", 2)]
 
 

@@ -65,14 +65,19 @@ def test_unproven_nodes_are_shown_first():
     nodes = [node("a"), node("b", "mismatch", ("error", "differs"), booted=OTHER), node("c", "unknown", booted="")]
     assert node_lines(nodes) == [
         "c: unknown",
-        f"b: mismatch: booted {OTHER}, expected {DIGEST} (differs)",
+        "b: mismatch: differs",
         f"a: match: booted {DIGEST}",
     ]
 
 
+def test_verdict_without_a_finding_is_shown_with_the_booted_image():
+    assert node_lines([node("a", "mismatch", booted=OTHER)]) == [f"a: mismatch: booted {OTHER}"]
+    assert node_lines([node("a", "match", ("warning", "old"))]) == [f"a: match: booted {DIGEST} (old)"]
+
+
 def test_findings_are_shown_by_weight_of_their_severity():
     (line,) = node_lines([node("a", "mismatch", ("warning", "third"), ("error", "second"), ("fatal", "first"))])
-    assert line.endswith("(first; second; third)")
+    assert line == "a: mismatch: first; second; third"
 
 
 def test_of_many_nodes_the_rest_is_counted():
