@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import yaml
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
-from ..module_utils._errors import OperationError
+from ..module_utils._errors import OperationError, run_action
 from ..module_utils._model.objects.timestamp import timestamp_now
 from ..plugin_utils._evidence.document import (
     Document,
@@ -52,10 +54,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
+        return run_action(lambda: self._run(task_vars or {}), Display().vvv, AnsibleError)
+
+    def _run(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, asked = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         occasion = Occasion(
             written_at=timestamp_now(),
-            host=str((task_vars or {}).get("inventory_hostname", "")),
+            host=str(task_vars.get("inventory_hostname", "")),
             check_mode=bool(self._task.check_mode),
             collection_version=collection_version(_COLLECTION),
         )

@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
+from ..module_utils._errors import run_action
 from ..module_utils._model.objects.timestamp import timestamp_now
 from ..module_utils._model.printable import all_printable
 from ..module_utils._operation.summarize_hosts import HostResult, summarize_hosts
@@ -30,7 +32,9 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+        return run_action(lambda: self._run(task_vars or {}), Display().vvv, AnsibleError)
+
+    def _run(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, asked = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         hosts = asked["hosts"] if asked["hosts"] is not None else task_vars.get("ansible_play_hosts_all")
         if not hosts:

@@ -19,6 +19,9 @@ REPORT_FIRST_CONTACT = "_imagemode_report_first_contact"
 """The parameter with which an action plugin requests that a failed first contact ends the module."""
 NOT_REACHED = "not_reached"
 """The field of the result of such a module, with a line for the user. The action plugin runs the module again."""
+TRACEBACK = "_imagemode_traceback"
+"""The field with the traceback for the action plugin, which prints it at -vvv. Since ansible-core 2.19 a module returns
+``exception`` only if the setting DISPLAY_TRACEBACK asks for it."""
 HIDDEN = "********"
 
 _LONGEST_TRACEBACK = 50_000
@@ -92,17 +95,26 @@ def finish(module: Module, work: t.Callable[[], t.Mapping[str, t.Any]]) -> t.NoR
     except NotReached as error:
         outcome = {"changed": False, NOT_REACHED: str(error)}
     if isinstance(outcome, OperationError):
-        module.fail_json(**outcome.as_result())
+        result = outcome.as_result()
+        shown = {TRACEBACK: result["exception"]} if "exception" in result else {}
+        module.fail_json(**result, **shown)
     module.exit_json(**outcome)
 
 
-def run_action(work: t.Callable[[], dict[str, t.Any]], *passed: type[Exception]) -> dict[str, t.Any]:
+def run_action(
+    work: t.Callable[[], dict[str, t.Any]], show: t.Callable[[str], t.Any], *passed: type[Exception]
+) -> dict[str, t.Any]:
     """Run *work* of an action plugin and return its result, or the result of a failure.
 
+    :param show: prints the traceback of an unexpected exception at -vvv
     :param passed: exceptions that Ansible handles itself
     """
     outcome = attempt(work, *passed)
-    return {"failed": True, **outcome.as_result()} if isinstance(outcome, OperationError) else outcome
+    if not isinstance(outcome, OperationError):
+        return outcome
+    if outcome.traceback:
+        show(printable(outcome.traceback))
+    return {"failed": True, **outcome.as_result()}
 
 
 def attempt(work: t.Callable[[], T], *passed: type[Exception]) -> T | OperationError:

@@ -14,7 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT, as_line, run_action
+from ..module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT, TRACEBACK, as_line, run_action
 
 display = Display()
 
@@ -31,7 +31,7 @@ class ApiAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the result of the module. An unexpected exception becomes a failure with a traceback."""
         super().run(tmp, task_vars)
-        return run_action(lambda: self.run_task(task_vars or {}), AnsibleError)
+        return run_action(lambda: self.run_task(task_vars or {}), display.vvv, AnsibleError)
 
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run the task and return its result. Subclasses override it."""
@@ -49,4 +49,7 @@ class ApiAction(ActionBase):
     def run_module(self, task_vars: dict[str, t.Any], **arguments: t.Any) -> dict[str, t.Any]:
         """Run the module once and return its result."""
         result = self._execute_module(module_name=self.MODULE, task_vars=task_vars, **arguments)
+        traceback = result.pop(TRACEBACK, "")
+        if traceback and not isinstance(result.get("exception"), str):  # up to ansible-core 2.18 a text, which is shown
+            display.vvv(str(traceback))
         return t.cast("dict[str, t.Any]", result)

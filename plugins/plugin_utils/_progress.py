@@ -37,7 +37,7 @@ class WaitAction(ApiAction):
         warnings: list[t.Any] = []
         window = arguments.get("window")
         while True:
-            answer = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars)
+            answer = self.run_module(task_vars, module_args=arguments)
             # Of many calls one result is left, so it carries the warnings of all of them.
             warnings += [warning for warning in answer.pop("warnings", None) or () if warning not in warnings]
             if speaks:

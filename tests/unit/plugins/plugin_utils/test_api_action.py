@@ -6,7 +6,11 @@ from unittest import mock
 
 import pytest
 from ansible.errors import AnsibleActionFail
-from ansible_collections.imagemode.openshift.plugins.module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT
+from ansible_collections.imagemode.openshift.plugins.module_utils._errors import (
+    NOT_REACHED,
+    REPORT_FIRST_CONTACT,
+    TRACEBACK,
+)
 from ansible_collections.imagemode.openshift.plugins.plugin_utils import _api_action
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._api_action import ApiAction
 from ansible_collections.imagemode.openshift.tests.unit.plugins.module_run import run_module
@@ -77,6 +81,13 @@ def test_unexpected_exception_is_a_failure_with_a_traceback_without_secrets() ->
     assert result["msg"].startswith("Could not finish: an unexpected ValueError in fail, line ")
     assert "ValueError: Authorization: " in result["exception"]
     assert "sha256~secret" not in result["msg"] + result["exception"]
+
+
+def test_traceback_of_the_module_is_printed_only_at_vvv(monkeypatch, printed: list[str]) -> None:
+    verbose: list[str] = []
+    monkeypatch.setattr(_api_action.display, "vvv", verbose.append)
+    assert run(Calls({"failed": True, "msg": "x", TRACEBACK: "Traceback"})) == {"failed": True, "msg": "x"}
+    assert (verbose, printed) == (["Traceback"], [])
 
 
 def test_error_of_ansible_is_left_to_ansible() -> None:
