@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+import yaml
+
 from checks.environment import ROOT
 from checks.tree import files_of
 
@@ -34,4 +37,14 @@ def test_every_path_in_the_pages_for_developers_exists():
             path = found["path"]
             if "/" in path and not any((base / path).exists() for base in BASES):
                 missing.append(f"{page}: {path}")
+    assert not missing
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
+def test_readme_of_a_role_lists_each_option_with_its_variable(role: str):
+    content = yaml.safe_load((ROOT / "plugins/plugin_utils/_variables/specification.yml").read_text(encoding="utf-8"))
+    options = {f"{role}_{v['roles'][role]}": name for name, v in content["variables"].items() if role in v["roles"]}
+    readme = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+    rows = [row for row in readme.splitlines() if row.startswith(f"| `{role}_")]
+    missing = [o for o, name in options.items() if not any(f"`{o}`" in row and f"`{name}`" in row for row in rows)]
     assert not missing
