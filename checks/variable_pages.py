@@ -57,7 +57,7 @@ empty value means that the variable is not set. All variables are validated befo
 Each role has options of its own, which take the value of the playbook variable unless they are set.
 
 {% for variable in variables %}
-.. _{{ variable.name }}:
+.. _ansible_collections.imagemode.openshift.docsite.{{ variable.name }}:
 
 {{ variable.name }}
 {{ '-' * variable.name|length }}
