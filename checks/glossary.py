@@ -20,18 +20,20 @@ _BETWEEN_WORDS = re.compile(r"_+|(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass(frozen=True)
 class Glossary:
-    """Words to replace, and quotations that may contain them."""
+    """Words to replace, quotations that may contain them, and folders where a word is the standard term."""
 
     words: t.Mapping[str, str]
     quotations: t.Sequence[str]
     paths: t.Sequence[str]
+    terms: t.Mapping[str, t.Sequence[str]]
 
     @classmethod
     def load(cls, file: Path = _GLOSSARY) -> Glossary:
         """Read the glossary."""
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
         quotations = [quotation["text"] for quotation in document["quotations"]]
-        return cls(document["words"], quotations, document["paths"])
+        terms = {term["word"]: term["paths"] for term in document["terms"]}
+        return cls(document["words"], quotations, document["paths"], terms)
 
     def find(self, text: str) -> t.Iterator[tuple[int, str]]:
         """Yield the line number and the word of each occurrence in *text*."""
@@ -50,16 +52,17 @@ class Glossary:
 
 def glossary() -> bool:
     """Print each occurrence by file and return whether there was none."""
-    terms = Glossary.load()
+    rules = Glossary.load()
     count = 0
     for file in files_of(ROOT):
-        if not _is_below(file, terms.paths):
+        if not _is_below(file, rules.paths):
             continue
-        found = [(0, word) for dummy, word in terms.find(file.as_posix())]
-        found += terms.find((ROOT / file).read_text(encoding="utf-8", errors="replace"))
+        found = [(0, word) for dummy, word in rules.find(file.as_posix())]
+        found += rules.find((ROOT / file).read_text(encoding="utf-8", errors="replace"))
         for line, word in found:
-            print(f"{file}:{line}: {word} -> {terms.words[word]}")
-        count += len(found)
+            if not _is_below(file, rules.terms.get(word, ())):
+                print(f"{file}:{line}: {word} -> {rules.words[word]}")
+                count += 1
     print(f"{count} words to replace")
     return not count
 

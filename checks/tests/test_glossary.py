@@ -6,7 +6,7 @@ import pytest
 from checks.glossary import Glossary
 
 GLOSSARY = Glossary(
-    {"told": "reported", "stands above": "is shown above", "refused": "denied"}, ["connection refused"], []
+    {"told": "reported", "stands above": "is shown above", "refused": "denied"}, ["connection refused"], [], {}
 )
 
 
