@@ -35,9 +35,10 @@ class Bench:
 
 # One lab for each entry: the number of its nodes, and the scripts that run one after the other.
 BENCHES: t.Final[tuple[tuple[int, tuple[Bench, ...]], ...]] = (
-    (1000, (Bench("ask_nodes.py", ("oc",)), Bench("node_tasks.py", ("kubectl",)))),
+    (2000, (Bench("verify_nodes.py", ("oc",)), Bench("rolling.py", ("600",)))),
+    (500, (Bench("node_tasks.py", ("kubectl",)), Bench("rolling.py", ("600",)))),
     (4, (Bench("outages.py"),)),
-    (500, (Bench("rolling.py", ("600",)),)),
+    (2, (Bench("apply_end.py"), Bench("unreachable_host.py"))),
     (50, (Bench("quiet_wait.py", ("600",)),)),
     (4, (Bench("build_failure.py"), Bench("blocked_drain.py"), Bench("wait_cases.py", ("oc",)))),
 )
@@ -64,6 +65,8 @@ def bench(setting: Setting, scripts: t.Collection[str] = ()) -> bool:
     needed = {argument for one in wanted for argument in one.arguments} & builders.keys()
     programs = {name: str(builders[name](setting)) for name in sorted(needed)}
     succeeded = []
+    results = CACHE / f"bench-{os.getpid()}.jsonl"
+    results.write_text("", encoding="utf-8")
     for nodes, benches in BENCHES:
         chosen = [one for one in benches if one in wanted]
         if not chosen:
@@ -72,7 +75,9 @@ def bench(setting: Setting, scripts: t.Collection[str] = ()) -> bool:
             for one in chosen:
                 arguments = [programs.get(argument, argument) for argument in one.arguments]
                 script = f"tests/benchmarks/{one.script}"
-                succeeded.append(setting.run("python", script, facts.folder / FACTS_FILE, *arguments))
+                command: tuple[str | Path, ...] = ("python", script, facts.folder / FACTS_FILE, *arguments)
+                succeeded.append(setting.run(*command, variables={"BENCH_RESULTS": str(results)}))
+    succeeded.append(setting.run("python", "tests/benchmarks/results.py", results))
     return all(succeeded)
 
 

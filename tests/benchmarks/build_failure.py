@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a failed build to a failed task: ``python tests/benchmarks/build_failure.py LAB.json [HOW_OFTEN]``.
+"""Measure how soon a failed build fails the task: ``python tests/benchmarks/build_failure.py LAB.json [COUNT]``.
 
-Real builds fail in pools of their own, some side by side, each waited for by ansible-playbook. Counted from the moment
-at which the API server noted the last write of the build's status (Failed=True) to the moment at which ansible-playbook
-says that the task has failed. Prints every delay and the worst; it judges only that every task named the cause.
+Real builds fail, each in a pool of its own, some of them side by side. The time counts from the last write of the
+status of the build (Failed=True) in the audit log to the line with which ansible-playbook reports the failed task. The
+script prints each delay and the worst, and fails when a task does not report the cause.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 from ansible_run import TREE, installed_beside_pytest
 from lab.facts import Facts
-from measuring import FAILED, when_told
+from measuring import FAILED, first_line_with
 from pools import config_options, containerfile
+from results import record
 
-HOW_OFTEN = 20
+COUNT = 20
 SIDE_BY_SIDE = 4
 
 
 def main() -> None:
-    """Fail builds and print how long it took to say so."""
+    """Let builds fail, and print the delays."""
     facts = Facts.load(Path(sys.argv[1]).parent)
-    how_often = int(sys.argv[2]) if len(sys.argv) > 2 else HOW_OFTEN
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else COUNT
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(SIDE_BY_SIDE) as workers:
         folder = Path(scratch)
-        delays = list(workers.map(lambda number: _delay(facts, folder, f"bench-fails-{number}"), range(how_often)))
-    print(f"build failed -> task failed, {how_often} times, {SIDE_BY_SIDE} builds side by side:")
+        delays = list(workers.map(lambda number: _delay(facts, folder, f"bench-fails-{number}"), range(count)))
+    print(f"build failed -> task failed, {count} times, {SIDE_BY_SIDE} builds side by side:")
     print("  " + " ".join(f"{delay:.2f}" for delay in sorted(delays)))
     print(f"  median {median(delays):.2f} s, worst {max(delays):.2f} s", flush=True)
+    record("build-failed.worst", max(delays))
 
 
 def _delay(facts: Facts, folder: Path, pool: str) -> float:
@@ -57,20 +59,20 @@ def _delay(facts: Facts, folder: Path, pool: str) -> float:
         "ANSIBLE_HOME": str(folder / pool),
     }
     command = [str(installed_beside_pytest() / "ansible-playbook"), str(playbook)]
-    failed_at, said = when_told(command, environment, FAILED)
-    if "build.run_failed" not in said or "exit status 7: no such luck" not in said:
-        raise SystemExit(f"The task of pool {pool} did not fail by its cause:\n{said[-4000:]}")
+    failed_at, output = first_line_with(command, environment, FAILED)
+    if "build.run_failed" not in output or "exit status 7: no such luck" not in output:
+        raise SystemExit(f"The task of pool {pool} did not report the cause:\n{output[-4000:]}")
     delay = failed_at - _stored_at(facts.audit_log, pool)
     print(f"  {pool}: {delay:.2f} s", flush=True)
     return delay
 
 
 def _stored_at(audit_log: Path, pool: str) -> float:
-    """Return when the API server noted the last write of the status of the pool's build."""
-    noted = [json.loads(line) for line in audit_log.open(encoding="utf-8") if f"/machineosbuilds/{pool}-" in line]
+    """Return when the API server stored the last write of the status of the build."""
+    events = [json.loads(line) for line in audit_log.open(encoding="utf-8") if f"/machineosbuilds/{pool}-" in line]
     writes: list[t.Mapping[str, t.Any]] = [
         event
-        for event in noted
+        for event in events
         if event["verb"] in ("update", "patch")
         and event["objectRef"].get("subresource") == "status"
         and event["responseStatus"]["code"] == 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a program cost with all that it started: seconds, seconds of processor, memory; and when it said something."""
+"""The cost of a program and its children: seconds, processor seconds, memory; and the time of a line it prints."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SAMPLE = 0.2
-"""Seconds between two looks at the memory."""
+"""Seconds between two samples of the memory."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds that passed, seconds that processors worked, and the most memory that was held at once, in MB.
+    """Elapsed seconds, processor seconds, and peak memory in MB.
 
-    Memory that processes share is counted in part for each (PSS), so that the sum is what they hold together.
+    The memory is the sum of the proportional set sizes, so that shared pages count once.
     """
 
     seconds: float
@@ -31,7 +31,7 @@ class Cost:
 
 
 def cost_of(command: t.Sequence[str], environment: t.Mapping[str, str], folder: Path) -> Cost:
-    """Run a program to its end and return what it cost.
+    """Run a program to its end and return its cost.
 
     :raises RuntimeError: it failed
     """
@@ -49,47 +49,51 @@ def cost_of(command: t.Sequence[str], environment: t.Mapping[str, str], folder: 
 
 
 FAILED = ("fatal: [", "[ERROR]: Task failed")
-"""With what ansible-playbook says that a task has failed, from one release to the next."""
+"""The texts with which the releases of ansible-playbook report a failed task."""
 
 
-def when_told(command: t.Sequence[str], environment: t.Mapping[str, str], words: t.Sequence[str]) -> tuple[float, str]:
-    """Run a program to its end and return when it first printed one of the words, since the epoch, and all it printed.
+def first_line_with(
+    command: t.Sequence[str], environment: t.Mapping[str, str], texts: t.Sequence[str]
+) -> tuple[float, str]:
+    """Run a program to its end and return when it first printed one of the texts, and its output.
 
-    :raises RuntimeError: it printed none of them
+    The time is in seconds since the epoch.
+
+    :raises RuntimeError: it printed none of the texts
     """
-    told_at, said = 0.0, ""
+    printed_at, output = 0.0, ""
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         for line in process.stdout or ():
-            said += line
-            if not told_at and any(word in line for word in words):
-                told_at = time.time()
-    if not told_at:
-        raise RuntimeError(f"{command[0]} never said {' or '.join(words)}:\n{said[-4000:]}")
-    return told_at, said
+            output += line
+            if not printed_at and any(text in line for text in texts):
+                printed_at = time.time()
+    if not printed_at:
+        raise RuntimeError(f"{command[0]} did not print {' or '.join(texts)}:\n{output[-4000:]}")
+    return printed_at, output
 
 
 class _Peak:
-    """Looks again and again at what a process and its descendants hold."""
+    """Samples the memory of a process and its descendants."""
 
     def __init__(self, process: int) -> None:
         self.bytes = 0
         self._process = process
-        self._over = threading.Event()
-        self._looking = threading.Thread(target=self._look, daemon=True)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> _Peak:
-        self._looking.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *dummy: object) -> None:
-        self._over.set()
-        self._looking.join()
+        self._ended.set()
+        self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(_SAMPLE):
-            self.bytes = max(self.bytes, sum(map(_held, _family(self._process))))
+    def _sample(self) -> None:
+        while not self._ended.wait(_SAMPLE):
+            self.bytes = max(self.bytes, sum(map(_memory, _family(self._process))))
 
 
 def _family(first: int) -> set[int]:
@@ -98,7 +102,7 @@ def _family(first: int) -> set[int]:
         try:
             text = stat.read_text(encoding="utf-8", errors="replace")
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         parents[int(stat.parent.name)] = int(text.rpartition(")")[2].split()[1])
     family = {first}
     while more := {child for child, parent in parents.items() if parent in family} - family:
@@ -106,7 +110,7 @@ def _family(first: int) -> set[int]:
     return family
 
 
-def _held(process: int) -> int:
+def _memory(process: int) -> int:
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tasks over many nodes cost beside kubectl: seconds, requests and memory, measured on one lab in one run.
+"""Compare labelling many nodes with kubectl: ``python tests/benchmarks/node_tasks.py LAB_JSON KUBECTL``.
 
-``python node_tasks.py LAB_JSON KUBECTL``, as ``make bench`` does. Ends with 1 when a node was missed;
-what it costs is printed and judged by the reader.
+Prints seconds, requests and memory of both on the same lab. The exit status is 1 when a node was missed.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from ansible_run import Ansible, installed_beside_pytest
 from audit_log import AuditLog
 from lab.facts import Facts
 from lab.kube_rest import Api
+from results import record
 
 POOL = "bench"
 WORKERS = "node-role.kubernetes.io/worker"
@@ -31,7 +31,7 @@ WORKERS = "node-role.kubernetes.io/worker"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one job cost: seconds, and the memory of its largest process in MiB."""
+    """The cost of a job: seconds, and the memory of its largest process in MiB."""
 
     seconds: float
     memory: float
@@ -39,14 +39,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Row:
-    """One job in the table."""
+    """One line of the table."""
 
     job: str
     cost: Cost
     requests: int
 
     def __str__(self) -> str:
-        """Return the job's line."""
+        """Return the line of the job."""
         return f"{self.job:<58} {self.cost.seconds:>7.1f} s {self.requests:>6} requests {self.cost.memory:>5.0f} MiB"
 
 
@@ -70,20 +70,32 @@ def main() -> int:
 def _label_nodes(
     ansible: Ansible, kubectl: Path, facts: Facts, api: Api, audit: AuditLog, nodes: t.Sequence[str]
 ) -> t.Iterator[str]:
-    """Bring all nodes into a pool on hold, and have kubectl set a label that means nothing on the same nodes."""
-    # On hold, so that what is measured is the labels and not what the controllers make of them.
+    """Add all nodes to a paused pool, and set another label on the same nodes with kubectl."""
+    # The pool is paused, so that the controllers do nothing with the labels.
     made, run = ansible.run_module("machineconfigpool", {"pool": POOL, "paused": True})
     if made.failed:
-        raise SystemExit(f"Could not make the pool to measure with:\n{run.output}")
-    theirs = (str(kubectl), "--kubeconfig", str(facts.kubeconfigs.admin), "label", "nodes", "-l", WORKERS, "measured=")
+        raise SystemExit(f"Could not create the pool:\n{run.output}")
+    kubectl_label = (
+        str(kubectl),
+        "--kubeconfig",
+        str(facts.kubeconfigs.admin),
+        "label",
+        "nodes",
+        "-l",
+        WORKERS,
+        "measured=",
+    )
     with audit.recording() as recorded:
-        cost_of_theirs = _measure(_run_program, *theirs)
-    row_of_theirs = Row(f"label {len(nodes)} nodes, one kubectl label", cost_of_theirs, len(recorded.by(user="admin")))
+        kubectl_cost = _measure(_run_program, *kubectl_label)
+    kubectl_row = Row(f"label {len(nodes)} nodes, one kubectl label", kubectl_cost, len(recorded.by(user="admin")))
     with audit.recording() as recorded:
         cost = _measure(_run_module, ansible, "machineconfigpool_nodes", {"pool": POOL, "label_selector": WORKERS})
-    print(row_of_theirs)
+    print(kubectl_row)
     print(Row(f"label {len(nodes)} nodes, one machineconfigpool_nodes", cost, len(recorded.by(user="admin"))))
-    print(f"{'':<58} {cost.seconds / cost_of_theirs.seconds:>7.2f} times kubectl, with ansible-playbook's own start")
+    print(
+        f"{'':<58} {cost.seconds / kubectl_cost.seconds:>7.2f} times kubectl, including the start of ansible-playbook"
+    )
+    record(f"label-{len(nodes)}.ratio", cost.seconds / kubectl_cost.seconds)
     labelled = set(_names(api, "/api/v1/nodes", labelSelector=f"node-role.kubernetes.io/{POOL}"))
     missing = [name for name in nodes if name not in labelled]
     if missing:
@@ -91,7 +103,7 @@ def _label_nodes(
 
 
 def _measure(job: t.Callable[..., None], *arguments: t.Any) -> Cost:
-    """Run *job* in a process of its own, for the memory of ended processes is only told as the largest ever."""
+    """Run *job* in a process of its own: the kernel reports only the largest memory of all ended children."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
         return alone.submit(_cost_of, job, *arguments).result()
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a wait ask of the API server while nothing happens?
+"""Count the requests of a wait while nothing changes: ``python tests/benchmarks/quiet_wait.py LAB.JSON SECONDS``.
 
-A pool on hold with its image built and all workers of the lab in it. Run as ``quiet_wait.py LAB.JSON SECONDS``; prints
-the requests that the audit log has beside the budget of a wait, which is one list a kind, one watch a kind a window,
-and three a change of state. It fails when they are more.
+The pool is paused, its image is built, and all workers of the lab are in it. The script prints the requests in the
+audit log and the budget of a wait: one list for each kind, one watch for each kind and window, and three requests for
+each change of state. It fails when there are more.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ POOL = "quiet"
 WORKERS = "node-role.kubernetes.io/worker"
 WINDOW = 300
 KINDS = 4
-"""Pools, nodes, configs and builds: what a wait for a rollout watches while no node drains."""
+"""Pools, nodes, configs and builds: the kinds that a wait for a rollout watches while no node drains."""
 A_CHANGE = 3
 CHANGES = 2
-"""The beginning of the wait, where the first line is told, and its end."""
+"""The start of the wait, with its first progress line, and its end."""
 
 
 def main() -> int:
@@ -45,9 +45,9 @@ def main() -> int:
             installed_beside_pytest(), Path(folder), {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin)}
         )
         _prepare(ansible, facts, nodes)
-        # A pool on hold is a fatal finding, which would end the wait at once.
-        asked = {"pool": POOL, "timeout": seconds, "fail_on_findings": []}
-        wait = {"name": "Wait", "imagemode.openshift.machineconfigpool_wait": asked}
+        # A paused pool is a fatal finding, which would end the wait at once.
+        options = {"pool": POOL, "timeout": seconds, "fail_on_findings": []}
+        wait = {"name": "Wait", "imagemode.openshift.machineconfigpool_wait": options}
         playbook = write_playbook(Path(folder), [{**wait, "ignore_errors": True}])
         record = Path(folder) / "results.jsonl"
         record.unlink(missing_ok=True)
@@ -60,19 +60,20 @@ def main() -> int:
         output = (Path(folder) / "output").read_text(encoding="utf-8")
     requests = recording.ours
     lines = [line for line in output.splitlines() if f"  pool {POOL}: 0/{len(nodes)} nodes updated" in line]
-    print(f"{f'wait for {len(nodes)} nodes of a pool on hold':<40} {cost}", flush=True)
-    print(f"  {len(lines)} progress lines, {len(requests)} requests: {_told(requests)}")
+    print(f"{f'wait for {len(nodes)} nodes of a paused pool':<40} {cost}", flush=True)
+    print(f"  {len(lines)} progress lines, {len(requests)} requests: {_counts(requests)}")
     print(f"  {_budget(seconds)}")
+    record(f"quiet-wait-{len(nodes)}.requests", len(requests))
     wrong = list(_wrong(requests, seconds))
     if f"not done after {seconds} s" not in output:
-        wrong.append(f"the wait did not last as long as it should:\n{output[-2000:]}")
+        wrong.append(f"the wait ended early:\n{output[-2000:]}")
     for what in wrong:
         print(f"WRONG: {what}")
     return 1 if wrong else 0
 
 
 def _prepare(ansible: Ansible, facts: Facts, nodes: t.Sequence[str]) -> None:
-    """Have an image built for a pool on hold, and bring the nodes into it."""
+    """Build the image of a paused pool, and add the nodes to the pool."""
     built = [
         {"name": "Pool", "imagemode.openshift.machineconfigpool": {"pool": POOL, "paused": True}},
         {"name": "Config", "imagemode.openshift.machineosconfig": config_options(facts, POOL)},
@@ -94,26 +95,26 @@ def _budget(seconds: int) -> str:
     watches, changes = KINDS * _windows(seconds), A_CHANGE * CHANGES
     return (
         f"budget: {KINDS} lists, {watches} watches (of {KINDS} kinds in {_windows(seconds)} windows of {WINDOW} s), "
-        f"{changes} for the beginning and the end: {KINDS + watches + changes}"
+        f"{changes} for the start and the end: {KINDS + watches + changes}"
     )
 
 
 def _wrong(requests: t.Sequence[ApiRequest], seconds: int) -> t.Iterator[str]:
-    """Yield what is over the budget."""
+    """Yield what exceeds the budget."""
     counted = collections.Counter((r.verb, r.resource) for r in requests)
-    beside = 0
+    others = 0
     for (verb, resource), count in counted.items():
         if verb == "list" and count > 1:
             yield f"{resource} were listed {count} times"
         elif verb == "watch" and count > _windows(seconds):
             yield f"{resource} were watched {count} times in {_windows(seconds)} windows"
         elif verb not in ("list", "watch"):
-            beside += count
-    if beside > A_CHANGE * CHANGES:
-        yield f"{beside} requests beside a list a kind and a watch a kind a window"
+            others += count
+    if others > A_CHANGE * CHANGES:
+        yield f"{others} requests besides the lists and watches"
 
 
-def _told(requests: t.Iterable[ApiRequest]) -> str:
+def _counts(requests: t.Iterable[ApiRequest]) -> str:
     counted = collections.Counter(f"{r.verb} {r.resource}" for r in requests)
     return ", ".join(f"{what} {count}" for what, count in sorted(counted.items()))
 
