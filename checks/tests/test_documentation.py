@@ -12,7 +12,7 @@ from checks.tree import files_of
 BEHAVIOR = ROOT / "docs/operator-behavior.md"
 PAGES = ("CONTRIBUTING.md", "docs/architecture.md", "docs/operator-behavior.md")
 BASES = (ROOT, ROOT / "plugins", ROOT / "plugins/module_utils", ROOT / "plugins/module_utils/_cluster/transports")
-CITATION = re.compile(r"operator-behavior\.md\s*\((?P<sections>\"[^)]*\")\)")
+CITATION = re.compile(r"operator-behavior\.md(?:, | \()(?P<sections>\"[^\"]+\"(?:(?:,| and) \"[^\"]+\")*)")
 PATH = re.compile(r"`(?P<path>[\w./-]+(?:/|\.(?:py|md|rst|yml|yaml|toml|json)))`")
 
 

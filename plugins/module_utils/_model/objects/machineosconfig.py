@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a MachineOSConfig ask for, and what has to be written so that it asks for what the user wants?
+"""Read a MachineOSConfig, and compute the patch that makes it what the user wants.
 
-Every change of the spec starts a build, even of a secret's name only (operator.md 2.2), so two specs that mean the same
-must not be written over each other.
+Every change of the spec starts a build, also the change of a Secret's name only. So two specs that mean the same are
+not written over each other. Source: docs/operator-behavior.md ("Build identity").
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from .resources import (
 
 CURRENT_BUILD = ANNOTATION_PREFIX + "current-machine-os-build"
 REBUILD = ANNOTATION_PREFIX + "rebuild"
-"""Asks for a rebuild; the operator takes it away when the new build has begun (observed.md 3d)."""
+"""Requests a rebuild; the operator removes it when the new build has started.
+
+Source: docs/operator-behavior.md ("Rebuild request").
+"""
 ALL_ARCHITECTURES = "NoArch"
-"""The only entry of ``containerFile`` that the operator builds (operator.md 1.2)."""
+"""The only entry of ``containerFile`` that the operator builds (docs/operator-behavior.md, "API versions")."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,10 @@ class WantedConfig:
 
 
 def that_serves(pool: str, configs: t.Iterable[Object]) -> Object | None:
-    """Return the MachineOSConfig that the operator uses for a pool: the first in list order (operator.md 2.8)."""
+    """Return the MachineOSConfig that the operator uses for a pool: the first in list order.
+
+    Source: docs/operator-behavior.md ("API versions").
+    """
     for config in configs:
         if ((config.get("spec") or {}).get("machineConfigPool") or {}).get("name") == pool:
             return config
