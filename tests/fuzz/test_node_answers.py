@@ -11,13 +11,13 @@ from ansible_collections.imagemode.openshift.plugins.action.node_image_verify im
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
-    ExecRefused,
+    ExecFailed,
     ExecTimedOut,
     ExecTooLong,
     Output,
     run_in_container,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug_frame import read_framed
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug_frame import read_frame
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
@@ -152,13 +152,13 @@ PIECES = st.sampled_from([MARK, "\n", " stdout", " stderr", " exit ", "0", "255"
 
 @given(st.lists(PIECES | st.text(max_size=3), max_size=30).map("".join))
 def test_whatever_oc_writes_is_a_whole_frame_or_none(text):
-    framed = read_framed(text, MARK)
+    framed = read_frame(text, MARK)
     assert framed is None or (0 <= framed.exit_status <= 255 and framed.stdout in text and framed.stderr in text)
 
 
 @given(st.text(), st.text(), st.integers(0, 255))
 def test_a_frame_holds_what_was_put_into_it(stdout, stderr, status):
-    framed = read_framed(f"{MARK} stdout\n{stdout}\n{MARK} stderr\n{stderr}\n{MARK} exit {status} .\n", MARK)
+    framed = read_frame(f"{MARK} stdout\n{stdout}\n{MARK} stderr\n{stderr}\n{MARK} exit {status} .\n", MARK)
     assert framed is not None
     assert (framed.stdout, framed.stderr, framed.exit_status) == (stdout, stderr, status)
 
@@ -198,7 +198,7 @@ def served() -> t.Iterator[Served]:
     def outcome() -> Output | Exception:
         try:
             return run_in_container(connection, "ns", "pod", "container", ["true"], 20)
-        except (ExecRefused, ExecTooLong, ExecTimedOut) as error:
+        except (ExecFailed, ExecTooLong, ExecTimedOut) as error:
             return error
 
     def serve(content: bytes, upgraded: bool) -> None:

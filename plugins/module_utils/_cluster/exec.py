@@ -58,7 +58,7 @@ class Output:
     message: str = ""
 
 
-class ExecRefused(Exception):
+class ExecFailed(Exception):
     """The API server or the node did not start the command, or the connection broke.
 
     :ivar status: the HTTP status, or 0 without one
@@ -83,14 +83,14 @@ def run_in_container(
     """Run a command and return its output.
 
     :param timeout: seconds for connection and command together
-    :raises ExecRefused: the command was not started, or the connection broke before it ended
+    :raises ExecFailed: the command was not started, or the connection broke before it ended
     :raises ExecTimedOut: the command did not end in time
     :raises ExecTooLong: the command wrote too much
     """
     deadline = time.monotonic() + timeout
     query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
     url = connection.api_url + POD.path(pod, namespace, "exec") + "?" + urlencode(query)
-    failure: ExecRefused
+    failure: ExecFailed
     try:
         with contextlib.closing(open_stream(connection, deadline)) as stream:
             opened = _opened(connection, url, stream)
@@ -102,9 +102,9 @@ def run_in_container(
     except StreamTooLong:
         raise _too_long() from None
     except Unreachable as error:
-        failure = ExecRefused(0, str(error))
+        failure = ExecFailed(0, str(error))
     except (websocket.WebSocketException, OSError) as error:
-        failure = ExecRefused(0, f"the connection broke ({_plain(error)})")
+        failure = ExecFailed(0, f"the connection broke ({_plain(error)})")
     raise failure
 
 
@@ -145,10 +145,10 @@ def _accepted(opened: t.Any, failure: str) -> t.Any:
     return opened
 
 
-def _not_started(status: int, reason: str) -> ExecRefused:
+def _not_started(status: int, reason: str) -> ExecFailed:
     if 300 <= status < 400:
         reason = f"the API server returned a redirect (HTTP {status}), which is not followed"
-    return ExecRefused(status, legible(reason))
+    return ExecFailed(status, legible(reason))
 
 
 @contextlib.contextmanager

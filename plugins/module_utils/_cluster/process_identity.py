@@ -2,7 +2,7 @@
 """Identify processes, and decide whether one has ended, to clean up after killed runs.
 
 A process is identified by the boot of its machine, its process namespace, its number and its start time. So a reused
-number, another machine and another container are told apart.
+number, another machine and another container are distinguished.
 """
 
 from __future__ import annotations

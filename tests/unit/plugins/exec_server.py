@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An API server on loopback that runs no command, but answers ``exec`` frame by frame as a test wants it to."""
+"""An API server on loopback that responds to ``exec`` with the frames that a test sets."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
 import json
 import socketserver
 import ssl
 import struct
-import threading
 import time
 import typing as t
+
+from ansible_collections.imagemode.openshift.tests.unit.plugins.loopback_server import LoopbackServer, websocket_accept
 
 STDOUT, STDERR, STATUS, RESIZE, CLOSE = 1, 2, 3, 4, 255
 
 Script = t.Callable[["Connection"], None]
-"""What the server does once the websocket is open."""
-
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""Handles an open websocket."""
 
 
 class Connection:
@@ -44,15 +40,15 @@ class Connection:
         self._send(0x82, b"")
 
     def ping(self) -> None:
-        """Ask whether the client is there."""
-        self._send(0x89, b"there?")
+        """Send a ping."""
+        self._send(0x89, b"ping")
 
     def status(self, **answer: t.Any) -> None:
         """Send a status object, which ends the command."""
         self.frame(STATUS, json.dumps({"kind": "Status", **answer}).encode())
 
     def exited(self, code: int) -> None:
-        """Tell the command's exit status."""
+        """Send the exit status of the command."""
         if code == 0:
             self.status(status="Success")
         else:
@@ -67,11 +63,11 @@ class Connection:
             time.sleep(pause)
 
     def close(self) -> None:
-        """End the websocket in good order."""
+        """Close the websocket."""
         self._send(0x88, struct.pack("!H", 1000))
 
     def hang(self) -> None:
-        """Do nothing until the client has gone."""
+        """Do nothing until the client disconnects."""
         self._handler.connection.settimeout(30)
         while self._handler.connection.recv(1024):
             pass
@@ -88,22 +84,18 @@ class Connection:
         self._handler.wfile.flush()
 
 
-class ExecServer(socketserver.ThreadingTCPServer):
-    """Answers every request by its script, or refuses it, or says nothing at all; as a proxy it leads to itself.
+class ExecServer(LoopbackServer):
+    """Responds to each request by its script, with an error, or not at all. As a proxy it connects to itself.
 
-    :param tls: how it is encrypted, if it is
-    :ivar asked: first line and headers of each request
-    :ivar headers: what a refusal has beside its status
-    :ivar protocol: the subprotocol that it takes in place of the first one offered
-    :ivar upgrade: what it does with a request in place of opening a websocket
+    :param tls: encrypts the connections, None for no encryption
+    :ivar asked: the first line and the headers of each request
+    :ivar headers: headers of an error
+    :ivar protocol: the selected subprotocol, by default the first one of the request
+    :ivar upgrade: handles a request instead of opening a websocket
     """
 
-    daemon_threads = True
-    allow_reuse_address = True
-
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self._tls = tls
+        super().__init__(_Handler, tls)
         self.headers: tuple[str, ...] = ()
         self.protocol: str | None = None
         self.upgrade: Script | None = None
@@ -111,24 +103,6 @@ class ExecServer(socketserver.ThreadingTCPServer):
         self.refusal: tuple[int, str] | None = None
         self.silent = False
         self.asked: list[list[str]] = []
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """The address."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}"
-
-    def finish_request(self, request: t.Any, client_address: t.Any) -> None:
-        """Serve a connection, in a thread of its own."""
-        with contextlib.suppress(OSError):
-            if self._tls:
-                request = self._tls.wrap_socket(request, server_side=True)
-            super().finish_request(request, client_address)
-
-    def stop(self) -> None:
-        """Refuse connections."""
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -143,7 +117,7 @@ class _Handler(socketserver.StreamRequestHandler):
             lines.append(line)
         self.server.asked.append(lines)
         if lines and lines[0].startswith("CONNECT "):
-            self._reply("200 Go on")
+            self._reply("200 OK")
             self.handle()
             return
         if self.server.silent:
@@ -157,8 +131,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self.server.upgrade(Connection(self))
             return
         headers = dict(line.split(": ", 1) for line in lines[1:])
-        key = headers["Sec-WebSocket-Key"] + _GUID
-        accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
+        accept = websocket_accept(headers["Sec-WebSocket-Key"])
         chosen = self.server.protocol
         if chosen is None:
             chosen = headers["Sec-WebSocket-Protocol"].split(",")[0].strip()
@@ -172,7 +145,7 @@ class _Handler(socketserver.StreamRequestHandler):
         try:
             self.server.script(Connection(self))
         except OSError:
-            return  # the client has gone
+            return  # the client disconnected
 
     def _reply(self, status: str, *headers: str, body: str = "") -> None:
         self.wfile.write("\r\n".join([f"HTTP/1.1 {status}", *headers, "", body]).encode())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A proxy on loopback that connects to whatever it is asked for, and notes what it heard."""
+"""A proxy on loopback that connects to any address, and records its requests."""
 
 from __future__ import annotations
 
@@ -8,43 +8,22 @@ import socket
 import socketserver
 import ssl
 import threading
-import typing as t
+
+from ansible_collections.imagemode.openshift.tests.unit.plugins.loopback_server import LoopbackServer
 
 
-class ProxyServer(socketserver.ThreadingTCPServer):
-    """Answers CONNECT.
+class ProxyServer(LoopbackServer):
+    """Responds to CONNECT.
 
-    :param tls: how it is encrypted, if it is
-    :ivar asked: first line and headers of each request
-    :ivar reply: what it answers in place of connecting
+    :param tls: encrypts the connections, None for no encryption
+    :ivar asked: the first line and the headers of each request
+    :ivar reply: a response instead of connecting
     """
 
-    daemon_threads = True
-    allow_reuse_address = True
-
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self._tls = tls
+        super().__init__(_Handler, tls)
         self.asked: list[list[str]] = []
         self.reply = b""
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    def finish_request(self, request: t.Any, client_address: t.Any) -> None:
-        """Serve a connection, in a thread of its own."""
-        with contextlib.suppress(OSError):
-            if self._tls:
-                request = self._tls.wrap_socket(request, server_side=True)
-            super().finish_request(request, client_address)
-
-    def stop(self) -> None:
-        """Refuse connections."""
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(socketserver.BaseRequestHandler):

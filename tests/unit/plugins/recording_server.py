@@ -3,73 +3,59 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import socket
 import socketserver
 import ssl
 import struct
-import threading
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+from ansible_collections.imagemode.openshift.tests.unit.plugins.loopback_server import LoopbackServer, websocket_accept
+
 _EXIT_STATUS = b"\x03" + json.dumps({"kind": "Status", "status": "Success"}).encode()
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One request, as a server heard it."""
+    """One received request."""
 
     path: str
     authorization: str
     certificate: str
-    """The common name of the client's certificate, empty if it showed none."""
+    """The common name of the client's certificate, empty without one."""
 
 
-class RecordingServer(socketserver.ThreadingTCPServer):
-    """Answers every request with an empty object, and every websocket with a command that succeeded.
+class RecordingServer(LoopbackServer):
+    """Responds to each request with an empty object, and to each websocket with a successful command.
 
-    :param certificate: file with its certificate and key
-    :param authority: file with the authority that has signed its clients' certificates
+    :param certificate: the file with its certificate and key
+    :param authority: the file with the authority of client certificates
     """
 
-    daemon_threads = True
-    allow_reuse_address = True
+    tls: ssl.SSLContext
 
     def __init__(self, certificate: Path, authority: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.tls.load_cert_chain(certificate)
-        self.tls.load_verify_locations(authority)
-        self.tls.verify_mode = ssl.CERT_OPTIONAL
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        tls.load_verify_locations(authority)
+        tls.verify_mode = ssl.CERT_OPTIONAL
+        super().__init__(_Handler, tls)
         self.heard: list[Heard] = []
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self.server_address[1])
-
-    @property
-    def url(self) -> str:
-        """The address."""
-        return f"https://127.0.0.1:{self.port}"
 
 
 class _Handler(socketserver.BaseRequestHandler):
     server: RecordingServer
 
     def handle(self) -> None:
-        with contextlib.suppress(OSError), self.server.tls.wrap_socket(self.request, server_side=True) as connection:
+        with contextlib.suppress(OSError), self.request as connection:
             while self._answer(connection):
                 pass
 
     def _answer(self, connection: ssl.SSLSocket) -> bool:
-        """Answer one request, and tell whether another one may follow."""
+        """Respond to one request, and return whether another one can follow."""
         lines = _head(connection)
         if not lines:
             return False
@@ -85,18 +71,18 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 def _succeed(connection: ssl.SSLSocket, headers: t.Mapping[str, str]) -> None:
-    digest = hashlib.sha1((headers["sec-websocket-key"] + _GUID).encode(), usedforsecurity=False).digest()
+    accept = websocket_accept(headers["sec-websocket-key"])
     protocol = headers["sec-websocket-protocol"].split(",")[0].strip()
     head = (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
     )
     connection.sendall(head.encode() + struct.pack("!BB", 0x82, len(_EXIT_STATUS)) + _EXIT_STATUS)
     connection.recv(1024)
 
 
 def _head(connection: socket.socket) -> list[str]:
-    """Read the head of one request; no test sends a body."""
+    """Read the headers of one request. No test sends a body."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = connection.recv(1)

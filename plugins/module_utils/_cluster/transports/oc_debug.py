@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the command with ``oc debug``: a privileged pod on each node, in a namespace that exists only for the run.
 
-``oc`` mixes the two output streams of the command and replaces every exit status by 1, so the output is framed
+``oc`` mixes the two output streams of the command and replaces every exit status by 1, so the output has a frame
 (:mod:`.oc_debug_frame`). An ``oc`` that hangs, or writes without end, is killed, and its pod is deleted with the
 namespace. ``oc`` gets the credentials in memory, and only the variables of the environment that it needs.
 """
@@ -28,7 +28,7 @@ from ..kubeconfig import kubeconfig_in_memory
 from ..scratch_folder import scratch_folder
 from ..session import Session
 from .debug_namespace import debug_namespace
-from .oc_debug_frame import framing_script, new_mark, read_framed
+from .oc_debug_frame import framing_script, new_mark, read_frame
 from .transport import STATUS, Access, no_response, query_in_parallel, with_retries
 
 PROGRAM = "oc"
@@ -102,12 +102,12 @@ class OcDebug:
             return CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=str(error))
         except asyncio.TimeoutError:
             return no_response(node, self.node_timeout)
-        framed = read_framed(stdout, mark)
-        if framed is None:
+        content = read_frame(stdout, mark)
+        if content is None:
             lines = stderr.strip().splitlines() or ["it ended before the output was complete"]
             message = legible(f"oc debug: {lines[-1]}")
             return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message, stderr=stderr)
-        return CommandResult(framed.exit_status, framed.stdout, framed.stderr)
+        return CommandResult(content.exit_status, content.stdout, content.stderr)
 
     async def _run_program(self, run: _Run, command: t.Sequence[str], timeout: float) -> tuple[str, str]:
         """Run a program to its end, and return its standard output and its standard error.

@@ -19,7 +19,7 @@ _STOP = " ."
 
 
 @dataclass(frozen=True)
-class Framed:
+class FrameContent:
     """The output and the exit status of a command."""
 
     stdout: str
@@ -41,7 +41,7 @@ def framing_script(command: t.Sequence[str], mark: str) -> str:
     )
 
 
-def read_framed(text: str, mark: str) -> Framed | None:
+def read_frame(text: str, mark: str) -> FrameContent | None:
     """Return the content of the frame, or None if the frame is incomplete."""
     dummy, begun, rest = f"\n{text}".partition(f"\n{mark} stdout\n")
     streams, ended, last = rest.rpartition(f"\n{mark} exit ")
@@ -50,4 +50,4 @@ def read_framed(text: str, mark: str) -> Framed | None:
     if not (begun and ended and parted and exit_line.endswith(_STOP)):
         return None
     exit_status = read_exit_status(exit_line[: -len(_STOP)])
-    return None if exit_status is None else Framed(stdout, stderr, exit_status)
+    return None if exit_status is None else FrameContent(stdout, stderr, exit_status)

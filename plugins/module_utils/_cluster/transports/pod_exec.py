@@ -14,7 +14,7 @@ from ..._model.objects.resources import OPERATOR_NAMESPACE
 from ..._model.proof.verdict import CommandResult
 from ..api_error import DENIED
 from ..daemon_pods import CONTAINER, daemon_pods
-from ..exec import ExecRefused, ExecTimedOut, ExecTooLong, run_in_container
+from ..exec import ExecFailed, ExecTimedOut, ExecTooLong, run_in_container
 from ..session import Session
 from .transport import STATUS, Access, no_response, query_in_parallel, with_retries
 
@@ -61,7 +61,7 @@ class PodExec:
             return no_response(node, self.node_timeout)
         except ExecTooLong as error:
             return CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=str(error))
-        except ExecRefused as error:
+        except ExecFailed as error:
             finding = FindingId.NODE_EXEC_FORBIDDEN if error.status in DENIED else FindingId.NODE_EXEC_FAILED
             return CommandResult(failure=finding, failure_message=str(error))
         if output.exit_status is None:

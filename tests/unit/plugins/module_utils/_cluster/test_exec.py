@@ -18,7 +18,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster impor
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import Unreachable
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
-    ExecRefused,
+    ExecFailed,
     ExecTimedOut,
     Output,
     run_in_container,
@@ -99,7 +99,7 @@ def test_the_server_is_called_by_the_name_that_the_kubeconfig_gives_it(monkeypat
             "users": [{"name": "u", "user": {"token": "sha256~token"}}],
         }
         connection = connect({"kubeconfig": kubeconfig})
-        with pytest.raises(ExecRefused):
+        with pytest.raises(ExecFailed):
             run_in_container(connection, "ns", "daemon-x", "machine-config-daemon", COMMAND, 30)
         with pytest.raises(Unreachable):
             Session(connection).request_once("GET", "/version")
@@ -221,7 +221,7 @@ def test_without_a_status_the_end_is_unknown_however_complete_the_output_looks(s
 
 def test_a_connection_that_breaks_is_no_answer(server):
     server.script = lambda connection: connection.frame(STDOUT, b'{"deployments": []}')
-    with pytest.raises(ExecRefused, match="the connection broke") as refused:
+    with pytest.raises(ExecFailed, match="the connection broke") as refused:
         run(server)
     assert refused.value.status == 0
 
@@ -266,14 +266,14 @@ def test_a_server_that_never_opens_the_websocket_is_given_up(server):
 )
 def test_a_refused_upgrade_is_told_with_its_status_and_reason(status, body, said, server):
     server.refusal = (status, body)
-    with pytest.raises(ExecRefused) as refused:
+    with pytest.raises(ExecFailed) as refused:
         run(server)
     assert (refused.value.status, str(refused.value)) == (status, said if HANDS_ON_BODIES else f"HTTP {status}")
 
 
 def test_a_cluster_that_is_away_refuses(server):
     server.stop()
-    with pytest.raises(ExecRefused, match="Connection refused") as refused:
+    with pytest.raises(ExecFailed, match="Connection refused") as refused:
         run(server)
     assert refused.value.status == 0
 

@@ -17,7 +17,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.conne
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
     MAX_STDERR,
     MAX_STDOUT,
-    ExecRefused,
+    ExecFailed,
     ExecTimedOut,
     ExecTooLong,
     Output,
@@ -77,7 +77,7 @@ def run(url: str, timeout: float = 30, **options: t.Any) -> Output:
 def test_exec_does_not_follow_a_redirect_with_the_token(status, server, other):
     server.refusal = (status, "")
     server.headers = (f"Location: {other.url.replace('http', 'ws')}/elsewhere",)
-    with pytest.raises(ExecRefused, match=rf"returned a redirect \(HTTP {status}\)") as refused:
+    with pytest.raises(ExecFailed, match=rf"returned a redirect \(HTTP {status}\)") as refused:
         run(server.url)
     assert refused.value.status == status
     assert (len(server.asked), other.asked) == (1, [])
@@ -86,7 +86,7 @@ def test_exec_does_not_follow_a_redirect_with_the_token(status, server, other):
 def test_exec_does_not_follow_a_redirect_from_https_to_plain_ws(encrypted, authority, other):
     encrypted.refusal = (302, "")
     encrypted.headers = (f"Location: {other.url.replace('http', 'ws')}/elsewhere",)
-    with pytest.raises(ExecRefused, match="redirect"):
+    with pytest.raises(ExecFailed, match="redirect"):
         run(encrypted.url, ca_cert=str(authority.file))
     assert (len(encrypted.asked), other.asked) == (1, [])
 
@@ -97,7 +97,7 @@ def test_exec_does_not_follow_a_redirect_from_https_to_plain_ws(encrypted, autho
 @pytest.mark.parametrize("protocol", ["", "v3.channel.k8s.io", "chat"])
 def test_exec_refuses_a_websocket_of_another_subprotocol(protocol, server):
     server.protocol = protocol
-    with pytest.raises(ExecRefused):
+    with pytest.raises(ExecFailed):
         run(server.url)
 
 
@@ -123,14 +123,14 @@ def test_exec_refuses_a_websocket_of_another_subprotocol(protocol, server):
 )
 def test_exec_refuses_what_is_not_the_answer_of_an_api_server(answer, server):
     server.upgrade = lambda connection: connection.raw(answer)
-    with pytest.raises(ExecRefused) as refused:
+    with pytest.raises(ExecFailed) as refused:
         run(server.url)
     assert len(str(refused.value)) <= LONGEST + len("the connection broke ()")
 
 
 def test_exec_bounds_the_message_of_a_refusal(server):
     server.refusal = (500, json.dumps({"message": "\x1b[2J" + "x" * 50_000}))
-    with pytest.raises(ExecRefused) as refused:
+    with pytest.raises(ExecFailed) as refused:
         run(server.url)
     assert len(str(refused.value)) <= LONGEST
     assert str(refused.value).isprintable()
@@ -143,7 +143,7 @@ def test_exec_bounds_the_headers_of_an_answer(server):
             connection.raw(b"X-Filler: " + b"x" * 2000 + b"\r\n")
 
     server.upgrade = endless
-    with pytest.raises(ExecRefused, match="more than 65536 bytes"):
+    with pytest.raises(ExecFailed, match="more than 65536 bytes"):
         run(server.url)
 
 
@@ -310,7 +310,7 @@ def test_a_message_may_come_in_very_many_pieces(server):
 @pytest.mark.parametrize("frames", [b"\x00\x01\x01", b"\x02\x01\x01\x82\x01\x01", b"\x80\x01\x01"])
 def test_a_message_inside_another_is_a_broken_connection(frames, server):
     server.script = lambda connection: connection.raw(frames)
-    with pytest.raises(ExecRefused, match="the connection broke"):
+    with pytest.raises(ExecFailed, match="the connection broke"):
         run(server.url)
 
 
@@ -391,7 +391,7 @@ def test_the_password_of_an_https_proxy_is_never_sent_in_clear(server):
 
         listening = threading.Thread(target=listen, daemon=True)
         listening.start()
-        with pytest.raises(ExecRefused):
+        with pytest.raises(ExecFailed):
             run(server.url, **through(f"https://127.0.0.1:{plain.getsockname()[1]}"))
         listening.join(30)
     assert heard[:1] == b"\x16"  # a TLS handshake
@@ -401,7 +401,7 @@ def test_the_password_of_an_https_proxy_is_never_sent_in_clear(server):
 
 def test_an_https_proxy_that_is_not_trusted_gets_no_password(proxy, server, tmp_path):
     another = Authority.new(tmp_path / "another")
-    with pytest.raises(ExecRefused, match="certificate"):
+    with pytest.raises(ExecFailed, match="certificate"):
         run(server.url, ca_cert=str(another.file), **through(f"https://{proxy.address}"))
     assert proxy.asked == []
 
@@ -428,7 +428,7 @@ def test_an_https_proxy_is_trusted_without_verification_where_that_was_asked_for
 def test_a_proxy_that_does_not_connect_is_named(reply, said, server, authority):
     plain = ProxyServer()
     plain.reply = reply
-    with pytest.raises(ExecRefused, match=said or "."):
+    with pytest.raises(ExecFailed, match=said or "."):
         run(server.url, **through(f"http://{plain.address}"))
     plain.stop()
 
@@ -436,7 +436,7 @@ def test_a_proxy_that_does_not_connect_is_named(reply, said, server, authority):
 def test_what_a_proxy_sends_before_the_servers_tls_is_refused(encrypted, authority):
     plain = ProxyServer()
     plain.reply = b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"
-    with pytest.raises(ExecRefused):
+    with pytest.raises(ExecFailed):
         run(encrypted.url, ca_cert=str(authority.file), **through(f"http://{plain.address}"))
     plain.stop()
 

@@ -22,7 +22,7 @@ import urllib3
 import yaml
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import ApiError, Unreachable
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import Connection, connect
-from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import ExecRefused, run_in_container
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import ExecFailed, run_in_container
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.kubeconfig import kubeconfig_of
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
@@ -290,7 +290,7 @@ def by_oc(connection: Connection) -> None:
 
 
 TRANSPORTS = {"rest": by_rest, "watch": by_watch, "logs": by_logs, "exec": by_exec, "oc": by_oc}
-NOTHING_SENT = (OperationError, ApiError, Unreachable, ExecRefused, urllib3.exceptions.HTTPError)
+NOTHING_SENT = (OperationError, ApiError, Unreachable, ExecFailed, urllib3.exceptions.HTTPError)
 
 
 def settings(connection: Connection) -> dict[str, t.Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
-    ExecRefused,
+    ExecFailed,
     ExecTimedOut,
     Output,
 )
@@ -152,10 +152,10 @@ def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session)
     ("answer", "finding"),
     [
         (ExecTimedOut("no answer"), "node.no_response"),
-        (ExecRefused(403, "not you"), "node.exec_forbidden"),
-        (ExecRefused(401, "who"), "node.exec_forbidden"),
-        (ExecRefused(500, "error dialing backend"), "node.exec_failed"),
-        (ExecRefused(0, "the connection broke"), "node.exec_failed"),
+        (ExecFailed(403, "not you"), "node.exec_forbidden"),
+        (ExecFailed(401, "who"), "node.exec_forbidden"),
+        (ExecFailed(500, "error dialing backend"), "node.exec_failed"),
+        (ExecFailed(0, "the connection broke"), "node.exec_failed"),
         (Output(MATCHING.stdout, "", None, "the connection ended"), "node.exec_failed"),
         (Output("", "error: Timeout was reached", 1), "node.command_failed"),
         (Output("not JSON", "", 0), "node.output_unreadable"),
@@ -171,12 +171,12 @@ def test_a_node_that_gives_no_proof_is_unknown_and_the_others_are_reported(answe
 
 
 def test_a_connection_that_breaks_is_tried_again(cluster, nodes, session):
-    broken = ExecRefused(0, "the connection broke")
-    nodes.answers["worker-1"] = [broken, ExecRefused(502, "bad gateway"), MATCHING]
+    broken = ExecFailed(0, "the connection broke")
+    nodes.answers["worker-1"] = [broken, ExecFailed(502, "bad gateway"), MATCHING]
     assert verify_nodes(session, ask())["verdict"] == "match"
 
 
-@pytest.mark.parametrize("answer", [ExecRefused(403, "not you"), Output("", "no", 1), ExecTimedOut("no answer")])
+@pytest.mark.parametrize("answer", [ExecFailed(403, "not you"), Output("", "no", 1), ExecTimedOut("no answer")])
 def test_a_definite_answer_is_not_asked_for_again(answer, cluster, nodes, session):
     nodes.answers["worker-1"] = [answer, MATCHING]
     with pytest.raises(OperationError):
@@ -240,7 +240,7 @@ def test_a_node_that_rebooted_and_cannot_be_asked_again_is_unknown_for_both_reas
     assert ids(refused.value.result, "worker-1") == ["node.no_response", "node.rebooted_during_verification"]
 
 
-@pytest.mark.parametrize("answer", [MATCHING, ExecRefused(404, "gone")])
+@pytest.mark.parametrize("answer", [MATCHING, ExecFailed(404, "gone")])
 def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, nodes, session):
     nodes.answers["worker-0"] = [answer]
     present = ["worker-0"]

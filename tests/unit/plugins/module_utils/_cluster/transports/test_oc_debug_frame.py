@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug_frame import (
-    Framed,
+    FrameContent,
     framing_script,
     new_mark,
-    read_framed,
+    read_frame,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,55 +28,55 @@ def run(*command: str) -> str:
 @pytest.mark.parametrize("code", [0, 1, 3, 127, 255])
 def test_streams_and_exit_status_are_told_apart(code):
     said = run("sh", "-c", f"echo out 1; echo err 1 >&2; echo out 2; echo err 2 >&2; exit {code}")
-    assert read_framed(said, MARK) == Framed("out 1\nout 2\n", "err 1\nerr 2", code)
+    assert read_frame(said, MARK) == FrameContent("out 1\nout 2\n", "err 1\nerr 2", code)
 
 
 def test_a_command_that_says_nothing_has_a_frame():
-    assert read_framed(run("true"), MARK) == Framed("", "", 0)
+    assert read_frame(run("true"), MARK) == FrameContent("", "", 0)
 
 
 def test_a_program_that_is_not_there_is_an_exit_status():
-    framed = read_framed(run("no-such-program-anywhere"), MARK)
+    framed = read_frame(run("no-such-program-anywhere"), MARK)
     assert framed is not None
     assert framed.exit_status == 127
     assert "not found" in framed.stderr
 
 
 def test_words_with_spaces_and_quotes_reach_the_command_as_they_are():
-    framed = read_framed(run("printf", "%s|", "a b", "it's", "$HOME", "*"), MARK)
+    framed = read_frame(run("printf", "%s|", "a b", "it's", "$HOME", "*"), MARK)
     assert framed is not None
     assert framed.stdout == "a b|it's|$HOME|*|"
 
 
 def test_what_stands_around_the_frame_does_not_matter():
     said = "Starting pod/x-debug ...\n" + run("echo", "{}") + "\nRemoving debug pod ...\n"
-    assert read_framed(said, MARK) == Framed("{}\n", "", 0)
+    assert read_frame(said, MARK) == FrameContent("{}\n", "", 0)
 
 
 def test_an_answer_that_is_cut_off_anywhere_is_none():
     whole = run("sh", "-c", "echo '{}'; echo oops >&2; exit 12").rstrip("\n")
-    assert read_framed(whole, MARK) is not None
+    assert read_frame(whole, MARK) is not None
     for length in range(len(whole)):
-        framed = read_framed(whole[:length], MARK)
+        framed = read_frame(whole[:length], MARK)
         assert framed is None, whole[:length]
 
 
 @given(st.text())
 def test_without_its_mark_nothing_is_an_answer(text):
-    assert read_framed(text, MARK) is None
-    assert read_framed(f"{MARK} stdout\n{text}", MARK) is None
+    assert read_frame(text, MARK) is None
+    assert read_frame(f"{MARK} stdout\n{text}", MARK) is None
 
 
 @pytest.mark.parametrize("status", ["256", "1000", "9" * 5000, "-1", "", "²", "0 ", " 0"])
 def test_an_exit_status_that_is_none_is_no_answer(status):
-    assert read_framed(f"{MARK} stdout\n{{}}\n{MARK} stderr\n\n{MARK} exit {status} .", MARK) is None
+    assert read_frame(f"{MARK} stdout\n{{}}\n{MARK} stderr\n\n{MARK} exit {status} .", MARK) is None
 
 
 @pytest.mark.parametrize("line", ["stdout", "stderr", "exit", "exit 0 .", "exit 0 .\n"])
 def test_a_text_full_of_its_mark_is_read_in_one_pass(line):
     said = f"{MARK} {line}\n" * 50_000
-    framed = read_framed(f"{MARK} stdout\n{said}\n{MARK} stderr\n\n{MARK} exit 3 .\n", MARK)
-    assert framed == Framed(said, "", 3)
+    framed = read_frame(f"{MARK} stdout\n{said}\n{MARK} stderr\n\n{MARK} exit 3 .\n", MARK)
+    assert framed == FrameContent(said, "", 3)
 
 
 def test_no_two_marks_are_the_same():

@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
-    ExecRefused,
+    ExecFailed,
     ExecTimedOut,
     Output,
 )
@@ -101,21 +101,21 @@ def test_where_a_right_is_missing_no_node_is_asked_and_a_warning_names_it(right,
 
 
 def test_where_every_node_is_refused_what_is_said_of_them_is_read(pods, auto, warnings):
-    pods.answers = {n.name: ExecRefused(403, 'pods "x" is forbidden') for n in NODES}
+    pods.answers = {n.name: ExecFailed(403, 'pods "x" is forbidden') for n in NODES}
     assert words(auto) == CLAIMED
     assert auto.name == "api"
     assert 'pods "x" is forbidden' in warnings[0]
 
 
 def test_a_node_that_failed_beside_the_refusals_is_told_of_once(pods, auto):
-    refused = ExecRefused(403, "no")
+    refused = ExecFailed(403, "no")
     pods.answers = {"worker-0": ExecTimedOut("no answer"), "worker-1": refused, "worker-2": refused}
     assert words(auto) == CLAIMED
 
 
 @pytest.mark.parametrize("refused", ["worker-0", "worker-1", "worker-2"])
 def test_a_refusal_beside_an_answer_is_that_nodes_own_whichever_comes_first(refused, pods, auto, warnings):
-    pods.answers = {refused: ExecRefused(403, "no")}
+    pods.answers = {refused: ExecFailed(403, "no")}
     said = words(auto)
     assert {name for name, word in said.items() if word.failure == "node.exec_forbidden"} == {refused}
     assert (auto.name, warnings) == ("pod_exec", [])
@@ -133,7 +133,7 @@ def test_where_no_node_answers_but_none_is_refused_that_is_the_answer(pods, auto
 def test_where_rights_cannot_be_asked_for_the_attempt_decides(reply, api, pods, auto):
     api.always_fail("selfsubjectaccessreviews", reply)
     assert words(auto) == {n.name: CommandResult(0, n.name, "") for n in NODES}
-    pods.answers = {n.name: ExecRefused(403, "no") for n in NODES}
+    pods.answers = {n.name: ExecFailed(403, "no") for n in NODES}
     assert words(auto) == CLAIMED
 
 
