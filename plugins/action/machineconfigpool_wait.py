@@ -7,6 +7,6 @@ from ..plugin_utils._progress import WaitAction
 
 
 class ActionModule(WaitAction):
-    """The module of the same name, a window at a time."""
+    """Calls the module of the same name until the wait is over."""
 
     MODULE = "imagemode.openshift.machineconfigpool_wait"

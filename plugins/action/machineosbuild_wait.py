@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wait for a pool's build and show how it goes on."""
+"""Wait for the build of a pool's image and print its progress."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from ..plugin_utils._progress import WaitAction
 
 
 class ActionModule(WaitAction):
-    """The module of the same name, a window at a time."""
+    """Calls the module of the same name until the wait is over."""
 
     MODULE = "imagemode.openshift.machineosbuild_wait"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Show how a wait goes on. A module cannot speak before it ends, so it is called again, a window at a time."""
+"""Print the progress of a wait. A module prints nothing before it ends, so it is called once for each window."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ display = Display()
 LINES = "lines"
 
 
-SIGN_OF_LIFE = 60.0
-"""Seconds within which a line is not printed again when it has not changed."""
+REPEAT_INTERVAL = 60.0
+"""Seconds after which an unchanged line is printed again, as a sign that the wait continues."""
 LINE_INTERVAL = 30
 """Seconds between two lines, so that a short wait prints few. An end, an outage and a new finding print at once."""
 
 
 class WaitAction(ApiAction):
-    """Calls the module of the same name until it has finished, and prints a line whenever it has something to say."""
+    """Calls the module of the same name until the wait is over, and prints its progress lines."""
 
     _supports_async = False
 
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Call the module until the wait ends, and return its last result."""
         arguments = dict(self._task.args)
-        speaks = arguments.get("progress", LINES) == LINES
-        teller = Teller(str(task_vars.get("inventory_hostname", "")))
+        prints = arguments.get("progress", LINES) == LINES
+        reporter = ProgressReporter(str(task_vars.get("inventory_hostname", "")))
         began = time.monotonic()
         warnings: list[t.Any] = []
         window = arguments.get("window")
         while True:
-            answer = self.run_module(task_vars, module_args=arguments)
-            # Of many calls one result is left, so it carries the warnings of all of them.
-            warnings += [warning for warning in answer.pop("warnings", None) or () if warning not in warnings]
-            if speaks:
-                teller.tell(answer)
-            cursor = answer.pop("cursor", None)
-            if answer.get("failed") or answer.get("finished") or not cursor:
-                return {**answer, "warnings": warnings} if warnings else answer
+            result = self.run_module(task_vars, module_args=arguments)
+            # One result remains of all calls, so it has the warnings of all of them.
+            warnings += [warning for warning in result.pop("warnings", None) or () if warning not in warnings]
+            if prints:
+                reporter.report(result)
+            cursor = result.pop("cursor", None)
+            if result.get("failed") or result.get("finished") or not cursor:
+                return {**result, "warnings": warnings} if warnings else result
             arguments["cursor"] = cursor
-            _set_window(arguments, window, teller.held_for)
-            # Not from the answer: what Ansible masks in it must not make the wait longer.
+            _set_window(arguments, window, reporter.held_for)
+            # Measured here: a number that Ansible masks in the result must not prolong the wait.
             arguments["waited"] = int(time.monotonic() - began)
 
 
-class Teller:
-    """Prints how a wait goes on: what is new, and nothing twice within a minute.
+class ProgressReporter:
+    """Prints what is new in the results of a wait, and an unchanged line at most once a minute.
 
     :param clock: the time, in seconds
     """
@@ -61,45 +61,45 @@ class Teller:
         self._host = host
         self._clock = clock
         self._line = ""
-        self._told_at = 0.0
-        self._told_elapsed: int | None = None
+        self._printed_at = 0.0
+        self._printed_elapsed: int | None = None
         self.held_for = 0
         """Seconds until the line that was held back is due; 0 if none was."""
         self._findings: set[str] = set()
         self._stages: dict[str, str] = {}
 
-    def tell(self, answer: t.Mapping[str, t.Any]) -> None:
-        """Print what an answer of the module says that the one before did not; with -v, down to nodes and findings."""
-        line, now = answer.get("progress") or "", self._clock()
-        self.held_for = self._hold(line, answer)
-        if line and not answer.get("failed") and not self.held_for and self._is_due(line, now):
-            display.display(progress_line(self._host, answer))
-            self._line, self._told_at = line, now
-            self._told_elapsed = _number(answer.get("elapsed"))
-        for detail in self._details(answer):
+    def report(self, result: t.Mapping[str, t.Any]) -> None:
+        """Print what is new in a result. With -v, print new findings and changed nodes as well."""
+        line, now = result.get("progress") or "", self._clock()
+        self.held_for = self._hold(line, result)
+        if line and not result.get("failed") and not self.held_for and self._is_due(line, now):
+            display.display(progress_line(self._host, result))
+            self._line, self._printed_at = line, now
+            self._printed_elapsed = _number(result.get("elapsed"))
+        for detail in self._details(result):
             display.v(as_line(detail), host=self._host)
 
-    def _hold(self, line: str, answer: t.Mapping[str, t.Any]) -> int:
+    def _hold(self, line: str, result: t.Mapping[str, t.Any]) -> int:
         """Return for how many seconds a changed line is held back."""
-        is_new_finding = any(_detail(finding) not in self._findings for finding in answer.get("findings") or [])
-        if self._told_elapsed is None or line == self._line or answer.get("finished") or is_new_finding:
+        is_new_finding = any(_detail(finding) not in self._findings for finding in result.get("findings") or [])
+        if self._printed_elapsed is None or line == self._line or result.get("finished") or is_new_finding:
             return 0
         if line.startswith(AWAY) or self._line.startswith(AWAY):
             return 0
-        passed = _number(answer.get("elapsed")) - self._told_elapsed
+        passed = _number(result.get("elapsed")) - self._printed_elapsed
         return LINE_INTERVAL - passed if 0 <= passed < LINE_INTERVAL else 0
 
     def _is_due(self, line: str, now: float) -> bool:
-        """Return whether to print a line: one that is new, or a sign of life; an outage is told once."""
-        return line != self._line or (not line.startswith(AWAY) and now - self._told_at >= SIGN_OF_LIFE)
+        """Return whether to print a line: if it is new, or once a minute. An outage is printed once."""
+        return line != self._line or (not line.startswith(AWAY) and now - self._printed_at >= REPEAT_INTERVAL)
 
-    def _details(self, answer: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-        for node in answer.get("nodes") or []:
+    def _details(self, result: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+        for node in result.get("nodes") or []:
             stage = f"{node['phase']} ({node.get('state')})"
             if self._stages.get(node["name"]) != stage:
                 yield f"Node {node['name']}: {stage}"
                 self._stages[node["name"]] = stage
-        for finding in answer.get("findings") or []:
+        for finding in result.get("findings") or []:
             detail = _detail(finding)
             if detail not in self._findings:
                 yield detail
@@ -120,15 +120,15 @@ def _set_window(arguments: dict[str, t.Any], window: t.Any, held_for: int) -> No
         arguments["window"] = window
 
 
-def progress_line(host: str, answer: t.Mapping[str, t.Any]) -> str:
-    """Return one line for people: who, for how long, where it stands, and what is left if that is known."""
-    left = _number((answer.get("rollout") or {}).get("remaining_seconds"))
+def progress_line(host: str, result: t.Mapping[str, t.Any]) -> str:
+    """Return the line to print: host, elapsed time, progress, and the estimated time that remains."""
+    left = _number((result.get("rollout") or {}).get("remaining_seconds"))
     rest = f", about {_roughly(left)} left" if left else ""
-    return f"  [{host}] {duration(_number(answer.get('elapsed')))}  {as_line(str(answer['progress']))}{rest}"
+    return f"  [{host}] {duration(_number(result.get('elapsed')))}  {as_line(str(result['progress']))}{rest}"
 
 
 def _number(value: t.Any) -> int:
-    """Return a number of an answer; 0 where Ansible has masked it, since it has the digits of a secret value."""
+    """Return a number of a result, or 0 if Ansible masked it because it equals a secret value."""
     return int(value) if isinstance(value, (int, float)) else 0
 
 
@@ -138,7 +138,7 @@ def _roughly(seconds: float) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Return seconds as people write them: 45s, 2m10s, 1h03m."""
+    """Return a duration as text: 45s, 2m10s, 1h03m."""
     if seconds < 60:
         return f"{seconds}s"
     if seconds < 3600:

@@ -116,7 +116,7 @@ class WaitError:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a wait concludes from one snapshot."""
+    """What a wait knows from one snapshot."""
 
     outcome: Outcome
     """FAILED requires a finding or an error."""
@@ -131,7 +131,7 @@ class Observation:
     """Ends the wait at once, also in check mode."""
 
 
-Seen = t.TypeVar("Seen", bound=Observation)
+Obs = t.TypeVar("Obs", bound=Observation)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Wait(t.Generic[S, Seen]):
+class Wait(t.Generic[S, Obs]):
     """A wait that the loop can run.
 
     :ivar goal: completes "Could not ...", for example ``await the build of MachineConfigPool layered``
@@ -172,4 +172,4 @@ class Wait(t.Generic[S, Seen]):
     goal: str
     subjects: t.Sequence[Subject]
     first_state: S
-    observe: t.Callable[[Snapshot, S, float], tuple[S, Seen]]
+    observe: t.Callable[[Snapshot, S, float], tuple[S, Obs]]

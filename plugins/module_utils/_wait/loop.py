@@ -16,7 +16,7 @@ from .fetch import read_object
 from .window import Window
 
 S = t.TypeVar("S")
-Seen = t.TypeVar("Seen", bound=Observation)
+Obs = t.TypeVar("Obs", bound=Observation)
 
 Results = dict[Need[t.Any], t.Any]
 _MAX_ROUNDS = 20
@@ -36,14 +36,14 @@ class NeedSource(t.Protocol):
         """Return the present results of the needs that are kept up."""
 
 
-def run(window: Window[S, Seen], sources: t.Sequence[NeedSource], check_mode: bool) -> Seen | None:
+def run(window: Window[S, Obs], sources: t.Sequence[NeedSource], check_mode: bool) -> Obs | None:
     """Observe until the wait ends or there is something to report. Return the last observation.
 
     None means that not all subjects were listed before the window was over.
 
     :raises OperationError: an observation has an error
     """
-    last: Seen | None = None
+    last: Obs | None = None
     pace = Pace()
     is_stale = True
     observed_at = 0.0
@@ -65,7 +65,7 @@ def run(window: Window[S, Seen], sources: t.Sequence[NeedSource], check_mode: bo
 
 
 def wait_result(
-    window: Window[S, Seen], last: Seen | None, check_mode: bool, parts: t.Mapping[str, t.Any]
+    window: Window[S, Obs], last: Obs | None, check_mode: bool, parts: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
     """Return the result of a window, or raise an error if the wait failed.
 
@@ -95,7 +95,7 @@ def wait_result(
     return done
 
 
-def _observe(window: Window[S, Seen], sources: t.Sequence[NeedSource], check_mode: bool) -> Seen:
+def _observe(window: Window[S, Obs], sources: t.Sequence[NeedSource], check_mode: bool) -> Obs:
     """Return an observation that has all that it needs.
 
     :raises OperationError: the observation has an error
@@ -117,7 +117,7 @@ def _observe(window: Window[S, Seen], sources: t.Sequence[NeedSource], check_mod
 
 
 def _fetch(
-    window: Window[S, Seen], sources: t.Sequence[NeedSource], needs: t.Sequence[Need[t.Any]], results: Results
+    window: Window[S, Obs], sources: t.Sequence[NeedSource], needs: t.Sequence[Need[t.Any]], results: Results
 ) -> None:
     """Fetch needs, and add them to the results. In check mode, what would be watched is read once."""
     watched = [need for need in needs if isinstance(need, WatchObjects)]
@@ -131,11 +131,11 @@ def _fetch(
         results[need] = read_object(window.session, need) if value is None else value
 
 
-def _may_report(window: Window[S, Seen], pace: Pace) -> bool:
+def _may_report(window: Window[S, Obs], pace: Pace) -> bool:
     return window.now() >= window.progress.reported_at + pace.report_interval
 
 
-def _is_reported(window: Window[S, Seen], last: Seen, check_mode: bool, may_report: bool) -> bool:
+def _is_reported(window: Window[S, Obs], last: Obs, check_mode: bool, may_report: bool) -> bool:
     """Record an observation. Return whether the window ends with it."""
     is_new = window.record(last)
     line = window.line(last.progress)
@@ -151,11 +151,11 @@ def _is_reported(window: Window[S, Seen], last: Seen, check_mode: bool, may_repo
     return True
 
 
-def _is_over(window: Window[S, Seen], last: Seen) -> bool:
+def _is_over(window: Window[S, Obs], last: Obs) -> bool:
     return last.outcome is Outcome.SUCCEEDED or window.ending(last.findings) is not None or window.stalled
 
 
-def _late(window: Window[S, Seen], last: Seen | None) -> OperationError:
+def _late(window: Window[S, Obs], last: Obs | None) -> OperationError:
     limits = window.limits
     state = window.outage or (last.progress if last else "") or window.reported or "nothing was read yet"
     if window.timed_out:

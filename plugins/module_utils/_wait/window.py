@@ -24,7 +24,7 @@ from .cursor import Cursor, Progress, SubjectState, read_cursor
 from .outage import AWAY, BACK
 
 S = t.TypeVar("S")
-Seen = t.TypeVar("Seen", bound=Observation)
+Obs = t.TypeVar("Obs", bound=Observation)
 
 UNREAD = (
     "Could not read the cursor: it was changed, or belongs to another version, cluster or pool. The wait continues and "
@@ -43,7 +43,7 @@ class Limits:
     stall_timeout: float = 0.0
     """Seconds without progress before the wait fails; 0 for no limit."""
     fail_on: t.Sequence[str] = (FATAL,)
-    """Ids of the findings that end the wait. FATAL stands for all findings whose severity is fatal."""
+    """Ids of the findings that end the wait. FATAL means all findings whose severity is fatal."""
     waited: float = 0.0
     """Seconds that the wait has lasted by the caller's clock. Used where the cursor has a smaller value or none."""
 
@@ -110,7 +110,7 @@ class _KnownSubject:
         return READERS[self.kind].parse(obj)
 
 
-class Window(t.Generic[S, Seen]):
+class Window(t.Generic[S, Obs]):
     """Watches the subjects of a wait for one module call.
 
     :ivar state: the state of the wait
@@ -121,7 +121,7 @@ class Window(t.Generic[S, Seen]):
     def __init__(
         self,
         session: Session,
-        wait: Wait[S, Seen],
+        wait: Wait[S, Obs],
         limits: Limits,
         cursor: str,
         clock: t.Callable[[], float] = time.time,

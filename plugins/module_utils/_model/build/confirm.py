@@ -18,7 +18,7 @@ def confirm_need(build: MachineOSBuild) -> ReadObject:
 
 
 def confirmed(snapshot: Snapshot, build: MachineOSBuild) -> bool | None:
-    """Whether the build still exists in the same state; None if the API server did not answer or was not asked."""
+    """Whether the build still exists in the same state; None if the API server did not answer or the build was not read."""
     result = snapshot.result(confirm_need(build))
     if result is None or not result.known:
         return None

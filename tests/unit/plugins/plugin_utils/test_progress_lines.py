@@ -10,7 +10,11 @@ from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.template import Templar
 from ansible_collections.imagemode.openshift.plugins.plugin_utils import _progress
-from ansible_collections.imagemode.openshift.plugins.plugin_utils._progress import Teller, duration, progress_line
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._progress import (
+    ProgressReporter,
+    duration,
+    progress_line,
+)
 
 WAITS = ("machineosbuild_wait", "machineconfigpool_wait")
 
@@ -177,9 +181,9 @@ def telling(answers: t.Iterable[tuple[float, dict[str, t.Any]]]) -> None:
     """Have answers told, each at its time."""
     moments = list(answers)
     times = iter([now for now, dummy in moments])
-    teller = Teller("east", clock=lambda: next(times))
+    reporter = ProgressReporter("east", clock=lambda: next(times))
     for dummy, answer in moments:
-        teller.tell(answer)
+        reporter.report(answer)
 
 
 def test_a_line_that_has_not_changed_is_printed_once_a_minute_at_most(printed):
