@@ -18,7 +18,7 @@ def confirm_need(build: MachineOSBuild) -> ReadObject:
 
 
 def confirmed(snapshot: Snapshot, build: MachineOSBuild) -> bool | None:
-    """Whether the build still exists in the same state; None if the API server did not answer or the build was not read."""
+    """Whether the build still exists in the same state. None if it could not be read, or was not."""
     result = snapshot.result(confirm_need(build))
     if result is None or not result.known:
         return None
