@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bringing a lab up: one step after the other, each said with its time, and the log named when one does not succeed."""
+"""Start a lab step by step. Each step is printed with its time; an error names the log of its component."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _HOPELESS_STARTS = 4
 # The controller asks for each node by itself, five times a second and twice a node: 500 took 220 s.
 _MOST_COUNTED = 50
 _LOG_LINES = 12
-# What the components say.
+# The message of a component whose port is taken.
 _PORT_TAKEN = "address already in use"
 
 
 class _PortTaken(Exception):
-    """A component found its port taken."""
+    """The port of a component is taken."""
 
 
 def bring_up(folder: Path, build: Build, release: Release, workers: int, companion: int | None, say: Say) -> Facts:
-    """Start a lab in ``folder`` from nothing and return its facts once it is ready.
+    """Start a new lab in ``folder`` and return its facts when it is ready.
 
-    ``companion`` is the pid of a process with which the lab ends. Raises LabError, with everything stopped, when a part
-    does not come up.
+    ``companion`` is the pid of a process with which the lab ends. When a component does not start, everything is
+    stopped and LabError is raised.
     """
     for _ in range(_ATTEMPTS):
         facts = prepare(folder, build, release)
@@ -53,14 +53,14 @@ def bring_up(folder: Path, build: Build, release: Release, workers: int, compani
         try:
             return start.run(companion)
         except _PortTaken:
-            say("a port was taken in the meantime; starting again with others")
+            say("a port was taken meanwhile; starting again with other ports")
         finally:
             start.close()
     raise LabError("Could not start the lab: its ports were taken three times in a row. Try again.")
 
 
 class _Start:
-    """One try to start a lab: the keeper it started, and the components it is waiting for."""
+    """One attempt to start a lab, with its keeper and its components."""
 
     def __init__(self, facts: Facts, build: Build, workers: int, say: Say) -> None:
         self._facts = facts
@@ -76,7 +76,7 @@ class _Start:
         self._up = False
 
     def run(self, companion: int | None) -> Facts:
-        """Take every step. When this returns, the lab no longer depends on this process."""
+        """Run all steps. After them, the lab no longer depends on this process."""
         self._start_keeper(companion)
         self._start("etcd", "registry", "kube-apiserver")
         self._start("base-image")
@@ -124,11 +124,11 @@ class _Start:
         return self._facts
 
     def close(self) -> None:
-        """Stop what was started, unless it came up. Does nothing a second time."""
+        """Stop the lab unless its start has succeeded."""
         keeper, self._keeper = self._keeper, None
         if keeper is None or self._up:
             return
-        # The end of this pipe tells the keeper that the start was given up.
+        # The keeper ends the lab when this pipe closes.
         os.close(self._lifeline)
         keeper.wait()
 
@@ -164,7 +164,7 @@ class _Start:
         return all(states[name].state is State.RUNNING for name in self._lasting())
 
     def _lasting(self) -> list[str]:
-        # The operator's own may end and begin again at any time; that they work is seen by the pools.
+        # The components of the operator can restart at any time; the state of the pools shows that they work.
         return [item.name for item in self._components.values() if not item.is_task and item.tier != "openshift"]
 
     def _start(self, *names: str) -> None:
@@ -175,7 +175,7 @@ class _Start:
                 self._give_up_without_supervisor(f"{name} starts")
 
     def _await(self, what: str, condition: Callable[[], bool], *responsible: str) -> None:
-        """Try until ``condition`` holds; the ``responsible`` components are looked at while it does not."""
+        """Wait until ``condition`` is true, and check the ``responsible`` components meanwhile."""
         deadline = time.monotonic() + self._timeout
         looked = time.monotonic()
         last_error: Exception | None = None
@@ -195,7 +195,7 @@ class _Start:
                 looked = now
             if now > deadline:
                 self._give_up(what, responsible, f"not within {self._timeout:.0f} s", last_error)
-            # A question that takes long is asked less often.
+            # A slow condition is evaluated less often.
             time.sleep(max(_POLL, now - asked))
 
     def _check_keeper(self, what: str) -> None:
@@ -211,7 +211,7 @@ class _Start:
     def _give_up_without_supervisor(self, what: str) -> NoReturn:
         supervisor_log = self._facts.logs / "supervisord.log"
         log = self._facts.logs / "keeper.log"
-        if _tells_of_a_taken_port(log) or _tells_of_a_taken_port(supervisor_log):
+        if _reports_a_taken_port(log) or _reports_a_taken_port(supervisor_log):
             raise _PortTaken
         raise LabError(
             f"Could not start the lab: its supervisor has ended, waiting until {what}. See {log} and {supervisor_log}, "
@@ -222,7 +222,7 @@ class _Start:
         for name in responsible:
             state = self._states(what)[name]
             log = self._facts.logs / f"{name}.log"
-            if state.starts > 1 and _tells_of_a_taken_port(log):
+            if state.starts > 1 and _reports_a_taken_port(log):
                 raise _PortTaken
             if self._components[name].is_task:
                 if state.state is State.EXITED and state.exit_status:
@@ -240,7 +240,7 @@ class _Start:
         )
 
     def _suspect(self, what: str, responsible: Sequence[str]) -> str:
-        """The component to name: the one that does not run, else the last of the responsible ones."""
+        """Return a responsible component that does not run, else the last one."""
         if not responsible:
             self._give_up_without_supervisor(what)
         states = self._states(what)
@@ -256,7 +256,7 @@ class _Start:
         self._up = True
 
 
-def _tells_of_a_taken_port(log: Path) -> bool:
+def _reports_a_taken_port(log: Path) -> bool:
     return _PORT_TAKEN in _tail(log).lower()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where labs and builds are kept, and the locks that make two commands at once safe."""
+"""The folders of labs and builds, and the locks between concurrent commands."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
 def lab_sources() -> Path:
-    """The folder ``lab/`` of the repository, which holds the Go modules.
+    """Return the folder ``lab/`` of the repository, with the Go modules.
 
-    Raises LabError for a package that was installed away from its sources.
+    Raises LabError if the package was installed without its sources.
     """
     folder = Path(__file__).resolve().parents[2]
     if not (folder / "go").is_dir():
@@ -31,23 +31,23 @@ def lab_sources() -> Path:
 
 
 def cache_folder() -> Path:
-    """``.cache/lab`` of the repository, or the folder the environment variable LAB_CACHE names."""
+    """Return ``.cache/lab`` of the repository, or the folder that the environment variable LAB_CACHE names."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).absolute() if chosen else lab_sources().parent / ".cache" / "lab"
 
 
 def build_folder() -> Path:
-    """Where built binaries are kept."""
+    """Return the folder of the built binaries."""
     return cache_folder() / "build"
 
 
 def labs_folder() -> Path:
-    """Where each lab has its folder."""
+    """Return the folder of the labs."""
     return cache_folder() / "labs"
 
 
 def lab_folder(name: str) -> Path:
-    """The folder of the lab ``name``. Raises LabError for a name that is no DNS label."""
+    """Return the folder of the lab ``name``. Raises LabError for a name that is not a DNS label."""
     if not _NAME.fullmatch(name):
         raise LabError(
             f"Could not use lab name {name!r}: it is not a DNS label. "
@@ -58,9 +58,9 @@ def lab_folder(name: str) -> Path:
 
 @contextmanager
 def locked(path: Path, waiting: str, say: object = None) -> Iterator[None]:
-    """Hold the lock file ``path``; when somebody else holds it, say ``waiting`` once and wait."""
+    """Hold the lock file ``path``. If another process holds it, print ``waiting`` once and wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Only who can open it can hold it.
+    # Mode 0600: only the owner can hold the lock.
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600)) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,7 +22,7 @@ _DEFAULT_NAME = "lab"
 
 
 class _Commands(click.Group):
-    """Turns the expected failures into one message and exit status 1."""
+    """Print expected errors as one message, with exit status 1."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -37,28 +37,26 @@ class _Commands(click.Group):
 
 
 def _name_option(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--name", default=_DEFAULT_NAME, show_default=True, help="Which lab.")(function)
+    return click.option("--name", default=_DEFAULT_NAME, show_default=True, help="Name of the lab.")(function)
 
 
 def _release_option(function: Callable[..., None]) -> Callable[..., None]:
     trains = sorted(RELEASES, reverse=True)
     return click.option(
-        "--release", default=JULY_2025.train, type=click.Choice(trains), show_default=True, help="Which OpenShift."
+        "--release", default=JULY_2025.train, type=click.Choice(trains), show_default=True, help="Release of OpenShift."
     )(function)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """A real OpenShift image-mode control plane on this machine, to test against."""
+    """Run a real OpenShift image-mode control plane on this machine, for tests."""
 
 
 @main.command()
 @_release_option
-@click.option(
-    "--oc", "with_oc", is_flag=True, help="Build the client oc instead, which no lab needs, and print its path."
-)
+@click.option("--oc", "with_oc", is_flag=True, help="Build the client oc instead, and print its path. No lab needs it.")
 def build(release: str, with_oc: bool) -> None:
-    """Build the control plane from the pinned Go modules, unless that was done."""
+    """Build the control plane from the pinned Go modules, unless it is built."""
     from lab.build import build as build_all
     from lab.build import build_oc
 
@@ -73,10 +71,10 @@ def build(release: str, with_oc: bool) -> None:
 @main.command()
 @_name_option
 @_release_option
-@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 2000), help="How many worker nodes.")
+@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 2000), help="Number of worker nodes.")
 @click.option("--with-pid", type=int, help="End the lab when this process ends.")
 def up(name: str, release: str, nodes: int, with_pid: int | None) -> None:
-    """Start a lab and wait until it is ready. Builds what is missing."""
+    """Start a lab and wait until it is ready. Build it first if necessary."""
     from lab.labs import keeper_pid
     from lab.preflight import require_programs, require_root
 
@@ -99,9 +97,9 @@ def up(name: str, release: str, nodes: int, with_pid: int | None) -> None:
 
 @main.command()
 @_name_option
-@click.option("--all", "every", is_flag=True, help="Every lab of this cache folder.")
+@click.option("--all", "every", is_flag=True, help="Stop every lab of this cache folder.")
 def down(name: str, every: bool) -> None:
-    """Stop a lab. Its folder with logs and audit log stays until the next start."""
+    """Stop a lab. Its folder with logs and audit log remains until the next start."""
     from lab.labs import known_labs, stop
     from lab.preflight import require_root
 
@@ -113,9 +111,9 @@ def down(name: str, every: bool) -> None:
 
 @main.command()
 @_name_option
-@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def status(name: str, as_json: bool) -> None:
-    """Show what a lab and its components do. Exit status 0 when it is ready, 3 when it is not."""
+    """Show the state of a lab and its components. The exit status is 0 if it is ready, else 3."""
     from lab.labs import read_status
 
     found = read_status(lab_folder(name))
@@ -135,7 +133,7 @@ def status(name: str, as_json: bool) -> None:
 @_name_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(name: str, command: tuple[str, ...]) -> None:
-    """Run COMMAND with KUBECONFIG set to the lab's; its exit status is handed on."""
+    """Run COMMAND with the KUBECONFIG of the lab, and return its exit status."""
     from lab.labs import running_facts
 
     facts = running_facts(lab_folder(name))
@@ -151,17 +149,17 @@ def run(name: str, command: tuple[str, ...]) -> None:
 @main.command()
 @_name_option
 @click.argument("node")
-@click.option("--boots", metavar="DIGEST", help="Answer as if this image had been booted.")
-@click.option("--stages", metavar="DIGEST", help="Answer as if this image waited for the next boot.")
+@click.option("--boots", metavar="DIGEST", help="Answer as if the node had booted this image.")
+@click.option("--stages", metavar="DIGEST", help="Answer as if this image were staged for the next boot.")
 @click.option(
     "--exec",
     "answer",
     type=click.Choice(["fail", "hang", "noise", "cut", "lost"]),
-    help="Commands fail, never end, warn on stderr, answer by half, or lose their exit status.",
+    help="Let commands fail, never end, print warnings, truncate their output, or lose their exit status.",
 )
-@click.option("--reset", "plain", is_flag=True, help="Answer again, and with what was really booted.")
+@click.option("--reset", "plain", is_flag=True, help="Answer with the booted image again.")
 def node(name: str, node: str, boots: str | None, stages: str | None, answer: str | None, plain: bool) -> None:
-    """Script what the node NODE answers."""
+    """Script the answers of the node NODE."""
     from lab import node_state
     from lab.labs import running_facts
 
@@ -181,12 +179,12 @@ def node(name: str, node: str, boots: str | None, stages: str | None, answer: st
 @main.command()
 @_name_option
 @click.argument("scenario", required=False)
-@click.option("--pool", default="layered", show_default=True, help="The pool it happens to, and its MachineOSConfig.")
-@click.option("--node", "chosen_node", default="", help="The node it happens to.  [default: the first of the pool]")
-@click.option("--undo", "backwards", is_flag=True, help="Take it back.")
-@click.option("--list", "listed", is_flag=True, help="Say which scenarios there are.")
+@click.option("--pool", default="layered", show_default=True, help="Pool of the scenario, with its MachineOSConfig.")
+@click.option("--node", "chosen_node", default="", help="Node of the scenario.  [default: the first of the pool]")
+@click.option("--undo", "backwards", is_flag=True, help="Undo the scenario.")
+@click.option("--list", "listed", is_flag=True, help="List the scenarios.")
 def scenario(name: str, scenario: str | None, pool: str, chosen_node: str, backwards: bool, listed: bool) -> None:
-    """Bring a running lab into a known state of trouble."""
+    """Create a known faulty state in a running lab."""
     from lab.scenarios.catalogue import listing, play, scenario_of, undo
 
     if listed:
@@ -213,7 +211,7 @@ def scenario(name: str, scenario: str | None, pool: str, chosen_node: str, backw
 @_name_option
 @click.argument("component")
 def logs(name: str, component: str) -> None:
-    """Print the log of a component so far."""
+    """Print the log of a component."""
     log = lab_folder(name) / "logs" / f"{Path(component).name}.log"
     if not log.exists():
         there = ", ".join(sorted(path.stem for path in log.parent.glob("*.log"))) or "none"
@@ -226,7 +224,7 @@ main.add_command(fault)
 
 
 class _Progress:
-    """Prints a line with the seconds since the command began."""
+    """Print lines with the seconds since the start of the command."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

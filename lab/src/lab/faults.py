@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trouble with the API on demand: what the fault proxy does wrong, and an API server that forgets, dies or is away."""
+"""Faults of the API: those of the fault proxy, and an API server that is compacted, killed or stopped."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _READY_WITHIN = 90.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of trouble, for the requests it describes and for as long as it lasts.
+    """A fault of the proxy, for the requests that it selects and until it ends.
 
     :ivar action: ``answer`` (with an error ``status``), ``cut`` (open streams at once, answers after ``after_bytes``),
-        ``slow``, ``silence`` (nothing is sent any more) or ``refuse`` (nobody listens)
+        ``slow``, ``silence`` (nothing is sent) or ``refuse`` (connections are refused)
     :ivar path: a regular expression, found anywhere in path and query
     :ivar verbs: as the API server names them: get, list, watch, create, patch, delete, ...; none means all
-    :ivar requests: it ends after so many; 0 means that it does not end by counting
-    :ivar seconds: it ends after so many; 0 means that it stays until it is cleared
+    :ivar requests: number of requests after which the fault ends; 0 means no limit
+    :ivar seconds: seconds after which the fault ends; 0 means no limit
     """
 
     action: str
@@ -53,25 +53,25 @@ class FaultProxy:
     def __init__(self, facts: Facts) -> None:
         self._url = f"https://127.0.0.1:{facts.ports.fault_control}/faults"
         self._headers = {"Authorization": f"Bearer {facts.admin_token_file.read_text(encoding='utf-8')}"}
-        # The token is the administrator's: it is sent to who has a certificate of the lab only.
+        # The token of the administrator is sent only to a server with a certificate of the lab.
         self._pool = urllib3.PoolManager(retries=False, timeout=10, ca_certs=str(facts.ca_cert))
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force. Raises LabError for one that makes no sense."""
+        """Add a fault. Raises LabError for an invalid fault."""
         self._ask("POST", asdict(fault))
 
     def clear(self) -> None:
-        """Lift every fault."""
+        """Remove all faults."""
         self._ask("DELETE")
 
     def faults(self) -> list[dict[str, Any]]:
-        """The faults in force, each with ``hits``: how many requests it has met."""
+        """Return the faults, each with ``hits``: the number of requests that it has affected."""
         found: list[dict[str, Any]] = self._ask("GET")
         return found
 
     @contextlib.contextmanager
     def having(self, *faults: Fault) -> Iterator[None]:
-        """These faults for as long as the context lasts."""
+        """Apply faults for as long as the context lasts."""
         for fault in faults:
             self.add(fault)
         try:
@@ -92,9 +92,9 @@ class FaultProxy:
 
 
 def forget(facts: Facts) -> int:
-    """Have etcd forget everything but the present, and return the revision that it is: lists begun before end in 410.
+    """Compact etcd and return its revision. Lists that began before end with 410.
 
-    A watch is answered from the API server's own memory, which forgets when the API server starts again.
+    Watches are served from the memory of the API server, which only a restart clears.
     """
     anything = {"key": base64.b64encode(b"/").decode(), "count_only": True}
     revision = int(_etcd(facts, "range", anything)["header"]["revision"])
@@ -120,7 +120,7 @@ def _etcd(facts: Facts, action: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def kill_api_server(facts: Facts) -> None:
-    """End the API server as a crash would, and return when the one that follows it is ready."""
+    """Kill the API server, and return when its restart is ready."""
     cluster = Cluster(facts)
     before = _incarnation(facts)
     Supervisor.of(facts).kill(_qualified(_component(facts, API_SERVER)))
@@ -128,7 +128,7 @@ def kill_api_server(facts: Facts) -> None:
 
 
 def take_api_server_away(facts: Facts, seconds: float) -> None:
-    """Stop the API server for some time, and return when it is ready again."""
+    """Stop the API server for some seconds, and return when it is ready again."""
     supervisor = Supervisor.of(facts)
     component = _component(facts, API_SERVER)
     supervisor.stop(_qualified(component))
@@ -141,7 +141,7 @@ def take_api_server_away(facts: Facts, seconds: float) -> None:
 
 @contextlib.contextmanager
 def without(facts: Facts, *names: str) -> Iterator[None]:
-    """Stop components, named as ``lab status`` names them, and start them again afterwards."""
+    """Stop components, named as in ``lab status``, and start them again afterwards."""
     supervisor = Supervisor.of(facts)
     stopped = [_component(facts, name) for name in names]
     for component in stopped:
@@ -155,10 +155,10 @@ def without(facts: Facts, *names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def standing_still(facts: Facts, name: str) -> Iterator[None]:
-    """Let a component, named as ``lab status`` names it, do nothing for a while, shorter than its lease of 137 s.
+    """Freeze a component, named as in ``lab status``, for less than its lease of 137 s.
 
-    Unlike one that is started again it afterwards does only what it would have done: the machine-config-controller
-    gives pools that are younger than itself their kubelet configs at its start, and with them builds of another name.
+    A restart would have side effects: at its start, the machine-config-controller creates the kubelet configs of newer
+    pools, which change the names of their builds.
     """
     supervisor = Supervisor.of(facts)
     qualified = _qualified(_component(facts, name))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one process of a lab outside its namespaces: it starts the namespaces, and ends them.
+"""The only process of a lab outside its namespaces. It starts and ends them.
 
 Chain of ends: the keeper's death (kill -9 too) kills ``unshare``, whose death kills the first process inside, whose
 death makes the kernel kill everything in the namespace. Nothing on that way needs to run to its end.
@@ -43,7 +43,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class _Watched:
-    """What the keeper waits for."""
+    """The events that end the lab."""
 
     signals: int
     starter: int
@@ -79,13 +79,13 @@ def _keep(folder: Path, companion: int | None) -> int:
     try:
         companion_fd = os.pidfd_open(companion) if companion is not None else None
     except ProcessLookupError:
-        print(f"keeper: process {companion}, which the lab was to run with, has ended", flush=True)
+        print(f"keeper: process {companion}, with which the lab ends, has ended", flush=True)
         _end_at_once(namespace)
         return 0
     watched = _Watched(signals, sys.stdin.fileno(), os.pidfd_open(namespace.pid), companion_fd)
     why = _wait(watched)
     print(f"keeper: ending the lab: {why}", flush=True)
-    if why == "the start was given up":
+    if why == "the start failed":
         _end_at_once(namespace)
     else:
         _end(folder, namespace)
@@ -102,12 +102,12 @@ def _wait(watched: _Watched) -> str:
             if fd == watched.namespace:
                 return "its first process has ended"
             if fd == watched.signals:
-                return "asked to"
+                return "received a signal"
             if fd == watched.companion:
-                return "the process it was to run with has ended"
+                return "the process of --with-pid has ended"
             if fd == watched.starter:
                 if os.read(fd, len(LIFELINE_READY)) != LIFELINE_READY:
-                    return "the start was given up"
+                    return "the start failed"
                 poll.unregister(fd)
 
 
@@ -131,7 +131,7 @@ def _end(folder: Path, namespace: subprocess.Popen[bytes]) -> None:
             Supervisor.of(Facts.load(folder)).shut_down()
             namespace.wait(max(0.0, deadline - time.monotonic()))
         except (OSError, subprocess.TimeoutExpired) as error:
-            print(f"keeper: not ended in order: {error}", flush=True)
+            print(f"keeper: the supervisor did not end: {error}", flush=True)
     _end_at_once(namespace)
     Facts.load(folder).with_ready(False).save()
 

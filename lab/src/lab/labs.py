@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known about a lab from outside: does it run, who keeps it, what do its components do."""
+"""The state of a lab from outside: whether it runs, its keeper, and its components."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lab.supervision import State, Supervisor
 
 @dataclass(frozen=True)
 class ComponentStatus:
-    """A component for the user. ``pid`` is the host's, 0 while it does not run."""
+    """The state of a component. ``pid`` is the process on the host, 0 while the component does not run."""
 
     name: str
     state: State
@@ -33,7 +33,7 @@ class ComponentStatus:
 
 @dataclass(frozen=True)
 class LabStatus:
-    """A lab for the user. ``memory`` is in bytes, shared pages counted once."""
+    """The state of a lab. ``memory`` is in bytes and counts shared pages once."""
 
     facts: Facts
     running: bool
@@ -42,11 +42,11 @@ class LabStatus:
 
     @property
     def ready(self) -> bool:
-        """Up, started to its end, and every component running."""
+        """Whether the lab has started completely and every component runs."""
         return self.running and self.facts.ready and all(item.state in _WELL for item in self.components)
 
     def document(self) -> dict[str, Any]:
-        """Plain data, ready for JSON: the lab's facts and what its components do."""
+        """Return the facts of the lab and the state of its components as plain data."""
         return {
             **self.facts.document(),
             "running": self.running,
@@ -69,9 +69,9 @@ _WELL = (State.RUNNING, State.STARTING)
 
 
 def keeper_pid(folder: Path) -> int | None:
-    """The pid of the keeper of the lab in ``folder``, None when it does not run.
+    """Return the pid of the keeper of the lab in ``folder``, or None while the lab is down.
 
-    The keeper holds the lock for as long as it lives, so a pid read beside a held lock is never somebody else's.
+    The keeper holds the lock until it ends. A pid beside a held lock is therefore that of the keeper.
     """
     try:
         with (folder / LOCK_FILE).open() as lock:
@@ -85,20 +85,20 @@ def keeper_pid(folder: Path) -> int | None:
 
 
 def known_labs() -> list[str]:
-    """The names of all labs that have a folder, running or not."""
+    """Return the names of all labs with a folder."""
     folder = labs_folder()
     return sorted(path.parent.name for path in folder.glob(f"*/{FACTS_FILE}")) if folder.is_dir() else []
 
 
 def running_facts(folder: Path) -> Facts:
-    """The facts of the lab in ``folder``. Raises LabError when it does not run."""
+    """Return the facts of the lab in ``folder``. Raises LabError while the lab is down."""
     if keeper_pid(folder) is None:
         raise LabError(f"Could not use lab {folder.name}: it is down. Start it with 'lab up --name {folder.name}'.")
     return Facts.load(folder)
 
 
 def read_status(folder: Path) -> LabStatus:
-    """What the lab in ``folder`` does now. Raises LabError when there is none."""
+    """Return the current state of the lab in ``folder``. Raises LabError without such a lab."""
     try:
         facts = Facts.load(folder)
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def read_status(folder: Path) -> LabStatus:
 
 
 def stop(folder: Path) -> bool:
-    """End the lab in ``folder`` in order, and by force when that takes too long. False when it did not run."""
+    """Stop the lab in ``folder``, by force if that takes too long. Return False if it was down."""
     keeper = keeper_pid(folder)
     if keeper is None:
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choosing free loopback ports."""
+"""Choose free loopback ports."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def choose_ports() -> Ports:
-    """Ports that are all free now.
+    """Return ports that are free now.
 
-    They lie below the range from which the kernel takes the ports of outgoing connections: a component that is started
-    again must find its port free, and a busy lab opens many connections. Between this choice and the first bind
-    another program can still take one; a start that fails for it is tried again with other ports.
+    They are below the range of the ports of outgoing connections, so that a restarted component finds its port free.
+    Another program can still take a port before its component binds it; the start is then repeated with other ports.
     """
     names = [field.name for field in fields(Ports)]
     highest = int(_EPHEMERAL.read_text().split()[0]) - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab needs of the machine, said before anything is built or started."""
+"""The requirements of a lab, checked before anything is built or started."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from lab.base_image import BASH, BUSYBOX
 from lab.errors import LabError
 
-# Each program and the package it comes in.
+# Program -> the package that contains it.
 _PROGRAMS = {"buildah": "buildah", "setpriv": "util-linux", "unshare": "util-linux", "mount": "mount"}
 
 
