@@ -13,6 +13,9 @@ from .secrets import read_secrets
 from .specification import PREFIX, Specification, Variable
 from .values import check_value, is_empty
 
+PUBLISHED = "image_mode_result"
+"""The statistic that the playbooks publish."""
+
 _POOL_CREATED_HERE = ("image_mode_node_selector", "image_mode_max_unavailable")
 
 
@@ -63,14 +66,13 @@ def first_problem(spec: Specification, caller: Caller, given: Given) -> str:
 
 
 def _unknown(spec: Specification, caller: Caller, given: Given) -> str:
-    read = {variable.name for variable in spec.of_playbook(caller.playbook)} | set(spec.node_variables)
-    elsewhere = {variable.name for variable in spec.variables}
-    # A host can carry the variables of all playbooks; only a name that no playbook reads is a mistake.
-    unknown = sorted(n for n in given.names if n.startswith(PREFIX) and n not in read | elsewhere)
-    unknown = [name for name in unknown if name != "image_mode_result"]
+    # A host can have the variables of all playbooks, and a job those that an earlier job of a workflow published.
+    variables = {variable.name for variable in spec.variables}
+    known = {*variables, *spec.node_variables, PUBLISHED}
+    unknown = sorted(name for name in given.names if name.startswith(PREFIX) and name not in known)
     if not unknown:
         return ""
-    likely = nearest(unknown[0], read)
+    likely = nearest(unknown[0], variables)
     remedy = f"Did you mean {likely}?" if likely else "Correct the name, or remove the variable."
     return f"Could not start {caller}: {joined(unknown)} not read by any playbook. {remedy}"
 
