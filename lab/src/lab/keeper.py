@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The only process of a lab outside its namespaces. It starts and ends them.
 
-Chain of ends: the keeper's death (kill -9 too) kills ``unshare``, whose death kills the first process inside, whose
-death makes the kernel kill everything in the namespace. Nothing on that way needs to run to its end.
-The keeper ends the lab when it is asked to (SIGTERM), when the process that started it dies before it said that the lab
-is up, and when the process named by ``--with-pid`` ends.
+When the keeper ends, kill -9 included, the kernel kills ``unshare``, then the first process of the namespace, and with
+it every process in the namespace.
+The keeper ends the lab on SIGTERM, when the process that started it ends before the lab is up, and when the process of
+``--with-pid`` ends.
 """
 
 from __future__ import annotations

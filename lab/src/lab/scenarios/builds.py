@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds that fail, hang, are cut off, or are not the one that they look like."""
+"""Builds that fail, hang, are interrupted, or look like another build."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def _interrupted(stage: Stage) -> str:
 def _vanishes(stage: Stage) -> str:
     build = stage.current_build()["metadata"]["name"]
     stage.remove(BUILDS, build)
-    return f"deleted MachineOSBuild {build}; the operator makes one of the same name and another uid"
+    return f"deleted MachineOSBuild {build}; the operator creates one with the same name and another uid"
 
 
 def _rebuilt(stage: Stage) -> str:
     stage.current_build()
     stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {f"{PREFIX}rebuild": ""}}})
-    return f"asked for a rebuild of MachineOSConfig {stage.pool}: same name, another uid, another digest"
+    return f"requested a rebuild of MachineOSConfig {stage.pool}: same name, another uid, another digest"
 
 
 def _stays_building(stage: Stage) -> str:
@@ -73,7 +73,7 @@ def _stays_building(stage: Stage) -> str:
 def _push_denied(stage: Stage) -> str:
     stage.write_secret(SECRETS, _REFUSED, stage.refused_login())
     done = stage.apply_config("RUN true", renderedImagePushSecret={"name": _REFUSED})
-    return f"{done} to push with Secret {_REFUSED}, which the registry refuses"
+    return f"{done} to push with Secret {_REFUSED}, which the registry denies"
 
 
 def _push_allowed(stage: Stage) -> str:
@@ -98,9 +98,9 @@ def _too_long(stage: Stage) -> str:
 
 def _long_gone(stage: Stage) -> str:
     Stage(stage.facts, stage.api, _LONG).restore_config()
-    # The builder would go on trying the dead one.
+    # The builder would retry the deleted config.
     stage.evict_builder()
-    return f"deleted MachineOSConfig {_LONG} and ended machine-os-builder, which would go on trying; another starts"
+    return f"deleted MachineOSConfig {_LONG} and ended machine-os-builder, which would retry for ever; another starts"
 
 
 def _first_of_the_list(stage: Stage) -> str:
@@ -148,7 +148,7 @@ def _two_gone(stage: Stage) -> str:
 def _stale(stage: Stage) -> str:
     name = f"{stage.pool}-{'e' * 32}"
     stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
-    return f"let MachineOSConfig {stage.pool} name MachineOSBuild {name}, which is not there"
+    return f"let MachineOSConfig {stage.pool} name MachineOSBuild {name}, which does not exist"
 
 
 def _layer_only(stage: Stage) -> str:
@@ -216,7 +216,7 @@ BUILD_SCENARIOS = (
     Scenario(
         "build-vanishes",
         Subject.POOL,
-        "The current build is deleted, and made again.",
+        "The current build is deleted and created again.",
         _vanishes,
         undone_by="the operator",
         cases=(WaitCase.BUILD_NAME_REUSED, WaitCase.API_INTERRUPTED),
@@ -224,7 +224,7 @@ BUILD_SCENARIOS = (
     Scenario(
         "build-again",
         Subject.POOL,
-        "A rebuild is asked for: same name, new uid.",
+        "A rebuild is requested: same name, new uid.",
         _rebuilt,
         undone_by="the operator",
         cases=(WaitCase.BUILD_NAME_REUSED,),
@@ -232,14 +232,14 @@ BUILD_SCENARIOS = (
     Scenario(
         "build-stays-building",
         Subject.POOL,
-        "The image is pushed, and its build cannot say so: two namespace segments in the push spec.",
+        "The image is pushed, and its build stays Building: two namespace segments in the push spec.",
         _stays_building,
         _restored,
     ),
     Scenario(
         "push-denied",
         Subject.POOL,
-        "The registry refuses the push secret, as an expired token.",
+        "The registry denies the push secret, as with an expired token.",
         _push_denied,
         _push_allowed,
         cases=(WaitCase.PUSH_DENIED,),
@@ -263,7 +263,7 @@ BUILD_SCENARIOS = (
     Scenario(
         "older-build-first",
         Subject.POOL,
-        "An older build for the same rendered config stands first in the list.",
+        "An older build for the same rendered config comes first in the list.",
         _older,
         _older_gone,
         cases=(WaitCase.PREVIOUS_BUILD_EXISTS,),
@@ -272,7 +272,7 @@ BUILD_SCENARIOS = (
     Scenario(
         "two-builds",
         Subject.POOL,
-        "The builder is evicted, and a second build is under way.",
+        "The builder is evicted, and a second build is running.",
         _two,
         _two_gone,
         cases=(WaitCase.TWO_BUILDS,),
@@ -281,7 +281,7 @@ BUILD_SCENARIOS = (
     Scenario(
         "stale-annotation",
         Subject.POOL,
-        "The MachineOSConfig names a build that is not there.",
+        "The MachineOSConfig names a build that does not exist.",
         _stale,
         undone_by="the operator, which names its own build again within seconds",
         cases=(WaitCase.ANNOTATION_STALE,),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes that answer something else than their annotations say, or nothing at all."""
+"""Nodes whose answers contradict their annotations, and nodes that do not answer."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _ANOTHER = f"sha256:{'0' * 64}"
 
 def _boots_another(stage: Stage) -> str:
     node_state.boots(stage.facts, stage.node, _ANOTHER)
-    return f"let Node {stage.node} answer that it booted {_ANOTHER}; its annotations say Done"
+    return f"let Node {stage.node} answer that it booted {_ANOTHER}; its annotations are Done"
 
 
 def _staged_only(stage: Stage) -> str:
     host = _host(stage)
     node_state.boots(stage.facts, stage.node, _ANOTHER)
     node_state.stages(stage.facts, stage.node, host.booted.digest)
-    return f"let Node {stage.node} answer that {host.booted.digest} waits for its next boot; its annotations say Done"
+    return f"let Node {stage.node} answer that {host.booted.digest} waits for its next boot; its annotations are Done"
 
 
 def _host(stage: Stage) -> Host:
@@ -55,7 +55,7 @@ ANSWER_SCENARIOS = (
     Scenario(
         "node-boots-another-image",
         Subject.NODE,
-        "The node's annotations say Done, and it booted another image.",
+        "The annotations of the node are Done, and it booted another image.",
         _boots_another,
         _plain,
         cases=(WaitCase.ANNOTATIONS_DISAGREE,),

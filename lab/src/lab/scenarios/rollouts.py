@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rollouts that do not begin, and what holds them: each blocker that a wait should name."""
+"""Rollouts that something blocks: each blocker that a wait reports."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _guarded(stage: Stage) -> str:
     }
     stage.ensure(_GUARDED, pod)
     stage.ensure(_BUDGETS, budget)
-    return f"put Pod {NAMESPACE}/{name} on Node {stage.node}, which PodDisruptionBudget {name} lets nobody evict"
+    return f"put Pod {NAMESPACE}/{name} on Node {stage.node}, whose eviction PodDisruptionBudget {name} blocks"
 
 
 def _unguarded(stage: Stage) -> str:
@@ -91,7 +91,7 @@ def _unguarded(stage: Stage) -> str:
 
 def _cordoned(stage: Stage) -> str:
     stage.api.patch(f"{NODES}/{stage.node}", {"spec": {"unschedulable": True}})
-    return f"cordoned Node {stage.node}, as somebody else would"
+    return f"cordoned Node {stage.node}, as another user would"
 
 
 def _uncordoned(stage: Stage) -> str:
@@ -105,17 +105,17 @@ def _degraded(stage: Stage) -> str:
     reason = REASON.format(config=config.get("machineconfiguration.openshift.io/desiredConfig", ""))
     folder.refuse_updates(reason)
     stage.api.patch(f"{NODES}/{stage.node}", {"metadata": {"annotations": degraded(reason)}})
-    return f"let the daemon of Node {stage.node} refuse every update: {reason}"
+    return f"let the daemon of Node {stage.node} reject every update: {reason}"
 
 
 def _well(stage: Stage) -> str:
     NodeFolder(stage.facts.nodes_dir, stage.node).refuse_updates("")
-    return f"let the daemon of Node {stage.node} work again; it tries within 15 seconds"
+    return f"let the daemon of Node {stage.node} work again; it retries within 15 seconds"
 
 
 def _used_up(stage: Stage) -> str:
     stage.api.patch(f"{POOLS}/{stage.pool}", {"spec": {"maxUnavailable": 1}})
-    return f"let one node of MachineConfigPool {stage.pool} be away at a time, and {_degraded(stage)}"
+    return f"set maxUnavailable of MachineConfigPool {stage.pool} to 1, and {_degraded(stage)}"
 
 
 def _lost(stage: Stage) -> str:
@@ -130,12 +130,12 @@ def _found(stage: Stage) -> str:
 
 def _refused(stage: Stage) -> str:
     stage.write_secret(_PULL_SECRETS, "pull-secret", stage.refused_login())
-    return "changed the global pull secret: the registry refuses every node the image from now on"
+    return "changed the global pull secret: the registry denies every node the image from now on"
 
 
 def _accepted(stage: Stage) -> str:
     stage.write_secret(_PULL_SECRETS, "pull-secret", stage.pull_secret())
-    return "gave the global pull secret its login back; a degraded node tries again within 15 seconds"
+    return "restored the login of the global pull secret; a degraded node retries within 15 seconds"
 
 
 def _second_pool(stage: Stage) -> str:
@@ -159,9 +159,7 @@ def _mended(stage: Stage) -> str:
 
 ROLLOUT_SCENARIOS = (
     Scenario("pool-paused", Subject.POOL, "The pool is paused.", _paused, _released, cases=(WaitCase.POOL_PAUSED,)),
-    Scenario(
-        "pool-empty", Subject.POOL, "No node is in the pool any more.", _emptied, _filled, cases=(WaitCase.POOL_EMPTY,)
-    ),
+    Scenario("pool-empty", Subject.POOL, "All nodes leave the pool.", _emptied, _filled, cases=(WaitCase.POOL_EMPTY,)),
     Scenario(
         "node-joins",
         Subject.NODE,
@@ -176,16 +174,16 @@ ROLLOUT_SCENARIOS = (
     Scenario(
         "drain-blocked",
         Subject.NODE,
-        "A PodDisruptionBudget lets nobody evict a pod of the node.",
+        "A PodDisruptionBudget blocks the eviction of a pod of the node.",
         _guarded,
         _unguarded,
         cases=(WaitCase.EVICTION_BLOCKED,),
     ),
-    Scenario("node-cordoned", Subject.NODE, "Somebody else cordoned the node.", _cordoned, _uncordoned),
+    Scenario("node-cordoned", Subject.NODE, "Another user cordoned the node.", _cordoned, _uncordoned),
     Scenario(
         "node-degraded",
         Subject.NODE,
-        "The node's daemon refuses every update and says why.",
+        "The daemon of the node rejects every update with a reason.",
         _degraded,
         _well,
         scripted=True,
@@ -209,7 +207,7 @@ ROLLOUT_SCENARIOS = (
     Scenario(
         "image-refused",
         Subject.LAB,
-        "The registry refuses the nodes the image.",
+        "The registry denies the nodes the image.",
         _refused,
         _accepted,
         cases=(WaitCase.PUSH_DENIED,),

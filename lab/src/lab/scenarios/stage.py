@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a scenario is played: one lab, one pool, one node, and how their objects are read and written."""
+"""The place of a scenario: one lab, one pool, one node, and access to their objects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECRETS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/secrets"
 CURRENT_BUILD = f"{PREFIX}current-machine-os-build"
 _BUILDER = "openshift:machine-os-builder"
 BEFORE = "lab.imagemode.openshift/before"
-"""The annotation that keeps what an object was like, so that the scenario can be undone."""
+"""The annotation that keeps the previous content of an object for the undo."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Stage:
     chosen_node: str = ""
 
     def evict_builder(self) -> None:
-        """End machine-os-builder at once; its Deployment starts another."""
+        """Kill machine-os-builder; its Deployment starts another."""
         if self._builder_state() is State.RUNNING:
             self._supervisor.kill(_BUILDER)
 
@@ -54,7 +54,7 @@ class Stage:
             self._supervisor.stop(_BUILDER)
 
     def start_builder(self) -> None:
-        """Start machine-os-builder where it was stopped."""
+        """Start machine-os-builder if it is stopped."""
         if self._builder_state() is State.STOPPED:
             # The folder of manifests is for other components' command lines.
             parts = components(self.facts, self.facts.folder)
@@ -102,14 +102,14 @@ class Stage:
         return f"node-role.kubernetes.io/{pool or self.pool}"
 
     def read(self, path: str, kind: str, name: str) -> dict[str, Any]:
-        """Read an object. Raises LabError that names it where there is none."""
+        """Return an object. Raises LabError if it does not exist."""
         found = self.find(path, name)
         if found is None:
-            raise LabError(f"Could not play on {kind} {name}: there is none. Create it first, or name another.")
+            raise LabError(f"Could not play on {kind} {name}: it does not exist. Create it first, or name another.")
         return found
 
     def find(self, path: str, name: str) -> dict[str, Any] | None:
-        """Read an object, or None where there is none."""
+        """Return an object, or None."""
         try:
             return self.api.get(f"{path}/{name}")
         except ApiError as error:
@@ -118,7 +118,7 @@ class Stage:
             raise
 
     def remove(self, path: str, name: str) -> bool:
-        """Delete an object and what it owns, as `oc delete` does; False where there was none."""
+        """Delete an object and its dependents, as `oc delete` does. Return False if it did not exist."""
         try:
             self.api.delete(f"{path}/{name}?propagationPolicy=Background")
         except ApiError as error:
@@ -128,7 +128,7 @@ class Stage:
         return True
 
     def ensure(self, path: str, body: Mapping[str, Any]) -> None:
-        """Create an object, unless one of its name is there."""
+        """Create an object, unless it exists."""
         try:
             self.api.create(path, body)
         except ApiError as error:
@@ -136,7 +136,7 @@ class Stage:
                 raise
 
     def ensure_pool(self, pool: str = "", **spec: Any) -> None:
-        """Create the custom pool, as the procedure has it, unless it is there."""
+        """Create the custom pool as documented for OpenShift, unless it exists."""
         name = pool or self.pool
         roles = {"key": f"{GROUP}/role", "operator": "In", "values": ["worker", name]}
         self.ensure(
@@ -154,7 +154,7 @@ class Stage:
         )
 
     def config(self) -> dict[str, Any]:
-        """The pool's MachineOSConfig. Raises LabError where there is none."""
+        """Return the MachineOSConfig of the pool. Raises LabError if it does not exist."""
         return self.read(CONFIGS, "MachineOSConfig", self.pool)
 
     def apply_config(self, *lines: str, **spec: Any) -> str:
@@ -195,11 +195,11 @@ class Stage:
         return f"gave MachineOSConfig {self.pool} its spec back"
 
     def named_build(self) -> str:
-        """The name of the build that the MachineOSConfig names, there or not; empty where it names none."""
+        """Return the name of the build in the annotation of the MachineOSConfig, or an empty string."""
         return str(self.config()["metadata"].get("annotations", {}).get(CURRENT_BUILD, ""))
 
     def current_build(self) -> dict[str, Any]:
-        """The build that the MachineOSConfig names. Raises LabError where it names none that is there."""
+        """Return the build that the MachineOSConfig names. Raises LabError if it does not exist."""
         name = self.named_build()
         if not name:
             raise LabError(
@@ -261,7 +261,7 @@ class Stage:
         self.api.create(path, {**body, "metadata": {"name": name}, "data": data})
 
     def refused_login(self) -> dict[str, Any]:
-        """Credentials for the lab's registry that it refuses."""
+        """Return credentials that the registry of the lab denies."""
         auth = base64.b64encode(b"pusher:expired").decode()
         return {"auths": {self.facts.registry_host: {"auth": auth}}}
 
