@@ -7,13 +7,14 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from ..build.confirm import confirm_need, confirmed
 from ..build.progress import BuildProgress, BuildTracking, build_progress
 from ..objects.machineconfigpool import NOT_FOUND_REMEDY, Pool
-from ..objects.machineosbuild import POOL_LABEL, MachineOSBuild
+from ..objects.machineosbuild import POOL_LABEL
 from ..objects.node import NodeState
 from ..objects.readers import BUILDS, CONFIGS, NODES, POOLS
 from ..objects.release import Release, desired_version
-from ..objects.resources import CLUSTER_VERSION, MACHINE_OS_BUILD
+from ..objects.resources import CLUSTER_VERSION
 from ..observation import Observation, Outcome, Pace, ReadObject, Snapshot, Wait, WaitError, WatchObjects
 from .history import RolloutHistory
 from .progress import Rollout, evaluate
@@ -101,7 +102,7 @@ def observe(
         nodes=objects.nodes,
     )
     if rollout.done and not options.check_mode:
-        observation = _confirmed(observation, snapshot)
+        observation = _with_confirmation(observation, snapshot)
     return RolloutWaitState(rollout.history, tracking, version, pool_existed=True), observation
 
 
@@ -143,22 +144,14 @@ def _drain_needs(options: RolloutWaitOptions, history: RolloutHistory, now: floa
     return map(WatchObjects, drain_subjects(slow[:MOST_WATCHED_DRAINS]))
 
 
-def _confirmed(observation: RolloutObservation, snapshot: Snapshot) -> RolloutObservation:
-    """Return the observation of a rollout that is done, after a direct read of its build.
-
-    Each kind is watched separately, so the events of two kinds have no order: the operator may have deleted the build
-    for a rebuild although the watch of the MachineOSConfig shows no rebuild request any more.
-    """
+def _with_confirmation(observation: RolloutObservation, snapshot: Snapshot) -> RolloutObservation:
+    """Return the observation of a rollout that is done, which is final only after a direct read of the build."""
     build = observation.rollout.build
-    if build is None:
-        return observation
-    need = ReadObject(MACHINE_OS_BUILD, build.name, by_list=True, retried=False)
-    read = snapshot.result(need)
-    current = MachineOSBuild.from_api(read.obj) if read and read.obj else None
-    if current and (current.identity, current.state) == (build.identity, build.state):
+    if build is None or confirmed(snapshot, build):
         return observation
     line = f"{observation.progress}, confirming build {build.name}"
-    return replace(observation, outcome=Outcome.WAITING, progress=line, needs=(*observation.needs, need))
+    needs = (*observation.needs, confirm_need(build))
+    return replace(observation, outcome=Outcome.WAITING, progress=line, needs=needs)
 
 
 def pace(nodes: int) -> Pace:
