@@ -43,12 +43,12 @@ _CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 
 
 class Stopped(Exception):
-    """The pod is gone; nothing is to be done for it any more."""
+    """The pod is deleted; nothing has to be done for it."""
 
 
 @dataclass(frozen=True)
 class BuildPod:
-    """A pod of a build, as the API has it."""
+    """A pod of a build."""
 
     object: Mapping[str, Any]
 
@@ -64,25 +64,25 @@ class BuildPod:
 
     @property
     def deleted(self) -> bool:
-        """Whether somebody asked for its deletion."""
+        """Whether its deletion was requested."""
         return "deletionTimestamp" in self.object["metadata"]
 
     @property
     def runs(self) -> bool:
-        """Whether it is a build's, on a node, and neither waiting nor at its end."""
+        """Whether it is the pod of a build, and it is running on a node."""
         builds = self.object["spec"].get("serviceAccountName") == SERVICE_ACCOUNT
         return builds and not self.deleted and self.object.get("status", {}).get("phase") == "Running"
 
 
 class Volumes:
-    """Reads what a pod mounts from the API, as a kubelet does before it starts a container."""
+    """Read the volumes of a pod from the API, as a kubelet does before it starts a container."""
 
     def __init__(self, api: Api, pod: BuildPod) -> None:
         self._api = api
         self._pod = pod
 
     def read(self) -> dict[str, dict[str, str]]:
-        """Base64 content by path, for each volume. Raises ApiError for an object that is not there."""
+        """Return base64 content by path for each volume. Raises ApiError for a missing object."""
         return {volume["name"]: self._files(volume) for volume in self._pod.object["spec"].get("volumes", [])}
 
     def _files(self, source: Mapping[str, Any]) -> dict[str, str]:
@@ -138,7 +138,7 @@ class Volumes:
 
 
 class Run:
-    """One pod being run, in a thread of its own."""
+    """A running pod, in a thread of its own."""
 
     def __init__(self, api: Api, pod: BuildPod, pods_dir: Path) -> None:
         self._api = api
@@ -157,11 +157,11 @@ class Run:
         return log_folder(self._pods_dir, NAMESPACE, self._pod.name, self._pod.uid, "container").parent
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """The pod is gone: end its containers and forget its logs. Nothing is written to the API any more."""
+        """Stop the containers of a deleted pod and delete its logs. Nothing more is written to the API."""
         if self._stop.is_set():
             return
         self._stop.set()
@@ -247,7 +247,7 @@ class Run:
         self._send(json.dumps({"number": message["number"], "exit_code": exit_code, "text": text}) + "\n")
 
     def _end_as_lost(self) -> None:
-        """End every container that has not ended, as a runtime's failure, so that the Job goes on."""
+        """End the remaining containers with a failure of the runtime, so that the Job continues."""
         for spec in self._pod.object["spec"]["containers"]:
             self._check()
             if spec["name"] in self._ends:
@@ -294,7 +294,7 @@ class Run:
             self._api.patch(f"{_CONFIG_MAPS}/{name}", {"data": dict(data)})
 
     def _present(self) -> dict[str, Any]:
-        """The pod as it is now. Raises Stopped where it is gone, being deleted, or another of its name."""
+        """Return the current pod. Raises Stopped if it is deleted or another pod has its name."""
         self._check()
         try:
             present = self._api.get(f"{_PODS}/{self._pod.name}")
@@ -307,7 +307,7 @@ class Run:
         return present
 
     def _insist(self, doing: str, action: Callable[[], Any]) -> Any:
-        """Do it again until it works or the pod is gone; a kubelet never gives up either."""
+        """Retry until it succeeds or the pod is deleted, as a kubelet does."""
         while True:
             self._check()
             try:
@@ -337,7 +337,7 @@ class Run:
 
 
 class BuildRunner:
-    """Runs every build pod of the cluster, side by side."""
+    """Run every build pod of the cluster, side by side."""
 
     def __init__(self, api: Api, pods_dir: Path) -> None:
         self._api = api
@@ -345,7 +345,7 @@ class BuildRunner:
         self._runs: dict[str, Run] = {}
 
     def serve(self) -> None:
-        """Follow the pods, for ever."""
+        """Watch the pods, for ever."""
         self._forget_old_pods()
         for event in self._api.follow(_PODS, labelSelector="job-name"):
             pod = BuildPod(event.object)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's own parts at the API server: plain JSON, one request a call, and a list that stays true by watching.
+"""A client of the API server for the parts of the lab: plain JSON, one request for each call, and watched lists.
 
 The official client would make a typed object of every one of a thousand nodes for each change of it; here an object
 is what the server sent. It still reads the kubeconfig.
@@ -33,7 +33,7 @@ _TRIES = 6
 
 
 class ApiError(Exception):
-    """The API server refused a request; ``status`` is its HTTP status, 0 where it did not answer at all."""
+    """A request failed; ``status`` is the HTTP status, or 0 without a response."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -49,7 +49,7 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """One object as it is now, or as it was last seen before it went."""
+    """One object: its current state, or its last state before its deletion."""
 
     change: Change
     object: dict[str, Any]

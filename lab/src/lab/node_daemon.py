@@ -48,11 +48,11 @@ _MACHINE_CONFIG_NODES = "/apis/machineconfiguration.openshift.io/v1/machineconfi
 
 
 class UpdateFailed(Exception):
-    """The node cannot be brought to what is wanted now; the text is its reason."""
+    """The node could not be updated; the text is the reason."""
 
 
 class NotInstalled(Exception):
-    """The image a new node starts with cannot be had now."""
+    """The image of a new node is not available yet."""
 
 
 class Gone(Exception):
@@ -60,7 +60,7 @@ class Gone(Exception):
 
 
 class Sources:
-    """Where nodes get what they run from: their rendered MachineConfigs, and images as a node fetches them."""
+    """The sources of nodes: their rendered MachineConfigs, and images with the credentials of a node."""
 
     def __init__(self, api: Api, folder: Path) -> None:
         self._api = api
@@ -71,7 +71,7 @@ class Sources:
         self._known: dict[str, FetchedImage] = {}
 
     def name(self, target: Target) -> str:
-        """The image ``target`` means: its own, or the one its MachineConfig names."""
+        """Return the image of ``target``: its own, or the one that its MachineConfig names."""
         if target.image:
             return target.image
         named = str(self.spec(target.config).get("osImageURL") or "") if target.config else ""
@@ -81,7 +81,7 @@ class Sources:
         return base_image
 
     def spec(self, config: str) -> dict[str, Any]:
-        """The spec of a rendered MachineConfig, which never changes."""
+        """Return the spec of a rendered MachineConfig, which never changes."""
         with self._lock:
             if config not in self._specs:
                 path = f"/apis/machineconfiguration.openshift.io/v1/machineconfigs/{config}"
@@ -89,7 +89,7 @@ class Sources:
             return self._specs[config]
 
     def fetch(self, name: str) -> FetchedImage:
-        """Get an image's manifest with the global pull secret as it is now. Raises UpdateFailed."""
+        """Fetch the manifest of an image with the current global pull secret. Raises UpdateFailed."""
         try:
             image = self._registry.fetch(ImageName.parse(name), self._credentials())
         except RegistryRefused as refused:
@@ -100,7 +100,7 @@ class Sources:
         return image
 
     def installed(self, name: str) -> FetchedImage:
-        """The image of a node that was installed with it: got once for all nodes. Raises NotInstalled."""
+        """Return the image of newly installed nodes, fetched once for all of them. Raises NotInstalled."""
         with self._lock:
             try:
                 return self._known.get(name) or self.fetch(name)
@@ -118,7 +118,7 @@ class Sources:
 
 
 class Watched:
-    """A node as the watch last told of it, and a way to wait for it to change."""
+    """The last known state of a node, and a way to wait for its changes."""
 
     def __init__(self, view: NodeView) -> None:
         self._view = view
@@ -126,7 +126,7 @@ class Watched:
         self._changed = threading.Condition()
 
     def see(self, view: NodeView) -> None:
-        """Take note of the node, unless something newer was seen: answers to writes overtake the watch."""
+        """Update the node, unless a newer version is known: responses to writes overtake the watch."""
         with self._changed:
             if view.version >= self._view.version:
                 self._view = view
@@ -140,12 +140,12 @@ class Watched:
 
     @property
     def view(self) -> NodeView:
-        """The node now. Raises Gone."""
+        """The current state of the node. Raises Gone."""
         with self._changed:
             return self._present()
 
     def wait(self, until: Callable[[NodeView], bool], timeout: float) -> bool:
-        """Wait until the node is so, or ``timeout`` seconds. Raises Gone."""
+        """Wait until the condition is true, or ``timeout`` seconds. Raises Gone."""
         with self._changed:
             return self._changed.wait_for(lambda: until(self._present()), timeout)
 
@@ -156,7 +156,7 @@ class Watched:
 
 
 class Machine:
-    """One node: its daemon and the machine below it. Works in one thread at a time, and only when there is work."""
+    """One node: its daemon and its machine. It uses one thread, and only while there is work."""
 
     def __init__(self, api: Api, sources: Sources, nodes_dir: Path, view: NodeView) -> None:
         self._api = api
@@ -170,7 +170,7 @@ class Machine:
         self._installed = False
 
     def see(self, view: NodeView) -> None:
-        """Take note of a change of the node, and work on it if there is something to do."""
+        """Record a change of the node, and start to work if necessary."""
         self._seen.see(view)
         with self._lock:
             if self._at_rest() or (self._thread is not None and self._thread.is_alive()):
@@ -179,7 +179,7 @@ class Machine:
             self._thread.start()
 
     def leave(self) -> None:
-        """The node left the cluster: forget it."""
+        """Remove the files of a node that left the cluster."""
         self._seen.leave()
         self._folder.remove()
 
@@ -210,7 +210,7 @@ class Machine:
             self._folder.remove()
 
     def _worked_for(self, target: Target) -> bool:
-        """Whether nothing stopped the work; the node says what did."""
+        """Return whether the update succeeded; the node reports the reason if not."""
         try:
             self._install_once()
             self._follow(target)
@@ -228,7 +228,7 @@ class Machine:
         self._seen.wait(lambda view: view.desired != target, delay)
 
     def _install_once(self) -> None:
-        """Make the files of a node that is seen for the first time: it has booted what its annotations say."""
+        """Create the files of a new node, which has booted the image of its annotations."""
         if self._installed:
             return
         view = self._seen.view
@@ -269,7 +269,7 @@ class Machine:
         log.info("%s: done", self._name)
 
     def _tell_machine_config_node(self, target: Target) -> None:
-        """Write what the daemon writes there without a feature gate: the configuration, and no image."""
+        """Write the configuration and no image, as the daemon does without its feature gate."""
         reached = {"configVersion": {"current": target.config, "desired": target.config}}
         try:
             self._api.patch(f"{_MACHINE_CONFIG_NODES}/{self._name}/status", {"status": reached})
@@ -303,7 +303,7 @@ class Machine:
         return self._seen.wait(lambda view: view.last_applied_drain == request, timeout)
 
     def _rebase(self, image: str) -> None:
-        """Stage ``image``, unless it is what is booted or staged already."""
+        """Stage ``image``, unless it is booted or staged."""
         host = self._host
         if host.booted.image == image:
             return
@@ -338,7 +338,7 @@ class Machine:
         self._come_back()
 
     def _come_back(self) -> None:
-        """Boot: with what is staged, a new boot id, and containers that were started again."""
+        """Boot the staged deployment with a new boot id, and restart the containers."""
         while self._folder.boot_is_held:
             # Asked so that the thread of a node that left the cluster ends.
             _ = self._seen.view
@@ -362,7 +362,7 @@ class Machine:
         self._patch_status({"nodeInfo": node_info})
 
     def _restart_pods(self) -> None:
-        """Say of the node's pods what a kubelet says after a boot; while it was away they were marked not ready."""
+        """Set the status of the node's pods as a kubelet does after a boot."""
         now = _now()
         for pod in self._api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={self._name}")["items"]:
             if pod["status"].get("phase") != "Running" or "deletionTimestamp" in pod["metadata"]:
@@ -406,7 +406,7 @@ class Machine:
 
 
 def restarted_pod(status: Mapping[str, Any], now: str) -> dict[str, Any]:
-    """The status of a running pod after its node rebooted: every container runs once more."""
+    """Return the status of a running pod after a reboot: every container has restarted."""
     containers = [
         {
             **container,
@@ -446,7 +446,7 @@ class NodeDaemon:
         self._machines: dict[str, Machine] = {}
 
     def serve(self) -> None:
-        """Follow the nodes, for ever."""
+        """Watch the nodes, for ever."""
         self._forget_old_nodes()
         for event in self._api.follow(_NODES):
             if event.change is Change.GONE:
@@ -472,7 +472,7 @@ def _now() -> str:
 
 
 def main() -> None:
-    """Be the daemons of the lab whose folder is the first argument."""
+    """Run the daemons of the lab whose folder is the first argument."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
     facts = Facts.load(sys.argv[1])
     api = Api(facts.kubeconfigs.node_daemon)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab's nodes say about the operating system they booted, and how a test makes them say something else.
+"""The answers of nodes about the operating system that they booted, and how tests change them.
 
 A node is a folder under the lab's ``nodes``. Two writers share it and never write the same file:
 
@@ -42,25 +42,25 @@ class UnknownNode(LabError):
 
 
 class ExecMode(str, Enum):
-    """How a node answers a command."""
+    """The way a node responds to a command."""
 
     OK = "ok"
     FAIL = "fail"
     HANG = "hang"
     NOISE = "noise"
-    """Right, with warnings on the other stream in between."""
+    """The correct answer, with warnings on the other stream."""
     CUT = "cut"
-    """Half of the answer, as if that were all."""
+    """Half of the answer, with a successful exit status."""
     LOST = "lost"
-    """The whole answer, and no word of how the command ended."""
+    """The whole answer, without an exit status."""
 
 
 class LabFolders(Protocol):
-    """The part of a lab's facts that is needed here."""
+    """The facts of a lab that this module needs."""
 
     @property
     def nodes_dir(self) -> Path:
-        """The folder that holds one folder a node."""
+        """The folder with one folder for each node."""
         ...
 
 
@@ -227,7 +227,7 @@ class NodeFolder:
 
     @property
     def host(self) -> Host | None:
-        """What the node daemon last wrote; None for a node it has not seen."""
+        """The last state that the node daemon wrote, or None for an unknown node."""
         document = _read(self.path / "host.json")
         return Host.of(document) if document else None
 
@@ -239,7 +239,7 @@ class NodeFolder:
             self._write_status(host)
 
     def claim(self, booted: str | None = None, staged: str | None = None) -> None:
-        """Make the node answer as if it had booted or staged these digests; without any, what it really did."""
+        """Let the node answer as if it had booted or staged these digests; without them, answer with the real ones."""
         with self._locked():
             host = self._known_host()
             # Refuse a digest that is none before anything is kept of it.
@@ -262,14 +262,14 @@ class NodeFolder:
                 _replace(self.path / "exec-mode", mode.value + "\n")
 
     def set_down(self, down: bool) -> None:
-        """Mark the node as rebooting: its kubelet answers nobody."""
+        """Mark the node as rebooting: its kubelet does not respond."""
         if down:
             _replace(self.path / "down", "")
         else:
             (self.path / "down").unlink(missing_ok=True)
 
     def refuse_updates(self, reason: str) -> None:
-        """Let the node's daemon refuse every update for this reason; for none, let it work again."""
+        """Let the daemon of the node reject every update for this reason; without a reason, let it work again."""
         if reason:
             self._known_host()
             _replace(self.path / "refuses", reason)
@@ -278,7 +278,7 @@ class NodeFolder:
 
     @property
     def refusal(self) -> str:
-        """Why the daemon refuses every update; empty where it does not."""
+        """The reason why the daemon rejects every update, or an empty string."""
         try:
             return (self.path / "refuses").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -294,11 +294,11 @@ class NodeFolder:
 
     @property
     def boot_is_held(self) -> bool:
-        """Whether the node is not to come back from a reboot."""
+        """Whether the node stays away after a reboot."""
         return (self.path / "stays-down").exists()
 
     def remove(self) -> None:
-        """Forget the node; it left the cluster."""
+        """Delete the files of a node that left the cluster."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _write_status(self, host: Host) -> None:
@@ -359,7 +359,7 @@ def exec_mode(facts: LabFolders, node: str, mode: str) -> None:
 
 
 def reset(facts: LabFolders, node: str) -> None:
-    """Let ``node`` answer again, and with what it really booted. Raises UnknownNode."""
+    """Let ``node`` answer with the image that it booted. Raises UnknownNode."""
     folder = _known(facts, node)
     folder.answer(ExecMode.OK)
     folder.claim()
@@ -401,7 +401,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
+    """Write a file atomically."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_text(text, encoding="utf-8")
     os.replace(unfinished, path)
