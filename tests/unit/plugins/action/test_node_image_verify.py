@@ -57,7 +57,7 @@ def run(host: Host, **arguments: t.Any) -> dict[str, t.Any]:
     return action(host, {**GIVEN, **arguments}).run(task_vars={"inventory_hostname": "worker-0"})
 
 
-def test_the_host_itself_says_what_it_has_booted(host):
+def test_host_reports_its_booted_image(host):
     done = run(host)
     assert not done.get("failed")
     assert (done["changed"], done["transport"], done["verdict"]) == (False, "connection", "match")
@@ -69,7 +69,7 @@ def test_the_host_itself_says_what_it_has_booted(host):
     assert node["expected"]["source"] == "option"
 
 
-def test_only_the_command_and_the_id_of_the_boot_are_asked_for(host):
+def test_only_the_status_and_the_boot_id_are_read(host):
     run(host)
     assert host.said == [
         ("cat /proc/sys/kernel/random/boot_id", False),
@@ -77,17 +77,17 @@ def test_only_the_command_and_the_id_of_the_boot_are_asked_for(host):
     ]
 
 
-def test_in_a_pod_the_command_changes_its_root(host):
+def test_host_root_changes_the_root_of_the_command(host):
     run(host, host_root="/root fs", node_timeout=7)
     assert host.said[1][0] == "timeout 7 chroot '/root fs' rpm-ostree status --json"
 
 
-def test_a_terminal_is_had_only_where_a_password_may_be_asked_for(host):
+def test_terminal_is_used_only_for_a_become_password(host):
     action(host, GIVEN, become=mock.MagicMock()).run(task_vars={"inventory_hostname": "worker-0"})
     assert {sudoable for dummy, sudoable in host.said} == {True}
 
 
-def test_another_image_fails_with_the_result_beside_it(host):
+def test_other_image_fails_with_the_result(host):
     host.status["stdout"] = rpm_ostree_status(booted_image("b"))
     done = run(host, pool="layered", nodes=["worker-7"])
     assert done["failed"]
@@ -95,12 +95,12 @@ def test_another_image_fails_with_the_result_beside_it(host):
     assert (done["nodes"][0]["pool"], done["nodes"][0]["verdict"]) == ("layered", "mismatch")
 
 
-def test_the_caller_says_what_fails(host):
+def test_fail_on_selects_the_failures(host):
     host.status["stdout"] = rpm_ostree_status(booted_image("b"))
     assert not run(host, fail_on=[]).get("failed")
 
 
-def test_what_the_caller_allows_the_node_may_change(host):
+def test_allowed_deviation_is_no_failure(host):
     changed = booted_image("a", **{"requested-packages": ["usbguard"], "packages": ["usbguard"]})
     host.status["stdout"] = rpm_ostree_status(changed)
     assert run(host)["verdict"] == "mismatch"
@@ -125,7 +125,7 @@ def test_what_the_caller_allows_the_node_may_change(host):
         ({}, "node.exec_failed"),
     ],
 )
-def test_an_answer_that_is_none_proves_nothing(answer, finding, host):
+def test_invalid_output_is_unknown(answer, finding, host):
     host.status = answer
     done = run(host)
     assert (done["failed"], done["verdict"]) == (True, "unknown")
@@ -133,13 +133,13 @@ def test_an_answer_that_is_none_proves_nothing(answer, finding, host):
 
 
 @pytest.mark.parametrize("fail_on", [[], ["unknown"]])
-def test_nothing_that_a_node_writes_is_obeyed_by_a_terminal(fail_on, host):
+def test_output_of_a_node_has_no_terminal_escape_sequences(fail_on, host):
     host.status = {"rc": 1, "stdout": "", "stderr": "a\x1b]0;x\x07\u202e\r\nb"}
     host.boot = {"rc": 0, "stdout": "boot\x1b[2J", "stderr": ""}
     assert json.dumps(run(host, fail_on=fail_on), ensure_ascii=False).isprintable()
 
 
-def test_a_host_that_is_not_reached_is_unknown_and_not_left_out(host):
+def test_unreachable_host_is_unknown(host):
     host.failure = AnsibleConnectionFailure("no route")
     done = run(host)
     assert (done["failed"], done["verdict"], done["nodes"][0]["boot_id"]) == (True, "unknown", "")
@@ -157,13 +157,13 @@ def test_a_host_that_is_not_reached_is_unknown_and_not_left_out(host):
         {},
     ],
 )
-def test_a_host_that_does_not_tell_its_boot_is_judged_all_the_same(boot, host):
+def test_host_without_a_boot_id_gets_a_verdict(boot, host):
     host.boot = boot
     done = run(host)
     assert (done["verdict"], done["nodes"][0]["boot_id"]) == ("match", "")
 
 
-def test_an_expected_image_without_a_digest_proves_nothing(host):
+def test_expected_image_without_a_digest_fails(host):
     done = run(host, expected_image="quay.io/os:latest")
     assert done["failed"]
     assert "has no digest" in done["msg"]
@@ -181,18 +181,18 @@ def test_an_expected_image_without_a_digest_proves_nothing(host):
         ({"node_timeout": "soon"}, "node_timeout"),
     ],
 )
-def test_what_is_not_for_one_host_is_refused_before_anything_is_run(arguments, reason, host):
+def test_options_for_several_nodes_fail_before_any_command(arguments, reason, host):
     with pytest.raises(AnsibleActionFail, match=reason):
         run(host, **arguments)
     assert host.said == []
 
 
-def test_it_cannot_run_in_the_background(host):
+def test_async_fails(host):
     with pytest.raises(AnsibleActionFail, match="cannot be async"):
         action(host, GIVEN, in_background=60).run(task_vars={})
 
 
-def test_an_entry_of_allowed_deviations_that_cannot_be_meant_is_refused(host):
+def test_invalid_allowed_deviation_fails(host):
     done = run(host, allowed_deviations=["node.nonsense"])
     assert done["failed"]
     assert "allowed_deviations: " in done["msg"]
@@ -210,7 +210,7 @@ def test_other_transports_run_the_module(transport, in_background, host):
     assert host.said == []
 
 
-def test_the_module_itself_cannot_ask_over_a_connection():
+def test_module_without_its_action_plugin_fails():
     result = run_module("node_image_verify", {"pool": "layered", **GIVEN})
     assert result["failed"]
     assert "transport connection needs the action plugin" in result["msg"]
@@ -244,7 +244,7 @@ def expected(**changes: t.Any) -> dict[str, t.Any]:
     return {**OF_THE_INVENTORY["image_mode_expected"], **changes}
 
 
-def test_the_inventory_says_which_node_it_is_and_what_is_expected_of_it(host):
+def test_inventory_names_the_node_and_its_expected_image(host):
     done = run_known(host)
     (node,) = done["nodes"]
     assert (node["name"], node["pool"], node["verdict"]) == ("worker-0", "layered", "match")
@@ -252,7 +252,7 @@ def test_the_inventory_says_which_node_it_is_and_what_is_expected_of_it(host):
     assert done["cluster"] == CLUSTER
 
 
-def test_what_the_caller_says_goes_before_the_inventory(host):
+def test_options_take_precedence_over_the_inventory(host):
     done = run_known(host, {"expected_image": image_of("b"), "nodes": ["other"], "pool": "mine"})
     (node,) = done["nodes"]
     assert (node["name"], node["pool"], node["verdict"]) == ("other", "mine", "mismatch")
@@ -270,19 +270,19 @@ def test_what_the_caller_says_goes_before_the_inventory(host):
         ({"image_mode_cached": True}, "cluster.expectation_cached"),
     ],
 )
-def test_nothing_matches_an_expectation_that_may_be_superseded(host, variables, finding):
+def test_cached_expectation_matches_no_node(host, variables, finding):
     (node,) = run_known(host, **variables)["nodes"]
     assert (node["verdict"], node["findings"][0]["id"]) == ("unknown", finding)
 
 
-def test_a_node_that_does_not_answer_stays_unknown_whatever_the_cache_says(host):
+def test_node_without_a_reply_is_unknown_with_a_cache(host):
     host.failure = AnsibleConnectionFailure("no route to host")
     (node,) = run_known(host, image_mode_cached=True)["nodes"]
     assert [f["id"] for f in node["findings"]] == ["cluster.expectation_cached", "node.exec_failed"]
 
 
 @pytest.mark.parametrize("said", ["text", {}, {"source": 1}, expected(pull_spec="quay.io/os:t")])
-def test_an_expectation_that_cannot_be_read_is_refused_before_the_node_is_asked(host, said):
+def test_invalid_expectation_fails_before_any_command(host, said):
     done = run_known(host, image_mode_expected=said)
     assert done["failed"]
     assert done["msg"].startswith("Could not verify Node worker-0: ")

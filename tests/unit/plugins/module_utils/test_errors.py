@@ -54,12 +54,12 @@ def refusing(*arguments: t.Any) -> t.Callable[[], t.Mapping[str, t.Any]]:
     return work
 
 
-def test_work_that_is_done_leaves_with_its_result():
+def test_module_leaves_with_its_result():
     module = left_after(lambda: {"changed": True, "nodes": []})
     assert (module.failed, module.result) == (False, {"changed": True, "nodes": []})
 
 
-def test_a_refusal_names_what_why_and_what_to_do():
+def test_error_has_operation_reason_and_remedy():
     module = left_after(refusing("create MachineConfigPool layered", "it exists", "Choose another name"))
     assert module.failed
     assert module.result == {
@@ -68,17 +68,17 @@ def test_a_refusal_names_what_why_and_what_to_do():
     }
 
 
-def test_a_refusal_leaves_outside_the_handling_of_an_error():
+def test_module_fails_outside_an_except_block():
     """Else ansible-core 2.16 prints a traceback at -vvv."""
     assert left_after(refusing("x", "y", "z")).handling is None
 
 
-def test_a_refusal_carries_how_far_it_got():
+def test_error_has_the_partial_result():
     module = left_after(refusing("x", "y", "z", {"changed": True, "nodes": ["worker-0"]}))
     assert (module.result["changed"], module.result["nodes"]) == (True, ["worker-0"])
 
 
-def test_what_a_refusal_carries_already_goes_before_what_is_added():
+def test_existing_results_of_an_error_take_precedence():
     refusal = OperationError("x", "y", "z", {"changed": True}).having({"changed": False, "verdict": "none"})
     assert refusal.result == {"changed": True, "verdict": "none"}
     assert str(refusal) == "Could not x: y. z."
@@ -88,7 +88,7 @@ def test_what_a_refusal_carries_already_goes_before_what_is_added():
     ("reason", "remedy"),
     [("it\nis  away.", "Try\nagain."), ("it is away", "Try again"), (" it is away. ", "Try again ")],
 )
-def test_a_refusal_is_one_line_with_one_full_stop_a_sentence(reason, remedy):
+def test_error_is_one_line_with_one_full_stop_per_sentence(reason, remedy):
     assert (
         str(OperationError("reach the cluster", reason, remedy))
         == "Could not reach the cluster: it is away. Try again."
@@ -98,21 +98,21 @@ def test_a_refusal_is_one_line_with_one_full_stop_a_sentence(reason, remedy):
 HOSTILE = "a\x1b[31m\x9b2J\u202e\u200bb\r\nfatal: [c]"
 
 
-def test_a_refusal_holds_nothing_that_a_terminal_would_obey():
+def test_error_has_no_terminal_escape_sequences():
     message = str(OperationError(f"read Node {HOSTILE}", HOSTILE, HOSTILE))
     assert message.isprintable()
     assert message.startswith("Could not read Node a\\x1b[31m\\x9b2J\\u202e\\u200bb fatal: [c]: ")
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000_000, "\x1b" * 5000, " " * 10_000 + "x"])
-def test_a_reason_of_any_length_is_cut_and_the_remedy_stays(text):
+def test_long_reason_is_cut_and_the_remedy_is_kept(text):
     message = str(OperationError("reach the cluster", text, "Try again"))
     assert len(message) < 2200
     assert f"(cut; it has {len(text)} characters). Try again." in message
 
 
 @given(st.recursive(st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part), max_leaves=8))
-def test_no_result_and_no_failure_holds_what_cannot_be_printed(value):
+def test_results_and_failures_are_printable(value):
     done = left_after(lambda: {"value": value})
     failed = left_after(refusing("x", json.dumps(value, ensure_ascii=False), "z", {"value": value}))
     for module in (done, failed):
@@ -120,7 +120,7 @@ def test_no_result_and_no_failure_holds_what_cannot_be_printed(value):
         assert text.isprintable()
 
 
-def test_a_result_that_is_nested_too_deeply_is_one_error():
+def test_result_that_is_nested_too_deeply_is_an_error():
     deep: list[t.Any] = []
     for _dummy in range(100_000):
         deep = [deep]

@@ -56,7 +56,7 @@ def test_a_request_is_repeated_while_the_api_server_is_away(reply, api, session)
     assert api.said == [f"GET {PATH}"] * 3
 
 
-def test_the_kernel_looks_after_a_connection_that_is_silent(api, session):
+def test_idle_connection_has_keepalive_probes(api, session):
     api.keep(NODE, node("worker-0"))
     with contextlib.closing(session.open("GET", PATH)) as response:
         options = response.response.connection.sock
@@ -67,14 +67,14 @@ def test_the_kernel_looks_after_a_connection_that_is_silent(api, session):
     assert idle + between * times == 60
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(api, session):
+def test_truncated_response_is_requested_again(api, session):
     api.keep(NODE, node("worker-0"))
     api.fail(PATH, Reply(200, '{"metadata": {"name": "worker-0"}}', cut=True))
     assert session.get(NODE, "worker-0")["kind"] == "Node"
     assert len(api.requests) == 2
 
 
-def test_a_refused_connection_is_tried_again_until_the_api_server_is_back(api):
+def test_refused_connection_is_retried_until_the_api_server_is_back(api):
     api.keep(NODE, node("worker-0"))
     api.stop()
     slept: list[float] = []
@@ -90,7 +90,7 @@ def test_a_refused_connection_is_tried_again_until_the_api_server_is_back(api):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 422])
-def test_a_definite_answer_is_not_asked_for_again(status, api, session):
+def test_definite_result_is_not_requested_again(status, api, session):
     api.always_fail(PATH, Reply(status, "no"))
     with pytest.raises(ApiError, match="no") as error:
         session.request("GET", PATH)
@@ -99,7 +99,7 @@ def test_a_definite_answer_is_not_asked_for_again(status, api, session):
 
 
 @pytest.mark.parametrize("reply", [Reply(503, "busy"), HANG_UP], ids=["503", "hang up"])
-def test_patience_comes_to_an_end(reply, api):
+def test_retries_end_after_the_patience(reply, api):
     api.always_fail(PATH, reply)
     now = [0.0]
 
@@ -122,7 +122,7 @@ def test_patience_comes_to_an_end(reply, api):
     [("3", 3, 3), ("3600", 30, 30), ("soon", 0.25, 0.5), ("", 0.25, 0.5), ("0", 0.25, 0.5)],
     ids=["some seconds", "an hour", "no number", "empty", "none"],
 )
-def test_a_busy_api_server_is_given_the_time_that_it_asks_for(asked, least, most, api):
+def test_retry_after_header_is_respected(asked, least, most, api):
     api.keep(NODE, node("worker-0"))
     api.fail(PATH, Reply(429, "busy", headers={"Retry-After": asked}))
     slept: list[float] = []
@@ -182,7 +182,7 @@ def header(api: ApiServer, name: str) -> list[str]:
     return [value for found, value in api.requests[-1].headers if found.lower() == name.lower()]
 
 
-def test_a_request_says_who_asks_and_as_whom(api):
+def test_request_has_the_headers_of_account_and_impersonation(api):
     options = {"host": api.url, **TOKEN, "impersonate_user": "bob", "impersonate_groups": ["a", "b"]}
     open_session(options).list(NODE)
     assert header(api, "Authorization") == ["Bearer sha256~token"]
@@ -209,13 +209,13 @@ def test_a_long_list_is_read_in_pages_to_its_end(api, session):
     assert [r.query.get("continue") for r in api.requests] == [None, "500", "1000"]
 
 
-def test_an_object_that_does_not_exist_is_found_to_be_none(api, session):
+def test_missing_object_is_none(api, session):
     assert session.find(NODE, "gone") is None
     with pytest.raises(OperationError, match=r"^Could not get Node gone: it does not exist\. "):
         session.get(NODE, "gone")
 
 
-def test_what_is_not_served_is_not_taken_for_what_does_not_exist(api, session):
+def test_kind_that_is_not_served_is_not_a_missing_object(api, session):
     api.not_served.add("machineosconfigs")
     with pytest.raises(OperationError, match=r"does not serve machineosconfigs.*OpenShift 4\.18"):
         session.find(MACHINE_OS_CONFIG, "layered")
@@ -224,12 +224,12 @@ def test_what_is_not_served_is_not_taken_for_what_does_not_exist(api, session):
 
 
 @pytest.mark.parametrize("reply", [Reply(404, "404 page not found"), refusal(403, "Forbidden", "no"), Reply(401, "")])
-def test_what_is_only_good_to_know_may_be_missing_or_forbidden(reply, api, session):
+def test_optional_object_can_be_missing_or_forbidden(reply, api, session):
     api.always_fail("clusterversions", reply)
     assert session.peek(sessions.Kind("ClusterVersion", "clusterversions", "config.openshift.io/v1"), "version") is None
 
 
-def test_only_the_object_that_was_looked_at_is_deleted(api, session):
+def test_only_the_object_with_the_uid_is_deleted(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
     with pytest.raises(OperationError, match="Could not delete MachineConfigPool layered"):
         session.delete(MACHINE_CONFIG_POOL, "layered", uid="of-the-one-before")
@@ -237,7 +237,7 @@ def test_only_the_object_that_was_looked_at_is_deleted(api, session):
     assert session.find(MACHINE_CONFIG_POOL, "layered") is None
 
 
-def test_what_is_gone_already_needs_no_deletion(api, session):
+def test_deletion_of_a_missing_object_succeeds(api, session):
     session.delete(MACHINE_CONFIG_POOL, "layered")
     assert len(api.requests) == 1
 
@@ -303,7 +303,7 @@ def api_error(status: int, body: t.Any) -> ApiError:
     ],
     ids=range(12),
 )
-def test_a_refusal_is_told_with_its_reason_and_a_remedy(error, kind: Kind, said):
+def test_error_of_the_api_has_its_reason_and_a_remedy(error, kind: Kind, said):
     refused = str(explain(error, "watch Nodes", kind, "https://api"))
     assert refused.startswith("Could not watch Nodes: ")
     with pytest.raises(OperationError, match=said):
@@ -321,20 +321,20 @@ def test_a_refusal_is_told_with_its_reason_and_a_remedy(error, kind: Kind, said)
         (lambda s: s.delete(SECRET, "push", NAMESPACE), f"delete Secret {NAMESPACE}/push"),
     ],
 )
-def test_an_error_names_what_was_tried(call, what, api, session):
+def test_error_names_the_operation(call, what, api, session):
     api.always_fail("/", refusal(403, "Forbidden", "not you"))
     with pytest.raises(OperationError, match=f"^Could not {what}: not you. Grant"):
         call(session)
 
 
-def test_a_cluster_that_stays_away_is_named(api):
+def test_unreachable_cluster_is_named(api):
     api.stop()
     with pytest.raises(OperationError, match=f"^Could not list Nodes: no connection to {api.url} .Connection refused"):
         Session(connect({"host": api.url, **TOKEN}), patience=0).list(NODE)
 
 
 @pytest.mark.parametrize("body", ["<html>log in</html>", "", "[]", "null", '"ok"'])
-def test_what_is_no_api_server_is_told_at_once(body, api, session):
+def test_other_kind_of_server_fails_at_once(body, api, session):
     """The address of the console, or a proxy that answers itself."""
     api.always_fail("/", Reply(200, body))
     with pytest.raises(OperationError, match=f"^Could not list Nodes: {api.url} .*not.* Kubernetes API"):
@@ -368,7 +368,7 @@ def self_signed(certificate):
     server.server_close()
 
 
-def test_a_certificate_that_is_not_trusted_is_told_at_once(self_signed):
+def test_certificate_that_is_not_trusted_fails_at_once(self_signed):
     address, dummy = self_signed
     slept: list[float] = []
     untrusting = Session(connect({"host": address, **TOKEN}), sleep=slept.append)
@@ -377,13 +377,13 @@ def test_a_certificate_that_is_not_trusted_is_told_at_once(self_signed):
     assert slept == []
 
 
-def test_a_certificate_is_trusted_by_its_authority_or_not_looked_at(self_signed):
+def test_certificate_is_trusted_by_its_authority_or_not_verified(self_signed):
     address, pem = self_signed
     for trust in ({"ca_cert": pem}, {"validate_certs": False}):
         assert open_session({"host": address, **TOKEN, **trust}).list(NODE).items == []
 
 
-def test_a_deletion_in_a_dry_run_deletes_nothing_also_when_it_names_a_uid(api, session):
+def test_dry_run_of_a_deletion_with_a_uid_deletes_nothing(api, session):
     api.keep(SECRET, secret("push"))
     uid = api.kept(SECRET, "push", NAMESPACE)["metadata"].get("uid", "")
     session.delete(SECRET, "push", NAMESPACE, uid=uid, dry_run=True)

@@ -115,7 +115,7 @@ def ids(done: t.Mapping[str, t.Any], name: str) -> list[str]:
     return [f["id"] for n in done["nodes"] if n["name"] == name for f in n["findings"]]
 
 
-def test_every_node_of_a_pool_is_asked_what_it_booted(cluster, nodes, session):
+def test_every_node_of_a_pool_is_verified(cluster, nodes, session):
     done = verify_nodes(session, ask())
     assert (done["verdict"], done["changed"]) == ("match", False)
     assert done["summary"] == {"total": 2, "match": 2, "mismatch": 0, "unknown": 0}
@@ -128,9 +128,7 @@ def test_every_node_of_a_pool_is_asked_what_it_booted(cluster, nodes, session):
     assert cluster.writes == []
 
 
-def test_a_node_that_two_custom_pools_select_is_unknown_and_the_others_still_have_their_verdict(
-    cluster, nodes, session
-):
+def test_node_in_two_custom_pools_is_unknown_and_others_have_their_verdict(cluster, nodes, session):
     """The operator drives it for neither, so leaving it out would make the pool look proven."""
     cluster.keep(MACHINE_CONFIG_POOL, machine_config_pool("infra"))
     cluster.keep(NODE, node_with_image("a", "worker-1", roles=["worker", "layered", "infra"]))
@@ -139,7 +137,7 @@ def test_a_node_that_two_custom_pools_select_is_unknown_and_the_others_still_hav
     assert [f["id"] for n in done["nodes"] for f in n["findings"]] == ["node.in_no_pool"]
 
 
-def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session):
+def test_other_image_is_a_mismatch_with_the_name_of_the_node(cluster, nodes, session):
     nodes.answers["worker-1"] = [DIFFERING]
     with pytest.raises(OperationError, match=r"1 of 2 nodes not proven; worker-1: mismatch, booted ") as refused:
         verify_nodes(session, ask())
@@ -162,7 +160,7 @@ def test_another_image_is_a_mismatch_and_names_the_node(cluster, nodes, session)
     ],
     ids=range(8),
 )
-def test_a_node_that_gives_no_proof_is_unknown_and_the_others_are_reported(answer, finding, cluster, nodes, session):
+def test_node_without_proof_is_unknown_and_others_are_reported(answer, finding, cluster, nodes, session):
     nodes.answers["worker-1"] = [answer]
     with pytest.raises(OperationError, match="worker-1: unknown, ") as refused:
         verify_nodes(session, ask())
@@ -170,14 +168,14 @@ def test_a_node_that_gives_no_proof_is_unknown_and_the_others_are_reported(answe
     assert ids(refused.value.result, "worker-1") == [finding]
 
 
-def test_a_connection_that_breaks_is_tried_again(cluster, nodes, session):
+def test_broken_connection_is_retried(cluster, nodes, session):
     broken = ExecFailed(0, "the connection broke")
     nodes.answers["worker-1"] = [broken, ExecFailed(502, "bad gateway"), MATCHING]
     assert verify_nodes(session, ask())["verdict"] == "match"
 
 
 @pytest.mark.parametrize("answer", [ExecFailed(403, "not you"), Output("", "no", 1), ExecTimedOut("no answer")])
-def test_a_definite_answer_is_not_asked_for_again(answer, cluster, nodes, session):
+def test_definite_result_is_not_requested_again(answer, cluster, nodes, session):
     nodes.answers["worker-1"] = [answer, MATCHING]
     with pytest.raises(OperationError):
         verify_nodes(session, ask())
@@ -187,7 +185,7 @@ def test_a_definite_answer_is_not_asked_for_again(answer, cluster, nodes, sessio
 @pytest.mark.parametrize(
     ("ready", "finding"), [("True", "node.no_daemon_pod"), ("False", "node.not_ready"), ("Unknown", "node.not_ready")]
 )
-def test_a_node_without_a_daemon_pod_cannot_be_asked(ready, finding, cluster, nodes, session):
+def test_node_without_a_daemon_pod_is_unknown(ready, finding, cluster, nodes, session):
     cluster.keep(NODE, node_with_image("a", "worker-1", ready=ready))
     cluster.keep(POD, daemon_pod("worker-1", ready=False))
     with pytest.raises(OperationError) as refused:
@@ -206,7 +204,7 @@ def rebooting(cluster: t.Any, *boots: str) -> t.Callable[[], None]:
     return happens
 
 
-def test_a_node_that_rebooted_meanwhile_is_asked_once_more(cluster, nodes, session):
+def test_node_that_rebooted_meanwhile_is_queried_again(cluster, nodes, session):
     nodes.answers["worker-1"] = [DIFFERING, MATCHING]
     nodes.meanwhile = rebooting(cluster, "boot-2")
     done = verify_nodes(session, ask(names=["worker-1"]))
@@ -214,7 +212,7 @@ def test_a_node_that_rebooted_meanwhile_is_asked_once_more(cluster, nodes, sessi
     assert (done["nodes"][0]["boot_id"], ids(done, "worker-1"), len(nodes.commands)) == ("boot-2", [], 2)
 
 
-def test_only_the_node_that_rebooted_is_asked_once_more(cluster, nodes, session):
+def test_only_the_rebooted_node_is_queried_again(cluster, nodes, session):
     nodes.meanwhile = lambda: cluster.keep(NODE, node_with_image("a", "worker-1", boot_id="boot-2"))
     assert verify_nodes(session, ask())["summary"]["match"] == 2
     assert sorted(pod for dummy, pod, *rest in nodes.commands) == [
@@ -224,7 +222,7 @@ def test_only_the_node_that_rebooted_is_asked_once_more(cluster, nodes, session)
     ]
 
 
-def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session):
+def test_node_that_reboots_repeatedly_is_unknown(cluster, nodes, session):
     nodes.meanwhile = rebooting(cluster, "boot-2", "boot-3", "boot-4")
     with pytest.raises(OperationError, match="unknown, Node worker-1 rebooted while it was verified") as refused:
         verify_nodes(session, ask(names=["worker-1"]))
@@ -232,7 +230,7 @@ def test_a_node_that_reboots_again_and_again_is_unknown(cluster, nodes, session)
     assert len(nodes.commands) == 2
 
 
-def test_a_node_that_rebooted_and_cannot_be_asked_again_is_unknown_for_both_reasons(cluster, nodes, session):
+def test_rebooted_node_that_cannot_be_queried_again_is_unknown_for_both_reasons(cluster, nodes, session):
     nodes.answers["worker-1"] = [MATCHING, ExecTimedOut("no answer")]
     nodes.meanwhile = rebooting(cluster, "boot-2")
     with pytest.raises(OperationError) as refused:
@@ -241,7 +239,7 @@ def test_a_node_that_rebooted_and_cannot_be_asked_again_is_unknown_for_both_reas
 
 
 @pytest.mark.parametrize("answer", [MATCHING, ExecFailed(404, "gone")])
-def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, nodes, session):
+def test_node_that_is_deleted_meanwhile_is_unknown(answer, cluster, nodes, session):
     nodes.answers["worker-0"] = [answer]
     present = ["worker-0"]
 
@@ -263,7 +261,7 @@ def test_a_node_that_leaves_the_cluster_meanwhile_is_unknown(answer, cluster, no
 LAYERED = Output(rpm_ostree_status(booted_image("a", **{"requested-packages": ["usbguard"]})), "", 0)
 
 
-def test_a_package_that_nobody_allowed_is_a_mismatch_and_one_that_is_allowed_a_warning(cluster, nodes, session):
+def test_package_is_a_mismatch_unless_it_is_allowed(cluster, nodes, session):
     nodes.answers["worker-1"] = [LAYERED]
     with pytest.raises(OperationError, match="worker-1: mismatch, the node has local changes: ") as refused:
         verify_nodes(session, ask())
@@ -273,7 +271,7 @@ def test_a_package_that_nobody_allowed_is_a_mismatch_and_one_that_is_allowed_a_w
     assert done["verdict"] == "match"
 
 
-def test_an_entry_that_can_allow_nothing_is_refused_before_anybody_is_asked(cluster, nodes, session):
+def test_invalid_allowed_deviation_fails_before_any_query(cluster, nodes, session):
     with pytest.raises(OperationError, match=r"allowed_deviations: node.unlockd is not the id of a deviation"):
         verify_nodes(session, replace(ask(), allowed_deviations=["node.unlockd"]))
     assert nodes.commands == []
@@ -282,7 +280,7 @@ def test_an_entry_that_can_allow_nothing_is_refused_before_anybody_is_asked(clus
 # What the MachineConfigNodes claim ----------------------------------------------------------------------------------
 
 
-def test_a_machine_config_node_that_disagrees_with_the_boot_is_a_warning(cluster, nodes, session):
+def test_machine_config_node_that_differs_from_the_boot_is_a_warning(cluster, nodes, session):
     cluster.keep(MACHINE_CONFIG_NODE, machine_config_node("worker-0"))
     cluster.keep(MACHINE_CONFIG_NODE, machine_config_node("worker-1", image=image_of("b")))
     done = verify_nodes(session, ask())
@@ -291,7 +289,7 @@ def test_a_machine_config_node_that_disagrees_with_the_boot_is_a_warning(cluster
 
 
 @pytest.mark.parametrize("reply", [forbidden("machineconfignodes"), Reply(503, "not now"), HANG_UP, None])
-def test_machine_config_nodes_that_may_not_be_read_or_are_not_served_are_left_out(reply, cluster, nodes, session):
+def test_machine_config_nodes_are_optional(reply, cluster, nodes, session):
     if reply is None:
         cluster.not_served.add("machineconfignodes")
     else:
@@ -303,7 +301,7 @@ def test_machine_config_nodes_that_may_not_be_read_or_are_not_served_are_left_ou
 # What is expected ---------------------------------------------------------------------------------------------------
 
 
-def test_nothing_matches_while_the_image_does_not_answer_for_the_present_spec(cluster, nodes, session):
+def test_no_node_matches_while_the_image_is_not_current(cluster, nodes, session):
     edited = machine_os_config(
         build="layered-a",
         image=image_of("a"),
@@ -318,7 +316,7 @@ def test_nothing_matches_while_the_image_does_not_answer_for_the_present_spec(cl
     assert ids(refused.value.result, "worker-0") == ["cluster.expectation_not_current"]
 
 
-def test_the_callers_expectation_goes_before_the_clusters(cluster, nodes, session):
+def test_expected_image_of_the_option_takes_precedence(cluster, nodes, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     done = verify_nodes(session, ask(expected=digest_of("a")))
     assert done["verdict"] == "match"
@@ -329,7 +327,7 @@ def test_the_callers_expectation_goes_before_the_clusters(cluster, nodes, sessio
     ("fail_on", "fails"),
     [(BOTH, True), (frozenset([Verdict.UNKNOWN]), True), (frozenset([Verdict.MISMATCH]), False), (frozenset(), False)],
 )
-def test_the_caller_says_which_verdicts_fail(fail_on, fails, cluster, nodes, session):
+def test_fail_on_selects_the_failing_verdicts(fail_on, fails, cluster, nodes, session):
     nodes.answers["worker-1"] = [ExecTimedOut("no answer")]
     if fails:
         with pytest.raises(OperationError):
@@ -338,7 +336,7 @@ def test_the_caller_says_which_verdicts_fail(fail_on, fails, cluster, nodes, ses
         assert verify_nodes(session, ask(fail_on=fail_on))["verdict"] == "unknown"
 
 
-def test_nodes_of_several_pools_are_each_held_to_their_own(cluster, nodes, session):
+def test_nodes_of_several_pools_have_the_image_of_their_pool(cluster, nodes, session):
     cluster.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}})
     nodes.answers["plain-0"] = [Output(rpm_ostree_status(booted_image("c")), "", 0)]
     done = verify_nodes(session, ask(pool="", names=["worker-0", "plain-0"]))
@@ -348,9 +346,7 @@ def test_nodes_of_several_pools_are_each_held_to_their_own(cluster, nodes, sessi
 
 
 @pytest.mark.parametrize("transport", ["pod_exec", "api"])
-def test_without_the_right_on_machineconfigs_the_nodes_of_that_pool_alone_are_unknown(
-    transport, cluster, nodes, session
-):
+def test_missing_right_on_machineconfigs_makes_only_that_pool_unknown(transport, cluster, nodes, session):
     cluster.always_fail("/machineconfigs/", forbidden("machineconfigs"))
     nodes.answers["plain-0"] = [Output(rpm_ostree_status(booted_image("c")), "", 0)]
     done = verify_nodes(session, ask(pool="", names=["worker-0", "plain-0"], transport=transport, fail_on=frozenset()))
@@ -361,7 +357,7 @@ def test_without_the_right_on_machineconfigs_the_nodes_of_that_pool_alone_are_un
     assert "rendered-configs.yaml" in finding["remedy"]
 
 
-def test_nodes_are_chosen_by_label(cluster, nodes, session):
+def test_nodes_are_selected_by_label(cluster, nodes, session):
     done = verify_nodes(session, ask(pool="", selector="node-role.kubernetes.io/layered"))
     assert verdicts(done) == {"worker-0": "match", "worker-1": "match"}
     assert verdicts(verify_nodes(session, ask(names=["worker-1"]))) == {"worker-1": "match"}
@@ -379,14 +375,14 @@ def test_nodes_are_chosen_by_label(cluster, nodes, session):
         (ask(expected="quay.io/os:t"), "expected_image: quay.io/os:t has no digest"),
     ],
 )
-def test_there_must_be_somebody_to_ask_and_something_to_expect(asked, reason, cluster, nodes, session):
+def test_verification_without_nodes_or_expected_image_fails(asked, reason, cluster, nodes, session):
     cluster.keep(MACHINE_CONFIG_POOL, machine_config_pool("gpu"))
     with pytest.raises(OperationError, match=f"^Could not .*{reason}"):
         verify_nodes(session, asked)
     assert nodes.commands == []
 
 
-def test_what_the_operator_says_refutes_and_never_proves(cluster, nodes, session):
+def test_reported_state_refutes_and_never_proves(cluster, nodes, session):
     cluster.keep(NODE, node_with_image("b", "worker-1"))
     with pytest.raises(OperationError, match="1 of 2 nodes not proven; worker-1: mismatch, ") as refused:
         verify_nodes(session, ask(transport="api", fail_on=frozenset([Verdict.MISMATCH])))
@@ -398,13 +394,13 @@ def test_what_the_operator_says_refutes_and_never_proves(cluster, nodes, session
     assert [n["booted"] for n in done["nodes"]] == [None, None]
 
 
-def test_an_audit_by_what_the_operator_says_fails_by_a_mismatch_only(cluster, nodes, session):
+def test_audit_by_reported_states_fails_only_on_a_mismatch(cluster, nodes, session):
     audit = ask(transport="api", fail_on=frozenset([Verdict.MISMATCH]))
     assert verify_nodes(session, audit)["summary"] == {"total": 2, "match": 0, "mismatch": 0, "unknown": 2}
     assert cluster.writes == []
 
 
-def test_a_node_outside_of_image_mode_is_said_to_have_the_image_of_its_own_config(cluster, nodes, session):
+def test_node_outside_image_mode_has_the_image_of_its_config(cluster, nodes, session):
     cluster.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}})
     cluster.keep(MACHINE_CONFIG, {"metadata": {"name": "rendered-old"}, "spec": {"osImageURL": image_of("d")}})
     cluster.keep(NODE, node("plain-1", roles=["worker"], annotations={"currentConfig": "rendered-old"}))
@@ -412,7 +408,7 @@ def test_a_node_outside_of_image_mode_is_said_to_have_the_image_of_its_own_confi
     assert verdicts(done) == {"plain-0": "unknown", "plain-1": "mismatch"}
 
 
-def test_without_the_right_to_ask_auto_reads_what_the_operator_says_and_warns(cluster, nodes, session):
+def test_auto_without_rights_reads_reported_states_and_warns(cluster, nodes, session):
     cluster.denied.add("create pods/exec")
     warnings: list[str] = []
     done = verify_nodes(session, ask(transport="auto", fail_on=frozenset()), warnings.append)
@@ -420,19 +416,19 @@ def test_without_the_right_to_ask_auto_reads_what_the_operator_says_and_warns(cl
     assert "may not create pods/exec" in warnings[0]
 
 
-def test_with_the_right_to_ask_auto_asks(cluster, nodes, session):
+def test_auto_with_rights_queries_the_nodes(cluster, nodes, session):
     done = verify_nodes(session, ask(transport="auto"))
     assert (done["transport"], done["verdict"]) == ("pod_exec", "match")
 
 
-def test_the_result_says_whose_rights_were_used(cluster, nodes, session):
+def test_result_has_the_account(cluster, nodes, session):
     cluster.account = "system:serviceaccount:audit:imagemode"
 
     assert verify_nodes(session, ask())["account"] == "system:serviceaccount:audit:imagemode"
 
 
 @pytest.mark.parametrize("reply", [forbidden("selfsubjectreviews"), Reply(404, "404 page not found"), Reply(201, "{}")])
-def test_an_account_that_the_api_does_not_tell_is_unknown_and_the_nodes_are_judged(cluster, nodes, session, reply):
+def test_account_that_the_api_does_not_report_is_none(cluster, nodes, session, reply):
     cluster.always_fail("selfsubjectreviews", reply)
 
     done = verify_nodes(session, ask())
@@ -440,7 +436,7 @@ def test_an_account_that_the_api_does_not_tell_is_unknown_and_the_nodes_are_judg
     assert (done["account"], done["verdict"]) == (None, "match")
 
 
-def test_the_requests_do_not_grow_with_the_nodes(cluster, nodes, session):
+def test_number_of_requests_does_not_depend_on_the_nodes(cluster, nodes, session):
     cluster.keep(NODE, *(node_with_image("a", f"many-{n:03}") for n in range(60)))
     cluster.keep(POD, *(daemon_pod(f"many-{n:03}") for n in range(60)))
     assert verify_nodes(session, ask())["summary"]["match"] == 62

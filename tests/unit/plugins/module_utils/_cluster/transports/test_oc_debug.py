@@ -147,7 +147,7 @@ def end_of_what_is_running(oc: Oc) -> None:
 # What is asked -------------------------------------------------------------------------------------------------------
 
 
-def test_each_node_is_asked_in_a_pod_of_the_runs_namespace(oc, api, session):
+def test_each_node_is_queried_in_a_pod_of_the_runs_namespace(oc, api, session):
     assert ask(session, NODES) == [CommandResult(0, "{}\n", "")] * 3
     created = next(request.body for request in api.writes if request.method == "POST")
     meta = created["metadata"]
@@ -162,7 +162,7 @@ def test_each_node_is_asked_in_a_pod_of_the_runs_namespace(oc, api, session):
     assert left(api) == []
 
 
-def test_every_oc_reads_the_credentials_out_of_memory(oc, session):
+def test_every_oc_reads_the_credentials_from_memory(oc, session):
     oc.acts('/bin/sh -c "$script" 2>&1; cat "$KUBECONFIG" > "$OC_NOTES/read-$$"')
     ask(session, NODES)
     read = [json.loads(file.read_text(encoding="utf-8")) for file in oc.folder.glob("read-*")]
@@ -170,7 +170,7 @@ def test_every_oc_reads_the_credentials_out_of_memory(oc, session):
     assert "sha256~token" not in (oc.folder / "calls").read_text(encoding="utf-8")
 
 
-def test_a_run_that_is_killed_leaves_no_token_in_a_file(oc, api, tmp_path):
+def test_killed_run_leaves_no_token_in_a_file(oc, api, tmp_path):
     oc.acts('echo "$HOME" > "$OC_NOTES/home"; sleep 600')
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -188,7 +188,7 @@ def test_a_run_that_is_killed_leaves_no_token_in_a_file(oc, api, tmp_path):
     assert list(temporary.iterdir()) == []
 
 
-def test_oc_gets_only_what_it_needs_of_the_environment(oc, session, monkeypatch):
+def test_oc_gets_only_needed_variables_of_the_environment(oc, session, monkeypatch):
     monkeypatch.setenv("K8S_AUTH_API_KEY", "sha256~another")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
@@ -200,7 +200,7 @@ def test_oc_gets_only_what_it_needs_of_the_environment(oc, session, monkeypatch)
     assert {"K8S_AUTH_API_KEY", "AWS_SECRET_ACCESS_KEY", "https_proxy"}.isdisjoint(names)
 
 
-def test_a_kubeconfig_says_all_that_the_connection_does(tmp_path):
+def test_kubeconfig_has_all_settings_of_the_connection(tmp_path):
     authority, certificate, key = (tmp_path / name for name in ("ca", "crt", "key"))
     for file in (authority, certificate, key):
         file.touch()
@@ -221,7 +221,7 @@ def test_a_kubeconfig_says_all_that_the_connection_does(tmp_path):
     }
 
 
-def test_a_connection_without_verification_stays_one():
+def test_kubeconfig_of_an_unverified_connection_is_unverified():
     options = {"host": "https://api.example.com", "username": "u", "password": "p", "validate_certs": False}
     written = kubeconfig_of(connect(options))
     assert written["clusters"][0]["cluster"]["insecure-skip-tls-verify"] is True
@@ -231,19 +231,19 @@ def test_a_connection_without_verification_stays_one():
 # What comes of it ----------------------------------------------------------------------------------------------------
 
 
-def test_the_commands_exit_status_counts_and_not_that_of_oc(oc, session):
+def test_exit_status_is_that_of_the_command_not_of_oc(oc, session):
     oc.answers("echo no >&2; exit 3")
     oc.acts('/bin/sh -c "$script" 2>&1; exit 1')
     assert ask(session) == [CommandResult(3, "", "no")]
     assert len(oc.calls) == 1
 
 
-def test_noise_on_stderr_does_not_get_into_the_answer(oc, session):
+def test_stderr_is_not_mixed_into_stdout(oc, session):
     oc.answers("echo '{'; echo warning >&2; echo '}'")
     assert ask(session) == [CommandResult(0, "{\n}\n", "warning")]
 
 
-def test_an_answer_that_was_cut_off_is_asked_for_again_and_then_given_up(oc, session):
+def test_truncated_output_is_retried_and_then_fails(oc, session):
     oc.acts('/bin/sh -c "$script" | head -n 2; echo "error: unexpected EOF" >&2; exit 1')
     (answer,) = ask(session)
     assert (answer.stdout, answer.exit_status, answer.failure) == ("", None, "node.exec_failed")
@@ -251,7 +251,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_and_then_given_up(oc, ses
     assert len(oc.calls) == 3
 
 
-def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api, session):
+def test_processes_of_a_hanging_node_are_killed(oc, api, session):
     oc.acts('echo $$ > "$OC_NOTES/process"; sleep 600')
     (answer,) = ask(session, timeout=1.0)
     assert answer.failure == "node.no_response"
@@ -261,7 +261,7 @@ def test_a_node_that_hangs_is_given_up_with_all_that_was_started_for_it(oc, api,
 
 
 @pytest.mark.parametrize("script", ["yes", "yes >&2", "yes | head -c 9000000; sleep 600"])
-def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_started_for_it(script, oc, api, session):
+def test_processes_of_a_node_that_writes_without_end_are_killed_at_once(script, oc, api, session):
     oc.acts(f'echo $$ > "$OC_NOTES/process"; {script}')
     (answer,) = ask(session)
     assert answer == CommandResult(failure=FindingId.NODE_OUTPUT_UNREADABLE, failure_message=answer.failure_message)
@@ -271,24 +271,24 @@ def test_a_node_that_writes_without_end_is_given_up_at_once_with_all_that_was_st
     assert left(api) == []
 
 
-def test_an_exit_status_of_5000_digits_is_no_answer(oc, session):
+def test_exit_status_of_5000_digits_is_invalid(oc, session):
     oc.acts('/bin/sh -c "$script" 2>&1 | sed "s/ exit 0 / exit $(printf %05000d 0) /"')
     assert {answer.failure for answer in ask(session, NODES)} == {"node.exec_failed"}
 
 
-def test_the_last_words_of_oc_are_bounded(oc, session):
+def test_error_message_of_oc_is_limited(oc, session):
     oc.acts("printf 'error: \\033[2J%09999d' 0 >&2; exit 1")
     (answer,) = ask(session)
     assert (answer.failure, len(answer.failure_message)) == ("node.exec_failed", 300)
     assert answer.failure_message.isprintable()
 
 
-def test_a_node_that_is_not_ready_gets_no_pod(oc, session):
+def test_node_that_is_not_ready_gets_no_pod(oc, session):
     (answer,) = ask(session, [NodeState.from_api(node("worker-0", ready="Unknown"))])
     assert (answer.failure, oc.calls) == ("node.not_ready", [])
 
 
-def test_where_there_is_no_oc_nothing_is_created(oc, api, session, monkeypatch):
+def test_missing_oc_fails_before_anything_is_created(oc, api, session, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(
         OperationError, match=r"^Could not query nodes with oc debug: the program oc is not in PATH\. Install the"
@@ -297,7 +297,7 @@ def test_where_there_is_no_oc_nothing_is_created(oc, api, session, monkeypatch):
     assert api.requests == []
 
 
-def test_an_account_that_may_create_no_namespace_is_told_so(oc, api, session):
+def test_account_that_may_not_create_namespaces_gets_an_error(oc, api, session):
     api.fail("namespaces", forbidden("namespaces"))
     with pytest.raises(OperationError, match=r"^Could not create Namespace imagemode-debug-"):
         ask(session)
@@ -307,7 +307,7 @@ def test_an_account_that_may_create_no_namespace_is_told_so(oc, api, session):
 # What is left --------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_left_when_the_caller_has_seen_enough(oc, api, session):
+def test_nothing_is_left_behind_when_the_caller_stops_early(oc, api, session):
     answers = OcDebug(session, 1, 30).query(NODES)
     next(answers)
     answers.close()
@@ -315,7 +315,7 @@ def test_nothing_is_left_when_the_caller_has_seen_enough(oc, api, session):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_nothing_is_left_when_the_run_is_interrupted(number, oc, api, session):
+def test_nothing_is_left_behind_when_the_run_is_interrupted(number, oc, api, session):
     oc.acts('echo $$ > "$OC_NOTES/process"; sleep 600')
 
     def interrupt() -> None:
@@ -333,7 +333,7 @@ def test_nothing_is_left_when_the_run_is_interrupted(number, oc, api, session):
     assert still_running(oc) == []
 
 
-def test_the_handlers_of_signals_are_put_back(oc, session):
+def test_signal_handlers_are_restored(oc, session):
     before = signal.getsignal(signal.SIGTERM)
     ask(session)
     assert signal.getsignal(signal.SIGTERM) is before
@@ -400,11 +400,11 @@ def of_a_run(
         "its process has a number that no process has",
     ],
 )
-def test_a_namespace_is_swept_only_when_it_is_ours_and_its_run_is_over_for_certain(other, now, dead):
+def test_namespace_is_deleted_only_if_we_created_it_and_its_run_has_certainly_ended(other, now, dead):
     assert namespaces.is_dead(other, of_a_run(created=now)) is dead
 
 
-def test_a_process_that_is_over_and_not_yet_reaped_is_gone():
+def test_process_that_has_ended_and_is_not_reaped_is_gone():
     with subprocess.Popen(["sleep", "600"]) as process:
         boot, space, *dummy = namespaces.this_process().split("/")
         made = of_a_run(process=f"{boot}/{space}/{process.pid}/{process_identity._started(process.pid)}")
@@ -414,7 +414,7 @@ def test_a_process_that_is_over_and_not_yet_reaped_is_gone():
         assert namespaces.is_dead(made, of_a_run(created=LATER))
 
 
-def test_a_process_of_another_user_that_the_system_hides_is_not_gone(monkeypatch):
+def test_hidden_process_of_another_user_is_not_gone(monkeypatch):
     boot, space, *dummy = namespaces.this_process().split("/")
     made = of_a_run(process=f"{boot}/{space}/{os.getppid()}/12345")
 
@@ -433,13 +433,13 @@ def test_a_process_of_another_user_that_the_system_hides_is_not_gone(monkeypatch
     assert not namespaces.is_dead(made, of_a_run(created=LATER))
 
 
-def test_a_time_without_a_zone_is_no_time_at_which_a_run_is_over():
+def test_time_without_a_zone_does_not_end_a_run():
     made = of_a_run(process="", lifetime="1")
     made["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00"
     assert not namespaces.is_dead(made, of_a_run(created=LATER))
 
 
-def test_a_run_sweeps_what_dead_runs_left_and_nothing_else(oc, api, session):
+def test_run_deletes_only_the_namespaces_of_ended_runs(oc, api, session):
     dead, alive, foreign = of_a_run(process=GONE), of_a_run(), of_a_run(process=GONE, ours=False)
     alive["metadata"].update(name="imagemode-debug-aaaaaaaaaa", uid="uid-of-alive")
     alive["metadata"]["annotations"][f"{NOTE}lifetime"] = "99999999"
@@ -452,7 +452,7 @@ def test_a_run_sweeps_what_dead_runs_left_and_nothing_else(oc, api, session):
     assert {"imagemode-debug-aaaaaaaaaa", "mine"}.isdisjoint(kept)
 
 
-def test_the_sweep_spares_a_namespace_of_another_name_that_carries_our_label_and_annotations(oc, api, session):
+def test_namespace_of_another_name_with_our_label_and_annotations_is_kept(oc, api, session):
     copied = of_a_run(process=GONE, lifetime="1", name="payments")
     also = of_a_run(process=GONE, lifetime="1", name="imagemode-debug-of-the-payments-team")
     also["metadata"]["uid"] = "uid-of-also"
@@ -463,13 +463,13 @@ def test_the_sweep_spares_a_namespace_of_another_name_that_carries_our_label_and
     assert {"payments", "imagemode-debug-of-the-payments-team"}.isdisjoint(gone)
 
 
-def test_what_cannot_be_swept_stops_no_run(oc, api, session):
+def test_namespace_that_cannot_be_deleted_does_not_stop_a_run(oc, api, session):
     api.keep(NAMESPACE, of_a_run(process=GONE))
     api.always_fail("/namespaces/imagemode-debug-0123456789", forbidden("namespaces"))
     assert ask(session) == [CommandResult(0, "{}\n", "")]
 
 
-def test_a_namespace_without_its_account_is_removed(oc, api, session, monkeypatch):
+def test_namespace_without_its_service_account_is_deleted(oc, api, session, monkeypatch):
     monkeypatch.setattr(namespaces, "_READY_WITHIN", 0.0)
     api._faults.clear()
     with pytest.raises(OperationError, match="its ServiceAccount default was not created"):

@@ -51,12 +51,12 @@ def ask(server: ExecServer, timeout: float = 30) -> CommandResult:
 # What each of the known clients gets wrong ---------------------------------------------------------------------------
 
 
-def test_an_exit_status_is_kept(server):
+def test_exit_status_is_kept(server):
     server.script = lambda connection: connection.exited(3)
     assert ask(server) == CommandResult(3, "", "")
 
 
-def test_a_failure_of_the_runtime_is_no_answer(server):
+def test_failure_of_the_container_runtime_is_a_failed_query(server):
     def script(connection: Connection) -> None:
         connection.frame(STDOUT, ANSWER.encode())
         connection.status(status="Failure", reason="InternalError", message="container not running (4f1c)")
@@ -67,7 +67,7 @@ def test_a_failure_of_the_runtime_is_no_answer(server):
     assert answer.failure_message == "container not running (4f1c)"
 
 
-def test_an_answer_without_a_status_is_no_answer_however_complete_it_looks(server):
+def test_complete_output_without_a_status_is_a_failed_query(server):
     def script(connection: Connection) -> None:
         connection.frame(STDOUT, ANSWER.encode())
         connection.close()
@@ -77,14 +77,14 @@ def test_an_answer_without_a_status_is_no_answer_however_complete_it_looks(serve
     assert (answer.stdout, answer.exit_status, answer.failure) == ("", None, "node.exec_failed")
 
 
-def test_a_connection_that_breaks_off_is_no_answer(server):
+def test_broken_connection_is_a_failed_query(server):
     server.script = lambda connection: connection.frame(STDOUT, ANSWER.encode())
     answer = ask(server)
     assert (answer.stdout, answer.failure) == ("", "node.exec_failed")
     assert "the connection broke" in answer.failure_message
 
 
-def test_a_character_split_over_frames_is_whole(server):
+def test_character_split_over_frames_is_whole(server):
     sign = "●".encode()
 
     def script(connection: Connection) -> None:
@@ -96,7 +96,7 @@ def test_a_character_split_over_frames_is_whole(server):
     assert ask(server) == CommandResult(0, "●", "")
 
 
-def test_noise_on_stderr_does_not_get_into_the_answer(server):
+def test_stderr_is_not_mixed_into_stdout(server):
     def script(connection: Connection) -> None:
         connection.frame(STDOUT, ANSWER[:9].encode())
         connection.frame(STDERR, b"warning: Failed to query journal\n")
@@ -107,7 +107,7 @@ def test_noise_on_stderr_does_not_get_into_the_answer(server):
     assert ask(server) == CommandResult(0, ANSWER, "warning: Failed to query journal\n")
 
 
-def test_a_command_that_hangs_is_given_up_when_its_time_is_over_and_not_begun_again(server):
+def test_hanging_command_ends_at_its_timeout_and_is_not_retried(server):
     def script(connection: Connection) -> None:
         connection.frame(STDOUT, ANSWER.encode())
         connection.hang()
@@ -130,13 +130,13 @@ def test_a_command_that_hangs_is_given_up_when_its_time_is_over_and_not_begun_ag
         (504, "node.exec_failed", 3),
     ],
 )
-def test_a_refused_upgrade_is_named_and_tried_again_unless_it_is_definite(status, finding, attempts, server):
+def test_denied_upgrade_is_retried_unless_it_is_definite(status, finding, attempts, server):
     server.refusal = (status, json.dumps({"kind": "Status", "message": "no"}))
     assert ask(server).failure == finding
     assert len(server.asked) == attempts
 
 
-def test_many_at_once_do_not_disturb_each_other(server, monkeypatch):
+def test_parallel_queries_are_independent(server, monkeypatch):
     nodes = [NodeState.from_api(node(f"worker-{n}")) for n in range(40)]
     monkeypatch.setattr(pod_exec, "daemon_pods", lambda session: {n.name: f"daemon-{n.name}" for n in nodes})
 
@@ -156,7 +156,7 @@ def test_many_at_once_do_not_disturb_each_other(server, monkeypatch):
 
 
 @pytest.mark.parametrize("broken", ["cut", "no status", "runtime"])
-def test_an_answer_that_was_lost_is_asked_for_again(broken, server):
+def test_lost_reply_is_retried(broken, server):
     def script(connection: Connection) -> None:
         if len(server.asked) < 3:
             connection.frame(STDOUT, b"half of")
@@ -173,27 +173,27 @@ def test_an_answer_that_was_lost_is_asked_for_again(broken, server):
     assert len(server.asked) == 3
 
 
-def test_an_answer_that_is_lost_three_times_is_given_up(server):
+def test_reply_that_is_lost_three_times_is_a_failed_query(server):
     server.script = lambda connection: connection.close()
     assert ask(server).failure == "node.exec_failed"
     assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize("code", [0, 1, 127])
-def test_an_exit_status_is_definite(code, server):
+def test_exit_status_is_not_retried(code, server):
     server.script = lambda connection: connection.exited(code)
     assert ask(server).exit_status == code
     assert len(server.asked) == 1
 
 
-def test_no_attempt_is_begun_when_the_pause_before_it_would_use_up_the_time(server, monkeypatch):
+def test_no_attempt_begins_if_its_pause_would_exceed_the_timeout(server, monkeypatch):
     monkeypatch.setattr(transport.random, "uniform", lambda low, high: 60.0)
     server.script = lambda connection: connection.close()
     assert ask(server, timeout=30).failure == "node.exec_failed"
     assert len(server.asked) == 1
 
 
-def test_more_output_than_is_read_is_definite(server, monkeypatch):
+def test_too_much_output_is_not_retried(server, monkeypatch):
     monkeypatch.setattr(execs, "MAX_STDOUT", 10)
     server.script = lambda connection: connection.frame(STDOUT, b"x" * 11)
     assert ask(server).failure == "node.output_unreadable"
@@ -204,7 +204,7 @@ def test_more_output_than_is_read_is_definite(server, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [RecursionError("token"), MemoryError(), ValueError("token"), KeyError("token")])
-def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
+def test_unexpected_exception_of_one_node_is_the_reply_of_that_node(error):
     def ask_one(one: NodeState) -> CommandResult:
         if one.name == "worker-1":
             raise error
@@ -218,7 +218,7 @@ def test_an_unexpected_error_with_one_node_is_that_nodes_answer(error):
     assert set(answers.values()) == {CommandResult(0, "{}")}
 
 
-def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
+def test_error_of_one_node_is_the_reply_of_that_node():
     def ask_one(one: NodeState) -> CommandResult:
         raise OperationError("renew the token", "the command failed", "Log in again")
 
@@ -228,7 +228,7 @@ def test_what_is_refused_for_one_node_is_that_nodes_answer_in_full():
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_run_is_no_nodes_answer(end):
+def test_exception_that_ends_the_run_is_not_a_reply(end):
     def ask_one(one: NodeState) -> CommandResult:
         raise end
 
@@ -236,7 +236,7 @@ def test_what_ends_the_run_is_no_nodes_answer(end):
         list(query_in_parallel(NODES, 2, ask_one))
 
 
-def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
+def test_waiting_replies_are_limited_by_the_concurrency():
     asked = []
 
     def ask_one(one: NodeState) -> CommandResult:
@@ -258,7 +258,7 @@ def test_no_more_answers_wait_to_be_read_than_are_asked_at_once():
 NODES = [NodeState.from_api(node(f"worker-{n}")) for n in range(6)]
 
 
-def test_no_more_are_asked_at_once_than_was_said():
+def test_parallel_queries_are_limited_by_the_concurrency():
     asking, most = set(), []
     lock = threading.Lock()
     pair = threading.Barrier(2, timeout=30)
@@ -276,7 +276,7 @@ def test_no_more_are_asked_at_once_than_was_said():
     assert max(most) == 2
 
 
-def test_an_answer_is_handed_on_while_another_node_still_thinks():
+def test_reply_is_yielded_while_another_query_runs():
     released = threading.Event()
 
     def ask_one(one: NodeState) -> CommandResult:
@@ -291,7 +291,7 @@ def test_an_answer_is_handed_on_while_another_node_still_thinks():
     assert names == ["worker-1", "worker-0"]
 
 
-def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
+def test_no_further_node_is_queried_when_the_caller_stops():
     asked, over = [], threading.Event()
 
     def ask_one(one: NodeState) -> CommandResult:
@@ -310,5 +310,5 @@ def test_nobody_else_is_asked_when_the_caller_has_seen_enough():
     assert len(asked) <= 2
 
 
-def test_of_nobody_nobody_is_asked():
+def test_no_nodes_means_no_queries():
     assert list(query_in_parallel([], 50, lambda one: CommandResult(0))) == []

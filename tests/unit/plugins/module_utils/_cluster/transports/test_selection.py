@@ -79,7 +79,7 @@ def words(auto: AutoSelection) -> dict[str, NodeReply]:
 CLAIMED = {f"worker-{n}": ReportedState(image_of(letter)) for n, letter in enumerate("abc")}
 
 
-def test_the_nodes_are_asked_where_that_is_permitted(api, pods, auto, warnings):
+def test_nodes_are_queried_if_the_account_may(api, pods, auto, warnings):
     assert words(auto) == {n.name: CommandResult(0, n.name, "") for n in NODES}
     assert (auto.name, warnings) == ("pod_exec", [])
     asked = [r.body["spec"]["resourceAttributes"] for r in api.requests if r.is_review]
@@ -91,7 +91,7 @@ def test_the_nodes_are_asked_where_that_is_permitted(api, pods, auto, warnings):
 
 
 @pytest.mark.parametrize("right", ["list pods", "get pods/exec", "create pods/exec"])
-def test_where_a_right_is_missing_no_node_is_asked_and_a_warning_names_it(right, api, pods, auto, warnings):
+def test_missing_right_means_no_query_and_a_warning(right, api, pods, auto, warnings):
     api.denied.add(right)
     assert words(auto) == CLAIMED
     assert (auto.name, pods.asked) == ("api", [])
@@ -100,28 +100,28 @@ def test_where_a_right_is_missing_no_node_is_asked_and_a_warning_names_it(right,
     assert "never prove a match" in warning
 
 
-def test_where_every_node_is_refused_what_is_said_of_them_is_read(pods, auto, warnings):
+def test_reported_states_are_read_if_every_query_is_denied(pods, auto, warnings):
     pods.answers = {n.name: ExecFailed(403, 'pods "x" is forbidden') for n in NODES}
     assert words(auto) == CLAIMED
     assert auto.name == "api"
     assert 'pods "x" is forbidden' in warnings[0]
 
 
-def test_a_node_that_failed_beside_the_refusals_is_told_of_once(pods, auto):
+def test_failed_node_beside_denied_nodes_is_yielded_once(pods, auto):
     refused = ExecFailed(403, "no")
     pods.answers = {"worker-0": ExecTimedOut("no answer"), "worker-1": refused, "worker-2": refused}
     assert words(auto) == CLAIMED
 
 
 @pytest.mark.parametrize("refused", ["worker-0", "worker-1", "worker-2"])
-def test_a_refusal_beside_an_answer_is_that_nodes_own_whichever_comes_first(refused, pods, auto, warnings):
+def test_denial_beside_a_reply_belongs_to_one_node_only(refused, pods, auto, warnings):
     pods.answers = {refused: ExecFailed(403, "no")}
     said = words(auto)
     assert {name for name, word in said.items() if word.failure == "node.exec_forbidden"} == {refused}
     assert (auto.name, warnings) == ("pod_exec", [])
 
 
-def test_where_no_node_answers_but_none_is_refused_that_is_the_answer(pods, auto, warnings):
+def test_failed_queries_without_a_denial_are_the_replies(pods, auto, warnings):
     pods.answers = {n.name: ExecTimedOut("no answer") for n in NODES}
     assert {word.failure for word in words(auto).values()} == {"node.no_response"}
     assert (auto.name, warnings) == ("pod_exec", [])
@@ -130,14 +130,14 @@ def test_where_no_node_answers_but_none_is_refused_that_is_the_answer(pods, auto
 @pytest.mark.parametrize(
     "reply", [forbidden("selfsubjectaccessreviews"), Reply(404, "404 page not found"), Reply(201, "{}")]
 )
-def test_where_rights_cannot_be_asked_for_the_attempt_decides(reply, api, pods, auto):
+def test_query_decides_if_rights_cannot_be_reviewed(reply, api, pods, auto):
     api.always_fail("selfsubjectaccessreviews", reply)
     assert words(auto) == {n.name: CommandResult(0, n.name, "") for n in NODES}
     pods.answers = {n.name: ExecFailed(403, "no") for n in NODES}
     assert words(auto) == CLAIMED
 
 
-def test_nodes_that_are_asked_a_second_time_are_asked_the_same_way(api, pods, auto, warnings):
+def test_second_query_uses_the_same_transport(api, pods, auto, warnings):
     api.denied.add(EXEC)
     words(auto)
     api.denied.clear()
@@ -148,12 +148,12 @@ def test_nodes_that_are_asked_a_second_time_are_asked_the_same_way(api, pods, au
 # What is said of nodes -----------------------------------------------------------------------------------------------
 
 
-def test_a_node_in_image_mode_is_said_to_have_booted_its_annotated_image(api, session):
+def test_reported_image_of_a_node_in_image_mode_is_its_annotation(api, session):
     assert [word for dummy, word in ReportedStates(session).query(NODES)] == list(CLAIMED.values())
     assert api.requests == []
 
 
-def test_another_node_is_said_to_have_booted_the_image_of_its_own_rendered_config(api, session):
+def test_reported_image_of_another_node_is_that_of_its_rendered_config(api, session):
     old = {"metadata": {"name": "rendered-old"}, "spec": {"osImageURL": image_of("d")}}
     api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": {"osImageURL": image_of("c")}}, old)
     plain = [node("plain-0"), node("plain-1"), node("plain-2", annotations={"currentConfig": "rendered-old"})]
@@ -167,19 +167,19 @@ def test_another_node_is_said_to_have_booted_the_image_of_its_own_rendered_confi
 
 
 @pytest.mark.parametrize("notes", [{"currentConfig": None}, {"currentConfig": "rendered-gone"}])
-def test_of_a_node_without_a_config_that_can_be_read_nothing_is_said(notes, session):
+def test_node_without_a_readable_config_has_no_reported_image(notes, session):
     ((dummy, word),) = ReportedStates(session).query([NodeState.from_api(node("new-0", annotations=notes))])
     assert word == ReportedState("")
 
 
 @pytest.mark.parametrize("spec", [None, [], "x", 7, {"osImageURL": None}, {"osImageURL": {"a": 1}}, {}])
-def test_a_config_of_another_shape_says_nothing_and_is_no_error(spec, api, session):
+def test_config_of_another_shape_has_no_image_and_is_no_error(spec, api, session):
     api.keep(MACHINE_CONFIG, {"metadata": {"name": RENDERED}, "spec": spec})
     plain = [NodeState.from_api(node(f"plain-{number}")) for number in range(2)]
     assert [word for dummy, word in ReportedStates(session).query(plain)] == [ReportedState(""), ReportedState("")]
 
 
-def test_nothing_is_ever_written(api, pods, auto):
+def test_nothing_is_written(api, pods, auto):
     api.denied.add(EXEC)
     words(auto)
     assert api.writes == []
