@@ -51,8 +51,8 @@ options:
     elements: dict
   cluster_in_names:
     description:
-      - Whether names of hosts carry the cluster's. They do when O(clusters) has more than one entry, unless told
-        otherwise.
+      - Whether names of hosts carry the cluster's. They do when O(clusters) has more than one entry, unless
+        this option is set.
       - A node of a cluster that is not trusted cannot take the name of another host then.
     type: bool
   expected_images:
@@ -71,10 +71,10 @@ options:
     description:
       - Whether one cluster that cannot be read makes the whole file fail. With V(false) there is a warning that
         names the cluster, and the nodes of the others are still in the inventory. What was read is not cached if a
-        cluster could not be read; names that cannot be used are refused from the cache as well. It is an error in any
+        cluster could not be read; names that cannot be used are an error from the cache as well. It is an error in any
         case when no cluster can be read.
       - Leave it as it is where the inventory is used to prove something, because a node that is not in it is not
-        asked.
+        verified.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -101,7 +101,7 @@ notes:
     runs. C(image_mode_read_at), when the cluster was read, and C(image_mode_cached), whether that was in an earlier
     run."
   - What is cached holds no credential. A cache that was written for other clusters is not read. Over an expected
-    image that comes from the cache no node is proven, for the pool may want another by now. Read the inventory anew
+    image that comes from the cache no node is proven, for the pool may want another by now. Read the inventory again
     for that, with C(--flush-cache), as the playbook C(imagemode.openshift.verify_hosts) does by itself.
 """
 
@@ -184,7 +184,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._errors import OperationError, attempt, one_line
 from ..module_utils._model.inventory import (
-    AskedCluster,
+    ClusterRequest,
     NamedHost,
     Taken,
     Variables,
@@ -221,16 +221,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """
         super().parse(inventory, loader, path, cache)
         config = self._read_config_data(path)
-        self._refuse_strange_options(config, path)
-        asked = self._asked(config, path)
-        readings, cached = self._readings(asked, self.get_cache_key(path), cache)
+        self._check_options(config, path)
+        requested = self._requested(config, path)
+        readings, cached = self._readings(requested, self.get_cache_key(path), cache)
         with_cluster = self.get_option("cluster_in_names")
         if with_cluster is None:
-            with_cluster = len(asked) > 1
+            with_cluster = len(requested) > 1
         usable = self._with_good_names(readings, with_cluster)
         self._add_all(self._named(usable, with_cluster, cached, path), path)
 
-    def _refuse_strange_options(self, config: t.Mapping[str, t.Any], path: str) -> None:
+    def _check_options(self, config: t.Mapping[str, t.Any], path: str) -> None:
         aliases = {alias for option in CONNECTION.values() for alias in option.get("aliases", [])}
         strange = sorted(str(name) for name in set(config) - set(self._options) - aliases)
         if strange:
@@ -238,18 +238,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 path, f"there is no option {', '.join(strange)}", "See ansible-doc -t inventory " + self.NAME
             )
 
-    def _asked(self, config: t.Mapping[str, t.Any], path: str) -> list[AskedCluster]:
+    def _requested(self, config: t.Mapping[str, t.Any], path: str) -> list[ClusterRequest]:
         shared = {name: self._shared(name, option, config) for name, option in CONNECTION.items()}
         entries = self.get_option("clusters")
         if entries is None:
             return [the_cluster(shared)]
         if not entries:
             raise _unreadable(path, "clusters is empty", "Name a cluster, or leave it out")
-        asked = [self._entry(number, entry, shared, path) for number, entry in enumerate(entries, 1)]
-        same = twice(cluster.name for cluster in asked if cluster.name)
+        requested = [self._entry(number, entry, shared, path) for number, entry in enumerate(entries, 1)]
+        same = twice(cluster.name for cluster in requested if cluster.name)
         if same:
             raise _unreadable(path, f"two clusters are called {same[0]}", "Give each a name of its own")
-        return asked
+        return requested
 
     def _shared(self, name: str, option: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any]) -> t.Any:
         """Return an option at the top: from the file, else None where the environment says it, else from ansible.cfg.
@@ -262,7 +262,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return None
         return self._plain(self.get_option(name), f"option {name}")
 
-    def _entry(self, number: int, entry: t.Any, shared: t.Mapping[str, t.Any], path: str) -> AskedCluster:
+    def _entry(self, number: int, entry: t.Any, shared: t.Mapping[str, t.Any], path: str) -> ClusterRequest:
         where = f"entry {number} of clusters"
         if not isinstance(entry, dict):
             raise _unreadable(path, f"{where} is no dictionary", "Give it a name and connection options")
@@ -293,21 +293,21 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         reason = f"the template in {where} cannot be evaluated ({kind})"
         raise AnsibleParserError(str(OperationError("read the inventory", reason, "Correct the template")))
 
-    def _readings(self, asked: list[AskedCluster], key: str, may_read: bool) -> tuple[list[Variables], bool]:
+    def _readings(self, requested: list[ClusterRequest], key: str, may_read: bool) -> tuple[list[Variables], bool]:
         """Return what the clusters say, and whether that was in an earlier run."""
         caches = self.get_option("cache")
         rest = [self.get_option("expected_images"), self.get_option("daemon_pods")]
         if caches and may_read:
-            remembered = from_cache(self._cache.get(key), asked, rest)
+            remembered = from_cache(self._cache.get(key), requested, rest)
             if remembered is not None:
                 return remembered, True
-        readings, failures = self._read(asked, Wanted(*rest))
+        readings, failures = self._read(requested, Wanted(*rest))
         if caches and not failures:
-            self._cache[key] = to_cache(readings, asked, rest)
+            self._cache[key] = to_cache(readings, requested, rest)
         return readings, False
 
-    def _read(self, asked: list[AskedCluster], wanted: Wanted) -> tuple[list[Variables], list[OperationError]]:
-        outcome = attempt(lambda: read_clusters(asked, wanted, os.environ, self._report))
+    def _read(self, requested: list[ClusterRequest], wanted: Wanted) -> tuple[list[Variables], list[OperationError]]:
+        outcome = attempt(lambda: read_clusters(requested, wanted, os.environ, self._report))
         outcomes = [outcome] if isinstance(outcome, OperationError) else outcome
         failures = [read for read in outcomes if isinstance(read, OperationError)]
         readings = [read for read in outcomes if not isinstance(read, OperationError)]
@@ -352,7 +352,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         raise _unreadable(path, reason, remedy)
 
     def _add_all(self, hosts: list[NamedHost], path: str) -> None:
-        """Add the hosts, or none of them: Ansible goes on with what a file that fails has added."""
+        """Add the hosts, or none of them: Ansible keeps what a failed file has added."""
         before = set(self.inventory.hosts)
         trouble = ""
         try:

@@ -38,7 +38,7 @@ _FORMAT = 2
 
 
 @dataclass(frozen=True)
-class AskedCluster:
+class ClusterRequest:
     """A cluster that the user names.
 
     :ivar name: his name for it; empty when it is to be called as it calls itself
@@ -81,12 +81,12 @@ class BadName:
     remedy: str
 
 
-def the_cluster(shared: t.Mapping[str, t.Any]) -> AskedCluster:
+def the_cluster(shared: t.Mapping[str, t.Any]) -> ClusterRequest:
     """Return the one cluster that the options at the top name."""
-    return AskedCluster(_as_name(str(shared.get("context") or "")), _given(shared))
+    return ClusterRequest(_as_name(str(shared.get("context") or "")), _given(shared))
 
 
-def cluster_of(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> AskedCluster:
+def cluster_of(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> ClusterRequest:
     """Return the cluster that an entry of ``clusters`` names.
 
     What the entry leaves out is taken from the options at the top and the environment. An entry that says which cluster
@@ -106,38 +106,40 @@ def cluster_of(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> A
             left_out.remove("kubeconfig")
     inherited = {option: value for option, value in _given(shared).items() if option not in left_out}
     called = name or _as_name(str(own.get("context") or ""))
-    return AskedCluster(called, {**inherited, **own}, frozenset(left_out - set(own)))
+    return ClusterRequest(called, {**inherited, **own}, frozenset(left_out - set(own)))
 
 
 def environment_for(
-    asked: AskedCluster, environment: t.Mapping[str, str], aliases: t.Mapping[str, t.Sequence[str]]
+    requested: ClusterRequest, environment: t.Mapping[str, str], aliases: t.Mapping[str, t.Sequence[str]]
 ) -> dict[str, str]:
     """Return the environment without the variables of options that must not come from it.
 
     :param aliases: option -> its other names, which are names of variables as well
     """
-    hidden = {f"K8S_AUTH_{name.upper()}" for option in asked.left_out for name in (option, *aliases.get(option, ()))}
+    hidden = {
+        f"K8S_AUTH_{name.upper()}" for option in requested.left_out for name in (option, *aliases.get(option, ()))
+    }
     return {name: value for name, value in environment.items() if name not in hidden}
 
 
-def own_name(asked: AskedCluster, cluster: t.Mapping[str, t.Any]) -> str:
+def own_name(requested: ClusterRequest, cluster: t.Mapping[str, t.Any]) -> str:
     """Return how a cluster is called in names of hosts: as the user calls it, else as it calls itself."""
     address = str(cluster["api_url"]).partition("://")[2].partition(":")[0].partition("/")[0]
     itself = _as_name(str(cluster["name"] or "")[:_MAX_CLUSTER_NAME])
-    return asked.name or itself or _as_name(address)
+    return requested.name or itself or _as_name(address)
 
 
 def twice(names: t.Iterable[str]) -> list[str]:
     """Return what is there more than once, sorted."""
-    seen = list(names)
-    return sorted({name for name in seen if seen.count(name) > 1})
+    listed = list(names)
+    return sorted({name for name in listed if listed.count(name) > 1})
 
 
 def node_variables(node: Object, pool: str, expected: Expected | None, daemon_pod: str | None) -> Variables:
     """Return what the host's variables say of a node; nothing in them is secret.
 
     :param expected: what the cluster expects of it, None when that was not read
-    :param daemon_pod: the pod in which it can be asked, None when there is none that runs
+    :param daemon_pod: the running pod of the machine-config-daemon, or None
     """
     state, status = NodeState.from_api(node), node.get("status") or {}
     info = status.get("nodeInfo") or {}
@@ -235,27 +237,31 @@ def named_hosts(readings: t.Sequence[t.Mapping[str, t.Any]], with_cluster: bool,
     return sorted(hosts, key=lambda host: host.name)
 
 
-def to_cache(readings: t.Sequence[t.Mapping[str, t.Any]], asked: t.Sequence[AskedCluster], rest: t.Any) -> Variables:
-    """Return what is worth remembering, and of whom it was asked; no credential is in it.
+def to_cache(
+    readings: t.Sequence[t.Mapping[str, t.Any]], requested: t.Sequence[ClusterRequest], rest: t.Any
+) -> Variables:
+    """Return the content of the cache: the readings and a fingerprint of the request, without credentials.
 
     :param rest: options besides the connection that decide what is read
     """
-    return {"format": _FORMAT, "asked": _fingerprint(asked, rest), "clusters": list(readings)}
+    return {"format": _FORMAT, "requested": _fingerprint(requested, rest), "clusters": list(readings)}
 
 
-def from_cache(remembered: t.Any, asked: t.Sequence[AskedCluster], rest: t.Any) -> list[Variables] | None:
-    """Return the readings that were remembered, or None when something else was asked then."""
+def from_cache(remembered: t.Any, requested: t.Sequence[ClusterRequest], rest: t.Any) -> list[Variables] | None:
+    """Return the cached readings, or None if they belong to another request."""
     if not isinstance(remembered, dict) or remembered.get("format") != _FORMAT:
         return None
-    if remembered.get("asked") != _fingerprint(asked, rest):
+    if remembered.get("requested") != _fingerprint(requested, rest):
         return None
     return t.cast("list[Variables]", remembered.get("clusters"))
 
 
-def _fingerprint(asked: t.Sequence[AskedCluster], rest: t.Any) -> list[t.Any]:
-    """Tell apart what is asked, without what is secret: a kubeconfig given as a dictionary is left out."""
+def _fingerprint(requested: t.Sequence[ClusterRequest], rest: t.Any) -> list[t.Any]:
+    """Return the request without secrets; a kubeconfig given as a dictionary is left out."""
     shown = ("kubeconfig", "context", "host", "impersonate_user")
-    texts = [[a.name, *(a.options.get(o) if isinstance(a.options.get(o), str) else None for o in shown)] for a in asked]
+    texts = [
+        [a.name, *(a.options.get(o) if isinstance(a.options.get(o), str) else None for o in shown)] for a in requested
+    ]
     return [texts, rest]
 
 

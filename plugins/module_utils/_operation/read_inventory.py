@@ -13,7 +13,7 @@ from .._cluster.connection import connect
 from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
 from .._errors import OperationError, attempt
-from .._model.inventory import AskedCluster, Variables, environment_for, node_variables, own_name
+from .._model.inventory import ClusterRequest, Variables, environment_for, node_variables, own_name
 from .._model.objects.machineconfigpool import Pool
 from .._model.objects.machineosconfig import that_serves
 from .._model.objects.pool_membership import pool_of
@@ -44,41 +44,45 @@ class Wanted:
 
 
 def read_clusters(
-    asked: t.Sequence[AskedCluster],
+    requested: t.Sequence[ClusterRequest],
     wanted: Wanted,
     environment: t.Mapping[str, str],
     report: t.Callable[[str], None] | None = None,
 ) -> list[Variables | OperationError]:
-    """Return the data or the error of each cluster, in the order of *asked*.
+    """Return the data or the error of each cluster, in the order of *requested*.
 
     :param report: receives a line for the user if a cluster cannot be reached at first and is tried again
     """
     # Not in parallel, because the client writes certificates to files that all threads share.
-    sessions = [attempt(partial(_opened, cluster, environment, report)) for cluster in asked]
+    sessions = [attempt(partial(_opened, cluster, environment, report)) for cluster in requested]
     with ThreadPoolExecutor(max_workers=_MAX_PARALLEL) as threads:
-        readings = threads.map(partial(_reading, wanted=wanted), asked, sessions)
-        return [_about(a, r) if isinstance(r, OperationError) else r for a, r in zip(asked, readings)]
+        readings = threads.map(partial(_reading, wanted=wanted), requested, sessions)
+        return [_about(a, r) if isinstance(r, OperationError) else r for a, r in zip(requested, readings)]
 
 
-def _opened(asked: AskedCluster, environment: t.Mapping[str, str], report: t.Callable[[str], None] | None) -> Session:
-    connection = connect(asked.options, environment_for(asked, environment, _ALIASES))
+def _opened(
+    requested: ClusterRequest, environment: t.Mapping[str, str], report: t.Callable[[str], None] | None
+) -> Session:
+    connection = connect(requested.options, environment_for(requested, environment, _ALIASES))
     return Session(connection, on_first_failure=report)
 
 
-def _reading(asked: AskedCluster, session: Session | OperationError, wanted: Wanted) -> Variables | OperationError:
-    return session if isinstance(session, OperationError) else attempt(partial(read_nodes, session, asked, wanted))
+def _reading(
+    requested: ClusterRequest, session: Session | OperationError, wanted: Wanted
+) -> Variables | OperationError:
+    return session if isinstance(session, OperationError) else attempt(partial(read_nodes, session, requested, wanted))
 
 
-def _about(asked: AskedCluster, error: OperationError) -> OperationError:
+def _about(requested: ClusterRequest, error: OperationError) -> OperationError:
     """Return the error with the user's name for the cluster, if there is one."""
-    if not asked.name:
+    if not requested.name:
         return error
-    named = OperationError(f"read cluster {asked.name}", f"could not {error.what}: {error.reason}", error.remedy)
+    named = OperationError(f"read cluster {requested.name}", f"could not {error.what}: {error.reason}", error.remedy)
     named.traceback = error.traceback
     return named
 
 
-def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variables:
+def read_nodes(session: Session, requested: ClusterRequest, wanted: Wanted) -> Variables:
     """Return name and identity of a cluster, the time of the read, and the variables of each node.
 
     :raises OperationError: a right is missing, or the cluster cannot be reached
@@ -92,7 +96,7 @@ def read_nodes(session: Session, asked: AskedCluster, wanted: Wanted) -> Variabl
     pods = daemon_pods(session) if wanted.daemon_pods else {}
     cluster = {"api_url": session.api_url, **read_cluster(session)}
     return {
-        "name": own_name(asked, cluster),
+        "name": own_name(requested, cluster),
         "cluster": cluster,
         "read_at": read_at,
         "nodes": [

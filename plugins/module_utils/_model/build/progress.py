@@ -124,7 +124,7 @@ def build_progress(
         return _unproven(config, build)
     if build.state is BuildState.INTERRUPTED:  # it may be the rebuild itself, while the request still exists
         return _interrupted(build)
-    if build.state.ended and (config.rebuild_asked or build.identity == before_rebuild):
+    if build.state.ended and (config.rebuild_requested or build.identity == before_rebuild):
         return _rebuild_requested(config, build)
     if build.state is BuildState.FAILED:
         failed = Finding(FindingId.BUILD_FAILED, _ref(build), f"MachineOSBuild {build.name} failed")

@@ -49,7 +49,7 @@ class MachineOSConfig:
     current_build: str
     build_before: str
     spec_changed_at: str
-    rebuild_asked: bool = False
+    rebuild_requested: bool = False
 
     @classmethod
     def from_api(cls, obj: Object) -> MachineOSConfig:
@@ -70,7 +70,7 @@ class MachineOSConfig:
             current_build=notes.get(CURRENT_BUILD, ""),
             build_before=_build_before(obj),
             spec_changed_at=_spec_changed_at(obj),
-            rebuild_asked=REBUILD in notes,
+            rebuild_requested=REBUILD in notes,
         )
 
 

@@ -161,15 +161,15 @@ def deviations_of(entry: t.Mapping[str, t.Any]) -> tuple[Deviation, ...]:
 
 
 def _package_deviations(entry: t.Mapping[str, t.Any]) -> t.Iterator[Deviation]:
-    seen: set[tuple[FindingId, str]] = set()
+    found: set[tuple[FindingId, str]] = set()
     for key, (finding, read) in _PACKAGES.items():
         for item in _items(entry.get(key)):
             package = read(item)
             if package is None or max(map(len, package)) > _MAX_PACKAGE:
                 # An unknown form is reported as well, but no pattern of names can allow it.
                 yield Deviation(finding, None, f"{key}: {_scalar(item)}")
-            elif (finding, package.name) not in seen:
-                seen.add((finding, package.name))
+            elif (finding, package.name) not in found:
+                found.add((finding, package.name))
                 yield Deviation(finding, package.name, f"{key}: {package.shown}")
 
 

@@ -347,14 +347,14 @@ _BLOCK = re.compile(r"(?=[a-z0-9+/=]*[A-Z])(?=[A-Z0-9+/=]*[a-z])(?=[A-Za-z+/=]*[
 def inside_keys(lines: t.Sequence[str]) -> set[int]:
     """Return the numbers of the lines that belong to a private key, or are base64 as one is written.
 
-    A key may be cut off: one that only ends hides what comes before its end, and of one that neither begins nor ends
-    its full lines are seen to be base64. What is no line of a key ends it, so that a key without an end hides no more.
+    A key may be cut off: one that only ends hides what comes before its end, and one that neither begins nor ends
+    is recognized by its full lines of base64. Any other line ends a key, so that a key without an end hides no more.
     """
     hidden: set[int] = set()
     since: int | None = None
     for n, line in enumerate(lines):
         if "PRIVATE KEY" in line and _END.search(line):
-            # What stands in the line itself is for the rules.
+            # The rules mask the line itself.
             hidden.update(_before(lines, n) if since is None and not _BEGIN.search(line) else ())
             since = None
         elif "PRIVATE KEY" in line and _BEGIN.search(line):

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import (
     RESERVED,
-    AskedCluster,
+    ClusterRequest,
     Taken,
     bad_name,
     cluster_of,
@@ -44,15 +44,15 @@ SHARED = {"kubeconfig": "/all", "host": "https://one", "api_key": "secret", "ca_
 
 
 def test_an_entry_takes_what_it_leaves_out_from_the_top():
-    asked = cluster_of({"name": "prod", "proxy": "http://proxy"}, SHARED)
-    assert asked.options == {
+    requested = cluster_of({"name": "prod", "proxy": "http://proxy"}, SHARED)
+    assert requested.options == {
         "kubeconfig": "/all",
         "host": "https://one",
         "api_key": "secret",
         "ca_cert": "/ca",
         "proxy": "http://proxy",
     }
-    assert asked.left_out == frozenset()
+    assert requested.left_out == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,11 @@ def test_nor_does_it_take_them_from_the_environment():
         "K8S_AUTH_PROXY": "p",
         "HOME": "/",
     }
-    asked = cluster_of({"kubeconfig": "/two"}, {})
-    assert environment_for(asked, environment, {"client_cert": ["cert_file"]}) == {"K8S_AUTH_PROXY": "p", "HOME": "/"}
+    requested = cluster_of({"kubeconfig": "/two"}, {})
+    assert environment_for(requested, environment, {"client_cert": ["cert_file"]}) == {
+        "K8S_AUTH_PROXY": "p",
+        "HOME": "/",
+    }
     assert environment_for(the_cluster({}), environment, {}) == environment
 
 
@@ -88,16 +91,16 @@ def test_a_name_that_no_host_can_carry_is_refused(name):
 
 
 @pytest.mark.parametrize(
-    ("asked", "infrastructure", "name"),
+    ("requested", "infrastructure", "name"),
     [
-        (AskedCluster("prod", {}), "cluster-7xk2p", "prod"),
+        (ClusterRequest("prod", {}), "cluster-7xk2p", "prod"),
         (the_cluster({"context": "ns/api-example-com:6443/admin"}), "cluster-7xk2p", "ns-api-example-com-6443-admin"),
         (the_cluster({}), "cluster-7xk2p", "cluster-7xk2p"),
         (the_cluster({}), None, "api.example.com"),
     ],
 )
-def test_a_cluster_is_called_as_the_user_calls_it_else_as_it_calls_itself(asked, infrastructure, name):
-    assert own_name(asked, {"api_url": "https://api.example.com:6443", "name": infrastructure}) == name
+def test_a_cluster_is_called_as_the_user_calls_it_else_as_it_calls_itself(requested, infrastructure, name):
+    assert own_name(requested, {"api_url": "https://api.example.com:6443", "name": infrastructure}) == name
 
 
 # What is said of a node ----------------------------------------------------------------------------------------------
@@ -289,34 +292,34 @@ def test_no_variable_of_a_host_has_a_character_that_cannot_be_printed(text):
 
 # What is remembered --------------------------------------------------------------------------------------------------
 
-TOKEN = AskedCluster("prod", {"host": "https://one", "api_key": "secret-1", "password": "secret-2"})
-WHOLE = AskedCluster(
+TOKEN = ClusterRequest("prod", {"host": "https://one", "api_key": "secret-1", "password": "secret-2"})
+WHOLE = ClusterRequest(
     "prod", {"kubeconfig": {"users": [{"token": "secret-3"}]}, "proxy_headers": {"basic_auth": "secret"}}
 )
 
 
-@pytest.mark.parametrize("asked", [TOKEN, WHOLE])
-def test_no_credential_is_remembered(asked):
-    remembered = json.loads(json.dumps(to_cache([reading()], [asked], [True, False])))
+@pytest.mark.parametrize("requested", [TOKEN, WHOLE])
+def test_no_credential_is_remembered(requested):
+    remembered = json.loads(json.dumps(to_cache([reading()], [requested], [True, False])))
     assert "secret" not in json.dumps(remembered)
-    assert from_cache(remembered, [asked], [True, False]) == [reading()]
+    assert from_cache(remembered, [requested], [True, False]) == [reading()]
 
 
 @pytest.mark.parametrize(
-    ("asked", "rest"),
+    ("requested", "rest"),
     [
         ([TOKEN, TOKEN], [True, False]),
-        ([AskedCluster("stage", TOKEN.options)], [True, False]),
-        ([AskedCluster("prod", {"host": "https://two"})], [True, False]),
+        ([ClusterRequest("stage", TOKEN.options)], [True, False]),
+        ([ClusterRequest("prod", {"host": "https://two"})], [True, False]),
         ([TOKEN], [True, True]),
     ],
     ids=["another cluster beside it", "another name", "another address", "something else read"],
 )
-def test_what_was_asked_of_others_is_not_read(asked, rest):
+def test_cache_of_another_request_is_not_read(requested, rest):
     remembered = to_cache([reading()], [TOKEN], [True, False])
-    assert from_cache(remembered, asked, rest) is None
+    assert from_cache(remembered, requested, rest) is None
 
 
-@pytest.mark.parametrize("remembered", [None, [], "text", {}, {"format": 99, "asked": [], "clusters": []}])
+@pytest.mark.parametrize("remembered", [None, [], "text", {}, {"format": 99, "requested": [], "clusters": []}])
 def test_what_another_release_has_written_is_not_read(remembered):
     assert from_cache(remembered, [TOKEN], []) is None

@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import AskedCluster
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.inventory import ClusterRequest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG,
@@ -33,7 +33,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import ApiServer, forbidden
 
-ASKED = AskedCluster("prod", {})
+ASKED = ClusterRequest("prod", {})
 
 
 @pytest.fixture
@@ -121,12 +121,12 @@ def test_where_image_mode_is_not_served_that_is_said(cluster, session):
 
 def test_a_cluster_that_cannot_be_read_is_named_and_the_others_are_read(cluster, tmp_path):
     reached = {"host": cluster.url, "api_key": "sha256~token"}
-    asked = [
-        AskedCluster("one", reached),
-        AskedCluster("gone", {"kubeconfig": str(tmp_path / "none")}),
-        AskedCluster("two", reached),
+    requested = [
+        ClusterRequest("one", reached),
+        ClusterRequest("gone", {"kubeconfig": str(tmp_path / "none")}),
+        ClusterRequest("two", reached),
     ]
-    one, gone, two = read_clusters(asked, Wanted(), {})
+    one, gone, two = read_clusters(requested, Wanted(), {})
     assert (one["name"], two["name"]) == ("one", "two")
     assert str(gone).startswith("Could not read cluster gone: could not read kubeconfig")
     assert "\n" not in str(gone)
@@ -138,7 +138,7 @@ def test_what_nobody_has_foreseen_is_one_line_without_its_text(cluster, monkeypa
 
     module = "ansible_collections.imagemode.openshift.plugins.module_utils._operation.read_inventory.read_cluster"
     monkeypatch.setattr(module, breaks)
-    (failed,) = read_clusters([AskedCluster("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
+    (failed,) = read_clusters([ClusterRequest("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
     assert isinstance(failed, OperationError)
     assert "secret" not in str(failed)
     assert "RuntimeError" in str(failed)
@@ -146,11 +146,11 @@ def test_what_nobody_has_foreseen_is_one_line_without_its_text(cluster, monkeypa
 
 def test_cluster_that_cannot_be_reached_at_first_is_reported():
     lines: list[str] = []
-    asked = AskedCluster("one", {"host": "https://127.0.0.1:1", "api_key": "k"})
-    session = read_inventory._opened(asked, {}, lines.append)
+    requested = ClusterRequest("one", {"host": "https://127.0.0.1:1", "api_key": "k"})
+    session = read_inventory._opened(requested, {}, lines.append)
     session.patience = 0
     with pytest.raises(OperationError):
-        read_inventory.read_nodes(session, asked, Wanted())
+        read_inventory.read_nodes(session, requested, Wanted())
     assert len(lines) == 1
     assert lines[0].startswith("Could not reach https://127.0.0.1:1: Connection refused; retrying for ")
 
@@ -160,5 +160,5 @@ def test_traceback_of_an_unexpected_exception_stays_with_the_error_of_the_cluste
         raise ValueError("x")
 
     monkeypatch.setattr(read_inventory, "read_cluster", fail)
-    (failed,) = read_clusters([AskedCluster("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
+    (failed,) = read_clusters([ClusterRequest("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
     assert "ValueError: x" in failed.traceback

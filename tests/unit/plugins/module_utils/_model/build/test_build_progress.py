@@ -240,7 +240,7 @@ def test_a_rebuild_that_has_begun_says_where_it_is():
 
 def test_a_wait_remembers_that_a_rebuild_was_asked_for():
     config = rebuild_requested(machine_os_config(build="layered-a"))
-    assert MachineOSConfig.from_api(reduced(config)).rebuild_asked
+    assert MachineOSConfig.from_api(reduced(config)).rebuild_requested
 
 
 # The time for which the current build is missing ---------------------------------------------------------------------
