@@ -19,11 +19,11 @@ TWO = b"2026-03-01T12:00:00.200000000Z two\n"
 THREE = b"2026-03-01T12:00:01.000000000Z three\n"
 
 
-def test_a_new_log_begins_at_its_beginning(tmp_path):
+def test_new_log_starts_at_its_beginning(tmp_path):
     assert LogFolder(str(tmp_path / "new" / "logs")).open("a").position == LogPosition()
 
 
-def test_a_log_goes_on_behind_the_lines_of_its_newest_second(tmp_path):
+def test_log_continues_after_the_lines_of_its_newest_second(tmp_path):
     folder = LogFolder(str(tmp_path))
     first = folder.open("a")
     first.write(ONE + TWO)
@@ -36,13 +36,13 @@ def test_a_log_goes_on_behind_the_lines_of_its_newest_second(tmp_path):
     assert (tmp_path / "a.log").read_bytes() == ONE + TWO + THREE
 
 
-def test_a_line_that_a_kill_cut_off_is_written_anew(tmp_path):
+def test_incomplete_last_line_is_written_again(tmp_path):
     (tmp_path / "a.log").write_bytes(ONE + TWO[:20])
     assert LogFolder(str(tmp_path)).open("a").position == LogPosition("2026-03-01T12:00:00", 1)
     assert (tmp_path / "a.log").read_bytes() == ONE
 
 
-def test_only_the_owner_may_read_a_log(tmp_path):
+def test_only_the_owner_can_read_a_log(tmp_path):
     (tmp_path / "a.log").touch(0o644)
     folder = LogFolder(str(tmp_path))
     folder.open("a")
@@ -50,7 +50,7 @@ def test_only_the_owner_may_read_a_log(tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
-def test_a_link_is_not_followed(tmp_path):
+def test_link_is_not_followed(tmp_path):
     outside = tmp_path / "outside"
     outside.write_text("precious")
     (tmp_path / "logs").mkdir()
@@ -60,19 +60,19 @@ def test_a_link_is_not_followed(tmp_path):
     assert outside.read_text() == "precious"
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path):
+def test_file_that_is_not_regular_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.log")
     with pytest.raises(OSError, match="not a regular file"):
         LogFolder(str(tmp_path)).open("a")
 
 
 @pytest.mark.parametrize("part", ["../../etc/passwd", "/etc/passwd", "..", ""])
-def test_a_name_stays_in_the_folder(part, tmp_path):
+def test_path_of_a_log_stays_in_the_folder(part, tmp_path):
     path = LogFolder(str(tmp_path)).path_of(part, "image-build")
     assert os.path.dirname(path) == str(tmp_path)
 
 
-def test_the_parts_of_a_name_tell_logs_apart(tmp_path):
+def test_parts_of_the_name_distinguish_logs(tmp_path):
     assert (
         LogFolder(str(tmp_path))
         .path_of("id", "layered-a", "uid", "1-x7k2p", "image-build")
@@ -80,7 +80,7 @@ def test_the_parts_of_a_name_tell_logs_apart(tmp_path):
     )
 
 
-def test_times_are_left_out():
+def test_times_are_removed():
     assert list(without_times([ONE, b"no time\n"])) == [b"one\n", b"no time\n"]
 
 
@@ -90,7 +90,7 @@ def small_limit(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_limit")
-def test_a_log_that_reaches_the_limit_says_so_in_its_last_line_and_takes_no_more(tmp_path):
+def test_log_that_reaches_the_limit_ends_with_a_notice(tmp_path):
     file = LogFolder(str(tmp_path)).open("a")
     file.write(ONE + TWO)
     for dummy in range(3):
@@ -100,7 +100,7 @@ def test_a_log_that_reaches_the_limit_says_so_in_its_last_line_and_takes_no_more
 
 
 @pytest.mark.usefixtures("small_limit")
-def test_a_log_that_is_full_stays_so_for_the_next_run(tmp_path):
+def test_full_log_stays_full_in_the_next_run(tmp_path):
     (tmp_path / "a.log").write_bytes(ONE + TWO + FULL)
     again = LogFolder(str(tmp_path)).open("a")
     assert again.is_full
@@ -109,7 +109,7 @@ def test_a_log_that_is_full_stays_so_for_the_next_run(tmp_path):
     assert (tmp_path / "a.log").read_bytes() == ONE + TWO + FULL
 
 
-def test_a_line_that_was_cut_is_one_line_of_its_second(tmp_path):
+def test_cut_line_counts_as_one_line_of_its_second(tmp_path):
     folder = LogFolder(str(tmp_path))
     file = folder.open("a")
     file.write(ONE + TWO.rstrip() + LINE_CUT + b"\n")

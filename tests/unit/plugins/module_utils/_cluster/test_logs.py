@@ -85,7 +85,7 @@ def log_requests(api) -> list[t.Mapping[str, str]]:
     return [request.query for request in api.requests if request.path.endswith("/log")]
 
 
-def test_a_log_is_saved_while_it_grows(builder, wait):
+def test_log_is_saved_while_it_grows(builder, wait):
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1), said(2))
     until(lambda: "line 2" in written(wait))
@@ -94,7 +94,7 @@ def test_a_log_is_saved_while_it_grows(builder, wait):
     assert len(log_requests(builder)) == 1
 
 
-def test_the_next_window_goes_on_without_loss_or_repetition(builder, wait):
+def test_next_window_continues_the_log_without_loss_or_repetition(builder, wait):
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1), said(2, 1), said(3, 1))
     until(lambda: "line 3" in written(wait))
@@ -108,7 +108,7 @@ def test_the_next_window_goes_on_without_loss_or_repetition(builder, wait):
     assert len(lists) == 1
 
 
-def test_a_run_that_was_killed_is_gone_on_with(builder, wait, session):
+def test_log_of_a_killed_run_is_continued(builder, wait, session):
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1), said(2))
     until(lambda: "line 2" in written(wait))
@@ -124,7 +124,7 @@ def test_a_run_that_was_killed_is_gone_on_with(builder, wait, session):
     again.end()
 
 
-def test_a_stream_that_is_cut_is_taken_up_again(builder, wait):
+def test_stream_that_breaks_is_opened_again(builder, wait):
     builder.fail("/log", HANG_UP)
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
@@ -135,7 +135,7 @@ def test_a_stream_that_is_cut_is_taken_up_again(builder, wait):
     assert written(wait).count("line 1") == 1
 
 
-def test_a_log_that_has_ended_is_not_read_again(builder, wait):
+def test_complete_log_is_not_read_again(builder, wait):
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     builder.falls_silent(CONTAINER)
@@ -149,14 +149,14 @@ def test_a_log_that_has_ended_is_not_read_again(builder, wait):
     assert written(wait).count("line 1") == 1
 
 
-def test_a_log_that_is_not_there_yet_is_asked_for_again(builder, wait):
+def test_log_that_does_not_exist_yet_is_read_later(builder, wait):
     builder.fail("/log", refusal(404, "NotFound", "the log is not there yet", name="x"))
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     until(lambda: "line 1" in written(wait))
 
 
-def test_what_came_after_a_stream_broke_off_is_read_when_the_container_has_ended(builder, wait):
+def test_rest_of_a_broken_stream_is_read_after_the_container_ended(builder, wait):
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, said(1))
     until(lambda: "line 1" in written(wait))
@@ -169,7 +169,7 @@ def test_what_came_after_a_stream_broke_off_is_read_when_the_container_has_ended
     assert written(wait) == "".join(f"{line}\n" for line in builder.logs[CONTAINER])
 
 
-def test_the_log_of_a_pod_that_was_removed_is_asked_for_no_more(builder, wait):
+def test_log_of_a_deleted_pod_is_no_longer_read(builder, wait):
     until(lambda: wait.logs.state().paths)
     builder.always_fail("/log", refusal(404, "NotFound", "pod not found", name="x"))
     builder.falls_silent(CONTAINER)
@@ -177,7 +177,7 @@ def test_the_log_of_a_pod_that_was_removed_is_asked_for_no_more(builder, wait):
     until(lambda: wait.logs.state().done)
 
 
-def test_what_the_builder_says_is_a_movement_also_when_nothing_is_saved(builder, session):
+def test_output_of_the_builder_is_progress_without_saved_logs(builder, session):
     wait = Wait(session, None)
     until(lambda: log_requests(builder))
     before = wait.logs.progress().mark
@@ -190,7 +190,7 @@ def test_what_the_builder_says_is_a_movement_also_when_nothing_is_saved(builder,
     wait.end()
 
 
-def test_the_logs_of_a_build_that_had_ended_are_saved(api, session, tmp_path):
+def test_logs_of_a_build_that_had_ended_are_saved(api, session, tmp_path):
     api.logs[CONTAINER] = [said(1), said(2)]
     api.keep(POD, ENDED)
     logs = BuildLogs(session, LogArchive(LogFolder(str(tmp_path)), "cluster-1"), FollowedLogs(), 30)
@@ -203,7 +203,7 @@ def test_the_logs_of_a_build_that_had_ended_are_saved(api, session, tmp_path):
         assert file.read().count("\n") == 2
 
 
-def test_a_full_disk_is_a_trouble_and_no_end(builder, wait, monkeypatch):
+def test_full_disk_is_reported_and_the_log_is_followed_further(builder, wait, monkeypatch):
     until(lambda: wait.logs.state().paths)
     monkeypatch.setattr("os.write", full_disk)
     builder.says(CONTAINER, said(1))
@@ -218,7 +218,7 @@ def full_disk(*dummy: t.Any) -> int:
     raise OSError(28, "No space left on device")
 
 
-def test_a_folder_that_cannot_be_made_is_a_trouble(builder, session, tmp_path):
+def test_folder_that_cannot_be_created_is_reported(builder, session, tmp_path):
     (tmp_path / "file").touch()
     wait = Wait(session, LogFolder(str(tmp_path / "file" / "logs")))
     until(lambda: wait.logs.progress().unwritten)
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_made_is_a_trouble(builder, session, tmp_path):
     wait.end()
 
 
-def test_who_may_not_read_pods_is_told(api, session):
+def test_missing_permission_to_read_pods_is_reported(api, session):
     api.always_fail("pods", forbidden("pods"))
     wait = Wait(session, None)
     until(lambda: wait.logs.progress().unreadable)
@@ -235,7 +235,7 @@ def test_who_may_not_read_pods_is_told(api, session):
     wait.end()
 
 
-def test_who_may_not_read_logs_is_told(builder, session, tmp_path):
+def test_missing_permission_to_read_logs_is_reported(builder, session, tmp_path):
     builder.always_fail("/log", forbidden("pods/log"))
     wait = Wait(session, LogFolder(str(tmp_path)))
     until(lambda: wait.logs.progress().unreadable)
@@ -254,7 +254,7 @@ def test_pods_of_another_build_are_not_followed(builder, session):
     wait.end()
 
 
-def test_the_text_of_a_log_is_without_times_and_debugging(api, session):
+def test_text_of_a_log_has_no_times_and_no_debugging_output(api, session):
     api.logs[CONTAINER] = [said(1), '2026-03-01T12:00:00.5Z time="2026" level=debug msg="x"', said(2)]
     logs = BuildLogs(session, LogArchive(), FollowedLogs(), 30)
     logs.take(RUN)
@@ -264,7 +264,7 @@ def test_the_text_of_a_log_is_without_times_and_debugging(api, session):
     logs.close()
 
 
-def test_a_log_that_is_gone_is_read_from_its_file(api, session, tmp_path):
+def test_deleted_log_is_read_from_its_file(api, session, tmp_path):
     api.logs[CONTAINER] = [said(1)]
     logs = BuildLogs(session, LogArchive(LogFolder(str(tmp_path)), "cluster-1"), FollowedLogs(), 30)
     logs.take(RUN)
@@ -275,7 +275,7 @@ def test_a_log_that_is_gone_is_read_from_its_file(api, session, tmp_path):
     logs.close()
 
 
-def test_a_line_without_an_end_is_cut_and_counts_as_one_when_the_log_is_gone_on_with(builder, wait):
+def test_long_line_is_cut_and_counts_as_one_line_of_the_position(builder, wait):
     long = said(1) + "x" * 300_000
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, long, said(2))
@@ -289,7 +289,7 @@ def test_a_line_without_an_end_is_cut_and_counts_as_one_when_the_log_is_gone_on_
     assert written(wait) == f"{cut}\n{said(2)}\n{said(3)}\n"
 
 
-def test_a_line_of_many_mb_without_an_end_is_not_kept_in_memory(serve_log):
+def test_line_of_many_megabytes_is_not_kept_in_memory(serve_log):
     follower = serve_log(b"2026-03-01T12:00:00.0Z " + b"x" * 1000, 8000)
     tracemalloc.start()
     follower._read()
@@ -320,7 +320,7 @@ def serve_log():
         server.stop()
 
 
-def test_a_log_without_end_does_not_fill_the_disk(builder, wait, monkeypatch):
+def test_endless_log_does_not_fill_the_disk(builder, wait, monkeypatch):
     monkeypatch.setattr(log_folder, "LOG_LIMIT", 100)
     until(lambda: wait.logs.state().paths)
     builder.says(CONTAINER, *(said(number) for number in range(50)))
@@ -339,7 +339,7 @@ def test_a_log_without_end_does_not_fill_the_disk(builder, wait, monkeypatch):
     assert len(written(wait)) < 300
 
 
-def test_the_text_of_a_log_is_bounded_whatever_is_sent(api, session, monkeypatch):
+def test_text_of_a_log_is_limited(api, session, monkeypatch):
     monkeypatch.setattr(logs, "TAIL_LINES", 3)
     lines = [said(number) + "x" * 100_000 for number in range(9)]
     api.always_fail("/log", Reply(200, "\n".join(lines)))
@@ -353,7 +353,7 @@ def test_the_text_of_a_log_is_bounded_whatever_is_sent(api, session, monkeypatch
     found.close()
 
 
-def test_a_build_with_very_many_containers_is_followed_in_part(api, session, tmp_path):
+def test_build_with_too_many_containers_is_followed_in_part(api, session, tmp_path):
     statuses = [container_status(f"c{number}", 7) for number in range(500)]
     api.keep(POD, pod := build_pod("build-layered-a-x7k2p", *statuses))
     found = BuildLogs(session, LogArchive(LogFolder(str(tmp_path)), "cluster-1"), FollowedLogs(), 30)
@@ -375,7 +375,7 @@ STATES = [
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_a_container_with_a_state_of_a_wrong_type_has_none(state, api, session):
+def test_container_state_of_a_wrong_type_is_ignored(state, api, session):
     pod = build_pod("build-layered-a-x7k2p", {"name": "image-build", "state": state})
     api.keep(POD, pod)
     wait = Wait(session, None)
@@ -386,7 +386,7 @@ def test_a_container_with_a_state_of_a_wrong_type_has_none(state, api, session):
     wait.end()
 
 
-def test_what_nobody_expected_of_pods_is_told_and_ends_no_wait(builder, session, monkeypatch):
+def test_unexpected_error_while_pods_are_read_is_reported(builder, session, monkeypatch):
     monkeypatch.setattr(pod_tracker, "reduced", lambda pod: pod["nothing"])
     wait = Wait(session, None)
     until(lambda: wait.logs.progress().unreadable)

@@ -59,7 +59,7 @@ def succeed(api) -> None:
     api.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
 
 
-def test_a_build_that_is_done_returns_at_once(cluster, session):
+def test_successful_build_ends_the_wait_at_once(cluster, session):
     succeed(cluster)
     done = wait_for_build(session, ask())
     assert done["finished"]
@@ -71,7 +71,7 @@ def test_a_build_that_is_done_returns_at_once(cluster, session):
     assert done["findings"] == []
 
 
-def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(cluster, session):
+def test_build_that_was_deleted_before_the_watch_reports_it_is_not_a_success(cluster, session):
     succeed(cluster)
     known = wait_for_build(session, ask())
     cluster.drop(MACHINE_OS_BUILD, "layered-a")
@@ -80,7 +80,7 @@ def test_a_build_that_is_gone_though_the_watch_has_not_said_so_is_no_success(clu
     assert "layered-a: deleted, waiting for a replacement" in seen["progress"]
 
 
-def test_an_api_server_that_is_away_at_the_end_is_waited_for(cluster, session):
+def test_outage_during_the_confirmation_is_waited_for(cluster, session):
     succeed(cluster)
     known = wait_for_build(session, ask())
     cluster.fail("machineosbuilds?", *[Reply(503, "starting")] * 3)
@@ -90,7 +90,7 @@ def test_an_api_server_that_is_away_at_the_end_is_waited_for(cluster, session):
     assert seen["build"]["state"] == "succeeded"
 
 
-def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_request_is_gone(cluster, session):
+def test_requested_rebuild_that_never_starts_fails_although_the_request_was_removed(cluster, session):
     succeed(cluster)
     asked = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
     asked["metadata"]["annotations"]["machineconfiguration.openshift.io/rebuild"] = ""
@@ -105,7 +105,7 @@ def test_a_rebuild_that_was_asked_for_and_never_begins_is_no_success_when_the_re
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.rebuild_not_started"]
 
 
-def test_a_window_returns_with_the_first_line_and_the_next_with_the_next(cluster, session):
+def test_each_window_returns_with_a_new_line(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Prepared"))
     first = wait_for_build(session, ask())
     assert (first["finished"], first["progress"]) == (False, "build layered-a: preparing")
@@ -130,7 +130,7 @@ def test_nothing_is_listed_twice(cluster, session):
     assert sorted(lists) == sorted(kinds)
 
 
-def test_a_line_is_not_said_twice(cluster, session):
+def test_line_is_not_reported_twice(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     first = wait_for_build(session, ask())
     quiet = wait_for_build(session, ask(first["cursor"], window=0.3))
@@ -160,7 +160,7 @@ def failed(cluster):
     return cluster
 
 
-def test_a_failed_build_fails_with_its_cause_line_and_words_from_the_log(failed, session):
+def test_failed_build_fails_with_cause_line_and_error_from_the_log(failed, session):
     failed.keep(POD, failed_pod(""))
     failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
     refused = failure(session)
@@ -185,13 +185,13 @@ def test_a_failed_build_fails_with_its_cause_line_and_words_from_the_log(failed,
     assert result["build"]["log_paths"] == []
 
 
-def test_where_the_log_is_gone_the_last_words_speak(failed, session):
+def test_message_of_the_container_is_used_if_the_log_was_deleted(failed, session):
     failed.keep(POD, failed_pod(RUN_FAILED))
     failed.always_fail("/log", refusal(404, "NotFound", "pod not found", name="x"))
     assert failure(session).result["findings"][0]["id"] == "build.package_not_found"
 
 
-def test_where_log_and_pods_are_gone_the_words_of_the_condition_speak(failed, session):
+def test_message_of_the_condition_is_used_if_log_and_pods_were_deleted(failed, session):
     build = machine_os_build("layered-a", state="Failed")
     (condition,) = [c for c in build["status"]["conditions"] if c["type"] == "Failed"]
     condition["message"] = 'Error: building at STEP "RUN dnf install -y tcpdmp": exit status 1'
@@ -201,14 +201,14 @@ def test_where_log_and_pods_are_gone_the_words_of_the_condition_speak(failed, se
     assert refused.result["findings"][0]["id"] == "build.run_failed"
 
 
-def test_naming_build_failed_means_every_cause(failed, session):
+def test_build_failed_in_fail_on_findings_means_all_causes(failed, session):
     failed.keep(POD, failed_pod(RUN_FAILED))
     asked = BuildWaitRequest("layered", Limits(0, 30, fail_on=("build.failed",)), "", False)
     with pytest.raises(OperationError, match="tcpdmp"):
         wait_for_build(session, asked)
 
 
-def test_the_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
+def test_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
     failed.keep(POD, failed_pod(""))
     failed.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
     with pytest.raises(OperationError) as refused:
@@ -219,7 +219,7 @@ def test_the_logs_of_a_failed_build_are_saved(failed, session, tmp_path):
     assert [str(each) for each in tmp_path.iterdir()] == [path]
 
 
-def test_a_log_that_cannot_be_saved_is_told_and_hides_no_cause(failed, session, tmp_path):
+def test_log_that_cannot_be_saved_is_reported_after_the_cause(failed, session, tmp_path):
     failed.keep(POD, failed_pod(RUN_FAILED))
     (tmp_path / "file").touch()
     with pytest.raises(OperationError, match="tcpdmp") as refused:
@@ -227,7 +227,7 @@ def test_a_log_that_cannot_be_saved_is_told_and_hides_no_cause(failed, session, 
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.package_not_found", "build.log_not_saved"]
 
 
-def test_an_evicted_builder_is_said_to_be_one(failed, session):
+def test_evicted_builder_is_reported(failed, session):
     words = "The node was low on resource: ephemeral-storage."
     failed.keep(POD, build_pod("build-layered-a-x7k2p", reason="Evicted", message=words))
     refused = failure(session)
@@ -235,7 +235,7 @@ def test_an_evicted_builder_is_said_to_be_one(failed, session):
     assert "low on resource: ephemeral-storage" in str(refused)
 
 
-def test_an_interrupted_build_fails_when_none_takes_its_place(cluster, session):
+def test_interrupted_build_without_a_replacement_fails(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Interrupted"))
     now = Clock()
     first = wait_for_build(session, ask(), now)
@@ -248,7 +248,7 @@ def test_an_interrupted_build_fails_when_none_takes_its_place(cluster, session):
         wait_for_build(session, ask(second["cursor"]), now)
 
 
-def test_a_build_in_the_place_of_an_interrupted_one_is_waited_for(cluster, session):
+def test_replacement_of_an_interrupted_build_is_waited_for(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", uid="1", state="Interrupted"))
     now = Clock()
     first = wait_for_build(session, ask(), now)
@@ -261,7 +261,7 @@ def test_a_build_in_the_place_of_an_interrupted_one_is_waited_for(cluster, sessi
     assert (second["finished"], second["build"]["uid"]) == (False, "2")
 
 
-def test_without_a_build_the_missing_secret_is_named(cluster, session):
+def test_missing_secret_is_reported_if_no_build_starts(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     now = Clock()
     first = wait_for_build(session, ask(), now)
@@ -273,7 +273,7 @@ def test_without_a_build_the_missing_secret_is_named(cluster, session):
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.secret_missing", "build.not_started"]
 
 
-def test_without_a_build_the_operator_is_quoted_and_asked_once_a_minute(cluster, session):
+def test_degraded_operator_is_reported_if_no_build_starts_and_read_once_a_minute(cluster, session):
     degraded = {"type": "Degraded", "status": "True", "message": "no such luck"}
     operator = {"metadata": {"name": "machine-config"}, "status": {"conditions": [degraded]}}
     cluster.keep(CLUSTER_OPERATOR, operator)
@@ -292,7 +292,7 @@ def test_without_a_build_the_operator_is_quoted_and_asked_once_a_minute(cluster,
     assert len(asked) == 1
 
 
-def test_who_may_not_read_secrets_does_not_call_them_missing(cluster, session):
+def test_secret_that_may_not_be_read_is_not_reported_as_missing(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     cluster.always_fail("secrets", forbidden("secrets"))
     now = Clock()
@@ -310,7 +310,7 @@ def building_by(job: str) -> dict[str, t.Any]:
     return build
 
 
-def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
+def test_build_without_progress_and_job_ends_the_wait(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     now = Clock()
     first = wait_for_build(session, ask(), now)
@@ -324,7 +324,7 @@ def test_a_silent_build_whose_job_is_gone_ends_the_wait(cluster, session):
     assert now.seconds - Clock.seconds > 60
 
 
-def test_a_job_that_is_gone_since_its_build_has_ended_is_no_lost_one(cluster, session):
+def test_job_that_was_deleted_after_its_build_ended_is_not_reported(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     now = Clock()
     first = wait_for_build(session, ask(), now)
@@ -337,7 +337,7 @@ def test_a_job_that_is_gone_since_its_build_has_ended_is_no_lost_one(cluster, se
     assert last["build"]["state"] == "succeeded"
 
 
-def test_a_silent_build_whose_job_is_there_goes_on_and_its_job_is_seldom_looked_for(cluster, session):
+def test_build_without_progress_continues_if_its_job_exists_and_the_job_is_read_every_five_minutes(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     cluster.keep(JOB, {"metadata": {"name": "build-layered-a", "namespace": OPERATOR_NAMESPACE}})
     now = Clock()
@@ -350,7 +350,7 @@ def test_a_silent_build_whose_job_is_there_goes_on_and_its_job_is_seldom_looked_
     assert 1 <= looked <= 1 + (now.seconds - Clock.seconds) / 300
 
 
-def test_who_may_not_read_jobs_does_not_call_one_gone(cluster, session):
+def test_job_that_may_not_be_read_is_not_reported_as_deleted(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, building_by("build-layered-a"))
     cluster.always_fail("jobs", forbidden("jobs"))
     now = Clock()
@@ -384,7 +384,7 @@ def stall_mark(result: dict[str, t.Any]) -> str:
     return read_cursor(result["cursor"], BuildWaitState).progress.stall.mark
 
 
-def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session):
+def test_output_of_the_builder_is_progress(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", None)))
     cluster.growing.add("build-layered-a-x7k2p/image-build")
@@ -399,7 +399,7 @@ def test_what_the_builder_says_is_heard_while_it_is_waited_for(cluster, session)
     assert stall_mark(heard) != before
 
 
-def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(cluster, session):
+def test_next_window_knows_that_the_image_was_pushed(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.keep(POD, build_pod("build-layered-a-x7k2p", container_status("image-build", 0)))
     seen = wait_for_build(session, ask())
@@ -409,7 +409,7 @@ def test_what_was_pushed_in_one_window_is_so_from_the_beginning_of_the_next(clus
     assert following["progress"] == seen["progress"]
 
 
-def test_the_last_words_only_explain(cluster, session):
+def test_unreadable_logs_do_not_change_the_outcome(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
     cluster.always_fail("pods", forbidden("pods"))
     with pytest.raises(OperationError, match=r"MachineOSBuild layered-a failed\. ") as refused:
@@ -417,7 +417,7 @@ def test_the_last_words_only_explain(cluster, session):
     assert [f["id"] for f in refused.value.result["findings"]] == ["build.failed", "build.log_not_readable"]
 
 
-def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, session):
+def test_failed_build_before_an_edit_does_not_end_the_wait(cluster, session):
     morning = "2026-03-01T08:00:00Z"
     edited = machine_os_config(build="layered-a", generation=2, observed_generation=1, build_before="layered-a/1")
     cluster.keep(MACHINE_OS_CONFIG, edited)
@@ -428,7 +428,7 @@ def test_the_build_before_an_edit_ends_nothing_even_when_it_failed(cluster, sess
     assert "waiting for the build of its present spec" in waiting["progress"]
 
 
-def test_a_timeout_says_where_it_stood(cluster, session):
+def test_timeout_error_contains_the_last_state(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     began = str(
         Cursor(Progress(started=time.time() - 61, reported="build layered-a: building"), state=BuildWaitState())
@@ -439,7 +439,7 @@ def test_a_timeout_says_where_it_stood(cluster, session):
     assert refused.value.result["elapsed"] >= 61
 
 
-def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
+def test_timeout_error_contains_the_first_finding(cluster, session):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     first = wait_for_build(session, ask())
     with pytest.raises(
@@ -455,13 +455,13 @@ def test_a_timeout_within_a_window_says_what_holds_it(cluster, session):
         (MACHINE_OS_CONFIG, "MachineConfigPool layered has no MachineOSConfig"),
     ],
 )
-def test_there_must_be_something_to_wait_for(missing, reason, cluster, session):
+def test_missing_pool_or_config_is_an_error(missing, reason, cluster, session):
     cluster.drop(missing, "layered")
     with pytest.raises(OperationError, match=f"^Could not await the build of MachineConfigPool layered: {reason}"):
         wait_for_build(session, ask())
 
 
-def test_check_mode_does_not_wait_and_tolerates_what_is_not_there_yet(cluster, session):
+def test_check_mode_does_not_wait_and_accepts_missing_objects(cluster, session):
     for kind in (MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG):
         done = wait_for_build(session, ask(check=True))
         assert (done["finished"], done["changed"]) == (True, False)
@@ -474,7 +474,7 @@ def test_check_mode_does_not_fail_for_a_failed_build(cluster, session):
     assert wait_for_build(session, ask(check=True))["build"]["state"] == "failed"
 
 
-def test_an_outage_is_told_once(cluster, session, nap):
+def test_outage_is_reported_once(cluster, session, nap):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     first = wait_for_build(session, ask())
     cluster.stop()
@@ -490,7 +490,7 @@ def test_an_outage_is_told_once(cluster, session, nap):
     assert "away" not in back["progress"]
 
 
-def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, session):
+def test_outage_that_continues_in_the_next_window_is_not_reported_again(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     first = wait_for_build(session, ask())
     cluster.stop()
@@ -501,7 +501,7 @@ def test_an_outage_that_outlasts_a_window_is_no_news_in_the_next(cluster, sessio
     assert still["elapsed"] > away["elapsed"]
 
 
-def test_image_mode_that_is_not_served_is_refused(api, session):
+def test_cluster_without_image_mode_is_an_error(api, session):
     api.not_served.update(("machineosconfigs", "machineosbuilds"))
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
     with pytest.raises(OperationError, match=r"does not serve machineosconfigs|does not serve machineosbuilds"):
@@ -515,14 +515,14 @@ def masked_ask(waited: float = 0, window: float = 0.5, timeout: float = 60) -> B
     return BuildWaitRequest("layered", Limits(timeout, window, waited=waited), "⡸⣚********", False)
 
 
-def test_a_masked_cursor_does_not_make_a_wait_endless(cluster, session):
+def test_masked_cursor_does_not_prolong_the_wait(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     with pytest.raises(OperationError, match=r"not done after 60 s \(build layered-a: building\)\. ") as refused:
         wait_for_build(session, masked_ask(waited=59.8))
     assert refused.value.result["elapsed"] >= 60
 
 
-def test_a_wait_that_cannot_read_its_cursor_says_so(cluster, session):
+def test_unreadable_cursor_is_a_warning(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     warnings: list[str] = []
     seen = wait_for_build(session, masked_ask(), warn=warnings.append)
@@ -532,7 +532,7 @@ def test_a_wait_that_cannot_read_its_cursor_says_so(cluster, session):
     assert len(warnings) == 1
 
 
-def test_a_call_that_cannot_read_its_cursor_lasts_for_its_window(cluster, session):
+def test_call_with_an_unreadable_cursor_lasts_for_its_window(cluster, session):
     """It knows of no news before, so it would end at once, and so would each of the calls that follow."""
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
     cluster.always_fail("pods", forbidden("pods"))
@@ -548,6 +548,6 @@ def test_a_call_that_cannot_read_its_cursor_lasts_for_its_window(cluster, sessio
     assert [f["id"] for f in seen["findings"]] == ["build.log_not_readable"]
 
 
-def test_a_call_that_cannot_read_its_cursor_ends_with_the_wait(cluster, session):
+def test_call_with_an_unreadable_cursor_ends_with_the_wait(cluster, session):
     succeed(cluster)
     assert wait_for_build(session, masked_ask(window=30))["finished"]

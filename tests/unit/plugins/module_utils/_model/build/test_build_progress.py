@@ -65,38 +65,38 @@ NEW = machine_os_config(build="layered-a")
         ("Succeeded", "build layered-a: image pushed, waiting for the operator to publish it"),
     ],
 )
-def test_a_build_under_way_is_waited_for_and_says_where_it_is(state, line):
+def test_running_build_is_waited_for_and_its_state_reported(state, line):
     seen = progress(NEW, machine_os_build(state=state))
     assert (seen.outcome, seen.line, seen.findings) == (Outcome.WAITING, line, ())
 
 
-def test_the_build_that_answers_ends_the_wait_when_it_fails():
+def test_failure_of_the_current_build_ends_the_wait():
     seen = progress(NEW, machine_os_build(state="Failed"))
     assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.failed"])
     assert seen.findings[0].fatal
     assert seen.findings[0].object.name == "layered-a"
 
 
-def test_success_is_the_digest_on_the_config():
+def test_build_succeeded_when_the_config_has_its_digest():
     config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
     seen = progress(config, machine_os_build())
     assert (seen.outcome, seen.state, seen.findings) == (Outcome.SUCCEEDED, BuildState.SUCCEEDED, ())
     assert image_of("a") in seen.line
 
 
-def test_an_older_digest_on_the_config_is_no_success():
+def test_older_digest_on_the_config_is_not_a_success():
     config = machine_os_config(build="layered-b", image=image_of("a"), generation=1)
     assert progress(config, machine_os_build("layered-b")).outcome is Outcome.WAITING
 
 
-def test_before_the_first_build_the_operator_is_waited_for():
+def test_missing_first_build_is_waited_for():
     seen = progress(machine_os_config())
     assert (seen.outcome, seen.state, seen.build) == (Outcome.WAITING, BuildState.PENDING, None)
     assert ids(seen) == ["build.not_started"]
     assert "MachineOSConfig layered" in seen.line
 
 
-def test_a_pool_that_is_not_rendered_is_said_to_be_the_reason():
+def test_pool_that_is_not_rendered_is_named_as_the_reason():
     assert "not rendered yet" in progress(machine_os_config(), rendered="").line
 
 
@@ -106,39 +106,39 @@ EDITED = machine_os_config(
 
 
 @pytest.mark.parametrize("state", ["", *STATES])
-def test_a_build_that_may_be_the_one_before_the_edit_ends_nothing(state):
+def test_build_that_may_precede_the_edit_does_not_end_the_wait(state):
     seen = progress(EDITED, machine_os_build(state=state, created=MORNING), waited=119)
     assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
     assert "waiting for the build of its present spec" in seen.line
 
 
-def test_a_build_that_stays_unproven_for_the_whole_grace_ends_the_wait():
+def test_build_that_stays_unproven_fails_after_the_grace_period():
     seen = progress(EDITED, machine_os_build(created=MORNING), waited=120)
     assert (seen.outcome, seen.build, ids(seen)) == (Outcome.FAILED, None, ["build.identity_unverified"])
     assert seen.findings[0].fatal
 
 
-def test_an_interrupted_build_has_a_while_to_be_replaced():
+def test_interrupted_build_fails_after_the_grace_period():
     seen = progress(NEW, machine_os_build(state="Interrupted"), waited=119)
     assert (seen.outcome, seen.state, ids(seen)) == (Outcome.WAITING, BuildState.INTERRUPTED, [])
     late = progress(NEW, machine_os_build(state="Interrupted"), waited=120)
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.interrupted"])
 
 
-def test_a_replacement_is_followed_and_makes_the_lack_a_thing_of_the_past():
+def test_replacement_of_an_interrupted_build_is_followed():
     before = progress(NEW, machine_os_build(state="Interrupted"))
     after = progress(NEW, machine_os_build(state="Building", uid="another"), waited=500)
     assert before.pending == PendingBuild(FindingId.BUILD_INTERRUPTED, "layered-a/uid-of-layered-a")
     assert (after.outcome, after.pending) == (Outcome.WAITING, None)
 
 
-def test_two_interrupted_builds_of_one_name_are_two_lacks():
+def test_two_interrupted_builds_with_one_name_are_two_pending_reasons():
     one = progress(NEW, machine_os_build(state="Interrupted", uid="1"))
     other = progress(NEW, machine_os_build(state="Interrupted", uid="2"))
     assert one.pending != other.pending
 
 
-def test_a_build_that_is_gone_for_a_moment_is_being_replaced():
+def test_deleted_build_fails_after_the_grace_period():
     seen = progress(NEW, waited=119)
     assert (seen.outcome, seen.build, ids(seen)) == (Outcome.WAITING, None, [])
     assert "build layered-a: deleted, waiting" in seen.line
@@ -146,16 +146,16 @@ def test_a_build_that_is_gone_for_a_moment_is_being_replaced():
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.deleted"])
 
 
-def test_grace_can_be_none():
+def test_grace_period_can_be_zero():
     assert progress(NEW, machine_os_build(state="Interrupted"), grace=0).outcome is Outcome.FAILED
 
 
-def test_no_build_is_no_end_by_time_alone():
+def test_missing_build_does_not_fail_by_time_alone():
     seen = progress(machine_os_config(), waited=10_000)
     assert (seen.outcome, ids(seen), seen.not_started) == (Outcome.WAITING, ["build.not_started"], True)
 
 
-def test_a_pool_whose_name_is_too_long_can_have_no_build():
+def test_pool_with_too_long_name_cannot_be_built():
     config = machine_os_config(pool="pool-with-22-characters")
     seen = progress(config)
     assert (seen.outcome, ids(seen)) == (Outcome.FAILED, ["build.pool_name_too_long"])
@@ -165,7 +165,7 @@ def test_a_pool_whose_name_is_too_long_can_have_no_build():
 BUILDING = machine_os_build(state="Building", uid="1")
 
 
-def test_a_build_that_hangs_after_its_push_is_named():
+def test_pushed_image_that_is_not_recorded_fails_after_the_grace_period():
     seen = progress(NEW, BUILDING, pushed="layered-a/1", waited=119)
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
     assert "image pushed, waiting for the operator to record it" in seen.line
@@ -173,7 +173,7 @@ def test_a_build_that_hangs_after_its_push_is_named():
     assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.result_not_recorded"])
 
 
-def test_a_push_spec_that_the_operator_cannot_record_is_the_proof_that_it_hangs():
+def test_pushed_image_with_a_push_spec_that_cannot_be_recorded_fails_at_once():
     deep = machine_os_config(build="layered-a", renderedImagePushSpec="registry.example.com/a/b/os:latest")
     assert progress(deep, BUILDING).outcome is Outcome.WAITING
     seen = progress(deep, BUILDING, pushed="layered-a/1")
@@ -181,11 +181,11 @@ def test_a_push_spec_that_the_operator_cannot_record_is_the_proof_that_it_hangs(
     assert "2 namespace segments" in seen.findings[0].message
 
 
-def test_the_push_of_another_run_of_that_name_says_nothing():
+def test_push_of_another_build_with_the_same_name_is_ignored():
     assert progress(NEW, BUILDING, pushed="layered-a/0", waited=500).outcome is Outcome.WAITING
 
 
-def test_the_build_of_another_rendered_config_is_not_waited_for_as_gone():
+def test_build_of_another_rendered_config_counts_as_not_started():
     seen = progress(NEW, machine_os_build(state="Succeeded", rendered=OLD_RENDERED), waited=500)
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, ["build.not_started"])
 
@@ -197,7 +197,7 @@ def rebuild_requested(config: dict) -> dict:
 
 
 @pytest.mark.parametrize("state", ["Succeeded", "Failed"])
-def test_the_build_before_a_rebuild_that_was_asked_for_ends_nothing(state):
+def test_build_before_a_requested_rebuild_does_not_end_the_wait(state):
     config = rebuild_requested(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
     seen = progress(config, machine_os_build(state=state, image=image_of("a")), waited=119)
     assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
@@ -217,13 +217,13 @@ def test_requested_rebuild_is_forgotten_once_another_build_exists():
     assert tracked(requested, other).before_rebuild == ""
 
 
-def test_an_interrupted_build_is_called_so_though_a_rebuild_is_asked_for_which_it_may_be():
+def test_interrupted_build_is_reported_as_interrupted_while_a_rebuild_is_requested():
     config = rebuild_requested(machine_os_config(build="layered-a"))
     assert progress(config, machine_os_build(state="Interrupted"), waited=119).outcome is Outcome.WAITING
     assert ids(progress(config, machine_os_build(state="Interrupted"), waited=120)) == ["build.interrupted"]
 
 
-def test_a_request_that_is_taken_away_without_a_rebuild_is_not_forgotten():
+def test_rebuild_request_that_is_removed_without_a_rebuild_is_not_forgotten():
     config = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
     requested = progress(rebuild_requested(machine_os_config(build="layered-a")), machine_os_build(image=image_of("a")))
     assert requested.awaits_rebuild_of == "layered-a/uid-of-layered-a"
@@ -233,12 +233,12 @@ def test_a_request_that_is_taken_away_without_a_rebuild_is_not_forgotten():
     assert (again.outcome, again.awaits_rebuild_of) == (Outcome.SUCCEEDED, "")
 
 
-def test_a_rebuild_that_has_begun_says_where_it_is():
+def test_rebuild_that_has_started_is_followed():
     config = rebuild_requested(machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1))
     assert progress(config, machine_os_build(state="Building")).line == "build layered-a: building"
 
 
-def test_a_wait_remembers_that_a_rebuild_was_asked_for():
+def test_reduced_config_keeps_the_rebuild_request():
     config = rebuild_requested(machine_os_config(build="layered-a"))
     assert MachineOSConfig.from_api(reduced(config)).rebuild_requested
 

@@ -27,26 +27,26 @@ def reasons(
     return why_not_started(config, pool, operator, missing, Release.from_version(release))
 
 
-def test_a_secret_that_is_missing_is_the_proof_that_none_can_start():
+def test_missing_secret_prevents_a_build():
     (finding,) = reasons(missing=["push"])
     assert (finding.id, finding.fatal) == ("build.secret_missing", True)
     assert str(finding.object) == "Secret openshift-machine-config-operator/push"
 
 
-def test_the_operator_is_quoted_when_it_is_degraded():
+def test_message_of_a_degraded_operator_is_reported():
     message = "Failed to resync 4.20.4 because:\n could not validate renderedImagePushSecret"
     (finding,) = reasons(operator=having(Degraded=message))
     assert (finding.id, finding.fatal) == ("build.operator_degraded", False)
     assert "because: could not validate renderedImagePushSecret" in finding.message
 
 
-def test_a_pool_that_is_degraded_keeps_builds_from_starting():
+def test_degraded_pool_prevents_a_build():
     (finding,) = reasons(pool=having(NodeDegraded="Node worker-0 is reporting: ...", Updating=""))
     assert finding.id == "build.pool_degraded"
     assert "Node worker-0 is reporting" in finding.message
 
 
-def test_what_is_healthy_or_unknown_is_no_reason():
+def test_healthy_or_unknown_objects_are_not_a_cause():
     healthy = {"status": {"conditions": [{"type": "Degraded", "status": "False", "message": "old"}]}}
     assert reasons(machine_config_pool(), healthy) == ()
     assert reasons({"status": None}, {}) == ()
@@ -56,7 +56,7 @@ UNSETTLED = {"status": {"machineCount": 1, "configuration": {}}}
 SETTLED = {"status": {"machineCount": 1, "configuration": {"name": "rendered-layered-1"}}}
 
 
-def test_nodes_that_came_in_before_the_pool_had_a_configuration_keep_its_build_from_starting():
+def test_nodes_that_joined_before_the_pool_was_rendered_prevent_a_build():
     (finding,) = reasons(pool=UNSETTLED)
     assert (finding.id, finding.fatal) == ("build.pool_not_updated", True)
     assert str(finding.object) == "MachineConfigPool layered"
@@ -72,5 +72,5 @@ def test_nodes_that_came_in_before_the_pool_had_a_configuration_keep_its_build_f
         pytest.param(None, "4.20.0", id="a pool that is not known"),
     ],
 )
-def test_a_pool_that_is_no_obstacle_is_not_blamed(pool, release):
+def test_pool_that_does_not_prevent_a_build_is_not_reported(pool, release):
     assert reasons(pool=pool, release=release) == ()

@@ -41,29 +41,29 @@ def config(**more) -> MachineOSConfig:
         ("", BuildState.PENDING, False),
     ],
 )
-def test_the_state_is_the_condition_that_is_true(true, state, ended):
+def test_state_is_the_condition_that_is_true(true, state, ended):
     read = build(state=true)
     assert (read.state, read.state.ended) == (state, ended)
 
 
-def test_the_words_for_states_are_public():
+def test_names_of_states_are_public():
     words = ["pending", "preparing", "building", "succeeded", "failed", "interrupted"]
     assert [state.value for state in BuildState] == words
 
 
 @given(st.permutations(STATES), st.sampled_from(STATES))
-def test_neither_order_nor_message_of_the_conditions_says_anything(order, true):
+def test_order_and_messages_of_conditions_are_ignored(order, true):
     conditions = {c["type"]: {**c, "message": "Build Failed", "reason": "Failed"} for c in build_conditions(true)}
     served = {"metadata": {"name": "x"}, "status": {"conditions": [conditions[name] for name in order]}}
     assert MachineOSBuild.from_api(served).state is build(state=true).state
 
 
-def test_no_true_condition_is_not_the_end():
+def test_build_without_a_true_condition_is_pending():
     served = {"metadata": {"name": "x"}, "status": {"conditions": build_conditions("")}}
     assert MachineOSBuild.from_api(served).state is BuildState.PENDING
 
 
-def test_a_build_tells_its_config_by_its_spec_or_its_label():
+def test_config_is_read_from_the_spec_or_the_label():
     served = machine_os_build(config="layered")
     assert MachineOSBuild.from_api(served).config == "layered"
     assert MachineOSBuild.from_api({**served, "spec": {}}).config == "layered"
@@ -73,20 +73,20 @@ def test_a_build_tells_its_config_by_its_spec_or_its_label():
     assert MachineOSBuild.from_api(model.reduced({**served, "spec": {}})).config == "layered"
 
 
-def test_a_build_tells_its_times_and_its_job():
+def test_times_and_job_are_read():
     served = machine_os_build(created=MORNING)
     served["status"]["builder"] = {"imageBuilderType": "Job", "job": {"name": "build-layered-a"}}
     read = MachineOSBuild.from_api(served)
     assert (read.created, read.started, read.finished, read.job) == (MORNING, NOON, LATER, "build-layered-a")
 
 
-def test_a_build_is_its_name_and_its_uid():
+def test_identity_is_name_and_uid():
     assert build(uid="1").identity == "layered-a/1"
     assert build(uid="1").identity != build(uid="2").identity
 
 
 @pytest.mark.parametrize("state", ["", *STATES])
-def test_a_reduced_build_reads_as_the_whole_one(state):
+def test_reduced_build_reads_like_the_whole_one(state):
     whole = machine_os_build(state=state)
     whole["status"]["builder"] = {"imageBuilderType": "Job", "job": {"name": "build-layered-a"}}
     reduced = model.reduced(whole)
