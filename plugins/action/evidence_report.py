@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what was proven as files that one can keep. It runs where Ansible runs, and is never a change."""
+"""Write the result of a verification as report files on the controller."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ..module_utils._errors import OperationError, run_action
 from ..module_utils._model.objects.timestamp import timestamp_now
 from ..plugin_utils._evidence.document import (
     Document,
-    NotAResult,
-    Occasion,
+    InvalidResult,
+    ReportContext,
     as_json,
     document,
     file_name,
     is_report_of,
     owner_of,
 )
-from ..plugin_utils._evidence.files import AnothersReport, CouldNotWrite, absolute, refuse_to_replace, write_files
+from ..plugin_utils._evidence.files import ForeignFile, ReportNotWritten, absolute, check_replaceable, write_files
 from ..plugin_utils._evidence.junit import as_junit
 from ..plugin_utils._evidence.page import as_html
 
@@ -34,7 +34,7 @@ FORMATS: t.Mapping[str, tuple[str, t.Callable[[Document], bytes]]] = {
     "json": (".json", as_json),
     "junit": (".junit.xml", as_junit),
 }
-"""Format -> the ending of its file, and what makes its content."""
+"""Format -> file extension and renderer."""
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "result": {"type": "dict", "required": True},
@@ -46,7 +46,7 @@ _COLLECTION = Path(__file__).resolve().parents[2]
 
 
 class ActionModule(ActionBase):
-    """Renders the report here and writes it here, so that neither a node nor a Python of its own is needed."""
+    """Renders and writes the report on the controller, so that the host of the task needs no Python."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -57,29 +57,29 @@ class ActionModule(ActionBase):
         return run_action(lambda: self._run(task_vars or {}), Display().vvv, AnsibleError)
 
     def _run(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        dummy, asked = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
-        occasion = Occasion(
+        dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
+        context = ReportContext(
             written_at=timestamp_now(),
             host=str(task_vars.get("inventory_hostname", "")),
             check_mode=bool(self._task.check_mode),
             collection_version=collection_version(_COLLECTION),
         )
-        # Since 2.19 ansible-core's texts carry tags; what other libraries get is plain.
-        result = json.loads(json.dumps(asked["result"], default=str))
-        formats = sorted(set(map(str, asked["formats"])))
+        # ansible-core 2.19 and later tags strings; other libraries need plain ones.
+        result = json.loads(json.dumps(options["result"], default=str))
+        formats = sorted(set(map(str, options["formats"])))
         failure = ""
         paths: list[Path] = []
         try:
-            doc = document(result, occasion)
+            doc = document(result, context)
             contents = {file_name(doc) + FORMATS[name][0]: FORMATS[name][1](doc) for name in formats}
-            folder = absolute(str(asked["dir"]))
-            refuse_to_replace(folder / (file_name(doc) + FORMATS["json"][0]), partial(is_report_of, owner_of(doc)))
+            folder = absolute(str(options["dir"]))
+            check_replaceable(folder / (file_name(doc) + FORMATS["json"][0]), partial(is_report_of, owner_of(doc)))
             paths = write_files(folder, contents)
-        except (CouldNotWrite, AnothersReport) as error:
+        except (ReportNotWritten, ForeignFile) as error:
             failure = str(error)
-        except NotAResult as error:
-            reason = f"result is not that of a verification, {error}"
-            failure = str(OperationError("write a report", reason, "Give what node_image_verify returned"))
+        except InvalidResult as error:
+            reason = f"result is not the result of a verification: {error}"
+            failure = str(OperationError("write a report", reason, "Set result to the result of node_image_verify"))
         if failure:
             return {"failed": True, "changed": False, "msg": failure}
         return {
@@ -89,7 +89,7 @@ class ActionModule(ActionBase):
 
 
 def collection_version(collection: Path) -> str | None:
-    """Return the release of an installed collection, or the one that its source is going to be."""
+    """Return the release of the collection, installed or in source form."""
     manifest, source = collection / "MANIFEST.json", collection / "galaxy.yml"
     if manifest.exists():
         return str(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put together what the hosts of a play answered. It runs where Ansible runs, reads variables, and changes nothing."""
+"""Combine the verification results of the hosts of a play on the controller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._errors import run_action
 from ..module_utils._model.objects.timestamp import timestamp_now
-from ..module_utils._model.printable import all_printable
+from ..module_utils._model.text import all_printable
 from ..module_utils._operation.summarize_hosts import HostResult, summarize_hosts
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
@@ -24,7 +24,7 @@ _KNOWN = ("image_mode_node", "image_mode_pool", "image_mode_cluster", "image_mod
 
 
 class ActionModule(ActionBase):
-    """Looks at every host that the play began with, so that one that was lost on the way is not forgotten."""
+    """Includes every host of the play, so that a failed or unreachable host is not forgotten."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -35,19 +35,19 @@ class ActionModule(ActionBase):
         return run_action(lambda: self._run(task_vars or {}), Display().vvv, AnsibleError)
 
     def _run(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        dummy, asked = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
-        hosts = asked["hosts"] if asked["hosts"] is not None else task_vars.get("ansible_play_hosts_all")
+        dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
+        hosts = options["hosts"] if options["hosts"] is not None else task_vars.get("ansible_play_hosts_all")
         if not hosts:
-            raise AnsibleActionFail("Could not summarize verdicts: there is no host. Name hosts, or correct the play.")
-        answers = [_answer(host, task_vars["hostvars"], asked["registered"]) for host in sorted(map(str, hosts))]
-        summary = summarize_hosts(answers, timestamp_now())
+            raise AnsibleActionFail("Could not summarize verdicts: the play has no hosts. Set hosts.")
+        results = [_host_result(host, task_vars["hostvars"], options["registered"]) for host in sorted(map(str, hosts))]
+        summary = summarize_hosts(results, timestamp_now())
         return t.cast("dict[str, t.Any]", all_printable(summary))
 
 
-def _answer(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostResult:
+def _host_result(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostResult:
     if host not in variables:
-        raise AnsibleActionFail(f"Could not summarize verdicts: there is no host {host}. Correct hosts.")
+        raise AnsibleActionFail(f"Could not summarize verdicts: host {host} does not exist. Correct hosts.")
     own = variables[host]
-    # Since 2.19 ansible-core's texts carry tags; what is returned is plain.
+    # ansible-core 2.19 and later tags strings; the result needs plain ones.
     plain = json.loads(json.dumps([own.get(registered) or {}, {n: own[n] for n in _KNOWN if n in own}], default=str))
     return HostResult(host, *plain)

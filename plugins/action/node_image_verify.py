@@ -11,9 +11,9 @@ from ..module_utils._cluster.transports.host_connection import HostConnection
 from ..module_utils._cluster.transports.registry import create_transport
 from ..module_utils._cluster.transports.transport import Access
 from ..module_utils._errors import OperationError
-from ..module_utils._model.printable import all_printable
 from ..module_utils._model.proof.deviation import Allowed
 from ..module_utils._model.proof.verdict import Expected, Verdict
+from ..module_utils._model.text import all_printable
 from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
 from ..module_utils._operation.verify_host import HostVerificationRequest, verify_host
 from ..module_utils._options import CONNECTION

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._model.printable import all_printable
+from ..module_utils._model.text import all_printable
 from ..plugin_utils._run_result import Run, Steps, full_result, published_entry, summary_lines
 from ..plugin_utils._variables.problem import Problem
 from ..plugin_utils._variables.values import as_list

@@ -8,8 +8,8 @@ import typing as t
 from functools import partial
 
 from ._model.fault import name_of
-from ._model.printable import all_printable, printable
 from ._model.registry.masking import masked
+from ._model.text import all_printable, printable
 
 T = t.TypeVar("T")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which shape do results leave? The same wherever they appear, on failure too."""
+"""Structure of results, the same in every module and on failure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import typing as t
 
 from ._model.build.attempts import Attempt
 from ._model.build.diagnosis import Diagnosis
-from ._model.findings import Finding, Severity
+from ._model.findings import Finding, by_severity
 from ._model.objects.machineosbuild import MachineOSBuild
 from ._model.objects.machineosconfig import MachineOSConfig
 from ._model.objects.node import NodeState
@@ -35,9 +35,10 @@ def build_result(
     log_paths: t.Iterable[str] = (),
     failure: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any] | None:
-    """Return a build; *state* is what a wait knows better than the object itself.
+    """Return a build.
 
-    :param failure: what :func:`failure_result` returned
+    :param state: state if a wait knows a newer one than the object
+    :param failure: result of :func:`failure_result`
     """
     if build is None:
         return None
@@ -55,7 +56,7 @@ def build_result(
 
 
 def config_result(obj: Object | None) -> dict[str, t.Any] | None:
-    """Return what results say of a MachineOSConfig."""
+    """Return a MachineOSConfig."""
     if obj is None:
         return None
     config = MachineOSConfig.from_api(obj)
@@ -70,7 +71,7 @@ def config_result(obj: Object | None) -> dict[str, t.Any] | None:
 
 
 def failure_result(reason: Diagnosis) -> dict[str, t.Any]:
-    """Return why a build failed."""
+    """Return the cause of a failed build."""
     return {
         "finding": reason.cause.value,
         "containerfile_line": reason.line,
@@ -80,35 +81,34 @@ def failure_result(reason: Diagnosis) -> dict[str, t.Any]:
 
 
 def findings_result(findings: t.Iterable[Finding]) -> list[dict[str, t.Any]]:
-    """Return findings, the gravest first, then by id and object."""
-    graver = list(Severity)
-    order = sorted(findings, key=lambda f: (graver.index(f.severity), f.id, f.object.namespace, f.object.name))
-    return [f.as_result() for f in order]
+    """Return findings sorted by severity, the highest first, then by id and object."""
+    by_id = sorted(findings, key=lambda f: (f.id, f.object.namespace, f.object.name))
+    return [f.as_result() for f in by_severity(by_id)]
 
 
 def node_result(
-    node: NodeState, pool: str, expected: Expected, judged: NodeVerdict, verified_at: str
+    node: NodeState, pool: str, expected: Expected, verdict: NodeVerdict, verified_at: str
 ) -> dict[str, t.Any]:
     """Return a node with its verdict."""
     return {
         "name": node.name,
         "pool": pool,
-        "verdict": judged.verdict.value,
+        "verdict": verdict.verdict.value,
         "expected": {
             "pull_spec": expected.pull_spec or None,
             "digest": expected.digest or None,
             "source": expected.source,
             "current": expected.current,
         },
-        "booted": _booted(judged.booted),
+        "booted": _booted(verdict.booted),
         "boot_id": node.boot_id,
         "verified_at": verified_at,
-        "findings": findings_result(judged.findings),
+        "findings": findings_result(verdict.findings),
     }
 
 
 def served(obj: Object | None) -> dict[str, t.Any] | None:
-    """Return an object as served, without the bookkeeping of who manages which field."""
+    """Return an object as the API server returned it, without ``metadata.managedFields``."""
     if obj is None:
         return None
     metadata = {k: v for k, v in (obj.get("metadata") or {}).items() if k != "managedFields"}

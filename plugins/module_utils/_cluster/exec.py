@@ -16,9 +16,9 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from .._model.findings import legible
 from .._model.json_text import read_json
 from .._model.objects.resources import POD
+from .._model.text import legible
 from .api_error import Unreachable
 from .connection import Connection
 from .dial import open_stream

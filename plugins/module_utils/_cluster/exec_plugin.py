@@ -12,8 +12,8 @@ import logging
 import threading
 import typing as t
 
-from .._model.findings import legible
 from .._model.registry.masking import masked
+from .._model.text import legible
 
 _CLIENT_FUNCTION = "_load_from_exec_plugin"
 """The function of the kubernetes client that runs a plugin and logs its failure."""

@@ -11,7 +11,6 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .objects.resources import ObjectRef
-from .text import legible as legible  # until its users import it from there
 from .text import truncate_bytes
 
 FATAL = "fatal"

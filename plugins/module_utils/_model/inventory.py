@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from .objects.machineconfigpool import ROLE_LABEL
 from .objects.node import NodeState
 from .objects.resources import DAEMON_CONTAINER, OPERATOR_NAMESPACE, Object, labels_of
-from .printable import all_printable
 from .proof.verdict import Expected
+from .text import all_printable
 
 Variables = dict[str, t.Any]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a report say? One document, from which the JSON, the JUnit XML and the page are made.
+"""Document of a report, the source of the JSON, the JUnit XML and the HTML page.
 
-It is the result as it was returned, and what a result does not know: who asked, when, and with which release of the
-collection. Its shape is published as a JSON Schema, ``roles/evidence_report/files/evidence-1.schema.json``.
+It contains the result and its context: account, time, and release of the collection. Its structure is published as a
+JSON schema, ``roles/evidence_report/files/evidence-1.schema.json``.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...module_utils._model.json_text import read_json
-from ...module_utils._model.printable import all_printable
 from ...module_utils._model.proof.verdict import Verdict, summarize, worst
+from ...module_utils._model.text import all_printable
 
 SCHEMA_VERSION = "1.0"
-"""That of the results that a report repeats. The first number changes when a reader would have to."""
+"""Version of the structure. The first number changes with incompatible changes."""
 SCHEMA = "https://github.com/imagemode/openshift/raw/main/roles/evidence_report/files/evidence-1.schema.json"
-"""The name of the published schema; nothing is ever fetched from there."""
+"""Id of the published schema. It is never downloaded."""
 
 Document = t.Mapping[str, t.Any]
 
 NONE = "none"
-"""The verdict on a pool that has no nodes."""
+"""Verdict on a pool without nodes."""
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._]+")
 _MAX_NAME = 80
 _HASH = 8
-"""Hexadecimal digits of the hash in the names of files."""
+"""Hexadecimal digits of the hash in file names."""
 _PORTS = {"https": 443, "http": 80}
 
-# What readers can count on, where a result leaves something out.
+# Defaults for values that a result does not contain.
 _CLUSTER: Document = {"api_url": None, "id": None, "name": None, "version": None}
 _BUILD: Document = {
     "name": None, "uid": None, "state": None, "digested_image_push_spec": None, "started": None, "finished": None,
@@ -47,28 +47,28 @@ _FINDING: Document = {"severity": "error", "message": "", "evidence": "", "remed
 _OBJECT: Document = {"kind": "", "namespace": "", "name": ""}
 
 
-class NotAResult(ValueError):
-    """What was given is not the result of a verification."""
+class InvalidResult(ValueError):
+    """The value is not the result of a verification."""
 
 
 @dataclass(frozen=True)
-class Occasion:
-    """On which occasion a report is written."""
+class ReportContext:
+    """Context of a report."""
 
     written_at: str
-    """By the controller's clock, as ``2026-11-24T09:30:00Z``."""
+    """Time by the controller's clock, such as ``2026-11-24T09:30:00Z``."""
     host: str
-    """The host of the inventory, which stands for a pool of a cluster."""
+    """Inventory host of the task, which represents a pool of a cluster."""
     check_mode: bool
     collection_version: str | None
 
 
-def document(result: t.Mapping[str, t.Any], occasion: Occasion) -> dict[str, t.Any]:
+def document(result: t.Mapping[str, t.Any], context: ReportContext) -> dict[str, t.Any]:
     """Return the document for the result of ``node_image_verify``, or for an entry of ``image_mode_result``.
 
-    The verdict and the summary are counted from the nodes, so that they cannot say more than the nodes do.
+    Verdict and summary are computed from the nodes, so that they cannot contradict them.
 
-    :raises NotAResult: it is something else
+    :raises InvalidResult: the value is something else
     """
     nodes = [_node(node) for node in _list(result, "nodes")]
     verdicts = [Verdict(node["verdict"]) for node in nodes]
@@ -76,10 +76,10 @@ def document(result: t.Mapping[str, t.Any], occasion: Occasion) -> dict[str, t.A
     return {
         "$schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
-        "written_at": occasion.written_at,
-        "written_by": {"collection": "imagemode.openshift", "version": occasion.collection_version},
-        "check_mode": occasion.check_mode,
-        "host": occasion.host,
+        "written_at": context.written_at,
+        "written_by": {"collection": "imagemode.openshift", "version": context.collection_version},
+        "check_mode": context.check_mode,
+        "host": context.host,
         "cluster": _filled(_CLUSTER, result.get("cluster")),
         "pool": result.get("pool") or (pools.pop() if len(pools) == 1 else None) or None,
         "account": result.get("account"),
@@ -97,31 +97,30 @@ def document(result: t.Mapping[str, t.Any], occasion: Occasion) -> dict[str, t.A
 
 
 def as_json(doc: Document) -> bytes:
-    """Return the document as JSON, in ASCII: what a node answered may hold what no encoding has."""
+    """Return the document as JSON in ASCII, because output of a node can contain characters that no encoding has."""
     return (json.dumps(doc, indent=2, ensure_ascii=True) + "\n").encode("ascii")
 
 
 def file_name(doc: Document) -> str:
-    """Return the name that the files of a report share, without an ending.
+    """Return the common name of the files of a report, without extension.
 
-    It has the cluster's id, else the address of its API, else the host of the inventory where nothing talked to a
-    cluster. A cluster states its id itself, so a hash of the address, which the user gave, follows: no cluster can
-    choose the name of another's report.
+    It contains the id of the cluster, or the address of its API server, or the inventory host if no API server was
+    used. A hash of the address follows, because a cluster reports its id itself and could report another cluster's id.
     """
     cluster = doc["cluster"]
     named = cluster["id"] or str(cluster["api_url"] or "").partition("://")[2] or f"host-{doc['host']}"
     owner = _hash(owner_of(doc))
-    return "-".join(("image-mode", _for_a_name(named), owner, _for_a_pool(doc["pool"] or "nodes")))
+    return "-".join(("image-mode", _as_file_name(named), owner, _pool_as_file_name(doc["pool"] or "nodes")))
 
 
 def owner_of(doc: Document) -> str:
-    """Return whose report a document is: the address of the API, as one text, else the host of the inventory."""
+    """Return the owner of a report: the normalized address of the API server, or the inventory host."""
     api_url = doc["cluster"].get("api_url")
     return _normalized(str(api_url)) if api_url else f"host {doc.get('host')}"
 
 
 def is_report_of(owner: str, content: bytes) -> bool:
-    """Return whether *content* is the JSON of a report that is *owner*'s."""
+    """Return whether *content* is the JSON of a report of *owner*."""
     try:
         doc = read_json(content)
     except ValueError:
@@ -131,7 +130,7 @@ def is_report_of(owner: str, content: bytes) -> bool:
 
 
 def _normalized(api_url: str) -> str:
-    """Return an address in one spelling: scheme and host in lower case, with a port, without a slash at its end."""
+    """Return an address with scheme and host in lower case, with a port, and without a trailing slash."""
     try:
         parts = urlsplit(api_url)
         port = parts.port or _PORTS.get(parts.scheme)
@@ -141,13 +140,13 @@ def _normalized(api_url: str) -> str:
 
 
 def cluster_label(doc: Document) -> str:
-    """Return the name by which people know the cluster, as far as the account may know it."""
+    """Return the most readable known name of the cluster."""
     cluster = doc["cluster"]
     return str(cluster["name"] or cluster["id"] or cluster["api_url"] or doc["host"])
 
 
 def for_readers(value: t.Any) -> t.Any:
-    """Return the same as a page and XML can hold it and a reader sees it: with what is not printable as its escape."""
+    """Return a copy for HTML and XML, with characters that are not printable replaced by their escapes."""
     return all_printable(_with_plain_line_ends(value))
 
 
@@ -164,15 +163,15 @@ def _with_plain_line_ends(value: t.Any) -> t.Any:
 def _list(result: t.Mapping[str, t.Any], name: str) -> t.Sequence[t.Any]:
     given = result.get(name) or []
     if not isinstance(given, list):
-        raise NotAResult(f"its {name} are no list")
+        raise InvalidResult(f"its {name} is not a list")
     return given
 
 
 def _node(node: t.Any) -> dict[str, t.Any]:
     if not isinstance(node, dict) or not node.get("name"):
-        raise NotAResult("one of its nodes has no name")
+        raise InvalidResult("one of its nodes has no name")
     if node.get("verdict") not in [verdict.value for verdict in Verdict]:
-        raise NotAResult(f"node {node['name']} has no verdict")
+        raise InvalidResult(f"node {node['name']} has no verdict")
     return {
         **_filled(_NODE, node),
         "expected": _filled(_EXPECTED, node.get("expected")),
@@ -183,13 +182,13 @@ def _node(node: t.Any) -> dict[str, t.Any]:
 
 def _finding(finding: t.Any) -> dict[str, t.Any]:
     if not isinstance(finding, dict) or not finding.get("id"):
-        raise NotAResult("one of its findings has no id")
+        raise InvalidResult("one of its findings has no id")
     return {**_filled(_FINDING, finding), "object": _filled(_OBJECT, finding.get("object"))}
 
 
 def _filled(defaults: Document, given: t.Any) -> dict[str, t.Any]:
     if given is not None and not isinstance(given, dict):
-        raise NotAResult(f"{', '.join(defaults)} are expected where it says {given!r:.40}")
+        raise InvalidResult(f"expected an object with {', '.join(defaults)}, got {given!r:.40}")
     return {**defaults, **(given or {})}
 
 
@@ -199,14 +198,14 @@ def _verdict(result: t.Mapping[str, t.Any], verdicts: t.Sequence[Verdict]) -> st
         return whole.value
     given = result.get("verdict")
     if given not in (NONE, *(verdict.value for verdict in Verdict)):
-        raise NotAResult("it has no verdict")
-    # Nobody was asked, so nothing is proven, whatever it says.
+        raise InvalidResult("it has no verdict")
+    # No node was queried, so nothing is proven, whatever the result contains.
     return NONE if given == NONE else Verdict.UNKNOWN.value
 
 
-def _for_a_pool(pool: str) -> str:
-    """Return a pool's name for a file. One that does not fit gets a hash, so that no two pools share a file."""
-    name = _for_a_name(pool)
+def _pool_as_file_name(pool: str) -> str:
+    """Return a pool's name for a file. A changed name gets a hash, so that two pools never share a file."""
+    name = _as_file_name(pool)
     return name if name == pool else f"{name}-{_hash(str(pool))}"
 
 
@@ -214,5 +213,5 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:_HASH]
 
 
-def _for_a_name(text: str) -> str:
+def _as_file_name(text: str) -> str:
     return _NOT_IN_NAMES.sub("-", str(text)).strip("-.")[:_MAX_NAME] or "unnamed"

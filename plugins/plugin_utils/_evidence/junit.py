@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report as JUnit XML, which CI systems show: a node is a test case, a mismatch a failure, an unknown an error."""
+"""Report as JUnit XML for CI systems. A node is a test case, a mismatch a failure, an unknown verdict an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ELEMENT_OF = {"mismatch": "failure", "unknown": "error"}
 def as_junit(doc: Document) -> bytes:
     """Return the document as JUnit XML.
 
-    A run that asked nobody has one test case, the pool: no test at all would be shown as success.
+    A run without nodes has one test case, the pool, because CI systems show a file without tests as success.
     """
     doc = for_readers(doc)
     name = f"{cluster_label(doc)}: {doc['pool'] or 'nodes'}"
@@ -29,8 +29,8 @@ def as_junit(doc: Document) -> bytes:
         "time": "0",
     }
     root = ET.Element("testsuites", {"name": "imagemode.openshift", **counts})
-    began = (doc["verified_at"] or doc["written_at"]).rstrip("Z")  # the format knows no time zone
-    suite = ET.SubElement(root, "testsuite", {"name": name, "timestamp": began, "hostname": doc["host"], **counts})
+    started = (doc["verified_at"] or doc["written_at"]).rstrip("Z")  # the format has no time zone
+    suite = ET.SubElement(root, "testsuite", {"name": name, "timestamp": started, "hostname": doc["host"], **counts})
     properties = ET.SubElement(suite, "properties")
     for label, value in _properties(doc):
         ET.SubElement(properties, "property", {"name": label, "value": value})
@@ -54,46 +54,46 @@ def _properties(doc: Document) -> t.Iterator[tuple[str, str]]:
 def _node_case(doc: Document, node: t.Mapping[str, t.Any]) -> ET.Element:
     case = _case(doc, node["name"], node["pool"] or "nodes")
     booted = node["booted"] or {}
-    told = [
+    lines = [
         f"expected: {node['expected'].get('pull_spec') or 'unknown'}",
         f"booted: {booted.get('pull_spec') or booted.get('digest') or 'unknown'}",
-        *map(_told, node["findings"]),
+        *map(_finding_lines, node["findings"]),
     ]
     first = node["findings"][0] if node["findings"] else {"id": node["verdict"], "message": node["verdict"]}
-    _conclude(case, _ELEMENT_OF.get(node["verdict"]), first["id"], first["message"], told)
+    _set_outcome(case, _ELEMENT_OF.get(node["verdict"]), first["id"], first["message"], lines)
     return case
 
 
 def _run_case(doc: Document) -> ET.Element:
-    """Return the case of the run as a whole: that somebody was asked, and what was found of pool, build and cluster."""
+    """Return the test case of the whole run, with the findings about pool, build and cluster."""
     case = _case(doc, f"MachineConfigPool {doc['pool']}" if doc["pool"] else "the run", doc["pool"] or "nodes")
-    told = [*filter(None, [doc["failure"]]), *map(_told, doc["findings"])]
-    first = doc["findings"][0] if doc["findings"] else {"id": doc["verdict"], "message": "no node was asked"}
+    lines = [*filter(None, [doc["failure"]]), *map(_finding_lines, doc["findings"])]
+    first = doc["findings"][0] if doc["findings"] else {"id": doc["verdict"], "message": "no node was verified"}
     if doc["verdict"] == NONE and not doc["failure"]:
-        _conclude(case, "skipped", "", "no node is in the pool", told)
+        _set_outcome(case, "skipped", "", "the pool has no nodes", lines)
     elif doc["failure"] or not doc["nodes"]:
-        _conclude(case, "error", first["id"], doc["failure"] or first["message"], told)
+        _set_outcome(case, "error", first["id"], doc["failure"] or first["message"], lines)
     else:
-        _conclude(case, None, "", "", told)
+        _set_outcome(case, None, "", "", lines)
     return case
 
 
 def _case(doc: Document, name: str, pool: str) -> ET.Element:
-    # Readers split the class at its last dot: package and class.
+    # CI systems split the class name at its last dot into package and class.
     group = cluster_label(doc).replace(".", "-")
     return ET.Element("testcase", {"name": name, "classname": f"{group}.{pool.replace('.', '-')}", "time": "0"})
 
 
-def _conclude(case: ET.Element, outcome: str | None, kind: str, message: str, told: t.Sequence[str]) -> None:
-    """Give a case its outcome; what was told of a case that passed is its output."""
+def _set_outcome(case: ET.Element, outcome: str | None, kind: str, message: str, lines: t.Sequence[str]) -> None:
+    """Set the outcome of a test case. The lines of a passed case become its output."""
     if outcome is None:
-        ET.SubElement(case, "system-out").text = "\n".join(told)
+        ET.SubElement(case, "system-out").text = "\n".join(lines)
         return
     attributes = {"message": message, **({"type": kind} if kind else {})}
-    ET.SubElement(case, outcome, attributes).text = "\n".join(told)
+    ET.SubElement(case, outcome, attributes).text = "\n".join(lines)
 
 
-def _told(finding: t.Mapping[str, t.Any]) -> str:
+def _finding_lines(finding: t.Mapping[str, t.Any]) -> str:
     lines = [f"{finding['severity']} {finding['id']}: {finding['message']}", f"  remedy: {finding['remedy']}"]
     if finding["evidence"]:
         lines.append(f"  evidence: {finding['evidence']}")

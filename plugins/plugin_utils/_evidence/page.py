@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report as one page that a person reads, filters by verdict and prints.
+"""Report as an HTML page, which can be filtered by verdict and printed.
 
-It holds no script and loads nothing: its policy allows one style sheet, named by its hash. Every value passes through
-Jinja2's escaping.
+The page contains no script and loads nothing. Its content security policy allows one style sheet by its hash. Jinja2
+escapes every value.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .document import NONE, Document, cluster_label, for_readers
 
 _HERE = Path(__file__).parent
 _WORST_FIRST = ("mismatch", "unknown", "match")
-"""What a reader has to act on comes first; a mismatch is certain."""
+"""Order of nodes by verdict. Mismatches are first, because they are certain and need an action."""
 _SOURCES = {
-    "option": "named by the caller",
-    "machineosconfig": "named by the pool's MachineOSConfig",
-    "machineconfig": "named by the pool's rendered MachineConfig",
-    "forbidden": "not known: the account may not read the pool's rendered MachineConfig",
-    "none": "of no pool, so nobody names one",
+    "option": "option expected_image",
+    "machineosconfig": "MachineOSConfig of the pool",
+    "machineconfig": "rendered MachineConfig of the pool",
+    "forbidden": "not known: the account cannot read the rendered MachineConfig of the pool",
+    "none": "none: the node is in no pool",
 }
-_WAYS = {
-    "pod_exec": "each node, in the pod of its machine-config-daemon",
+_TRANSPORTS = {
+    "pod_exec": "each node, in the pod of the machine-config-daemon",
     "oc_debug": "each node, in a debug pod",
     "connection": "each node, over its own connection",
-    "api": "only the operator's objects: a claim about the nodes, no proof",
+    "api": "only the state that the operator reports, which is not a proof",
 }
 _NUMBER = re.compile(r"([0-9]+)")
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{64})")
@@ -42,7 +42,7 @@ _SHORT = len("sha256:") + 12
 
 @dataclass(frozen=True)
 class Share:
-    """How many nodes got a verdict, and which part of the bar that is, in thousandths of its length."""
+    """Number of nodes with a verdict, and its part of the bar in thousandths of the length."""
 
     verdict: str
     count: int
@@ -52,19 +52,19 @@ class Share:
 
 @dataclass(frozen=True)
 class Expectation:
-    """An image that nodes were held to."""
+    """Expected image of nodes."""
 
     pull_spec: str
     digest: str
     source: str
     current: bool
     pools: str
-    """The pools of these nodes, when the nodes were held to more than one image."""
+    """Pools of these nodes, if nodes have different expected images."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a sentence; digests are set apart from words."""
+    """Part of a text: a digest or other text."""
 
     text: str
     digest: bool
@@ -84,10 +84,10 @@ def as_html(doc: Document) -> bytes:
     environment.filters.update(moment=_moment, origin=_origin, pieces=_pieces)
     page = environment.get_template("page.html.j2").render(
         doc=doc,
-        style=Markup(style),  # noqa: S704  a file of ours, no value
+        style=Markup(style),  # noqa: S704  a file of this collection, not a value
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         cluster=cluster_label(doc),
-        way=_WAYS.get(doc["transport"], doc["transport"]),
+        transport=_TRANSPORTS.get(doc["transport"], doc["transport"]),
         headline=_headline(doc),
         shares=_shares(doc),
         nodes=sorted(doc["nodes"], key=lambda node: (_WORST_FIRST.index(node["verdict"]), _natural(node["name"]))),
@@ -98,20 +98,20 @@ def as_html(doc: Document) -> bytes:
 
 
 def _headline(doc: Document) -> str:
-    """Say in one sentence what is proven."""
+    """Return one sentence about the result."""
     count = doc["summary"]
     total = count["total"]
     if doc["verdict"] == NONE:
-        return "No node is in the pool, so there was nobody to ask."
+        return "The pool has no nodes."
     if not total:
-        return "No node was asked, so nothing is proven."
+        return "No node was verified, so nothing is proven."
     if count["match"] == total:
         return "The node booted the expected image." if total == 1 else f"All {total} nodes booted the expected image."
     parts = [f"{count['match']} of {total} nodes booted the expected image"]
     if count["mismatch"]:
-        parts.append(f"{count['mismatch']} booted another one")
+        parts.append(f"{count['mismatch']} booted a different image")
     if count["unknown"]:
-        parts.append(f"of {count['unknown']} nothing is proven")
+        parts.append(f"{count['unknown']} could not be verified")
     return f"{', '.join(parts[:-1])}, and {parts[-1]}." if len(parts) > 2 else f"{'; '.join(parts)}."
 
 
@@ -138,24 +138,24 @@ def _expectations(doc: Document) -> list[Expectation]:
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
-    """Return what sorts worker-2 before worker-10."""
+    """Return a sort key that sorts worker-2 before worker-10."""
     parts = ((_NUMBER.fullmatch(part), part) for part in _NUMBER.split(name))
-    # By the number of digits first: Python refuses to convert very long numbers.
+    # Compare the number of digits first, because Python does not convert very long numbers.
     return [(bool(number), len(part.lstrip("0")) if number else 0, part) for number, part in parts]
 
 
 def _moment(time: str | None) -> str:
-    """Return a time as people read it."""
+    """Return a readable time."""
     return (time or "").replace("T", " ").replace("Z", " UTC") or "unknown"
 
 
 def _origin(booted: t.Mapping[str, t.Any]) -> str:
-    """Return what was booted without its digest, where that is the one beside it."""
+    """Return the pull spec without the digest that the page shows beside it."""
     return str(booted["pull_spec"]).removesuffix(f"@{booted['digest']}")
 
 
 def _pieces(text: str, known: t.Collection[str | None]) -> list[Piece]:
-    """Cut a sentence at its digests, and shorten the known ones: those that stand in full beside it."""
+    """Split a text at its digests, and shorten digests that the page shows in full beside it."""
     return [
         Piece(f"{piece[:_SHORT]}…" if piece in known else piece, bool(_DIGEST.fullmatch(piece)))
         for piece in _DIGEST.split(text)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..._errors import OperationError
-from ..._model.findings import FindingId, legible
+from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
 from ..._model.proof.verdict import CommandResult
+from ..._model.text import legible
 from ..exec import MAX_STDOUT
 from .transport import STATUS, Access, no_response, with_retries
 

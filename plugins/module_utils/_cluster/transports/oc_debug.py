@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 
 from ..._errors import OperationError
-from ..._model.findings import FindingId, legible
+from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
 from ..._model.proof.verdict import CommandResult
+from ..._model.text import legible
 from ..exec import MAX_STDERR, MAX_STDOUT
 from ..kubeconfig import kubeconfig_in_memory
 from ..scratch_folder import scratch_folder

@@ -43,9 +43,9 @@ def test_a_summary_holds_nothing_that_a_terminal_would_obey(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "all_hosts", "reason"),
     [
-        ({"registered": "answer", "hosts": []}, ["a"], "there is no host. Name hosts"),
-        ({"registered": "answer"}, [], "there is no host. Name hosts"),
-        ({"registered": "answer", "hosts": ["z"]}, ["a"], "there is no host z. Correct hosts"),
+        ({"registered": "answer", "hosts": []}, ["a"], "the play has no hosts. Set hosts"),
+        ({"registered": "answer"}, [], "the play has no hosts. Set hosts"),
+        ({"registered": "answer", "hosts": ["z"]}, ["a"], "host z does not exist. Correct hosts"),
     ],
 )
 def test_a_summary_of_nobody_is_none(arguments, all_hosts, reason):

@@ -13,7 +13,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.w
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import node as node_model
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import Object
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.printable import printable
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.text import printable
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait import cursor as cursor_module
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.codec import decode, encode
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import (

@@ -18,8 +18,8 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._result import
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
     SCHEMA,
     SCHEMA_VERSION,
-    NotAResult,
-    Occasion,
+    InvalidResult,
+    ReportContext,
     as_json,
     document,
     file_name,
@@ -43,7 +43,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 COLLECTION = Path(__file__).resolve().parents[5]
 PUBLISHED = json.loads((COLLECTION / "roles/evidence_report/files/evidence-1.schema.json").read_text(encoding="utf-8"))
-OCCASION = Occasion("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
+CONTEXT = ReportContext("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
 CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
 FAILED = Finding(
     FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "layered-1"), "the build failed", "no such package"
@@ -73,8 +73,8 @@ def whole_run(**parts: t.Any) -> dict[str, t.Any]:
     )
 
 
-def read_back(result: t.Mapping[str, t.Any], occasion: Occasion = OCCASION) -> t.Any:
-    return json.loads(as_json(document(result, occasion)))
+def read_back(result: t.Mapping[str, t.Any], context: ReportContext = CONTEXT) -> t.Any:
+    return json.loads(as_json(document(result, context)))
 
 
 RUNS = {
@@ -115,7 +115,7 @@ def test_the_schema_version_is_that_of_the_results() -> None:
 
 
 def test_a_report_says_who_asked_and_when() -> None:
-    report = read_back(verified({"worker-0": booted(RIGHT)}), Occasion("2026-11-24T09:31:00Z", "blue", True, None))
+    report = read_back(verified({"worker-0": booted(RIGHT)}), ReportContext("2026-11-24T09:31:00Z", "blue", True, None))
 
     assert report["account"] == "system:serviceaccount:audit:imagemode"
     assert report["verified_at"] == ASKED_AT
@@ -166,8 +166,8 @@ def test_a_pool_without_members_stays_one_without_a_verdict() -> None:
     ],
 )
 def test_what_is_no_result_of_a_verification_is_refused(result: dict[str, t.Any]) -> None:
-    with pytest.raises(NotAResult):
-        document(result, OCCASION)
+    with pytest.raises(InvalidResult):
+        document(result, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_what_is_no_result_of_a_verification_is_refused(result: dict[str, t.Any]
     ],
 )
 def test_a_file_is_named_after_the_cluster_as_far_as_it_is_known(cluster: t.Any, name: str) -> None:
-    assert file_name(document({"cluster": cluster, "pool": "layered", "verdict": "unknown"}, OCCASION)) == name
+    assert file_name(document({"cluster": cluster, "pool": "layered", "verdict": "unknown"}, CONTEXT)) == name
 
 
 @given(st.text(), st.text())
 def test_no_name_leaves_the_folder(cluster: str, pool: str) -> None:
-    name = file_name(document({"cluster": {"id": cluster}, "pool": pool, "verdict": "unknown"}, OCCASION))
+    name = file_name(document({"cluster": {"id": cluster}, "pool": pool, "verdict": "unknown"}, CONTEXT))
 
     assert name.startswith("image-mode-")
     assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -204,7 +204,7 @@ def test_json_holds_any_text_as_it_was() -> None:
     result["nodes"][0]["booted"]["version"] = hostile
 
     assert read_back(result)["nodes"][0]["booted"]["version"] == hostile
-    assert "\u2028".encode() not in as_json(document(result, OCCASION))
+    assert "\u2028".encode() not in as_json(document(result, CONTEXT))
 
 
 def test_what_a_reader_would_not_see_is_shown_as_its_escape() -> None:
@@ -217,7 +217,7 @@ def test_what_a_reader_would_not_see_is_shown_as_its_escape() -> None:
 
 
 def report_of(**cluster: t.Any) -> dict[str, t.Any]:
-    return document({"cluster": {**CLUSTER, **cluster}, "pool": "layered", "verdict": "unknown"}, OCCASION)
+    return document({"cluster": {**CLUSTER, **cluster}, "pool": "layered", "verdict": "unknown"}, CONTEXT)
 
 
 def test_a_cluster_that_states_the_id_of_another_does_not_get_the_name_of_its_report() -> None:
@@ -228,7 +228,7 @@ def test_a_cluster_that_states_the_id_of_another_does_not_get_the_name_of_its_re
 def test_no_id_and_no_pool_lead_to_the_report_of_another_api(identity: str, pool: str) -> None:
     hostile = {"cluster": {"api_url": "https://hostile", "id": identity}, "pool": pool, "verdict": "unknown"}
 
-    assert file_name(document(hostile, OCCASION)) != file_name(report_of())
+    assert file_name(document(hostile, CONTEXT)) != file_name(report_of())
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence import files
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.files import (
-    AnothersReport,
-    CouldNotWrite,
+    ForeignFile,
+    ReportNotWritten,
     absolute,
-    refuse_to_replace,
+    check_replaceable,
     write_files,
 )
 
@@ -67,12 +67,12 @@ def test_a_full_disk_leaves_all_that_was_there_and_nothing_else(
     write_files(tmp_path, {"report.html": b"before"})
     refuse_the_second(monkeypatch, errno.ENOSPC)
 
-    with pytest.raises(CouldNotWrite) as caught:
+    with pytest.raises(ReportNotWritten) as caught:
         write_files(tmp_path, TWO)
 
     assert str(caught.value) == (
         f"Could not write report {tmp_path}/report.json: No space left on device. "
-        "Free space there, or name another folder (image_mode_report_dir in the playbooks)."
+        "Free disk space, or use another directory (dir; image_mode_report_dir in the playbooks)."
     )
     assert os.listdir(tmp_path) == ["report.html"]
     assert (tmp_path / "report.html").read_bytes() == b"before"
@@ -81,14 +81,14 @@ def test_a_full_disk_leaves_all_that_was_there_and_nothing_else(
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_the_second(monkeypatch, errno.EACCES)
 
-    with pytest.raises(CouldNotWrite, match="Let the account that runs Ansible write there"):
+    with pytest.raises(ReportNotWritten, match="Give the account that runs Ansible write permission"):
         write_files(tmp_path, TWO)
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(CouldNotWrite) as caught:
+    with pytest.raises(ReportNotWritten) as caught:
         write_files(tmp_path / "file", TWO)
 
     assert str(caught.value).startswith(f"Could not write report {tmp_path}/file: ")
@@ -106,8 +106,8 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 
 def refusal_for(path: Path, is_own: bool = False) -> str:
-    with pytest.raises(AnothersReport) as caught:
-        refuse_to_replace(path, lambda content: is_own)
+    with pytest.raises(ForeignFile) as caught:
+        check_replaceable(path, lambda content: is_own)
     return str(caught.value)
 
 
@@ -116,26 +116,26 @@ def test_a_report_of_another_cluster_is_not_replaced(tmp_path: Path) -> None:
 
     assert refusal_for(tmp_path / "report.json") == (
         f"Could not write report {tmp_path}/report.json: a file of this name is not a report of the same cluster. "
-        "Move that file away, or name another folder (image_mode_report_dir in the playbooks)."
+        "Move that file away, or use another directory (dir; image_mode_report_dir in the playbooks)."
     )
-    refuse_to_replace(tmp_path / "report.json", lambda content: content == b"{}")
+    check_replaceable(tmp_path / "report.json", lambda content: content == b"{}")
 
 
 def test_nothing_is_in_the_way_of_a_first_report(tmp_path: Path) -> None:
-    refuse_to_replace(tmp_path / "report.json", lambda content: False)
-    refuse_to_replace(tmp_path / "no/folder/report.json", lambda content: False)
+    check_replaceable(tmp_path / "report.json", lambda content: False)
+    check_replaceable(tmp_path / "no/folder/report.json", lambda content: False)
 
 
 def test_what_lies_behind_a_planted_link_or_pipe_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to("/dev/zero")
     os.mkfifo(tmp_path / "pipe.json")
 
-    refuse_to_replace(tmp_path / "link.json", lambda content: False)  # a link is replaced, see above
+    check_replaceable(tmp_path / "link.json", lambda content: False)  # a link is replaced, see above
     assert "not a report" in refusal_for(tmp_path / "pipe.json", is_own=True)
 
 
 def test_a_file_larger_than_any_report_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_LARGEST", 3)
+    monkeypatch.setattr(files, "_MAX_SIZE", 3)
     (tmp_path / "report.json").write_bytes(b"{  }")
 
     assert "not a report" in refusal_for(tmp_path / "report.json", is_own=True)

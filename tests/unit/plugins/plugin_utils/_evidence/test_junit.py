@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
-    Occasion,
+    ReportContext,
     document,
     for_readers,
 )
@@ -25,12 +25,12 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import 
 from hypothesis import given
 from hypothesis import strategies as st
 
-OCCASION = Occasion("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
+CONTEXT = ReportContext("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
 BUILD_FAILED = {"id": "build.failed", "severity": "fatal", "message": "the build failed", "remedy": "Mend it"}
 
 
 def suite_of(result: t.Mapping[str, t.Any]) -> ET.Element:
-    suite = ET.fromstring(as_junit(document(result, OCCASION))).find("testsuite")
+    suite = ET.fromstring(as_junit(document(result, CONTEXT))).find("testsuite")
     assert suite is not None
     return suite
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.document import (
-    Occasion,
+    ReportContext,
     document,
     for_readers,
 )
@@ -28,7 +28,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-OCCASION = Occasion("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
+CONTEXT = ReportContext("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
 VOID = frozenset({"meta", "input", "path", "rect", "br"})
 
 
@@ -75,8 +75,8 @@ class Reader(HTMLParser):
         raise AssertionError(f"a comment: {data}")
 
 
-def page_of(result: t.Mapping[str, t.Any], occasion: Occasion = OCCASION) -> Reader:
-    return Reader(as_html(document(result, occasion)).decode())
+def page_of(result: t.Mapping[str, t.Any], context: ReportContext = CONTEXT) -> Reader:
+    return Reader(as_html(document(result, context)).decode())
 
 
 def saying(text: str) -> dict[str, t.Any]:
@@ -120,12 +120,12 @@ def test_the_page_says_all_that_is_asked_of_a_report() -> None:
     [
         ({"a": RIGHT}, "The node booted the expected image."),
         ({"a": RIGHT, "b": RIGHT}, "All 2 nodes booted the expected image."),
-        ({"a": RIGHT, "b": WRONG}, "1 of 2 nodes booted the expected image; 1 booted another one."),
+        ({"a": RIGHT, "b": WRONG}, "1 of 2 nodes booted the expected image; 1 booted a different image."),
         (
             {"a": WRONG, "b": ""},
-            "0 of 2 nodes booted the expected image, 1 booted another one, and of 1 nothing is proven.",
+            "0 of 2 nodes booted the expected image, 1 booted a different image, and 1 could not be verified.",
         ),
-        ({"a": RIGHT, "b": ""}, "1 of 2 nodes booted the expected image; of 1 nothing is proven."),
+        ({"a": RIGHT, "b": ""}, "1 of 2 nodes booted the expected image; 1 could not be verified."),
     ],
 )
 def test_the_page_says_in_a_sentence_what_is_proven(answers: dict[str, str], sentence: str) -> None:
@@ -137,8 +137,8 @@ def test_the_page_says_in_a_sentence_what_is_proven(answers: dict[str, str], sen
 @pytest.mark.parametrize(
     ("result", "sentence"),
     [
-        ({"verdict": "unknown"}, "No node was asked, so nothing is proven."),
-        ({"verdict": "none"}, "No node is in the pool, so there was nobody to ask."),
+        ({"verdict": "unknown"}, "No node was verified, so nothing is proven."),
+        ({"verdict": "none"}, "The pool has no nodes."),
         ({"verdict": "unknown", "failure": "Could not reach the cluster."}, "Could not reach the cluster."),
     ],
 )
@@ -149,22 +149,25 @@ def test_a_run_without_nodes_says_so(result: dict[str, t.Any], sentence: str) ->
 def test_an_account_that_is_not_known_is_called_unknown() -> None:
     page = page_of(verified({"worker-0": booted(RIGHT)}, account=None))
 
-    assert "Byunknown" in page.text
+    assert "Accountunknown" in page.text
 
 
 def test_a_claim_is_not_shown_as_proof() -> None:
     nodes = {"worker-0": booted(WRONG)}
 
-    assert "a claim about the nodes, no proof" in page_of(verified(nodes, transport="api")).text
-    assert "a claim about the nodes" not in page_of(verified(nodes)).text
+    assert (
+        "only the state that the operator reports, which is not a proof"
+        in page_of(verified(nodes, transport="api")).text
+    )
+    assert "only the state that the operator reports" not in page_of(verified(nodes)).text
 
 
-def test_a_rehearsal_is_called_one() -> None:
-    rehearsal = page_of(
-        verified({"worker-0": booted(RIGHT)}), Occasion("2026-11-24T09:31:00Z", "blue", True, None)
+def test_page_shows_check_mode() -> None:
+    page = page_of(
+        verified({"worker-0": booted(RIGHT)}), ReportContext("2026-11-24T09:31:00Z", "blue", True, None)
     ).text
 
-    assert "Check mode." in rehearsal
+    assert "Check mode." in page
     assert "Check mode." not in page_of(verified({"worker-0": booted(RIGHT)})).text
 
 
@@ -179,7 +182,7 @@ def test_an_expectation_that_is_not_current_is_said_to_match_nothing() -> None:
     result = verified({"worker-0": booted(RIGHT)})
     result["nodes"][0]["expected"]["current"] = False
 
-    assert "nothing matches it" in page_of(result).text
+    assert "no node matches" in page_of(result).text
 
 
 def test_nodes_with_different_expected_images_show_their_pools() -> None:
