@@ -72,7 +72,7 @@ class Lab:
         variables = {"K8S_AUTH_KUBECONFIG": str(facts.kubeconfigs.admin)}
         self.ansible = Ansible(installed_beside_pytest(), scratch, variables)
 
-    def asked(self, pool: str, node: str) -> dict[str, t.Any]:
+    def variables_of(self, pool: str, node: str) -> dict[str, t.Any]:
         """Return the variables of apply."""
         secret = {
             "name": f"{pool}-push",
@@ -121,12 +121,12 @@ class Lab:
             (r.verb, r.resource) for r in recording.ours if r.is_write and "dryRun" not in r.uri and r.code < 400
         )
         builds = self.builds_of(pool)
-        told = re.findall(r"API server (away|back): ", run.stdout)
+        reports = re.findall(r"API server (away|back): ", run.stdout)
         once = Counter({key: count for key, count in done.items() if key != besides})
         green = run.rc == 0 and once == ONCE and builds == 1
         print(
-            f"{what}: {'green' if green else 'RED'}, {seconds:.0f} s, {builds} build, outages told "
-            f"{told.count('away')}, ends told {told.count('back')}, {len(recording.ours)} requests, writes: "
+            f"{what}: {'green' if green else 'RED'}, {seconds:.0f} s, {builds} build, outages reported "
+            f"{reports.count('away')}, ends reported {reports.count('back')}, {len(recording.ours)} requests, writes: "
             + ", ".join(f"{verb} {resource} {count}" for (verb, resource), count in sorted(done.items())),
             flush=True,
         )
@@ -152,7 +152,7 @@ def long_absence(lab: Lab) -> bool:
 
 def every_phase(lab: Lab) -> bool:
     """End one apply in every phase, by one signal after the other, and start it again."""
-    variables = lab.asked("phases", "worker-3")
+    variables = lab.variables_of("phases", "worker-3")
     with lab.audit.recording() as recording:
         began = time.monotonic()
         _end_in_each(lab, APPLY, PHASES, variables)
@@ -163,7 +163,7 @@ def every_phase(lab: Lab) -> bool:
 
 def on_hold(lab: Lab) -> bool:
     """End a play that holds the pool while the image is built and then rolls out, and start it again."""
-    variables = {**lab.asked("on-hold", "worker-0"), "image_mode_allow_node_reboots": True}
+    variables = {**lab.variables_of("on-hold", "worker-0"), "image_mode_allow_node_reboots": True}
     hold = {"name": "Hold", "imagemode.openshift.machineconfigpool": {"pool": "on-hold", "paused": True}}
     plays = [
         {"name": "Hold", "hosts": "localhost", "gather_facts": False, "tasks": [hold]},
@@ -191,8 +191,8 @@ def on_hold(lab: Lab) -> bool:
 
 
 def _end_in_each(lab: Lab, playbook: str | Path, phases: t.Mapping[str, str], variables: t.Mapping[str, t.Any]) -> None:
-    for (phase, told), ending in zip(phases.items(), itertools.cycle(ENDINGS)):
-        lab.ansible.kill_playbook(playbook, told, variables, timeout=600, by=ending)
+    for (phase, line), ending in zip(phases.items(), itertools.cycle(ENDINGS)):
+        lab.ansible.kill_playbook(playbook, line, variables, timeout=600, by=ending)
         print(f"  {ending.name}: {phase}", flush=True)
 
 
@@ -208,7 +208,7 @@ def _kill(lab: Lab, pool: str, running: Future[Run]) -> None:
 def _beside(lab: Lab, what: str, pool: str, node: str, trouble: t.Callable[[Lab, str, Future[Run]], None]) -> bool:
     with lab.audit.recording() as recording, ThreadPoolExecutor(1) as threads:
         began = time.monotonic()
-        running = threads.submit(lab.ansible.run_playbook, APPLY, variables=lab.asked(pool, node), timeout=1800)
+        running = threads.submit(lab.ansible.run_playbook, APPLY, variables=lab.variables_of(pool, node), timeout=1800)
         trouble(lab, pool, running)
         run = running.result()
         seconds = time.monotonic() - began

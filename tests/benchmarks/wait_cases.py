@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cases that make a wait hang or lie, put to this collection and to what people use instead, at the same moment.
+"""Compare the waits of this collection with other tools in the cases where a simple wait never ends or is wrong.
 
-``python tests/benchmarks/wait_cases.py LAB.JSON OC``: prints a table and what each tool said. Each is asked as a
-careful user asks it, and all are asked about the same objects at once. An answer is
+``python tests/benchmarks/wait_cases.py LAB.JSON OC`` prints a table and the output of each tool. Each tool is called as
+a careful user calls it, and all tools wait for the same objects at the same time. A result is
 
-``right``  it says done when that is so; it ends before its time and names what is wrong; or its time is over, and what
-           it waits for is still under way
-``wrong``  it says done when that is not so, or ends with an error that does not name what is wrong
-``hung``   it waits until its time is over for what will never be, or has long been
+``right``  the tool reports done when that is true, ends early with an error that names the cause, or reaches its
+           timeout while the build or the rollout is still running
+``wrong``  the tool reports done when that is false, or ends with an error that does not name the cause
+``hung``   the tool reaches its timeout for something that never happens or happened long ago
 
-First every tool is asked what is plainly so; one that does not say so was not asked at all, and that ends the run. It
-fails where this collection is not right.
+First every tool waits for a build and a rollout that are done. The run ends with an error if a tool fails there. The
+exit status is 1 if a result of this collection is not right.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ from lab.facts import Facts
 from lab.faults import Fault, FaultProxy
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
+from lab.scenarios.scenario import WaitCase
 from lab.scenarios.stage import NODES, POOLS, Stage, now
 
 GROUP = "machineconfiguration.openshift.io"
 _UNASKED = (
     r"couldn't resolve|No module named|unknown flag|resource type|Failed to find API|[Ff]orbidden|[Uu]nauthorized$"
 )
-"""What a tool says that could not ask."""
+"""Output of a tool that could not send its request."""
 
 
 class Comes(enum.Enum):
-    """Whether what is waited for comes about."""
+    """Whether the awaited state is reached."""
 
     NEVER = "never"
     IN_TIME = "in time"
@@ -53,7 +54,7 @@ class Comes(enum.Enum):
 
 
 class Question(t.NamedTuple):
-    """What is waited for: the build or the rollout of a pool."""
+    """The awaited state: the build or the rollout of a pool."""
 
     pool: str
     rollout: bool
@@ -68,7 +69,7 @@ class End(enum.Enum):
 
 
 class Ending(t.NamedTuple):
-    """How a tool ended, in which words, and after how many seconds."""
+    """How a tool ended, its output, and its seconds."""
 
     end: End
     words: str
@@ -77,15 +78,15 @@ class Ending(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One case: what happens, what is asked, and what is true of it.
+    """One case: its scenarios, the awaited state, and the expected result.
 
-    :ivar scenarios: name and node of each scenario that is played first
-    :ivar seconds: the time that each tool is given
-    :ivar holds: whether what is asked for is so now, given when the case began
+    :ivar scenarios: name and node of each scenario, in order
+    :ivar seconds: the timeout of each tool
+    :ivar holds: whether the awaited state is reached now; it gets the time at which the case began
     :ivar names: an error that contains this names what is wrong
     """
 
-    number: int
+    case: WaitCase
     title: str
     question: Question
     scenarios: tuple[tuple[str, str], ...]
@@ -141,10 +142,20 @@ BUILD, ROLLOUT = Question(PLAIN, False), Question(PLAIN, True)
 
 # Those of one pool come one after the other, beside those of the others.
 CASES_OF_PLAIN = (
-    Case(17, "pool without nodes", ROLLOUT, (("pool-empty", ""),), Comes.NEVER, 25, _never, r"no node"),
-    Case(2, "node has just joined", ROLLOUT, (("node-joins", "worker-1"),), Comes.IN_TIME, 120, _rolled),
     Case(
-        10,
+        WaitCase.POOL_EMPTY, "pool without nodes", ROLLOUT, (("pool-empty", ""),), Comes.NEVER, 25, _never, r"no node"
+    ),
+    Case(
+        WaitCase.ROLLOUT_NOT_STARTED,
+        "node has just joined",
+        ROLLOUT,
+        (("node-joins", "worker-1"),),
+        Comes.IN_TIME,
+        120,
+        _rolled,
+    ),
+    Case(
+        WaitCase.POOL_PAUSED,
         "pool is paused",
         ROLLOUT,
         (("pool-paused", ""), ("node-joins", "worker-2")),
@@ -155,7 +166,7 @@ CASES_OF_PLAIN = (
         undo=(("node-joins", "worker-2"), ("pool-paused", "")),
     ),
     Case(
-        11,
+        WaitCase.EVICTION_BLOCKED,
         "budget blocks the drain",
         ROLLOUT,
         (("drain-blocked", "worker-3"), ("node-joins", "worker-3")),
@@ -166,7 +177,7 @@ CASES_OF_PLAIN = (
         undo=(("drain-blocked", "worker-3"),),
     ),
     Case(
-        14,
+        WaitCase.TWO_BUILDS,
         "two builds at once",
         BUILD,
         (("two-builds", ""),),
@@ -175,17 +186,51 @@ CASES_OF_PLAIN = (
         _built_before,
         undo=(("two-builds", ""),),
     ),
-    Case(4, "built again, same name", BUILD, (("build-again", ""),), Comes.IN_TIME, 200, _built),
-    Case(1, "edited, old build is there", BUILD, (("config-edited", ""),), Comes.IN_TIME, 200, _built),
-    Case(16, "build runs, pool not Updating", ROLLOUT, (("build-hangs", ""),), Comes.NOT_YET, 25, _never),
-)
-CASES_OF_OTHERS = (
-    Case(3, "build failed", Question(FAILING, False), (), Comes.NEVER, 25, _never, r"Failed is True|exit status 7"),
     Case(
-        9, "push token expired", Question(EXPIRED, False), (), Comes.NEVER, 25, _never, r"Failed is True|unauthorized"
+        WaitCase.BUILD_NAME_REUSED, "built again, same name", BUILD, (("build-again", ""),), Comes.IN_TIME, 200, _built
     ),
     Case(
-        15,
+        WaitCase.PREVIOUS_BUILD_EXISTS,
+        "edited, old build is there",
+        BUILD,
+        (("config-edited", ""),),
+        Comes.IN_TIME,
+        200,
+        _built,
+    ),
+    Case(
+        WaitCase.POOL_IDLE_DURING_BUILD,
+        "build runs, pool not Updating",
+        ROLLOUT,
+        (("build-hangs", ""),),
+        Comes.NOT_YET,
+        25,
+        _never,
+    ),
+)
+CASES_OF_OTHERS = (
+    Case(
+        WaitCase.BUILD_FAILED,
+        "build failed",
+        Question(FAILING, False),
+        (),
+        Comes.NEVER,
+        25,
+        _never,
+        r"Failed is True|exit status 7",
+    ),
+    Case(
+        WaitCase.PUSH_DENIED,
+        "push token expired",
+        Question(EXPIRED, False),
+        (),
+        Comes.NEVER,
+        25,
+        _never,
+        r"Failed is True|unauthorized",
+    ),
+    Case(
+        WaitCase.BUILD_INTERRUPTED,
         "build interrupted",
         Question(LOST, False),
         (("build-interrupted", ""),),
@@ -195,7 +240,7 @@ CASES_OF_OTHERS = (
         r"[Ii]nterrupted",
     ),
     Case(
-        5,
+        WaitCase.API_INTERRUPTED,
         "API answers 503, cuts streams",
         Question(CUT, False),
         (("config-edited", ""),),
@@ -272,8 +317,8 @@ def _until(asking: Asking) -> Ending:
         delay=delay,
     )
     found = sorted(result.get("resources", []), key=lambda item: str(item["metadata"]["creationTimestamp"]))
-    told = [f"{kind} is True" for kind in _true_conditions(found[-1])] if found else []
-    words = " ".join(filter(None, [str(result.get("msg", "")), *told])) or printed
+    reasons = [f"{kind} is True" for kind in _true_conditions(found[-1])] if found else []
+    words = " ".join(filter(None, [str(result.get("msg", "")), *reasons])) or printed
     return _ending(well, result.get("attempts", 0) >= retries, words)
 
 
@@ -308,7 +353,7 @@ class Answer(t.NamedTuple):
 def judge(case: Case, ending: Ending, holds: bool) -> str:
     """Return right, wrong or hung.
 
-    :param holds: whether what was asked for was so when the tool had ended
+    :param holds: whether the awaited state was reached when the tool ended
     """
     if ending.end is End.DONE:
         return "right" if holds else "wrong"
@@ -318,7 +363,7 @@ def judge(case: Case, ending: Ending, holds: bool) -> str:
 
 
 class Bench:
-    """A lab, and the tools that are asked about it."""
+    """A lab, and the tools that wait for its objects."""
 
     def __init__(self, facts: Facts, tools: t.Mapping[str, Tool]) -> None:
         self.facts = facts
@@ -344,7 +389,7 @@ class Bench:
         _wait(f"{PLAIN} says Updated", lambda: "Updated" in _true_conditions(self._pool(PLAIN)))
 
     def control(self) -> None:
-        """Ask every tool what is plainly so. Raises RuntimeError for one that does not say so."""
+        """Let every tool wait for what is done. Raises RuntimeError for a tool that fails."""
         for question, kubeconfig in (
             (BUILD, self.facts.kubeconfigs.admin),
             (BUILD, self.through_faults),
@@ -353,7 +398,7 @@ class Bench:
             for name, tool in self.tools.items():
                 ending = self._ask(tool, question, 30, kubeconfig)
                 if ending.end is not End.DONE:
-                    raise RuntimeError(f"{name} was not asked: {question} is done, and it says: {ending.words}")
+                    raise RuntimeError(f"{name} failed: {question} is done, and the tool reports: {ending.words}")
 
     def play(self, case: Case) -> dict[str, Answer]:
         """Play a case, ask every tool about it at once, take it back, and return their answers."""
@@ -362,7 +407,7 @@ class Bench:
             SCENARIOS[scenario].play(self.stage(case.question.pool, node))
         stage = self.stage(case.question.pool)
         if not case.question.rollout:
-            # Where the operator names no build yet, there is nothing that others could be asked about.
+            # Other tools need a build that the operator names.
             _wait(f"a build of {case.question.pool}", stage.named_build)
         kubeconfig = self.through_faults if case.faults else self.facts.kubeconfigs.admin
 
@@ -386,10 +431,10 @@ class Bench:
 
     def _check(self, case: Case, answers: t.Mapping[str, Answer], came: bool) -> None:
         if came is not (case.comes is Comes.IN_TIME):
-            raise RuntimeError(f"Case {case.number} was not what it says: {case.title}, holds at its end: {came}")
+            raise RuntimeError(f"Case {case.case.name} did not occur: {case.title}, true at its end: {came}")
         for name, answer in answers.items():
             if answer.verdict == "wrong" and re.search(_UNASKED, answer.ending.words):
-                raise RuntimeError(f"{name} was not asked: {answer.ending.words}")
+                raise RuntimeError(f"{name} failed: {answer.ending.words}")
 
     def _ask(self, tool: Tool, question: Question, seconds: int, kubeconfig: Path) -> Ending:
         with tempfile.TemporaryDirectory() as folder:
@@ -433,7 +478,7 @@ def main(facts_file: str, oc: str) -> int:
         played = []
         for case in cases:
             played.append((case, bench.play(case)))
-            print(f"\n{case.number}. {case.title}", flush=True)
+            print(f"\n{case.title}", flush=True)
             for name, answer in played[-1][1].items():
                 print(
                     f"   {name:<24} {answer.verdict}, {answer.ending.end.value}: {answer.ending.words[:300]}",
@@ -444,12 +489,12 @@ def main(facts_file: str, oc: str) -> int:
     with ThreadPoolExecutor() as threads:
         rows = [row for rows in threads.map(play, (CASES_OF_PLAIN, CASES_OF_OTHERS)) for row in rows]
     print("\n" + f"{'case':<36}" + "".join(f"{name:<25}" for name in tools))
-    for case, answers in sorted(rows, key=lambda row: row[0].number):
-        told = (f"{answer.verdict} {answer.ending.seconds:.0f} s" for answer in answers.values())
-        print(f"{case.number:>2} {case.title:<33}" + "".join(f"{words:<25}" for words in told))
+    for case, answers in sorted(rows, key=lambda row: list(WaitCase).index(row[0].case)):
+        results = (f"{answer.verdict} {answer.ending.seconds:.0f} s" for answer in answers.values())
+        print(f"{case.title:<36}" + "".join(f"{words:<25}" for words in results))
     for verdict in ("right", "wrong", "hung"):
         counts = (sum(answers[name].verdict == verdict for dummy, answers in rows) for name in tools)
-        print(f"   {verdict:<33}" + "".join(f"{count:<25}" for count in counts))
+        print(f"{verdict:<36}" + "".join(f"{count:<25}" for count in counts))
     return 0 if all(answers[ours].verdict == "right" for dummy, answers in rows) else 1
 
 

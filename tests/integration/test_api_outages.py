@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waits and writes while the API fails: the fault proxy of the lab stands in front of the API server.
+"""Waits and writes while the API fails: the fault proxy of the lab is in front of the API server.
 
 tests/benchmarks/outages.py measures outages of minutes; unit tests decide how a wait treats each error.
 """

@@ -80,7 +80,7 @@ def test_log_of_each_attempt_is_saved_in_full(pool: str, waits: t.Mapping[str, T
         content = log.read_text(encoding="utf-8")
         assert build["uid"] in log.name
         assert log.stat().st_mode & 0o777 == 0o600
-        # The builder retries three times and prints each retry: no line is missing, none is there twice.
+        # The builder retries three times and prints each retry: no line is missing or printed twice.
         lines = [line.partition(" ")[2] for line in content.splitlines()]
         retries = [line for line in lines if line.startswith("Retry ")]
         assert [line.split()[1] for line in retries] == ["1/3", "2/3", "3/3"]
