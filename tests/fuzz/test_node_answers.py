@@ -7,7 +7,6 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.action.node_image_verify import _answer
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec import (
@@ -16,6 +15,9 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.exec 
     ExecTooLong,
     Output,
     run_in_container,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.host_connection import (
+    HostConnection,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.oc_debug_frame import read_frame
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
@@ -141,8 +143,9 @@ def test_whatever_a_command_comes_to_is_judged(status, stdout, stderr, message):
 
 
 @given(st.dictionaries(st.sampled_from(["rc", "stdout", "stderr"]), VALUES | st.binary(max_size=9)))
-def test_whatever_a_connection_brings_back_is_an_answer(ended):
-    assert bounded(evaluate(NODE, EXPECTED, _answer(ended, "no answer")))
+def test_any_result_of_a_connection_plugin_gets_a_verdict(ended):
+    ((dummy, reply),) = HostConnection(lambda command: ended, 0.0, "").query([NODE])
+    assert bounded(evaluate(NODE, EXPECTED, reply))
 
 
 # Frames --------------------------------------------------------------------------------------------------------------
