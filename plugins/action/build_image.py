@@ -11,6 +11,8 @@ from ..plugin_utils._variables.containerfile import containerfile_text
 from ..plugin_utils._variables.files import absolute
 from ..plugin_utils._variables.problem import Problem
 
+_WAIT_OPTIONS = ("timeout", "stall_timeout", "fail_on_findings", "replacement_grace", "max_build_attempts")
+
 
 class ActionModule(StepAction):
     """Checks the nodes first, so that nothing is built for nodes that could not join the pool."""
@@ -35,7 +37,7 @@ class ActionModule(StepAction):
         }
         self.call("machineosconfig", config, changes=f"MachineOSConfig {pool}")
         wait = {
-            **{name: options[name] for name in ("timeout", "stall_timeout", "fail_on_findings", "replacement_grace")},
+            **{name: options[name] for name in _WAIT_OPTIONS},
             "pool": pool,
             "log_dir": absolute(options["log_dir"]) if options["log_dir"] else None,
             "progress": options["progress"],

@@ -101,6 +101,7 @@ def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
 
 _MINIMUM = {
     "concurrency": 1,
+    "max_build_attempts": 0,
     "node_timeout": 1,
     "replacement_grace": 0,
     "stall_timeout": 0,

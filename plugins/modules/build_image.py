@@ -102,6 +102,11 @@ options:
       - Seconds to wait for a replacement build.
     type: int
     default: 120
+  max_build_attempts:
+    description:
+      - Number of failed attempts that end the wait for the build. 0 sets no limit.
+    type: int
+    default: 0
   log_dir:
     description:
       - Folder for the logs of the builder. Without it no log is saved.

@@ -52,6 +52,14 @@ options:
         not count.
     type: int
     default: 120
+  max_build_attempts:
+    description:
+      - Number of failed attempts of the build that end the wait. The operator makes up to four attempts.
+        Each failed attempt is a finding C(build.attempt_failed) as soon as its pod has ended.
+      - When the wait ends, the operator may still start another attempt.
+      - V(0) sets no limit, the wait then ends when the build fails.
+    type: int
+    default: 0
   log_dir:
     description:
       - Folder where the logs of the build are saved while it runs, one file for each container of each attempt, with
@@ -393,6 +401,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 3600},
             "stall_timeout": {"type": "int", "default": 1800},
             "replacement_grace": {"type": "int", "default": 120},
+            "max_build_attempts": {"type": "int", "default": 0},
             "log_dir": {"type": "path"},
         },
     )
@@ -404,6 +413,7 @@ def main() -> None:
         check_mode=module.check_mode,
         log_dir=options["log_dir"] or "",
         replacement_grace=options["replacement_grace"],
+        max_build_attempts=options["max_build_attempts"],
     )
     finish(module, lambda: wait_for_build(open_session(options), request, warn=module.warn))
 

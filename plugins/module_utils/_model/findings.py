@@ -24,6 +24,7 @@ MAX_EVIDENCE = 2048
 class FindingId(str, enum.Enum):
     """Public id of a finding."""
 
+    BUILD_ATTEMPT_FAILED = "build.attempt_failed"
     BUILD_FAILED = "build.failed"
     BUILD_BASE_IMAGE_DENIED = "build.base_image_denied"
     BUILD_BASE_IMAGE_NOT_FOUND = "build.base_image_not_found"
@@ -146,6 +147,11 @@ class Definition:
 
 
 FINDINGS: t.Mapping[FindingId, Definition] = {
+    FindingId.BUILD_ATTEMPT_FAILED: Definition(
+        Severity.ERROR,
+        "One attempt of the current build failed. The operator makes up to four attempts.",
+        "Correct the cause in the message and apply again. Set max_build_attempts to end the wait at a failed attempt",
+    ),
     FindingId.BUILD_FAILED: Definition(
         Severity.FATAL,
         "The current build failed. The cause is not known.",

@@ -33,6 +33,8 @@ class BuildWaitRequest:
     """Folder where the logs of the builder are saved. Empty saves no logs."""
     replacement_grace: float = REPLACEMENT_GRACE
     """Seconds to wait for a replacement build."""
+    max_build_attempts: int = 0
+    """Number of failed attempts that end the wait. 0 sets no limit."""
 
 
 def wait_for_build(
@@ -47,7 +49,13 @@ def wait_for_build(
     :param warn: receives problems of the call that do not end it
     :raises OperationError: the build failed, the time is over, or there is nothing to wait for
     """
-    options = BuildWaitOptions(request.pool, request.replacement_grace, bool(request.log_dir), request.check_mode)
+    options = BuildWaitOptions(
+        request.pool,
+        request.replacement_grace,
+        bool(request.log_dir),
+        request.check_mode,
+        request.max_build_attempts,
+    )
     window = Window(session, build_wait(options), request.limits, request.cursor, clock)
     if window.unread:
         warn(window.unread)

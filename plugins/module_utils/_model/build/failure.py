@@ -46,9 +46,28 @@ def with_cause(finding: Finding, reason: Diagnosis, build: MachineOSBuild) -> Fi
     """Return the finding of a failed build with its cause. Other findings are returned as they are."""
     if finding.id is not FindingId.BUILD_FAILED:
         return finding
+    message = f"MachineOSBuild {build.name} failed{failure_text(reason)}"
+    return Finding(reason.cause, finding.object, message, reason.excerpt)
+
+
+def failure_text(reason: Diagnosis) -> str:
+    """Return where and why a build failed, to follow the word "failed"."""
     where = f" at line {reason.line} of the Containerfile ({reason.instruction})" if reason.line else ""
-    error = f": {reason.summary}" if reason.summary else ""
-    return Finding(reason.cause, finding.object, f"MachineOSBuild {build.name} failed{where}{error}", reason.excerpt)
+    return f"{where}: {reason.summary}" if reason.summary else where
+
+
+def explain_attempt(snapshot: Snapshot, build: MachineOSBuild, attempt: Attempt) -> tuple[Diagnosis | None, Needs]:
+    """Return why one attempt failed, or None and what has to be read to find out."""
+    container = attempt.deciding_container
+    read_config = ReadObject(MACHINE_OS_CONFIG, build.config, by_list=True)
+    read_log = ReadLogText(attempt, container) if container else None
+    needs: Needs = (read_config, read_log) if read_log else (read_config,)
+    config = snapshot.result(read_config)
+    text = snapshot.result(read_log) if read_log else ""
+    if config is None or text is None:
+        return None, needs
+    text = text or (container.message if container else "")
+    return _diagnose(text, attempt, container, containerfile_of(config.obj or {})), needs
 
 
 def _diagnose(text: str, attempt: Attempt | None, container: Container | None, containerfile: str) -> Diagnosis:

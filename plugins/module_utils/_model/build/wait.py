@@ -19,6 +19,7 @@ from ..objects.subject import Subject
 from ..observation import Need, Observation, Outcome, Snapshot, Wait, WaitError
 from .confirm import confirm_need, confirmed
 from .diagnosis import Diagnosis
+from .failed_attempts import FailedAttempt, attempt_findings, explain_failed_attempts, limit_error
 from .failure import explain_failure, with_cause
 from .log_needs import BuildRun, FinishLogs, FollowedLogs, FollowLogs, LogProgress
 from .lost_job import JobCheck, check_job, lost_job_findings
@@ -43,6 +44,8 @@ class BuildWaitOptions:
     """Seconds to wait for a replacement build."""
     saves_logs: bool = False
     check_mode: bool = False
+    max_build_attempts: int = 0
+    """Number of failed attempts that end the wait. 0 sets no limit."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class BuildWaitState:
     activity: Activity = field(default_factory=Activity)
     job: JobCheck = field(default_factory=JobCheck)
     ended: EndedBuild = field(default_factory=EndedBuild)
+    failed_attempts: tuple[FailedAttempt, ...] = ()
     logs: FollowedLogs = field(default_factory=FollowedLogs)
     log_cluster: str = ""
     """Cluster name for the names of saved logs."""
@@ -133,7 +137,8 @@ def observe(
         needs = (confirm_need(build),)
         progress = _confirmed(snapshot, progress, build)
     if build is None or progress.outcome is Outcome.WAITING:
-        return _observe_waiting(snapshot, state, config, progress, needs)
+        state, seen = _observe_waiting(snapshot, state, config, progress, needs)
+        return (state, seen) if build is None else _add_attempts(options, snapshot, state, seen, build)
     return _observe_ended(options, snapshot, state, config, progress)
 
 
@@ -193,6 +198,22 @@ def _observe_waiting(
     state = replace(state, activity=activity, job=job, not_started=not_started)
     findings = (*not_started.findings, *lost_job_findings(build, job), *progress.findings, *logs.findings)
     return state, _observation(config, progress, logs, findings, (*needs, *read_causes, *read_job))
+
+
+def _add_attempts(
+    options: BuildWaitOptions,
+    snapshot: Snapshot,
+    state: BuildWaitState,
+    observation: BuildObservation,
+    build: MachineOSBuild,
+) -> tuple[BuildWaitState, BuildObservation]:
+    """Add the failed attempts of a running build, which end the wait at its limit."""
+    made = observation.logs.attempts
+    failed, needs = explain_failed_attempts(snapshot, build, made, state.failed_attempts)
+    findings = (*attempt_findings(build, failed), *observation.findings)
+    error = limit_error(build, failed, options.max_build_attempts)
+    state = replace(state, failed_attempts=failed)
+    return state, replace(observation, findings=findings, needs=(*observation.needs, *needs), error=error)
 
 
 def _observe_ended(

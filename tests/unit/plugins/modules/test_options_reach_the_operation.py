@@ -162,9 +162,10 @@ CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
             "waited": 7,
             "progress": "none",
             "replacement_grace": 9,
+            "max_build_attempts": 2,
             "log_dir": "/home/user/logs",
         },
-        wait_for_build.BuildWaitRequest("layered", Limits(60, 5, 0, (), 7), "c", False, "/home/user/logs", 9),
+        wait_for_build.BuildWaitRequest("layered", Limits(60, 5, 0, (), 7), "c", False, "/home/user/logs", 9, 2),
     ),
     (
         "machineconfigpool_nodes",

@@ -268,9 +268,7 @@ def test_pushed_image_is_remembered_and_fails_after_the_grace_period():
 
 
 def test_attempt_that_failed_pushed_nothing():
-    last = Wait().see(
-        snapshot(CONFIG, machine_os_build(state="Building"), results={FOLLOW: progress_of(container_status())})
-    )
+    last = attempts_wait(0, container_status()).see(building(container_status()))
     assert last.progress == "build layered-a: building"
 
 
@@ -575,3 +573,72 @@ def test_problems_with_logs_follow_the_cause():
 def test_interrupted_build_that_was_not_followed_reads_no_logs():
     last = Wait(replace(OPTIONS, replacement_grace=0.0)).see(snapshot(CONFIG, machine_os_build(state="Interrupted")))
     assert (last.outcome, last.needs, last.failure) == (Outcome.FAILED, (), None)
+
+
+# Failed attempts of a running build -----------------------------------------------------------------------------------
+
+BUILDING = machine_os_build(state="Building")
+
+
+def attempts_wait(limit: int, *statuses: dict[str, t.Any], log: str = "error: no such package") -> Wait:
+    """Return a wait whose log source has the log of each attempt."""
+    results: Results = {READ_CONFIG: ReadResult(CONFIG)}
+    for attempt in attempts_of(*statuses):
+        container = attempt.deciding_container
+        assert container
+        results[ReadLogText(attempt, container)] = log
+    return Wait(replace(OPTIONS, max_build_attempts=limit), results)
+
+
+def building(*statuses: dict[str, t.Any]) -> Snapshot:
+    return snapshot(CONFIG, BUILDING, results={FOLLOW: progress_of(*statuses)})
+
+
+def test_failed_attempt_of_running_build_is_a_finding_with_its_cause():
+    wait = attempts_wait(0, container_status(exit_code=1))
+    last = wait.see(building(container_status(exit_code=1)))
+    assert last.outcome is Outcome.WAITING
+    assert last.error is None
+    (finding,) = last.findings
+    assert str(finding.id) == "build.attempt_failed"
+    assert finding.message.startswith("attempt 1 of MachineOSBuild layered-a failed")
+    assert "no such package" in finding.message
+
+
+def test_log_of_failed_attempt_is_read_once():
+    wait = attempts_wait(0, container_status(exit_code=1))
+    for _ in range(3):
+        last = wait.see(building(container_status(exit_code=1)))
+    assert len(wait.fetched) == 2
+    assert ids(last) == ["build.attempt_failed"]
+
+
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_running_or_succeeded_attempt_is_no_failed_attempt(exit_code):
+    wait = attempts_wait(1)
+    last = wait.see(building(container_status(exit_code=exit_code)))
+    assert (ids(last), last.error) == ([], None)
+
+
+@pytest.mark.parametrize(("limit", "ends"), [(0, False), (1, True), (2, False)])
+def test_wait_ends_at_max_build_attempts(limit, ends):
+    wait = attempts_wait(limit, container_status(exit_code=1))
+    error = wait.see(building(container_status(exit_code=1))).error
+    assert (error is not None) is ends
+    if error:
+        assert error.reason.endswith(". The operator may start another attempt")
+        assert "max_build_attempts" in error.remedy
+
+
+def test_attempts_of_an_earlier_build_do_not_count():
+    wait = attempts_wait(1, container_status(exit_code=1))
+    wait.see(building(container_status(exit_code=1)))
+    rebuilt = machine_os_build(state="Building", uid="another")
+    last = wait.see(snapshot(CONFIG, rebuilt))
+    assert (ids(last), last.error) == ([], None)
+
+
+def test_log_is_not_read_while_the_api_server_is_away():
+    wait = attempts_wait(1, container_status(exit_code=1))
+    last = wait.see(replace(building(container_status(exit_code=1)), outage="connection refused"))
+    assert (wait.fetched, ids(last)) == ([], [])
