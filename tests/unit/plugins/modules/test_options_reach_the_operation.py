@@ -260,7 +260,17 @@ WITHOUT_EFFECT = {
     "machineosbuild_wait": {"progress"},  # the action plugin reads it
     "machineconfigpool_wait": {"progress"},
 }
-ACTION_PLUGINS = {"evidence_report", "node_image_summary"}
+ACTION_PLUGINS = {
+    "build_image",
+    "check_verdicts",
+    "evidence_report",
+    "node_image_summary",
+    "publish_result",
+    "registry_secrets",
+    "roll_out",
+    "show_summary",
+    "validate_variables",
+}
 """Modules that only document an action plugin. The tests of the plugins cover their options."""
 
 
