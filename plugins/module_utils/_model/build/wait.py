@@ -137,8 +137,8 @@ def observe(
         needs = (confirm_need(build),)
         progress = _confirmed(snapshot, progress, build)
     if build is None or progress.outcome is Outcome.WAITING:
-        state, seen = _observe_waiting(snapshot, state, config, progress, needs)
-        return (state, seen) if build is None else _add_attempts(options, snapshot, state, seen, build)
+        state, observation = _observe_waiting(snapshot, state, config, progress, needs)
+        return (state, observation) if build is None else _add_attempts(options, snapshot, state, observation, build)
     return _observe_ended(options, snapshot, state, config, progress)
 
 
