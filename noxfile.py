@@ -106,13 +106,13 @@ def changelog(session: nox.Session) -> None:
     _run(session, "antsibull-changelog", "lint", env=_home_of_antsibull())
 
 
-@step(default=False)
+@step(tags=["quick", "lint"])
 def imports(session: nox.Session) -> None:
     """Check that imports follow the layers and form no circle."""
     _run(session, "lint-imports", "--no-cache", "--no-logo", folder=ROOT, env={"PYTHONPATH": str(ROOT)})
 
 
-@step(default=False)
+@step(tags=["quick", "lint"])
 def glossary(session: nox.Session) -> None:
     """Find words that the project does not use."""
     _run(session, "python", "-m", "checks.glossary", folder=ROOT)

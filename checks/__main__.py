@@ -15,7 +15,6 @@ from pathlib import Path
 import click
 
 from .environment import ROOT, ChecksError
-from .glossary import glossary as find_words
 from .reports import summarize
 from .tree import NEWEST_TREE
 
@@ -50,12 +49,6 @@ def run(sessions: t.Sequence[str]) -> None:
         if nox_report.exists():
             click.echo("\n" + "\n".join(summarize(nox_report, reports)))
     sys.exit(1 if ended.returncode else 0)
-
-
-@commands.command()
-def glossary() -> None:
-    """Print the words that the project does not use, by file."""
-    sys.exit(0 if find_words() else 1)
 
 
 def session_names(chosen: t.Sequence[str]) -> list[str]:
