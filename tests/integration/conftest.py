@@ -18,6 +18,7 @@ worker-8                  test_node_image_verify.py, pool paused
 worker-9                  test_machineconfigpool_wait.py, pool superseding
 worker-10 to worker-12    test_machineconfigpool_wait.py, pool changing
 worker-13                 test_machineconfigpool_wait.py, pool held
+worker-14                 test_machineconfigpool_wait.py, pool idle
 ========================  ============================================================
 """
 
@@ -48,7 +49,7 @@ from scheduling import ByFixture
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options for developers and for the version matrix."""
     parser.addoption("--lab", metavar="NAME", help="use this lab, which is up, and leave it up")
-    parser.addoption("--nodes", default="14", help="number of worker nodes of a new lab")
+    parser.addoption("--nodes", default="15", help="number of worker nodes of a new lab")
     parser.addoption(
         "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"
     )
