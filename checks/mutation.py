@@ -40,7 +40,7 @@ GROUPS: t.Final[dict[str, Group]] = {
 
 _MODEL = Path("plugins/module_utils/_model")
 _TESTS = Path("tests/unit/plugins/module_utils/_model")
-_NEEDED = (_MODEL, _TESTS, Path("tests/unit/plugins/api_objects.py"))
+_NEEDED = (_MODEL, _TESTS, Path("tests/unit/plugins/api_objects.py"), Path("tests/recordings"))
 
 # Without the conftest, which loads Ansible: the model needs the standard library only, and each change starts a
 # process. The hypothesis profile "ci" has no deadline and uses the same examples for every change.
