@@ -40,7 +40,8 @@ GROUPS: t.Final[dict[str, Group]] = {
 
 _MODEL = Path("plugins/module_utils/_model")
 _TESTS = Path("tests/unit/plugins/module_utils/_model")
-_NEEDED = (_MODEL, _TESTS, Path("tests/unit/plugins/api_objects.py"), Path("tests/recordings"))
+_SHARED = Path("tests/unit/plugins")
+_NEEDED = (_MODEL, _TESTS, _SHARED / "api_objects.py", _SHARED / "merge_patch.py", Path("tests/recordings"))
 
 # Without the conftest, which loads Ansible: the model needs the standard library only, and each change starts a
 # process. The hypothesis profile "ci" has no deadline and uses the same examples for every change.
@@ -57,6 +58,8 @@ pytest_add_cli_args =
     --hypothesis-profile=ci
     -p
     no:cacheprovider
+    -o
+    markers=timeout
 pytest_add_cli_args_test_selection =
 {tests}
 use_git_change_detection = false
