@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._variables.problem import Problem
 from ..plugin_utils._variables.values import as_list
 from ..plugin_utils._verdicts import node_lines, why_not_verified
@@ -21,17 +21,15 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ErrorBoundaryAction):
     """Reads the variable by its name, so that the result of thousands of nodes is no option of a task."""
 
-    _supports_check_mode = True
     _supports_async = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
-        result = json.loads(json.dumps((task_vars or {}).get(options["registered"]) or {}, default=str))
+        result = json.loads(json.dumps(task_vars.get(options["registered"]) or {}, default=str))
         try:
             fail_on = as_list(options["fail_on"])
         except Problem as problem:

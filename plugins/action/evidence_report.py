@@ -9,12 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import yaml
-from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ..module_utils._errors import OperationError, run_action
+from ..module_utils._errors import OperationError
 from ..module_utils._model.objects.timestamp import timestamp_now
+from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._evidence.document import (
     Document,
     InvalidResult,
@@ -45,18 +43,13 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 _COLLECTION = Path(__file__).resolve().parents[2]
 
 
-class ActionModule(ActionBase):
+class ActionModule(ErrorBoundaryAction):
     """Renders and writes the report on the controller, so that the host of the task needs no Python."""
 
-    _supports_check_mode = True
     _supports_async = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        return run_action(lambda: self._run(task_vars or {}), Display().vvv, AnsibleError)
-
-    def _run(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         context = ReportContext(
             written_at=timestamp_now(),

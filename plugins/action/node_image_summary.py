@@ -6,14 +6,12 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+from ansible.errors import AnsibleActionFail
 
-from ..module_utils._errors import run_action
 from ..module_utils._model.objects.timestamp import timestamp_now
 from ..module_utils._model.text import all_printable
 from ..module_utils._operation.summarize_hosts import HostResult, summarize_hosts
+from ..plugin_utils._error_boundary import ErrorBoundaryAction
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "registered": {"type": "str", "required": True},
@@ -23,18 +21,13 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 _KNOWN = ("image_mode_node", "image_mode_pool", "image_mode_cluster", "image_mode_expected")
 
 
-class ActionModule(ActionBase):
+class ActionModule(ErrorBoundaryAction):
     """Includes every host of the play, so that a failed or unreachable host is not forgotten."""
 
-    _supports_check_mode = True
     _supports_async = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        return run_action(lambda: self._run(task_vars or {}), Display().vvv, AnsibleError)
-
-    def _run(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         hosts = options["hosts"] if options["hosts"] is not None else task_vars.get("ansible_play_hosts_all")
         if not hosts:

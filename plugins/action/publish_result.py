@@ -7,9 +7,8 @@ import json
 import time
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils._model.text import all_printable
+from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._run_result import Run, Steps, full_result, published_entry, summary_lines
 from ..plugin_utils._variables.problem import Problem
 from ..plugin_utils._variables.values import as_list
@@ -30,19 +29,16 @@ REGISTERED = (
 _REPORT = "imagemode.openshift.evidence_report"
 
 
-class ActionModule(ActionBase):
+class ActionModule(ErrorBoundaryAction):
     """Never fails because of the run or a report, since Ansible drops the statistics of a failed task.
 
     The task after it, show_summary, fails where this one would.
     """
 
-    _supports_check_mode = True
     _supports_async = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         steps = Steps(*(_plain(task_vars.get(name)) for name in REGISTERED))
         run = Run(

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+from ..plugin_utils._error_boundary import ErrorBoundaryAction
 
 display = Display()
 
@@ -16,15 +17,13 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ErrorBoundaryAction):
     """Prints with Ansible's own display, which every callback plugin shows."""
 
-    _supports_check_mode = True
     _supports_async = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
+    def run_task(self, dummy_task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         for line in options["summary"]:
             display.display(f"  {line}")

@@ -8,10 +8,10 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import as_line
 from ..plugin_utils._controller_files import reader
+from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._variables.specification import PREFIX, specification
 from ..plugin_utils._variables.tags import selects_nothing
 from ..plugin_utils._variables.validation import Caller, Given, first_problem
@@ -25,16 +25,13 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ErrorBoundaryAction):
     """Reads the variables of the host by the names in the specification."""
 
-    _supports_check_mode = True
     _supports_async = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(
             argument_spec={name: dict(spec) for name, spec in OPTIONS.items()},
             mutually_exclusive=[tuple(OPTIONS)],

@@ -10,28 +10,21 @@ from __future__ import annotations
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT, TRACEBACK, as_line, run_action
+from ..module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT, TRACEBACK, as_line
+from ._error_boundary import ErrorBoundaryAction
 
 display = Display()
 
 
-class ApiAction(ActionBase):
+class ApiAction(ErrorBoundaryAction):
     """Runs the module of the same name."""
 
     MODULE: str
     """The module's full name."""
 
-    _supports_check_mode = True
     _supports_async = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the result of the module. An unexpected exception becomes a failure with a traceback."""
-        super().run(tmp, task_vars)
-        return run_action(lambda: self.run_task(task_vars or {}), display.vvv, AnsibleError)
 
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run the task and return its result. Subclasses override it."""

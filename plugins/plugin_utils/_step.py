@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ..module_utils._options import CONNECTION
+from ._error_boundary import ErrorBoundaryAction
 from ._variables.specification import Variable, specification
 from ._variables.values import as_list, is_empty
 
@@ -25,7 +24,7 @@ class StepFailed(Exception):
         super().__init__(str(result.get("msg", "")))
 
 
-class StepAction(ActionBase):
+class StepAction(ErrorBoundaryAction):
     """Calls modules with the connection options of the task, and returns one result.
 
     A subclass has its modules called in :meth:`work`. What they change, their diffs and their warnings are collected.
@@ -34,12 +33,10 @@ class StepAction(ActionBase):
     ROLE: str
     """The role whose options the task takes, by their names without the prefix of the role."""
 
-    _supports_check_mode = True
     _supports_async = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        self._task_vars = task_vars or {}
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        self._task_vars = task_vars
         self._changes: list[str] = []
         self._diffs: list[t.Any] = []
         self._warnings: list[t.Any] = []

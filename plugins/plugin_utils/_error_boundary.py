@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of all action plugins: an unexpected exception becomes one line, with a traceback at -vvv."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils._errors import run_action
+
+
+class ErrorBoundaryAction(ActionBase):
+    """Runs :meth:`run_task` and turns its exceptions into a failed result."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the result of the task, or of its failure. Ansible handles its own exceptions."""
+        super().run(tmp, task_vars)
+        return run_action(lambda: self.run_task(task_vars or {}), Display().vvv, AnsibleError)
+
+    def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the result of the task.
+
+        :raises Exception: any; the boundary reports it
+        """
+        raise NotImplementedError
