@@ -163,14 +163,14 @@ def test_a_kubeconfig_that_is_no_path_is_refused_with_what_to_do(kubeconfig: t.A
     done = run_module("machineconfigpool", {"pool": "layered", "kubeconfig": kubeconfig})
 
     assert done["msg"].startswith("Could not reach the cluster: kubeconfig is ")
-    assert done["msg"].endswith("Give the path of the file, or its content as a dictionary, with the filter from_yaml.")
+    assert done["msg"].endswith("Set it to the path of the file, or to its content as a dictionary (filter from_yaml).")
 
 
 def test_the_content_of_a_kubeconfig_in_the_environment_is_refused_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("K8S_AUTH_KUBECONFIG", TEXT)
     done = run_module("machineconfigpool", {"pool": "layered"})
 
-    assert "Give the path of the file" in done["msg"]
+    assert "Set it to the path of the file" in done["msg"]
     assert "secret" not in json.dumps(done)
 
 

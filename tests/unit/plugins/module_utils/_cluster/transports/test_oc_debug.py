@@ -328,7 +328,7 @@ def test_nothing_is_left_behind_when_the_run_is_interrupted(number, oc, api, ses
         ask(session, timeout=60)
     assert left(api) == []
     for thread in threading.enumerate():
-        if thread.name.startswith("ask"):
+        if thread.name.startswith("query"):
             thread.join(30)
     assert still_running(oc) == []
 
