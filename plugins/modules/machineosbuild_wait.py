@@ -19,7 +19,8 @@ description:
   - The module watches the API and does not poll, so it returns as soon as the build succeeds, fails or is interrupted.
   - A failed build fails the task with the cause, the error of the builder, the line of the Containerfile if it is
     certain, and a remedy. Each cause is a finding, such as C(build.push_denied). An unknown cause is C(build.failed).
-    In O(fail_on_findings), C(build.failed) means all causes. Credentials in logs are masked.
+    In O(fail_on_findings), C(build.failed) means all causes. Credentials are masked in results and messages, but not in
+    saved logs.
   - All state is in the cluster, so a wait that was interrupted can be started again. The wait continues while the API
     server is not reachable, within O(timeout).
   - Nothing is changed. The operator rolls out the image of a successful build, unless the pool is paused.

@@ -55,7 +55,7 @@ def _why_file_unreadable(path: str) -> str:
         mark = getattr(error, "problem_mark", None)
         return f"line {mark.line + 1} is not valid YAML" if mark else "it is not valid YAML"
     except ValueError:
-        return "it is not a text file"
+        return "it is not a string file"
     if content is None:
         return "the file is empty"
     return "" if isinstance(content, dict) else "it is not a kubeconfig"

@@ -80,7 +80,7 @@ def _node(answer: HostResult, now: str) -> dict[str, t.Any]:
     if len(answered) == 1:
         return dict(answered[0])
     name = str(answer.known.get("image_mode_node") or answer.host)
-    reason = " ".join(str(answer.result.get("msg") or "it failed or was unreachable before").split())
+    reason = " ".join(str(answer.result.get("msg") or "it failed or was unreachable earlier in the play").split())
     message = legible(f"host {answer.host} failed before Node {name} was queried: {reason}").rstrip(".")
     verdict = NodeVerdict(
         name, Verdict.UNKNOWN, (Finding(FindingId.NODE_HOST_FAILED, ObjectRef(NODE.name, name), message),)

@@ -41,13 +41,13 @@ def verification_result(
 
 
 def _failure(what: str, verdicts: t.Sequence[NodeVerdict], fail_on: t.Collection[Verdict]) -> OperationError | None:
-    """Return an error that names the worst node, or None if no verdict is one of *fail_on*."""
+    """Return an error if a verdict is one of *fail_on*, else None. It names a mismatching node if there is one."""
     failed = [verdict for verdict in verdicts if verdict.verdict in fail_on]
     if not failed:
         return None
     first = min(failed, key=lambda verdict: verdict.verdict is not Verdict.MISMATCH)
     finding = first.findings[0]
     reason = (
-        f"{len(failed)} of {len(verdicts)} nodes not proven; {first.name}: {first.verdict.value}, {finding.message}"
+        f"{len(failed)} of {len(verdicts)} nodes not verified; {first.name}: {first.verdict.value}, {finding.message}"
     )
     return OperationError(what, reason, finding.remedy)

@@ -80,7 +80,7 @@ def _check_keys(given: t.Mapping[str, t.Any], where: str) -> None:
         raise Problem(f"{where} has no name", "Set name to the name of the Secret")
     for key, value in given.items():
         if isinstance(value, (t.Mapping, list, tuple)):
-            raise Problem(f"{key} of {where} is not a text", f"Set {key} to a text")
+            raise Problem(f"{key} of {where} is not a string", f"Set {key} to a text")
     check_object_name(str(given["name"]))
 
 

@@ -44,7 +44,7 @@ def as_list(value: t.Any) -> list[str]:
         raise Problem(f"{quoted(value)} is not a list", "Give a list")
     for entry in value:
         if isinstance(entry, (t.Mapping, list, tuple)) or entry is None:
-            raise Problem(f"entry {quoted(entry)} is not a text", "Give a list of texts")
+            raise Problem(f"entry {quoted(entry)} is not a string", "Use a list of strings")
     return [str(entry) for entry in value]
 
 
@@ -80,7 +80,7 @@ def check_object_name(name: str) -> None:
 
 def _check_text(value: t.Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Problem(f"{quoted(value)} is not a text", "Give a text")
+        raise Problem(f"{quoted(value)} is not a string", "Use a string")
 
 
 def _check_bool(value: t.Any) -> None:

@@ -104,7 +104,7 @@ class Content:
         return write_members({**self.members, _AUTHS: write_members(self.entries)})
 
 
-_NO_ENTRIES = "it has no object auths with one object for each registry"
+_NO_ENTRIES = 'it has no "auths" object with one object for each registry'
 
 
 def read_dockerconfigjson(text: str) -> dict[str, Credential]:

@@ -12,7 +12,7 @@ from ..findings import Finding, FindingId
 from ..objects.machineconfigpool import Pool
 from ..objects.node import NodeState
 from ..objects.resources import MACHINE_CONFIG_POOL, NODE, ObjectRef
-from .drain import Blocker
+from .drain_blockers import Blocker
 from .history import NodeHistory, seconds_since
 from .node_phase import Phase
 
@@ -64,7 +64,7 @@ def max_unavailable_reached(
     if len(unavailable) < limit or all(phases[name] is not Phase.WAITING for name in next_nodes):
         return []
     why = "; ".join(f"{node.name} {_why_unavailable(node)}" for node in unavailable)
-    message = f"MachineConfigPool {pool.name} starts no other node: maxUnavailable ({limit}) is reached by {why}"
+    message = f"MachineConfigPool {pool.name} cannot update another node: maxUnavailable ({limit}) is used up by {why}"
     return [
         Finding(FindingId.POOL_MAX_UNAVAILABLE_REACHED, ObjectRef(MACHINE_CONFIG_POOL.name, pool.name), message, why)
     ]

@@ -16,7 +16,7 @@ from ..objects.machineosbuild import MachineOSBuild
 from ..objects.node import NodeState
 from ..objects.resources import MACHINE_CONFIG_POOL, ObjectRef
 from .blockers import max_unavailable_reached, node_blockers, pool_blockers
-from .drain import Blocker, drain_blockers
+from .drain_blockers import Blocker, drain_blockers
 from .history import RolloutHistory
 from .node_phase import Phase, count_phases, phases_of
 from .older_build import ASSIGNMENT_TIME, older_build

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..objects.node import NodeState
-from .drain import Blocker
+from .drain_blockers import Blocker
 from .node_phase import Phase, count_phases
 
 _MOST_NAMES = 3

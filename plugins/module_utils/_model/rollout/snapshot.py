@@ -18,7 +18,7 @@ from ..objects.release import Release
 from ..objects.resources import POD, POD_DISRUPTION_BUDGET
 from ..objects.subject import Subject
 from ..observation import Snapshot, WaitError
-from .drain import DrainSnapshot
+from .drain_blockers import DrainSnapshot
 from .outside_nodes import outside_node
 
 

@@ -91,7 +91,7 @@ def test_other_image_fails_with_the_result(host):
     host.status["stdout"] = rpm_ostree_status(booted_image("b"))
     done = run(host, pool="layered", nodes=["worker-7"])
     assert done["failed"]
-    assert done["msg"].startswith("Could not verify Node worker-7: 1 of 1 nodes not proven; worker-7: mismatch, ")
+    assert done["msg"].startswith("Could not verify Node worker-7: 1 of 1 nodes not verified; worker-7: mismatch, ")
     assert (done["nodes"][0]["pool"], done["nodes"][0]["verdict"]) == ("layered", "mismatch")
 
 

@@ -107,7 +107,7 @@ def test_command_of_the_named_context_is_found_and_other_content_is_ignored() ->
         ("a: b: hunter2", "line 1 is not valid YAML"),
         ("", "the file is empty"),
         ("hunter2", "it is not a kubeconfig"),
-        (b"\xff\xfe\x00hunter2", "it is not a text file"),
+        (b"\xff\xfe\x00hunter2", "it is not a string file"),
         ("apiVersion: v1", ""),
     ],
 )

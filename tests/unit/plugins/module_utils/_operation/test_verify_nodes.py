@@ -139,7 +139,7 @@ def test_node_in_two_custom_pools_is_unknown_and_others_have_their_verdict(clust
 
 def test_other_image_is_a_mismatch_with_the_name_of_the_node(cluster, nodes, session):
     nodes.answers["worker-1"] = [DIFFERING]
-    with pytest.raises(OperationError, match=r"1 of 2 nodes not proven; worker-1: mismatch, booted ") as refused:
+    with pytest.raises(OperationError, match=r"1 of 2 nodes not verified; worker-1: mismatch, booted ") as refused:
         verify_nodes(session, ask())
     done = refused.value.result
     assert verdicts(done) == {"worker-0": "match", "worker-1": "mismatch"}
@@ -384,7 +384,7 @@ def test_verification_without_nodes_or_expected_image_fails(asked, reason, clust
 
 def test_reported_state_refutes_and_never_proves(cluster, nodes, session):
     cluster.keep(NODE, node_with_image("b", "worker-1"))
-    with pytest.raises(OperationError, match="1 of 2 nodes not proven; worker-1: mismatch, ") as refused:
+    with pytest.raises(OperationError, match="1 of 2 nodes not verified; worker-1: mismatch, ") as refused:
         verify_nodes(session, ask(transport="api", fail_on=frozenset([Verdict.MISMATCH])))
     done = refused.value.result
     assert verdicts(done) == {"worker-0": "unknown", "worker-1": "mismatch"}

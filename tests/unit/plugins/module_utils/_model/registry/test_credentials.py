@@ -61,7 +61,7 @@ def test_a_password_may_hold_colons():
 )
 def test_what_is_no_pull_secret_is_refused_without_being_quoted(text):
     with pytest.raises(
-        ValueError, match=r"it is not (?:JSON|a JSON object)|no object auths|the auth of r cannot be decoded"
+        ValueError, match=r"it is not (?:JSON|a JSON object)|no \"auths\" object|the auth of r cannot be decoded"
     ) as refused:
         read_dockerconfigjson(text)
     assert "nter2" not in str(refused.value)

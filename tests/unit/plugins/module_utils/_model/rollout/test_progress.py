@@ -17,7 +17,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout
     LONGEST_REBOOT,
     PULL_RETRIED,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import DrainSnapshot
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain_blockers import DrainSnapshot
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import RolloutHistory
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_phase import Phase, Target
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.outside_nodes import outside_node
@@ -380,7 +380,7 @@ WAITING_1 = node("worker-1")
 def test_reached_max_unavailable_names_the_nodes_with_the_reason():
     (found,) = [f for f in run([degraded(reason="cannot pull"), WAITING_1]).findings if f.id.startswith("pool.")]
     assert found.message == (
-        "MachineConfigPool layered starts no other node: maxUnavailable (1) is reached by worker-0 degraded "
+        "MachineConfigPool layered cannot update another node: maxUnavailable (1) is used up by worker-0 degraded "
         "(cannot pull)"
     )
 

@@ -5,7 +5,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import Blocker
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain_blockers import Blocker
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_phase import Phase
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress_line import (
     counts_text,

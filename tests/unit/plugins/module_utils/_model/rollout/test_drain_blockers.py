@@ -13,7 +13,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     reduced,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.pod import Pod
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain_blockers import (
     TERMINATION_MARGIN,
     Blocker,
     DrainSnapshot,
@@ -60,7 +60,7 @@ def test_budget_that_never_allows_an_eviction_is_named_with_pod_and_node():
 def test_budget_that_allows_no_eviction_now_may_allow_it_later():
     (found,) = find([pod()], [USED_UP])
     assert found.id == "node.drain_blocked"
-    assert "does not allow the eviction of Pod shop/db-0 now" in found.message
+    assert "does not currently allow the eviction of Pod shop/db-0" in found.message
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def _not_terminating(pod: Pod) -> Blocker:
 
 def _two_budgets(pod: Pod, budgets: t.Sequence[PodDisruptionBudget]) -> Blocker:
     names = " and ".join(f"{budget.namespace}/{budget.name}" for budget in budgets)
-    reason = f"{_ref(pod)} has the PodDisruptionBudgets {names}, and the API server evicts no pod with more than one"
+    reason = (
+        f"{_ref(pod)} has the PodDisruptionBudgets {names}, and the API server does not evict a pod with more than one"
+    )
     evidence = "; ".join(budget.status_line for budget in budgets)
     summary = f"PDBs {names} block eviction of {pod.namespace}/{pod.name}"
     return _blocker(pod, FindingId.NODE_DRAIN_IMPOSSIBLE, reason, summary, evidence)
@@ -86,10 +88,11 @@ def _two_budgets(pod: Pod, budgets: t.Sequence[PodDisruptionBudget]) -> Blocker:
 def _blocked_by(pod: Pod, budget: PodDisruptionBudget) -> Blocker:
     never = budget.never_allows_eviction
     name = f"{budget.namespace}/{budget.name}"
-    reason = f"PodDisruptionBudget {name} {'never allows' if never else 'does not allow'} the eviction of {_ref(pod)}"
+    allows = "never allows" if never else "does not currently allow"
+    reason = f"PodDisruptionBudget {name} {allows} the eviction of {_ref(pod)}"
     finding_id = FindingId.NODE_DRAIN_IMPOSSIBLE if never else FindingId.NODE_DRAIN_BLOCKED
     summary = f"PDB {name} blocks eviction of {pod.namespace}/{pod.name}"
-    return _blocker(pod, finding_id, f"{reason}{'' if never else ' now'}", summary, budget.status_line)
+    return _blocker(pod, finding_id, reason, summary, budget.status_line)
 
 
 def _blocker(pod: Pod, finding_id: FindingId, reason: str, summary: str, evidence: str = "") -> Blocker:
