@@ -150,7 +150,7 @@ FINDINGS: t.Mapping[FindingId, Definition] = {
     FindingId.BUILD_ATTEMPT_FAILED: Definition(
         Severity.ERROR,
         "One attempt of the current build failed. The operator makes up to four attempts.",
-        "Correct the cause in the message and apply again. Set max_build_attempts to end the wait at a failed attempt",
+        "Correct the cause and apply again. To end the wait at a failed attempt, set max_build_attempts",
     ),
     FindingId.BUILD_FAILED: Definition(
         Severity.FATAL,

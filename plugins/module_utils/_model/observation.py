@@ -127,6 +127,8 @@ class Observation:
     findings: tuple[Finding, ...] = ()
     needs: tuple[Need[t.Any], ...] = ()
     pace: Pace = Pace()
+    limit: Finding | None = None
+    """Ends the wait as a failure, whatever ``fail_on_findings`` names. None if no limit of the wait is reached."""
     error: WaitError | None = None
     """Ends the wait at once, also in check mode."""
 

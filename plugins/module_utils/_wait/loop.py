@@ -73,7 +73,7 @@ def wait_result(
     :param parts: what the results of this wait contain in addition
     :raises OperationError: a finding ends the wait, its timeout is over, or it made no progress for too long
     """
-    ending = window.ending(last.findings) if last and not check_mode else None
+    ending = window.ending(last) if last and not check_mode else None
     succeeded = last is not None and last.outcome is Outcome.SUCCEEDED
     failed = last is not None and last.outcome is Outcome.FAILED and ending is not None
     is_late = not (check_mode or succeeded or ending) and (window.timed_out or window.stalled)
@@ -152,7 +152,7 @@ def _is_reported(window: Window[S, Obs], last: Obs, check_mode: bool, may_report
 
 
 def _is_over(window: Window[S, Obs], last: Obs) -> bool:
-    return last.outcome is Outcome.SUCCEEDED or window.ending(last.findings) is not None or window.stalled
+    return last.outcome is Outcome.SUCCEEDED or window.ending(last) is not None or window.stalled
 
 
 def _late(window: Window[S, Obs], last: Obs | None) -> OperationError:

@@ -312,11 +312,11 @@ class Window(t.Generic[S, Obs]):
         self.progress = replace(self.progress, stall=stall, found=(*self.progress.found, *new))
         return bool(new)
 
-    def ending(self, findings: t.Iterable[Finding]) -> Finding | None:
+    def ending(self, observation: Observation) -> Finding | None:
         """Return the finding that ends the wait. None while the findings may be out of date."""
         if self.progress.outage.is_uncertain(self.now()):
             return None
-        return first_of(findings, self.limits.fail_on)
+        return observation.limit or first_of(observation.findings, self.limits.fail_on)
 
     # Events ----------------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ..findings import Finding, FindingId
 from ..objects.machineosbuild import MachineOSBuild
-from ..objects.resources import MACHINE_OS_BUILD, ObjectRef
-from ..observation import Need, Snapshot, WaitError
+from ..objects.resources import OPERATOR_NAMESPACE, POD, ObjectRef
+from ..observation import Need, Snapshot
 from .attempts import Attempt
 from .diagnosis import Diagnosis
 from .failure import explain_attempt, failure_text
@@ -25,6 +25,7 @@ class FailedAttempt:
 
     build: str
     """Identity of the build."""
+    pod: str
     number: int
     """1 for the first attempt."""
     diagnosis: Diagnosis
@@ -38,37 +39,43 @@ def explain_failed_attempts(
     :param made: all attempts of the build
     :param known: the attempts that earlier observations explained
     """
-    explained = {attempt.number: attempt for attempt in known if attempt.build == build.identity}
+    explained = {attempt.pod: attempt for attempt in known if attempt.build == build.identity}
     needs: list[Need[t.Any]] = []
     for attempt in made:
-        if attempt.number in explained or not attempt.ended or attempt.succeeded or snapshot.outage:
+        if attempt.pod in explained or not attempt.ended or attempt.succeeded or snapshot.outage:
             continue
         diagnosis, more = explain_attempt(snapshot, build, attempt)
         needs += more
         if diagnosis is not None:
-            explained[attempt.number] = FailedAttempt(build.identity, attempt.number, diagnosis)
-    return tuple(explained[number] for number in sorted(explained)), tuple(needs)
+            explained[attempt.pod] = FailedAttempt(build.identity, attempt.pod, attempt.number, diagnosis)
+    return tuple(explained.values()), tuple(needs)
 
 
 def attempt_findings(build: MachineOSBuild, failed: t.Sequence[FailedAttempt]) -> tuple[Finding, ...]:
     """Return one finding for each failed attempt, with its cause."""
-    ref = ObjectRef(MACHINE_OS_BUILD.name, build.name)
-    return tuple(
-        Finding(FindingId.BUILD_ATTEMPT_FAILED, ref, _message(build, attempt), attempt.diagnosis.excerpt)
-        for attempt in failed
-    )
+    return tuple(_finding(build, attempt, _attempt_text(attempt)) for attempt in failed)
 
 
-def limit_error(build: MachineOSBuild, failed: t.Sequence[FailedAttempt], limit: int) -> WaitError | None:
-    """Return why the wait ends at its limit of attempts, or None if it continues.
+def progress_text(failed: t.Sequence[FailedAttempt]) -> str:
+    """Return the newest failed attempt, to follow the progress line of the build."""
+    return f", {_attempt_text(failed[-1])}" if failed else ""
+
+
+def limit_finding(build: MachineOSBuild, failed: t.Sequence[FailedAttempt], limit: int) -> Finding | None:
+    """Return the finding that ends the wait at its limit of attempts, or None if the wait continues.
 
     :param limit: number of failed attempts that end the wait; 0 sets no limit
     """
     if not limit or len(failed) < limit:
         return None
-    reason = f"{_message(build, failed[-1])}. The operator may start another attempt"
-    return WaitError(reason, "Correct the cause and apply again, or raise max_build_attempts")
+    return _finding(build, failed[-1], f"{_attempt_text(failed[-1])}. The operator may start another attempt")
 
 
-def _message(build: MachineOSBuild, attempt: FailedAttempt) -> str:
-    return f"attempt {attempt.number} of MachineOSBuild {build.name} failed{failure_text(attempt.diagnosis)}"
+def _finding(build: MachineOSBuild, attempt: FailedAttempt, text: str) -> Finding:
+    ref = ObjectRef(POD.name, attempt.pod, OPERATOR_NAMESPACE)
+    message = f"MachineOSBuild {build.name}: {text}"
+    return Finding(FindingId.BUILD_ATTEMPT_FAILED, ref, message, attempt.diagnosis.excerpt)
+
+
+def _attempt_text(attempt: FailedAttempt) -> str:
+    return f"attempt {attempt.number} failed{failure_text(attempt.diagnosis)}"

@@ -19,7 +19,7 @@ from ..objects.subject import Subject
 from ..observation import Need, Observation, Outcome, Snapshot, Wait, WaitError
 from .confirm import confirm_need, confirmed
 from .diagnosis import Diagnosis
-from .failed_attempts import FailedAttempt, attempt_findings, explain_failed_attempts, limit_error
+from .failed_attempts import FailedAttempt, attempt_findings, explain_failed_attempts, limit_finding, progress_text
 from .failure import explain_failure, with_cause
 from .log_needs import BuildRun, FinishLogs, FollowedLogs, FollowLogs, LogProgress
 from .lost_job import JobCheck, check_job, lost_job_findings
@@ -211,9 +211,20 @@ def _add_attempts(
     made = observation.logs.attempts
     failed, needs = explain_failed_attempts(snapshot, build, made, state.failed_attempts)
     findings = (*attempt_findings(build, failed), *observation.findings)
-    error = limit_error(build, failed, options.max_build_attempts)
+    limit = limit_finding(build, failed, options.max_build_attempts)
+    if limit:
+        finish = FinishLogs(BuildRun.of(build), FINISH_FOLLOWED)  # so that the saved log is complete
+        limit = limit if snapshot.result(finish) else None
+        needs = (*needs, finish)
     state = replace(state, failed_attempts=failed)
-    return state, replace(observation, findings=findings, needs=(*observation.needs, *needs), error=error)
+    observation = replace(
+        observation,
+        progress=observation.progress + progress_text(failed),
+        findings=findings,
+        needs=(*observation.needs, *needs),
+        limit=limit,
+    )
+    return state, observation
 
 
 def _observe_ended(

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
@@ -551,3 +552,23 @@ def test_call_with_an_unreadable_cursor_lasts_for_its_window(cluster, session):
 def test_call_with_an_unreadable_cursor_ends_with_the_wait(cluster, session):
     succeed(cluster)
     assert wait_for_build(session, masked_ask(window=30))["finished"]
+
+
+def wait_through(session, request: BuildWaitRequest) -> None:
+    """Wait through any number of windows."""
+    while True:
+        request = replace(request, cursor=wait_for_build(session, request)["cursor"])
+
+
+def test_failed_attempt_of_a_running_build_ends_the_wait_at_its_limit_with_build_and_cause(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config(build="layered-a", containerfile=FROM_AND_RUN))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    cluster.keep(POD, failed_pod(""))
+    cluster.logs["build-layered-a-x7k2p/image-build"] = [f"{NOON} {line}" for line in RUN_FAILED.splitlines()]
+    with pytest.raises(OperationError) as raised:
+        wait_through(session, BuildWaitRequest("layered", Limits(0, 30), "", False, max_build_attempts=1))
+    assert "attempt 1 failed at line 2 of the Containerfile (RUN dnf install -y tcpdmp)" in str(raised.value)
+    done = raised.value.result
+    assert done["build"]["name"] == "layered-a"
+    assert done["build"]["attempts"][0]["exit_code"] == 1
+    assert [found["id"] for found in done["findings"]] == ["build.attempt_failed"]

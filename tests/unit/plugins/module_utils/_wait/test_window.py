@@ -259,7 +259,7 @@ def test_finding_does_not_end_the_wait_while_it_may_be_out_of_date(session):
 
     def ending(outage: OutageTracker) -> bool:
         window = new_window(session, [], LONG, cursor_of(outage=outage), lambda: now[0])
-        return window.ending([fatal]) is not None
+        return window.ending(Observation(Outcome.WAITING, "", "", (fatal,))) is not None
 
     assert ending(OutageTracker())
     assert not ending(OutageTracker().interrupted("Node", "gone", 990.0))
@@ -415,3 +415,10 @@ def test_objects_of_the_cursor_are_part_of_the_first_snapshot(session):
     assert [one.name for one in window.snapshot({}).all(PODS)] == ["web"]
     window.watch_also([])
     assert not window.snapshot({}).all(PODS)
+
+
+def test_limit_of_a_wait_ends_it_whatever_findings_end_waits(session):
+    fatal = Finding(FindingId.BUILD_ATTEMPT_FAILED, ObjectRef("Pod", "a"), "attempt 1 failed")
+    window = new_window(session, [], LONG, cursor_of(), lambda: 1000.0)
+    assert window.ending(Observation(Outcome.WAITING, "", "", (fatal,))) is None
+    assert window.ending(Observation(Outcome.WAITING, "", "", (fatal,), limit=fatal)) is fatal

@@ -7,7 +7,11 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import Attempt, attempts
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import (
+    Attempt,
+    Container,
+    attempts,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_needs import (
     BuildRun,
     FinishedLogs,
@@ -269,7 +273,7 @@ def test_pushed_image_is_remembered_and_fails_after_the_grace_period():
 
 def test_attempt_that_failed_pushed_nothing():
     last = attempts_wait(0, container_status()).see(building(container_status()))
-    assert last.progress == "build layered-a: building"
+    assert last.progress.startswith("build layered-a: building, attempt 1 failed")
 
 
 # Pending -------------------------------------------------------------------------------------------------------------
@@ -582,8 +586,10 @@ BUILDING = machine_os_build(state="Building")
 
 def attempts_wait(limit: int, *statuses: dict[str, t.Any], log: str = "error: no such package") -> Wait:
     """Return a wait whose log source has the log of each attempt."""
-    results: Results = {READ_CONFIG: ReadResult(CONFIG)}
-    for attempt in attempts_of(*statuses):
+    made = attempts_of(*statuses)
+    finished = FinishedLogs(LogProgress(RUN.identity, made), made)
+    results: Results = {READ_CONFIG: ReadResult(CONFIG), FinishLogs(RUN, 1.0): finished}
+    for attempt in made:
         container = attempt.deciding_container
         assert container
         results[ReadLogText(attempt, container)] = log
@@ -598,10 +604,11 @@ def test_failed_attempt_of_running_build_is_a_finding_with_its_cause():
     wait = attempts_wait(0, container_status(exit_code=1))
     last = wait.see(building(container_status(exit_code=1)))
     assert last.outcome is Outcome.WAITING
-    assert last.error is None
+    assert last.limit is None
     (finding,) = last.findings
     assert str(finding.id) == "build.attempt_failed"
-    assert finding.message.startswith("attempt 1 of MachineOSBuild layered-a failed")
+    assert finding.message.startswith("MachineOSBuild layered-a: attempt 1 failed")
+    assert finding.object.kind == "Pod"
     assert "no such package" in finding.message
 
 
@@ -617,17 +624,39 @@ def test_log_of_failed_attempt_is_read_once():
 def test_running_or_succeeded_attempt_is_no_failed_attempt(exit_code):
     wait = attempts_wait(1)
     last = wait.see(building(container_status(exit_code=exit_code)))
-    assert (ids(last), last.error) == ([], None)
+    assert (ids(last), last.limit) == ([], None)
 
 
 @pytest.mark.parametrize(("limit", "ends"), [(0, False), (1, True), (2, False)])
 def test_wait_ends_at_max_build_attempts(limit, ends):
     wait = attempts_wait(limit, container_status(exit_code=1))
-    error = wait.see(building(container_status(exit_code=1))).error
-    assert (error is not None) is ends
-    if error:
-        assert error.reason.endswith(". The operator may start another attempt")
-        assert "max_build_attempts" in error.remedy
+    found = wait.see(building(container_status(exit_code=1))).limit
+    assert (found is not None) is ends
+    assert not found or found.message.endswith(". The operator may start another attempt")
+
+
+def test_second_failed_attempt_is_another_finding():
+    first = build_pod("build-layered-a-x7k2p", container_status(exit_code=1))
+    second = build_pod("build-layered-a-z9q4d", container_status(exit_code=1), created="2026-03-01T13:00:00Z")
+    made = tuple(attempts([first, second]))
+    wait = attempts_wait(0)
+    for attempt in made:
+        wait.results[ReadLogText(attempt, t.cast(Container, attempt.deciding_container))] = "error: x"
+    last = wait.see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
+    assert len({finding.object for finding in last.findings}) == 2
+    assert "attempt 2 failed" in last.progress
+
+
+def test_deleted_pod_does_not_make_a_later_attempt_an_explained_one():
+    first = build_pod("build-layered-a-x7k2p", container_status(exit_code=1))
+    second = build_pod("build-layered-a-z9q4d", container_status(exit_code=1), created="2026-03-01T13:00:00Z")
+    wait = attempts_wait(2, container_status(exit_code=1))
+    wait.see(building(container_status(exit_code=1)))
+    made = tuple(attempts([second]))
+    wait.results[ReadLogText(made[0], t.cast(Container, made[0].deciding_container))] = "error: x"
+    last = wait.see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
+    assert last.limit is not None
+    assert first != second
 
 
 def test_attempts_of_an_earlier_build_do_not_count():
@@ -635,7 +664,7 @@ def test_attempts_of_an_earlier_build_do_not_count():
     wait.see(building(container_status(exit_code=1)))
     rebuilt = machine_os_build(state="Building", uid="another")
     last = wait.see(snapshot(CONFIG, rebuilt))
-    assert (ids(last), last.error) == ([], None)
+    assert (ids(last), last.limit) == ([], None)
 
 
 def test_log_is_not_read_while_the_api_server_is_away():
