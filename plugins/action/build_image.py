@@ -18,6 +18,7 @@ class ActionModule(StepAction):
     """Checks the nodes first, so that nothing is built for nodes that could not join the pool."""
 
     ROLE = "build_image"
+    WHAT = "build the image"
 
     def work(self, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         pool = options["pool"]

@@ -18,6 +18,7 @@ class ActionModule(StepAction):
     """Reads the pool first, so that a paused pool is an error before a node is labelled."""
 
     ROLE = "roll_out"
+    WHAT = "roll out the image"
 
     def work(self, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         pool, nodes = options["pool"], options["nodes"]

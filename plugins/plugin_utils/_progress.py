@@ -113,11 +113,19 @@ def _detail(finding: t.Mapping[str, t.Any]) -> str:
 def _set_window(arguments: dict[str, t.Any], window: t.Any, held_for: int) -> None:
     """Let the next call of the module end when a line that was held back is due."""
     if held_for:
-        arguments["window"] = held_for
+        arguments["window"] = min(held_for, _seconds(window) or held_for)
     elif window is None:
         arguments.pop("window", None)
     else:
         arguments["window"] = window
+
+
+def _seconds(window: t.Any) -> int | None:
+    """Return the seconds of option window, which may be a text, or None if it is no number."""
+    try:
+        return int(window)
+    except (TypeError, ValueError):
+        return None
 
 
 def progress_line(host: str, result: t.Mapping[str, t.Any]) -> str:

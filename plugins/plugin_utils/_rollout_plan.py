@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..module_utils._errors import OperationError
+from ..module_utils._model.objects.machineconfigpool import NOT_FOUND_REMEDY
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def plan_rollout(
     what = f"roll out to MachineConfigPool {pool}"
     if state is None:
         if not check_mode:
-            raise OperationError(what, "it does not exist", "Correct the name, or set create_pool=true to create it")
+            raise OperationError(what, "it does not exist", NOT_FOUND_REMEDY)
         return RolloutPlan(tuple(sorted(nodes)), unpause=False)
     present = {str(node["name"]): node["phase"] for node in current.get("nodes") or ()}
     awaited = tuple(sorted({*present, *nodes}))

@@ -5,8 +5,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+
+from ..module_utils._errors import OperationError, as_line, run_action
 from ..module_utils._options import CONNECTION
 from ._error_boundary import ErrorBoundaryAction
+from ._variables.problem import Problem
 from ._variables.specification import Variable, specification
 from ._variables.values import as_list, is_empty
 
@@ -33,6 +38,9 @@ class StepAction(ErrorBoundaryAction):
     ROLE: str
     """The role whose options the task takes, by their names without the prefix of the role."""
 
+    WHAT: str
+    """What the step does, for messages: a verb and an object."""
+
     _supports_async = False
 
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -40,17 +48,24 @@ class StepAction(ErrorBoundaryAction):
         self._changes: list[str] = []
         self._diffs: list[t.Any] = []
         self._warnings: list[t.Any] = []
-        options = self._options()
-        try:
-            result = self.work(options)
-        except StepFailed as failure:
-            result = {**failure.result, "failed": True}
+        result = self._outcome(self._options())
         collected = {"changed": bool(self._changes), "changes": self._changes}
         if self._diffs:
             collected["diff"] = self._diffs
         if self._warnings:
             collected["warnings"] = self._warnings
         return {**result, **collected}
+
+    def _outcome(self, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the result of :meth:`work`, or of its failure, so that what was collected is never lost."""
+        try:
+            return run_action(lambda: self.work(options), Display().vvv, StepFailed, AnsibleError)
+        except StepFailed as failure:
+            return {**failure.result, "failed": True}
+        except AnsibleError as error:
+            if not self._changes and not self._warnings:
+                raise
+            return {"failed": True, "msg": as_line(str(error))}
 
     def work(self, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Call the modules and return the result of the step.
@@ -109,7 +124,14 @@ class StepAction(ErrorBoundaryAction):
         self._task.args = {n: v for n, v in self._task.args.items() if n not in own or not is_empty(v)}
         spec = {**{n: dict(o) for n, o in CONNECTION.items()}, **{n: _option(v) for n, v in own.items()}}
         dummy, options = self.validate_argument_spec(argument_spec=spec)
-        return {n: as_list(options[n]) if v.type == "list" else options[n] for n, v in own.items()}
+        return {n: self._list(n, options[n]) if v.type == "list" else options[n] for n, v in own.items()}
+
+    def _list(self, name: str, value: t.Any) -> list[str]:
+        try:
+            return as_list(value)
+        except Problem as problem:
+            reason, remedy = f"{name}: {problem.reason}", problem.remedy
+        raise OperationError(self.WHAT, reason, remedy)
 
 
 def _option(variable: Variable) -> dict[str, t.Any]:

@@ -7,6 +7,8 @@ import typing as t
 
 import yaml
 
+from ...module_utils._errors import hide_in_tracebacks
+from ...module_utils._model.registry.credentials import read_dockerconfigjson
 from .files import Reader, read_text
 from .problem import Problem, nearest
 from .values import check_object_name, is_empty
@@ -17,6 +19,8 @@ KEYS = ("name", "registry", "registry_username", *SOURCES)
 
 _WHOLE = "dockerconfigjson_file"
 _RENAMED = {"username": "registry_username", "password_file": "registry_password_file"}
+_LOGIN = ("auth", "password", "identitytoken", "registrytoken")
+"""Keys of an entry of a .dockerconfigjson that are secret."""
 _READABLE = "registry_password_file or registry_password_env"
 
 
@@ -42,7 +46,7 @@ def _entries(value: t.Any) -> t.Sequence[t.Any]:
     if isinstance(value, str):
         try:
             value = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError, ValueError):
             value = None
     entries = [value] if isinstance(value, t.Mapping) else value
     if isinstance(entries, (str, bytes)) or not isinstance(entries, t.Sequence):
@@ -58,7 +62,9 @@ def _options(entry: t.Any, where: str, read: Reader, environment: t.Mapping[str,
     label = f"{where} ({given['name']})"
     source = _source(given, label)
     credentials = _read_credentials(source, str(given[source]), label, read, environment)
+    hide_in_tracebacks(credentials)
     if source == _WHOLE:
+        hide_in_tracebacks(*_credentials_in(credentials))
         return {"name": str(given["name"]), "dockerconfigjson": credentials}
     return {
         "name": str(given["name"]),
@@ -66,6 +72,16 @@ def _options(entry: t.Any, where: str, read: Reader, environment: t.Mapping[str,
         "registry_username": str(given["registry_username"]),
         "registry_password": credentials,
     }
+
+
+def _credentials_in(text: str) -> list[str]:
+    """Return the credentials in the text of a .dockerconfigjson, without a message if it is none: the module has it."""
+    try:
+        found = read_dockerconfigjson(text).values()
+    except (ValueError, RecursionError):
+        return []
+    entries = [str(value) for credential in found for key, value in credential.entry.items() if key in _LOGIN]
+    return [*entries, *(secret for credential in found for secret in (credential.password, credential.token))]
 
 
 def _check_keys(given: t.Mapping[str, t.Any], where: str) -> None:

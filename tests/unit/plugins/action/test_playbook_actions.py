@@ -130,6 +130,12 @@ def test_summary_is_shown_and_fails_with_the_failure(printed):
     assert not run("show_summary", {}, summary=["a"]).get("failed")
 
 
+def test_line_of_the_summary_cannot_add_lines(printed):
+    result = run("show_summary", {}, summary=["Image: a\nResult: all nodes match"], failure="Could not verify:\nno.")
+    assert printed == ["  Image: a Result: all nodes match"]
+    assert result["msg"] == "Could not verify: no."
+
+
 @pytest.mark.parametrize(
     ("pattern", "limit", "error"),
     [

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import typing as t
 from unittest import mock
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
@@ -24,7 +27,7 @@ CONFIG: t.Mapping[str, t.Any] = {
 class Modules:
     """Stands in for the modules: returns results by their short names and keeps what it was called with."""
 
-    def __init__(self, **results: dict[str, t.Any]) -> None:
+    def __init__(self, **results: dict[str, t.Any] | Exception) -> None:
         self.results = results
         self.calls: list[tuple[str, dict[str, t.Any], bool]] = []
 
@@ -34,7 +37,10 @@ class Modules:
     def get(self, name: str, task: Task, **dummy: t.Any) -> t.Any:
         short = name.rpartition(".")[2]
         self.calls.append((short, dict(task.args), bool(task.check_mode)))
-        return mock.Mock(run=lambda task_vars: {"changed": False, **self.results.get(short, {})})
+        result = self.results.get(short, {})
+        if isinstance(result, Exception):
+            return mock.Mock(run=mock.Mock(side_effect=result))
+        return mock.Mock(run=lambda task_vars: {"changed": False, **result})
 
     @property
     def names(self) -> list[str]:
@@ -45,7 +51,13 @@ class Modules:
         return next(args for called, args, dummy in reversed(self.calls) if called == name)
 
 
-def run(step: str, modules: Modules, check_mode: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
+def run(
+    step: str,
+    modules: Modules,
+    check_mode: bool = False,
+    variables: t.Mapping[str, t.Any] | None = None,
+    **arguments: t.Any,
+) -> dict[str, t.Any]:
     loader = DataLoader()
     full_name = f"imagemode.openshift.{step}"
     task = Task.load({"action": full_name, "args": arguments})
@@ -61,7 +73,7 @@ def run(step: str, modules: Modules, check_mode: bool = False, **arguments: t.An
     )
     # From ansible-core 2.19 on, an action plugin ignores the loader that it is given.
     action._shared_loader_obj = mock.Mock(action_loader=modules)
-    return t.cast("dict[str, t.Any]", action.run(task_vars={"inventory_hostname": "localhost"}))
+    return t.cast("dict[str, t.Any]", action.run(task_vars={"inventory_hostname": "localhost", **(variables or {})}))
 
 
 def current(**phases: str) -> dict[str, t.Any]:
@@ -109,6 +121,40 @@ def test_step_ends_with_the_module_that_failed():
     assert (result["failed"], result["msg"]) == (True, failed["msg"])
     assert result["changes"] == ["MachineConfigPool layered"]
     assert modules.names == ["machineconfigpool", "machineosconfig"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("nodes"), "Could not finish: an unexpected KeyError"),
+        (AnsibleError("the module\nis missing"), "the module is missing"),
+    ],
+)
+def test_exception_after_a_change_keeps_what_was_collected(error, message):
+    diff = {"before": {}, "after": {"a": 1}}
+    changed = {"changed": True, "diff": diff, "warnings": ["mind the gap"]}
+    result = run("build_image", Modules(machineconfigpool=changed, machineosconfig=error), **CONFIG, create_pool=True)
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert result["msg"].startswith(message)
+    assert "\n" not in result["msg"]
+    assert result["changes"] == ["MachineConfigPool layered"]
+    assert (result["diff"], result["warnings"]) == ([diff], ["mind the gap"])
+
+
+def test_ansible_error_before_a_change_is_left_to_ansible():
+    with pytest.raises(AnsibleError, match="the module is missing"):
+        run("build_image", Modules(machineosconfig=AnsibleError("the module is missing")), **CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("step", "what", "arguments"), [("build_image", "build the image", CONFIG), ("roll_out", "roll out the image", {})]
+)
+def test_list_that_is_none_is_an_error_of_one_line(step, what, arguments):
+    modules = Modules()
+    result = run(step, modules, **{"pool": "layered", **arguments, "nodes": {"worker-0": True}})
+    assert result["failed"]
+    assert result["msg"] == f"Could not {what}: nodes: {{'worker-0': True}} is not a list. Give a list."
+    assert modules.calls == []
 
 
 def test_step_passes_connection_options_to_every_module():
@@ -191,3 +237,50 @@ def test_secret_without_a_password_is_an_error_of_one_line(password):
     entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": password}
     result = run("registry_secrets", Modules(), secrets=[entry])
     assert result["msg"].startswith("Could not read registry secrets: secrets[0] (s) needs exactly one of")
+
+
+def test_secrets_nested_too_deeply_are_an_error_of_one_line():
+    result = run("registry_secrets", Modules(), secrets="[" * 5000)
+    assert result["msg"].startswith("Could not read registry secrets: it is not a list. Give a list")
+
+
+@pytest.mark.parametrize("hidden", ["whole-password", "part-of-a-login", "an-identity-token"])
+def test_traceback_never_shows_the_credentials_that_were_read(hidden, monkeypatch, tmp_path):
+    monkeypatch.setenv("ROBOT_PASSWORD", "whole-password")
+    auth = base64.b64encode(b"robot:part-of-a-login").decode()
+    logins = {"a.example.com": {"auth": auth}, "b.example.com": {"identitytoken": "an-identity-token"}}
+    (tmp_path / "auth.json").write_text(json.dumps({"auths": logins}))
+    secrets = [
+        {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"},
+        {"name": "w", "dockerconfigjson_file": str(tmp_path / "auth.json")},
+    ]
+    error = RuntimeError(f"{hidden} and {auth}")
+    result = run("registry_secrets", Modules(registry_secret=error), secrets=secrets)
+    assert "RuntimeError: ******** and ********" in result["exception"]
+
+
+def test_nodes_are_checked_before_a_secret_is_written(monkeypatch):
+    monkeypatch.setenv("ROBOT_PASSWORD", "correct-horse")
+    entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"}
+    variables = {"image_mode_pool": "layered", "image_mode_nodes": "worker-0"}
+    modules = Modules()
+    run("registry_secrets", modules, variables=variables, secrets=[entry])
+    assert modules.names == ["machineconfigpool_nodes", "registry_secret"]
+    assert modules.calls[0][1:] == ({"pool": "layered", "nodes": ["worker-0"]}, True)
+    modules = Modules(machineconfigpool_nodes={"failed": True, "msg": "Could not add nodes: no. Do it."})
+    result = run("registry_secrets", modules, variables=variables, secrets=[entry])
+    assert (result["msg"], modules.names) == ("Could not add nodes: no. Do it.", ["machineconfigpool_nodes"])
+
+
+@pytest.mark.parametrize("nodes", ["", [], None])
+def test_without_nodes_a_secret_is_written_at_once(nodes, monkeypatch):
+    monkeypatch.setenv("ROBOT_PASSWORD", "correct-horse")
+    entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"}
+    modules = Modules()
+    run(
+        "registry_secrets",
+        modules,
+        variables={"image_mode_pool": "layered", "image_mode_nodes": nodes},
+        secrets=[entry],
+    )
+    assert modules.names == ["registry_secret"]

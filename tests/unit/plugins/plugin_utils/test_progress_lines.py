@@ -129,6 +129,19 @@ def test_line_that_was_held_back_is_printed_when_it_is_due(monkeypatch, printed)
     assert printed == ["  [east] 0s  one", "  [east] 30s  two", "  [east] 1m30s  three"]
 
 
+@pytest.mark.parametrize("given", [10, "10"])
+def test_line_that_was_held_back_never_makes_a_window_longer(given, monkeypatch, printed):
+    module = Module(window("one"), window("two", 5), window("two", 15), window("three", 30, finished=True))
+    wait(monkeypatch, module, window=given)
+    assert [int(asked["window"]) for asked in module.asked] == [10, 10, 10, 10]
+
+
+def test_window_that_is_no_number_is_left_to_the_module(monkeypatch, printed):
+    module = Module(window("one"), window("two", 5), window("three", 30, finished=True))
+    wait(monkeypatch, module, window="soon")
+    assert [asked["window"] for asked in module.asked] == ["soon", "soon", 25]
+
+
 def test_new_finding_is_printed_at_once(monkeypatch, printed):
     finding = {"id": "node.degraded", "severity": "error", "message": "m", "remedy": "r"}
     found = window("two", 5, findings=[finding])

@@ -19,7 +19,7 @@ def plan(state: t.Mapping[str, t.Any], *nodes: str, allow: bool = False, check_m
 
 
 def test_pool_that_does_not_exist_is_an_error():
-    with pytest.raises(OperationError, match="it does not exist"):
+    with pytest.raises(OperationError, match=r"it does not exist.*image_mode_create_pool"):
         plan({"pool": None})
 
 
