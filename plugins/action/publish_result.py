@@ -6,12 +6,20 @@ from __future__ import annotations
 import json
 import time
 import typing as t
+from dataclasses import dataclass
+from functools import partial
 
-from ..module_utils._model.text import all_printable
+from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+
+from ..module_utils._errors import OperationError, as_line, attempt, one_line
+from ..module_utils._model.text import all_printable, printable
 from ..plugin_utils._error_boundary import ErrorBoundaryAction
-from ..plugin_utils._run_result import Run, Steps, full_result, published_entry, summary_lines
+from ..plugin_utils._run_result import Run, Steps, full_result, minimal_entry, published_entry, summary_lines
 from ..plugin_utils._variables.problem import Problem
 from ..plugin_utils._variables.values import as_list
+
+T = t.TypeVar("T")
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "pool": {"type": "str"},
@@ -29,16 +37,35 @@ REGISTERED = (
 _REPORT = "imagemode.openshift.evidence_report"
 
 
-class ActionModule(ErrorBoundaryAction):
-    """Never fails because of the run or a report, since Ansible drops the statistics of a failed task.
+@dataclass(frozen=True)
+class _Published:
+    """What is published of one verification."""
 
-    The task after it, show_summary, fails where this one would.
+    entry: dict[str, t.Any]
+    lines: t.Sequence[str]
+    """The summary."""
+    failures: tuple[str, ...]
+
+
+class ActionModule(ErrorBoundaryAction):
+    """Never fails, since Ansible drops the statistics of a failed task.
+
+    The task after it, show_summary, fails where this one would. A result that cannot be read is published as an entry
+    with nothing but the failure.
     """
 
     _supports_async = False
     _requires_connection = False
 
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        published = _attempt(lambda: self._publish(task_vars))
+        if not isinstance(published, str):
+            return published
+        host, pool = str(task_vars.get("inventory_hostname", "")), str(self._task.args.get("pool") or "")
+        entry = minimal_entry(host, pool, published)
+        return _published([entry], [f"Result: {published}"], published)
+
+    def _publish(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         steps = Steps(*(_plain(task_vars.get(name)) for name in REGISTERED))
         run = Run(
@@ -48,22 +75,30 @@ class ActionModule(ErrorBoundaryAction):
             seconds=max(0, int(time.time()) - int(steps.validation.get("started_at") or time.time())),
             steps=steps,
         )
-        entries, lines, failures = [], [], [] if not steps.failure else [steps.failure]
+        entries: list[dict[str, t.Any]] = []
+        lines: list[str] = []
+        failures = [steps.failure] if steps.failure else []
         for verified in run.verified():
-            full = full_result(run, verified)
-            reports, failure = self._write_reports(options, full, task_vars) if _is_valid(steps) else ([], "")
-            entry = published_entry(run, full, reports)
-            failures += [text for text in (full["failure"], failure) if text and text not in failures]
-            entries.append({**entry, "failure": entry["failure"] or failure or None})
-            lines += summary_lines(run, full, reports, bool(self._task.check_mode))
-        stats = {"data": {"image_mode_result": all_printable(entries)}, "per_host": False, "aggregate": True}
-        return {
-            "changed": False,
-            "ansible_stats": stats,
-            "summary": all_printable(lines),
-            # A step that failed has failed the play already.
-            "failure": "" if steps.failure else " ".join(failures),
-        }
+            outcome = _attempt(partial(self._publish_one, run, verified, options, task_vars))
+            if isinstance(outcome, str):
+                why = steps.failure or outcome
+                outcome = _Published(minimal_entry(run.host, run.pool, why), (f"Result: {why}",), (outcome,))
+            entries.append(outcome.entry)
+            lines += outcome.lines
+            failures += [text for text in outcome.failures if text and text not in failures]
+        # A step that failed has failed the play already.
+        return _published(entries, lines, "" if steps.failure else " ".join(failures))
+
+    def _publish_one(
+        self, run: Run, verified: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> _Published:
+        """Write the reports of one verification and return what is published of it."""
+        full = full_result(run, verified)
+        write = partial(self._write_reports, options, full, task_vars)
+        written = _attempt(write) if _is_valid(run.steps) else ([], "")
+        reports, failure = ([], written) if isinstance(written, str) else written
+        lines = summary_lines(run, full, reports, bool(self._task.check_mode))
+        return _Published(published_entry(run, full, reports, failure), lines, (full["failure"] or "", failure))
 
     def _write_reports(
         self, options: t.Mapping[str, t.Any], full: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
@@ -86,6 +121,25 @@ class ActionModule(ErrorBoundaryAction):
         )
         written = action.run(task_vars=task_vars)
         return list(written.get("reports") or ()), str(written.get("msg", "")) if written.get("failed") else ""
+
+
+def _attempt(work: t.Callable[[], T]) -> T | str:
+    """Return the result of *work*, or the one line that says why it has none."""
+    try:
+        outcome = attempt(work, AnsibleError)
+    except AnsibleError as error:
+        return as_line(f"Could not publish the result: {one_line(str(error))}. Correct the variables of the playbook.")
+    if not isinstance(outcome, OperationError):
+        return outcome
+    if outcome.traceback:
+        Display().vvv(printable(outcome.traceback))
+    return str(outcome)
+
+
+def _published(entries: list[dict[str, t.Any]], lines: list[str], failure: str) -> dict[str, t.Any]:
+    """Return the result of the task."""
+    stats = {"data": {"image_mode_result": entries}, "per_host": False, "aggregate": True}
+    return {"changed": False, "ansible_stats": stats, "summary": all_printable(lines), "failure": failure}
 
 
 def _plain(result: t.Any) -> dict[str, t.Any]:

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..module_utils._model.proof.verdict import Verdict
-from ..module_utils._model.text import truncate_bytes
+from ..module_utils._model.text import printable, truncate_bytes
 from ._progress import duration
 from ._verdicts import node_lines, reason_of, why_not_verified
 
@@ -20,6 +20,21 @@ MAX_NODES = 20
 _MAX_REASON = 200
 _MAX_FAILURE = 2000
 _MAX_CHANGES = 20
+_MAX_TEXT = 300
+"""Bytes of a text of the cluster. Names of objects have 253 at most."""
+_MAX_IMAGE = 600
+"""Bytes of the name of an image, whose end is its digest. The API allows 447."""
+_MAX_PATH = 4096
+"""Bytes of the path of a report: a part of a path is of no use."""
+_MAX_REPORTS = 10
+_MAX_ENTRIES = 20
+"""Entries of any other list or dictionary."""
+_CLUSTER_FIELDS = ("api_url", "id", "name", "version")
+_BUILD_FIELDS = ("name", "state", "digested_image_push_spec")
+_LISTS = ("unproven_nodes", "changed", "reports")
+"""Fields from which entries are left out first."""
+_DETAILS = ("rollout", "counts", "account", "transport", "build")
+"""Fields that are left out next."""
 _NO_NODES = "none"
 """Verdict on a pool without nodes."""
 
@@ -93,31 +108,55 @@ def full_result(run: Run, verified: Result) -> dict[str, t.Any]:
     }
 
 
-def published_entry(run: Run, full: Result, reports: t.Sequence[Result]) -> dict[str, t.Any]:
-    """Return the entry of image_mode_result, at most MAX_BYTES of JSON."""
+def published_entry(run: Run, full: Result, reports: t.Sequence[Result], failure: str = "") -> dict[str, t.Any]:
+    """Return the entry of image_mode_result: printable, and at most MAX_BYTES of JSON.
+
+    :param failure: why a report was not written; a failure of the run takes precedence
+    """
     build, cluster = full["build"] or {}, full["cluster"] or {}
     unproven = [node for node in full["nodes"] if node["verdict"] != Verdict.MATCH.value]
-    entry: dict[str, t.Any] = {
+    why = full["failure"] or failure
+    entry = {
         "schema_version": "1.0",
-        "message": truncate_bytes(message_of(full), _MAX_FAILURE),
-        "host": full["host"],
-        "pool": full["pool"],
-        "cluster": {name: cluster.get(name) for name in ("api_url", "id", "name", "version")},
-        "verdict": full["verdict"],
-        "counts": full["summary"],
-        "failure": truncate_bytes(full["failure"], _MAX_FAILURE) if full["failure"] else None,
-        "build": {n: build.get(n) for n in ("name", "state", "digested_image_push_spec")} if build else None,
-        "rollout": full["rollout"],
-        "account": full["account"],
-        "transport": full["transport"],
-        "changed": run.steps.changes[:_MAX_CHANGES],
+        **minimal_entry(run.host, run.pool, why),
+        "message": _short(message_of(full), _MAX_FAILURE),
+        "pool": _short(full["pool"]),
+        "cluster": {name: _short(cluster.get(name)) for name in _CLUSTER_FIELDS},
+        "verdict": _short(full["verdict"]),
+        "counts": _short(full["summary"]),
+        "build": {n: _short(build.get(n), _MAX_IMAGE) for n in _BUILD_FIELDS} if build else None,
+        "rollout": _short(full["rollout"]),
+        "account": _short(full["account"]),
+        "transport": _short(full["transport"]),
+        "changed": [_short(change) for change in run.steps.changes[:_MAX_CHANGES]],
         "seconds": run.seconds,
-        "reports": list(reports),
+        "reports": [_short(report, _MAX_PATH) for report in reports[:_MAX_REPORTS]],
         "unproven_nodes": [_unproven(node) for node in unproven[:MAX_NODES]],
     }
-    while _size(entry) > MAX_BYTES and entry["unproven_nodes"]:
-        entry["unproven_nodes"].pop()
-    return entry
+    return _within_limit(entry)
+
+
+def minimal_entry(host: str, pool: str, failure: str) -> dict[str, t.Any]:
+    """Return the entry of a run of which nothing but its failure is known."""
+    why = _short(failure, _MAX_FAILURE) or None
+    return {
+        "schema_version": "1.0",
+        "message": why,
+        "host": _short(host),
+        "pool": _short(pool) or None,
+        "cluster": dict.fromkeys(_CLUSTER_FIELDS),
+        "verdict": Verdict.UNKNOWN.value,
+        "counts": None,
+        "failure": why,
+        "build": None,
+        "rollout": None,
+        "account": None,
+        "transport": None,
+        "changed": [],
+        "seconds": None,
+        "reports": [],
+        "unproven_nodes": [],
+    }
 
 
 def message_of(full: Result) -> str:
@@ -152,7 +191,8 @@ def _without_verification(steps: Steps) -> str:
 
 
 def _unproven(node: Result) -> dict[str, t.Any]:
-    return {"name": node["name"], "verdict": node["verdict"], "reason": truncate_bytes(reason_of(node), _MAX_REASON)}
+    texts = {"name": _short(node["name"]), "verdict": _short(node["verdict"])}
+    return {**texts, "reason": _short(reason_of(node), _MAX_REASON)}
 
 
 def _changes(changes: t.Sequence[str]) -> str:
@@ -160,6 +200,28 @@ def _changes(changes: t.Sequence[str]) -> str:
         return "nothing"
     more = len(changes) - _MAX_CHANGES
     return ", ".join(changes[:_MAX_CHANGES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _short(value: t.Any, limit: int = _MAX_TEXT) -> t.Any:
+    """Return a value with printable texts of *limit* bytes at most, and with few entries."""
+    if isinstance(value, str):
+        return truncate_bytes(printable(value[:limit]), limit)
+    if isinstance(value, t.Mapping):
+        return {_short(str(key)): _short(content, limit) for key, content in list(value.items())[:_MAX_ENTRIES]}
+    if isinstance(value, (list, tuple)):
+        return [_short(content, limit) for content in value[:_MAX_ENTRIES]]
+    return value
+
+
+def _within_limit(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return an entry with so much left out that it has MAX_BYTES at most; the failure stays."""
+    for name in _LISTS:
+        while _size(entry) > MAX_BYTES and entry[name]:
+            entry[name].pop()
+    for name in _DETAILS:
+        if _size(entry) > MAX_BYTES:
+            entry[name] = None
+    return entry
 
 
 def _size(entry: t.Mapping[str, t.Any]) -> int:

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from unittest import mock
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader, connection_loader, lookup_loader
 from ansible.template import Templar
 from ansible_collections.imagemode.openshift.plugins.action import check_verdicts, show_summary
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._run_result import MAX_BYTES
 
 NODES = [{"name": "worker-0", "pool": "layered", "verdict": "mismatch", "booted": None, "findings": []}]
 COUNTS = {"total": 1, "match": 0, "mismatch": 1, "unknown": 0}
@@ -41,7 +44,7 @@ def run(
     )
     # From ansible-core 2.19 on, an action plugin ignores the loader that it is given.
     action._shared_loader_obj = mock.Mock(
-        action_loader=mock.Mock(get=lambda *a, **k: mock.Mock(run=lambda **k: reporter))
+        action_loader=mock.Mock(get=lambda *a, **k: mock.Mock(run=mock.Mock(side_effect=[reporter])))
     )
     return t.cast("dict[str, t.Any]", action.run(task_vars={"inventory_hostname": "localhost", **task_vars}))
 
@@ -103,6 +106,51 @@ def test_report_that_cannot_be_written_is_a_failure():
     result = run("publish_result", task_vars, reporter=reporter, pool="layered", report_dir="reports")
     assert result["failure"] == reporter["msg"]
     assert result["ansible_stats"]["data"]["image_mode_result"][0]["verdict"] == "match"
+
+
+def test_error_of_ansible_in_a_report_is_a_failure_and_keeps_the_entry():
+    error = AnsibleError("formats must be\none of: html")
+    task_vars = {"verify_nodes_result": {**VERIFIED, "nodes": [], "verdict": "match"}}
+    result = run("publish_result", task_vars, reporter=error, pool="layered", report_dir="reports")
+    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
+    assert not result.get("failed")
+    assert "formats must be one of: html" in result["failure"]
+    assert (entry["verdict"], entry["failure"]) == ("match", result["failure"])
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {"verify_nodes_result": {**VERIFIED, "nodes": [{"name": "worker-0"}]}},
+        {"verify_nodes_result": {**VERIFIED, "nodes": [], "summary": {"total": 1}}},
+        {"verify_nodes_result": {**VERIFIED, "nodes": 7}},
+        {"build_image_result": {"build": "layered-1"}},
+        {"build_image_result": "text"},
+        {"validate_variables_result": {"started_at": "soon"}},
+        {"verify_nodes_result": {("a", "b"): 1}},
+    ],
+)
+def test_result_that_cannot_be_read_is_published_as_a_failure(malformed):
+    result = run("publish_result", malformed, pool="layered")
+    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
+    assert not result.get("failed")
+    assert result["failure"].startswith("Could not finish: an unexpected ")
+    assert (entry["failure"], entry["verdict"], entry["pool"]) == (result["failure"], "unknown", "layered")
+    assert result["summary"] == [f"Result: {result['failure']}"]
+
+
+def test_options_that_cannot_be_used_are_published_as_a_failure():
+    result = run("publish_result", {}, pools="layered")
+    assert not result.get("failed")
+    assert result["failure"].startswith("Could not publish the result: ")
+    assert result["ansible_stats"]["data"]["image_mode_result"][0]["failure"] == result["failure"]
+
+
+def test_entry_with_a_failed_report_is_small():
+    reporter = {"failed": True, "msg": "\x1b" * 30000}
+    result = run("publish_result", {"verify_nodes_result": VERIFIED}, reporter=reporter, report_dir="reports")
+    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
+    assert len(json.dumps(entry).encode()) <= MAX_BYTES
 
 
 def test_reports_are_published():

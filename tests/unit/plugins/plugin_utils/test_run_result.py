@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+import pytest
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._run_result import (
     MAX_BYTES,
     MAX_NODES,
@@ -54,6 +55,51 @@ def test_entry_of_a_large_pool_is_small():
     entry = published_entry(own, full, [])
     assert len(json.dumps(entry).encode()) <= MAX_BYTES
     assert 0 < len(entry["unproven_nodes"]) <= MAX_NODES
+
+
+@pytest.mark.parametrize("text", ["x", "\x1b", "\N{SNOWMAN}", "\N{GRINNING FACE}", '"', "\n"])
+def test_entry_with_long_texts_of_the_cluster_is_small(text):
+    long = text * 30000
+    verified = {
+        **verification(*(node(long, "mismatch", long) for dummy in range(30))),
+        "cluster": dict.fromkeys(("api_url", "id", "name", "version"), long),
+        "account": long,
+        "transport": long,
+        "verdict": long,
+        "summary": {"total": 30, **{f"{number}{long}": long for number in range(100)}},
+    }
+    build = {
+        "build": dict.fromkeys(("name", "state", "digested_image_push_spec"), long),
+        "changes": [long] * 30,
+        "failed": True,
+        "msg": long,
+    }
+    own, full = run(verified, build=build, rollout={"rollout": {str(number): [long] * 100 for number in range(100)}})
+    reports = [{"format": "json", "path": long}] * 100
+    entry = published_entry(own, full, reports, long)
+    assert len(json.dumps(entry).encode()) <= MAX_BYTES
+    assert "\x1b" not in json.dumps(entry, ensure_ascii=False)
+    assert entry["failure"]
+
+
+def test_entry_is_printable():
+    own, full = run({**verification(node("a")), "account": "a\x1b[2Jb"})
+    assert published_entry(own, full, [])["account"] == "a\\x1b[2Jb"
+
+
+def test_failure_of_a_report_is_the_failure_of_a_run_without_one():
+    own, full = run(verification(node("a")))
+    entry = published_entry(own, full, [], "Could not write the report: no. Do it.")
+    assert entry["failure"] == "Could not write the report: no. Do it."
+    assert entry["message"] == "pool layered: 1 of 1 nodes match"
+    own, full = run(verification(node("a", "mismatch")))
+    assert published_entry(own, full, [], "Could not write the report: no. Do it.")["failure"] == full["failure"]
+
+
+def test_name_of_an_image_keeps_its_digest():
+    image = f"registry.example.com/{'a' * 350}@sha256:{'b' * 64}"
+    own, full = run(verification(node("a")), build={"build": {"digested_image_push_spec": image}})
+    assert published_entry(own, full, [])["build"]["digested_image_push_spec"] == image
 
 
 def test_failure_is_that_of_whatever_step_failed():
