@@ -10,7 +10,9 @@ from ..plugin_utils._controller_files import reader
 from ..plugin_utils._step import StepAction, StepFailed
 from ..plugin_utils._variables.problem import Problem
 from ..plugin_utils._variables.secrets import read_secrets
-from ..plugin_utils._variables.values import is_empty
+
+NODES = "__registry_access_nodes"
+"""The variable with which playbook apply names the pool and the nodes to check first. The role alone checks none."""
 
 
 class ActionModule(StepAction):
@@ -33,10 +35,7 @@ class ActionModule(StepAction):
 
     def _check_nodes(self) -> None:
         """Check the nodes of playbook apply, so that no Secret is written for nodes that could not join the pool."""
-        pool, nodes = (self._variable(name) for name in ("image_mode_pool", "image_mode_nodes"))
-        names = self._list("image_mode_nodes", nodes)
-        if names and not is_empty(pool):
-            self.call("machineconfigpool_nodes", {"pool": str(pool), "nodes": names}, check_mode=True)
-
-    def _variable(self, name: str) -> t.Any:
-        return self._templar.template(self._task_vars[name]) if name in self._task_vars else None
+        given = self._templar.template(self._task_vars.get(NODES) or {})
+        names = self._list("nodes", given.get("nodes"))
+        if names:
+            self.call("machineconfigpool_nodes", {"pool": str(given["pool"]), "nodes": names}, check_mode=True)

@@ -14,8 +14,6 @@ version_added: 0.1.0
 description:
   - Creates or updates Secrets with registry credentials, as M(imagemode.openshift.registry_secret) does, and reads the
     credentials on the machine that runs Ansible. No variable and no task holds them.
-  - If the variables C(image_mode_pool) and C(image_mode_nodes) are set, as for the playbook C(apply), the nodes are
-    checked first, so that no Secret is written for nodes that could not join the pool.
   - This is what the role C(imagemode.openshift.registry_access) does.
 options:
   secrets:

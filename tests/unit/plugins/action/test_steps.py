@@ -262,7 +262,7 @@ def test_traceback_never_shows_the_credentials_that_were_read(hidden, monkeypatc
 def test_nodes_are_checked_before_a_secret_is_written(monkeypatch):
     monkeypatch.setenv("ROBOT_PASSWORD", "correct-horse")
     entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"}
-    variables = {"image_mode_pool": "layered", "image_mode_nodes": "worker-0"}
+    variables = {"__registry_access_nodes": {"pool": "layered", "nodes": "worker-0"}}
     modules = Modules()
     run("registry_secrets", modules, variables=variables, secrets=[entry])
     assert modules.names == ["machineconfigpool_nodes", "registry_secret"]
@@ -272,15 +272,17 @@ def test_nodes_are_checked_before_a_secret_is_written(monkeypatch):
     assert (result["msg"], modules.names) == ("Could not add nodes: no. Do it.", ["machineconfigpool_nodes"])
 
 
-@pytest.mark.parametrize("nodes", ["", [], None])
-def test_without_nodes_a_secret_is_written_at_once(nodes, monkeypatch):
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"__registry_access_nodes": {"pool": "layered", "nodes": ""}},
+        {"__registry_access_nodes": {"pool": "layered", "nodes": []}},
+        {"image_mode_pool": "layered", "image_mode_nodes": ["worker-0"]},
+    ],
+)
+def test_without_nodes_to_check_a_secret_is_written_at_once(variables, monkeypatch):
     monkeypatch.setenv("ROBOT_PASSWORD", "correct-horse")
     entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"}
     modules = Modules()
-    run(
-        "registry_secrets",
-        modules,
-        variables={"image_mode_pool": "layered", "image_mode_nodes": nodes},
-        secrets=[entry],
-    )
+    run("registry_secrets", modules, variables=variables, secrets=[entry])
     assert modules.names == ["registry_secret"]
