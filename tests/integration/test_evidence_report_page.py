@@ -219,7 +219,7 @@ def test_screen_reader_finds_the_filter_and_the_table(page: Browser) -> None:
 
     assert {("radio", "all 200"), ("radio", "match 185"), ("radio", "mismatch 12"), ("radio", "unknown 3")} <= named
     assert {("group", "Show"), ("heading", "Nodes"), ("columnheader", "Verdict")} <= named
-    assert ("table", "Every node that was asked, with what it booted and what was found") in named
+    assert ("table", "Verified nodes with booted image and findings") in named
     assert roles.count("rowheader") == 200
 
 
