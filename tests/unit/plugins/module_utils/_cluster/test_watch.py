@@ -430,7 +430,7 @@ def test_an_error_in_the_stream_that_is_no_expiry_is_an_interruption(api, sessio
 
 def test_a_window_ends_by_itself(api, session):
     api.keep(NODE, node("worker-0"))
-    seen = [e for e in watch(session, [NODES], {}, 0.3) if e is not None]
+    seen = [e for e in watch(session, [NODES], {}, 3) if e is not None]
     assert [type(e) for e in seen] == [Listed, Open]
 
 
