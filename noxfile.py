@@ -38,7 +38,7 @@ Env = t.Optional[t.Mapping[str, str]]
 SETTING = Setting(NEWEST_TREE)
 # `python -m checks run` reads the reports of pytest here.
 REPORTS = Path(os.environ.get("CHECKS_REPORTS") or CACHE / "reports")
-CLIENTS = sorted((ROOT / "requirements/clients").glob("*.txt"))
+CLIENTS = {file.stem: file for file in sorted((ROOT / "requirements/clients").glob("*.txt"))}
 
 # A test must not depend on the user's settings, nor reach the user's cluster.
 _clean = SETTING.environment()
@@ -141,12 +141,12 @@ def fuzz(session: nox.Session) -> None:
 
 
 @step(tags=["quick"])
-@nox.parametrize("requirements", [nox.param(file, id=file.stem) for file in CLIENTS])
-def clients(session: nox.Session, requirements: Path) -> None:
+@nox.parametrize("version", [nox.param(version, id=version) for version in CLIENTS])
+def clients(session: nox.Session, version: str) -> None:
     """Test the connection with an older release of the Kubernetes client."""
     folder = "tests/unit/plugins/module_utils/_cluster"
     names = ("test_named_cluster.py", "test_connection.py", "test_session.py", "test_exec.py")
-    env = {"PYTHONPATH": str(_client(session, requirements))}
+    env = {"PYTHONPATH": str(_client(session, CLIENTS[version]))}
     _pytest(session, *(f"{folder}/{name}" for name in names), env=env)
 
 

@@ -278,11 +278,11 @@ def _observation(
     failure: Diagnosis | None = None,
 ) -> BuildObservation:
     return BuildObservation(
-        progress.outcome,
-        progress.line,
-        _mark(progress, logs),
-        findings,
-        needs,
+        outcome=progress.outcome,
+        progress=progress.line,
+        mark=_mark(progress, logs),
+        findings=findings,
+        needs=needs,
         build=progress.build,
         state=progress.state,
         config=config,

@@ -81,7 +81,7 @@ def observe(
         return state, _pool_missing(options, state)
     objects = select(snapshot, options, pool)
     if isinstance(objects, WaitError):
-        return state, RolloutObservation(Outcome.FAILED, "", "", error=objects, pool=pool)
+        return state, RolloutObservation(outcome=Outcome.FAILED, progress="", mark="", error=objects, pool=pool)
     tracking, build = _track_build(objects, snapshot, state.build)
     version = _version(snapshot, state.version)
     objects = replace(objects, build=build, release=Release.from_version(version or ""))

@@ -160,7 +160,9 @@ def test_list_that_is_none_is_an_error_of_one_line(step, what, arguments):
 def test_step_passes_connection_options_to_every_module():
     modules = Modules()
     run("build_image", modules, **CONFIG, kubeconfig="/one", api_key="sha256~token")
-    assert all(args["kubeconfig"] == "/one" and args["api_key"] == "sha256~token" for dummy, args, _ in modules.calls)
+    assert all(
+        args["kubeconfig"] == "/one" and args["api_key"] == "sha256~token" for dummy, args, *dummy_rest in modules.calls
+    )
 
 
 def test_empty_option_of_a_step_is_not_set():

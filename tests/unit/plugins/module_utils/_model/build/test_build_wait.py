@@ -76,12 +76,14 @@ Results = dict[Need[t.Any], t.Any]
 
 
 def snapshot(
-    config: dict[str, t.Any] | None = CONFIG,
+    config: t.Any = ...,
     *builds: dict[str, t.Any],
     results: Results | None = None,
     pool: dict[str, t.Any] | None = None,
     **more: t.Any,
 ) -> Snapshot:
+    """Return a snapshot, with CONFIG unless another MachineOSConfig, or None, is given."""
+    config = CONFIG if config is ... else config
     pools = (Pool.from_api(pool or machine_config_pool()),)
     objects = {
         "MachineConfigPool": pools,
@@ -614,7 +616,7 @@ def test_failed_attempt_of_running_build_is_a_finding_with_its_cause():
 
 def test_log_of_failed_attempt_is_read_once():
     wait = attempts_wait(0, container_status(exit_code=1))
-    for _ in range(3):
+    for dummy in range(3):
         last = wait.see(building(container_status(exit_code=1)))
     assert len(wait.fetched) == 2
     assert ids(last) == ["build.attempt_failed"]
