@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, replace
 
 from ..findings import Finding, FindingId
 from ..objects.machineosbuild import MachineOSBuild, failure_message
@@ -22,24 +23,18 @@ def explain_failure(snapshot: Snapshot, build: MachineOSBuild, logs: FinishedLog
 
     :param logs: the logs of the build, read to their end
     """
-    read_config = ReadObject(MACHINE_OS_CONFIG, build.config, by_list=True)
-    read_build = ReadObject(MACHINE_OS_BUILD, build.name, by_list=True)
     attempt = last_failed(logs.attempts)
-    container = attempt.deciding_container if attempt else None
-    read_log = ReadLogText(attempt, container) if attempt and container else None
-    needs: Needs = (read_config, read_log) if read_log else (read_config,)
-    config = snapshot.result(read_config)
-    text = snapshot.result(read_log) if read_log else ""
-    if config is None or text is None:
+    source, needs = _read_source(snapshot, build, attempt)
+    if source is None:
         return None, needs
-    text = text or (container.message if container else "")
-    if not text:
+    if not source.text:
+        read_build = ReadObject(MACHINE_OS_BUILD, build.name, by_list=True)
         needs = (*needs, read_build)
         served = snapshot.result(read_build)
         if served is None:
             return None, needs
-        text = failure_message(served.obj or {})
-    return _diagnose(text, attempt, container, containerfile_of(config.obj or {})), needs
+        source = replace(source, text=failure_message(served.obj or {}))
+    return _diagnose(source, attempt), needs
 
 
 def with_cause(finding: Finding, reason: Diagnosis, build: MachineOSBuild) -> Finding:
@@ -58,24 +53,44 @@ def failure_text(reason: Diagnosis) -> str:
 
 def explain_attempt(snapshot: Snapshot, build: MachineOSBuild, attempt: Attempt) -> tuple[Diagnosis | None, Needs]:
     """Return why one attempt failed, or None and what has to be read to find out."""
-    container = attempt.deciding_container
+    source, needs = _read_source(snapshot, build, attempt)
+    return _diagnose(source, attempt) if source else None, needs
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a diagnosis is made from."""
+
+    text: str
+    """The log of the deciding container or, if it has none, its message. Empty without both."""
+    containerfile: str
+
+
+def _read_source(snapshot: Snapshot, build: MachineOSBuild, attempt: Attempt | None) -> tuple[_Source | None, Needs]:
+    """Return what is known of an attempt, or None while something has to be read."""
+    container = _container_of(attempt)
     read_config = ReadObject(MACHINE_OS_CONFIG, build.config, by_list=True)
-    read_log = ReadLogText(attempt, container) if container else None
+    read_log = ReadLogText(attempt, container) if attempt and container else None
     needs: Needs = (read_config, read_log) if read_log else (read_config,)
     config = snapshot.result(read_config)
     text = snapshot.result(read_log) if read_log else ""
     if config is None or text is None:
         return None, needs
     text = text or (container.message if container else "")
-    return _diagnose(text, attempt, container, containerfile_of(config.obj or {})), needs
+    return _Source(text, containerfile_of(config.obj or {})), needs
 
 
-def _diagnose(text: str, attempt: Attempt | None, container: Container | None, containerfile: str) -> Diagnosis:
+def _container_of(attempt: Attempt | None) -> Container | None:
+    return attempt.deciding_container if attempt else None
+
+
+def _diagnose(source: _Source, attempt: Attempt | None) -> Diagnosis:
+    container = _container_of(attempt)
     evicted = attempt.message if attempt and attempt.reason else ""
     reason = (attempt.reason or (container.reason if container else "")) if attempt else ""
     return diagnose(
-        "\n".join(part for part in (text, evicted) if part),
-        containerfile=containerfile,
+        "\n".join(part for part in (source.text, evicted) if part),
+        containerfile=source.containerfile,
         exit_code=container.exit_code if container else 0,
         reason=reason,
     )
