@@ -110,15 +110,7 @@ class ActionModule(ErrorBoundaryAction):
         task = self._task.copy()
         task.action = _REPORT
         task.args = {"result": full, "dir": options["report_dir"], **({"formats": formats} if formats else {})}
-        action = self._shared_loader_obj.action_loader.get(
-            _REPORT,
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
+        action = self.action_of(task)
         written = action.run(task_vars=task_vars)
         return list(written.get("reports") or ()), str(written.get("msg", "")) if written.get("failed") else ""
 

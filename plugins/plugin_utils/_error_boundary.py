@@ -28,3 +28,16 @@ class ErrorBoundaryAction(ActionBase):
         :raises Exception: any; the boundary reports it
         """
         raise NotImplementedError
+
+    def action_of(self, task: t.Any) -> t.Any:
+        """Return the action plugin of an inner task. A module without its own has the plugin of all modules."""
+        loader = self._shared_loader_obj.action_loader
+        return loader.get(
+            task.action if loader.has_plugin(task.action) else "ansible.legacy.normal",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )

@@ -90,17 +90,7 @@ class StepAction(ErrorBoundaryAction):
         task.args = {**self._connection_options(), **{k: v for k, v in arguments.items() if v is not None}}
         if check_mode:
             task.check_mode = True
-        loader = self._shared_loader_obj.action_loader
-        action = loader.get(
-            name if loader.has_plugin(name) else "ansible.legacy.normal",
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
-        result: dict[str, t.Any] = action.run(task_vars=self._task_vars)
+        result: dict[str, t.Any] = self.action_of(task).run(task_vars=self._task_vars)
         self._collect(result, "" if check_mode else changes)
         if result.get("failed"):
             raise StepFailed(result)
