@@ -16,7 +16,7 @@ from lab import build as building
 from lab.build import build, go_parts, with_gates
 from lab.errors import LabError
 from lab.go_toolchain import find_go, parse_version
-from lab.release import API_MODULE, JULY_2025, MARCH_2025, OPERATOR_MODULE
+from lab.release import API_MODULE, AUGUST_2024, JULY_2025, MARCH_2025, OPERATOR_MODULE, release_for
 
 # Plays `go`: notes each call, makes the binaries it is asked for, and knows where the modules lie.
 FAKE_GO = """\
@@ -28,7 +28,10 @@ command = sys.argv[1]
 if command == "env":
     print({version!r})
 elif command == "list":
-    print(json.dumps({{"Path": sys.argv[-1], "Dir": {modules!r} + "/" + sys.argv[-1]}}))
+    # A module that nothing was built from is not there until it is downloaded.
+    there = not pathlib.Path.cwd().name.startswith("api-") or "mod download" in pathlib.Path({calls!r}).read_text()
+    folder = {{"Dir": {modules!r} + "/" + sys.argv[-1]}} if there else {{}}
+    print(json.dumps({{"Path": sys.argv[-1], **folder}}))
 elif command == "build":
     print("example.org/package", file=sys.stderr)
     if os.environ.get("FAKE_GO_FAILS") and os.environ["FAKE_GO_FAILS"] in sys.argv[-1]:
@@ -51,6 +54,10 @@ class Workshop:
         self.calls_file = folder / "calls"
         self.go = folder / "go"
         modules = folder / "modules"
+        releases = (JULY_2025, MARCH_2025, AUGUST_2024)
+        (self.sources / "go" / AUGUST_2024.api_folder).mkdir(parents=True)
+        for name in ("go.mod", "go.sum"):
+            (self.sources / "go" / AUGUST_2024.api_folder / name).write_text("")
         for part in (*go_parts(), *go_parts(MARCH_2025)):
             module = self.sources / "go" / part.module
             for package in part.packages:
@@ -61,7 +68,7 @@ class Workshop:
             (module / "go.mod").write_text("module example.org/x\n")
             (module / "go.sum").write_text("")
         for module_path, names in (
-            (API_MODULE, (*JULY_2025.crds, *MARCH_2025.crds, JULY_2025.feature_gate)),
+            (API_MODULE, tuple(name for each in releases for name in (*each.crds, each.feature_gate))),
             (OPERATOR_MODULE, (*JULY_2025.operator_manifests, "templates/worker/unit.yaml")),
             ("sigs.k8s.io/kwok", building._STAGES),
         ):
@@ -162,6 +169,28 @@ def test_another_release_builds_the_operators_binaries_only(workshop: Workshop, 
     assert workshop.built[count:] == [f"{OPERATOR_MODULE}/cmd/machine-os-builder"]
     assert (second.binaries / "etcd").resolve() == (first.binaries / "etcd").resolve()
     assert second.manifests != first.manifests
+
+
+def test_the_crds_of_the_old_api_come_from_a_module_of_their_own_that_is_downloaded(
+    workshop: Workshop, said: list[str]
+) -> None:
+    build(said.append)
+    count = len(workshop.built)
+
+    old = build(said.append, AUGUST_2024)
+
+    assert workshop.built[count:] == [f"{OPERATOR_MODULE}/cmd/machine-config-controller"]
+    assert not (old.binaries / "machine-os-builder").exists()
+    assert len(json.loads((old.manifests / "crds.json").read_text())) == len(AUGUST_2024.crds)
+    assert f"mod download {API_MODULE}" in workshop.calls_file.read_text().splitlines()
+
+
+def test_the_release_follows_from_the_api_and_must_serve_it() -> None:
+    assert release_for(None, None) is JULY_2025
+    assert release_for(None, "v1alpha1") is release_for("4.16", None) is AUGUST_2024
+    assert release_for("4.19", "v1") is MARCH_2025
+    with pytest.raises(LabError, match=r"with release 4\.16: it serves v1alpha1"):
+        release_for("4.16", "v1")
 
 
 def test_a_gate_that_image_mode_needs_is_moved_to_the_enabled_ones() -> None:

@@ -107,3 +107,13 @@ def test_logs_name_what_there_is(tmp_path: Path) -> None:
     missing = lab("logs", "etcdd")
     assert missing.exit_code == 1
     assert "There are: etcd" in missing.output
+
+
+def test_a_release_and_an_api_that_it_does_not_serve_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(preflight, "require_programs", lambda: None)
+
+    result = lab("up", "--release", "4.19", "--api", "v1alpha1")
+
+    assert result.exit_code == 1
+    assert "Could not use API v1alpha1 with release 4.19: it serves v1." in result.output

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from started_lab import started_lab
 from test_lab_scripted import eventually
 
-from lab.build import build
-from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api, ApiError
 from lab.node_annotations import NodeView
@@ -71,22 +68,13 @@ class PlayedLab:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[PlayedLab]:
-    build(print, MARCH_2025)
-    name = f"test-{os.getpid()}-scenarios"
-    with subprocess.Popen(["sleep", "infinity"]) as companion:
-        try:
-            command = [sys.executable, "-m", "lab", "up", "--name", name, "--release", MARCH_2025.train, "--nodes", "3"]
-            subprocess.run([*command, "--with-pid", str(companion.pid)], check=True, stderr=subprocess.PIPE)
-            lab = PlayedLab(lab_folder(name))
-            lab.play("config-edited", "--pool", POOL)
-            lab.play("build-hangs", "--pool", STUCK)
-            lab.play("build-hangs", "--pool", EVICTED)
-            lab.api.patch(f"{POOLS}/{POOL}", {"spec": {"maxUnavailable": 3}})
-            yield lab
-        finally:
-            companion.kill()
-            subprocess.run([sys.executable, "-m", "lab", "down", "--name", name], check=False, capture_output=True)
-            shutil.rmtree(lab_folder(name), ignore_errors=True)
+    with started_lab("scenarios", MARCH_2025, nodes=3) as folder:
+        lab = PlayedLab(folder)
+        lab.play("config-edited", "--pool", POOL)
+        lab.play("build-hangs", "--pool", STUCK)
+        lab.play("build-hangs", "--pool", EVICTED)
+        lab.api.patch(f"{POOLS}/{POOL}", {"spec": {"maxUnavailable": 3}})
+        yield lab
 
 
 @pytest.fixture(scope="module")

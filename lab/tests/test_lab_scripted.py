@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,14 +18,14 @@ import pytest
 import urllib3
 from kubernetes import client, config
 from kubernetes.stream import stream
+from started_lab import started_lab
 
-from lab.build import build
-from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api, ApiError
 from lab.node_annotations import NodeView
 from lab.oci_registry import Credentials, ImageName, Registry
 from lab.processes import lab_processes
+from lab.release import JULY_2025
 
 pytestmark = pytest.mark.lab
 
@@ -191,23 +190,14 @@ def eventually(what: str, value: Callable[[], Found | None], patience: float = P
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[ScriptedLab]:
-    build(print)
-    name = f"test-{os.getpid()}-scripted"
-    with subprocess.Popen(["sleep", "infinity"]) as companion:
-        try:
-            command = [sys.executable, "-m", "lab", "up", "--name", name, "--nodes", "3"]
-            subprocess.run([*command, "--with-pid", str(companion.pid)], check=True, stderr=subprocess.PIPE)
-            lab = ScriptedLab(lab_folder(name))
-            # All at once: a new pool's build takes half a minute to begin.
-            lab.build("good", "echo good > /etc/good && rpm-ostree install tool && ostree container commit")
-            lab.build("bad", "exit 7")
-            lab.build("slow", "sleep 6")
-            lab.build("cut-off", "sleep 300")
-            yield lab
-        finally:
-            companion.kill()
-            subprocess.run([sys.executable, "-m", "lab", "down", "--name", name], check=False, capture_output=True)
-            shutil.rmtree(lab_folder(name), ignore_errors=True)
+    with started_lab("scripted", JULY_2025, nodes=3) as folder:
+        lab = ScriptedLab(folder)
+        # All at once: a new pool's build takes half a minute to begin.
+        lab.build("good", "echo good > /etc/good && rpm-ostree install tool && ostree container commit")
+        lab.build("bad", "exit 7")
+        lab.build("slow", "sleep 6")
+        lab.build("cut-off", "sleep 300")
+        yield lab
 
 
 def test_a_build_goes_on_when_its_runner_is_killed(lab: ScriptedLab) -> None:

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lab.cli import main
-from lab.scenarios.catalogue import SCENARIOS
+from lab.errors import LabError
+from lab.scenarios.catalogue import SCENARIOS, play
 from lab.scenarios.scenario import Scenario, WaitCase
-from lab.scenarios.stage import build_conditions
+from lab.scenarios.stage import Stage, build_conditions
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,15 @@ def test_the_list_has_a_line_a_scenario_and_needs_no_lab() -> None:
 
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.output.splitlines()] == list(SCENARIOS)
+
+
+def test_a_scenario_of_another_api_is_rejected_with_the_command_that_starts_such_a_lab(tmp_path: Path) -> None:
+    class Labs:
+        name, api = "lab", "v1"
+
+    stage = Stage(Labs(), None, "layered")  # type: ignore[arg-type]
+    with pytest.raises(LabError, match="lab up --api v1alpha1"):
+        play(SCENARIOS["v1alpha1-build-fails"], stage)
 
 
 def test_an_unknown_scenario_is_one_line_that_says_where_the_names_are() -> None:

@@ -92,7 +92,7 @@ class _Start:
         self._facts.save()
         objects = initial_objects(self._facts, self._build.manifests)
         self._await("the objects the controllers need exist", lambda: self._cluster.create(*objects), "kube-apiserver")
-        self._start("machine-config-controller", "kwok", "machine-os-builder")
+        self._start("machine-config-controller", "kwok", *self._operator_parts())
         self._await(
             "both pools have a rendered config",
             lambda: all(pool.rendered for pool in self._cluster.pools().values()),
@@ -131,6 +131,10 @@ class _Start:
         # The keeper ends the lab when this pipe closes.
         os.close(self._lifeline)
         keeper.wait()
+
+    def _operator_parts(self) -> list[str]:
+        known = ("machine-config-operator", "node-controller", "machine-os-builder")
+        return [name for name in known if name in self._components]
 
     def _start_keeper(self, companion: int | None) -> None:
         command = [sys.executable, "-m", "lab.keeper", str(self._facts.folder)]

@@ -87,15 +87,14 @@ class Build:
 def go_parts(release: Release = JULY_2025) -> tuple[GoPart, ...]:
     """Everything a lab of ``release`` runs that is written in Go."""
     kubernetes = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-    operator = ("machine-config-controller", "machine-os-builder")
     return (
         GoPart("etcd", "etcd", (".",), ("etcd",)),
         GoPart("kubernetes", "control-plane", tuple(f"./cmd/{name}" for name in kubernetes), kubernetes),
         GoPart(
             "operator",
             release.go_folder,
-            tuple(f"{OPERATOR_MODULE}/cmd/{name}" for name in operator),
-            operator,
+            tuple(f"{OPERATOR_MODULE}/cmd/{name}" for name in release.operator_programs),
+            release.operator_programs,
             _OPERATOR_TAGS,
             ((f"{_VERSION_PACKAGE}.Raw", release.version), (f"{_VERSION_PACKAGE}.Hash", release.commit)),
         ),
@@ -215,14 +214,19 @@ def _go_environment() -> dict[str, str]:
 
 
 def _manifests_key(modules: Path, release: Release) -> str:
-    sources = [modules / folder / name for folder in (release.go_folder, "kwok") for name in ("go.mod", "go.sum")]
+    folders = sorted({release.go_folder, _api_folder(release), "kwok"})
+    sources = [modules / folder / name for folder in folders for name in ("go.mod", "go.sum")]
     return _hash([_MANIFEST_FORMAT, repr(release), *_STAGES], sources)
+
+
+def _api_folder(release: Release) -> str:
+    return release.api_folder or release.go_folder
 
 
 def _copy_manifests(go: Path, modules: Path, release: Release, folder: Path) -> None:
     """Take what the lab applies from the module folders, as JSON where it is only sent to the API (quick to read)."""
     operator = _module_folder(go, modules / release.go_folder, OPERATOR_MODULE)
-    api = _module_folder(go, modules / release.go_folder, API_MODULE)
+    api = _module_folder(go, modules / _api_folder(release), API_MODULE)
     kwok = _module_folder(go, modules / "kwok", "sigs.k8s.io/kwok")
     unfinished = _unfinished(folder)
     unfinished.mkdir(parents=True)
@@ -262,12 +266,28 @@ def _documents(path: Path) -> list[dict[str, Any]]:
 
 
 def _module_folder(go: Path, folder: Path, module: str) -> Path:
-    command = [str(go), "list", "-m", "-json", module]
+    found = _downloaded_folder(go, folder, module)
+    if found is None:
+        # Nothing was built from it, so nothing has downloaded it.
+        _go(go, folder, module, "mod", "download", module)
+        found = _downloaded_folder(go, folder, module)
+    if found is None:
+        raise LabError(f"Could not find Go module {module}: it was not downloaded. Run 'lab build' again.")
+    return found
+
+
+def _downloaded_folder(go: Path, folder: Path, module: str) -> Path | None:
+    listed = json.loads(_go(go, folder, module, "list", "-m", "-json", module))
+    place = (listed.get("Replace") or listed).get("Dir")
+    return Path(place) if place else None
+
+
+def _go(go: Path, folder: Path, module: str, *arguments: str) -> str:
+    command = [str(go), *arguments]
     answer = subprocess.run(command, cwd=folder, env=_go_environment(), capture_output=True, text=True, check=False)
     if answer.returncode:
         raise LabError(f"Could not find Go module {module}: {answer.stderr.strip()}. Run 'lab build' again.")
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return Path((found.get("Replace") or found)["Dir"])
+    return answer.stdout
 
 
 def _link_binaries(folders: dict[GoPart, Path], whole: Path) -> None:

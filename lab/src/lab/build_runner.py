@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelet of the image builds, ``python -m lab.build_runner FOLDER``: runs the pods of machine-os-builder's Jobs.
+"""The kubelet of the image builds, ``python -m lab.build_runner FOLDER``: runs the pods that machine-os-builder makes.
 
 Scripted: that there is a kubelet at all, and the machine's own root in place of the containers' images. Real: the
 pod's shipped commands, its ConfigMaps, Secrets and environment, buildah, the push with the pod's credentials, the
@@ -18,21 +18,27 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lab.api_time import now
 from lab.build_sandbox import Container, Mount, Pod
 from lab.container_log import ContainerLog, log_folder
 from lab.debug_pods import DebugPods
 from lab.facts import Facts
 from lab.kube_rest import Api, ApiError, Change
 from lab.pod_status import ContainerEnd, status_after
+from lab.release import V1
+from lab.v1alpha1.objects import BUILD_POD_LABEL
 
 log = logging.getLogger(__name__)
 
 NAMESPACE = "openshift-machine-config-operator"
 SERVICE_ACCOUNT = "machine-os-builder"
+
+# The builder's own pod has the same account.
+_JOB_LABEL = "job-name"
 
 # Real builds last minutes. The operator cleans up after an earlier build of the same name some ten seconds after the
 # next one began, by name: a digest written before that would be taken away, which no real cluster shows.
@@ -66,6 +72,11 @@ class BuildPod:
     def deleted(self) -> bool:
         """Whether its deletion was requested."""
         return "deletionTimestamp" in self.object["metadata"]
+
+    @property
+    def keeps_last_words(self) -> bool:
+        """Whether the end of a container's log becomes its message. Bare pods do not ask for it."""
+        return BUILD_POD_LABEL not in (self.object["metadata"].get("labels") or {})
 
     @property
     def runs(self) -> bool:
@@ -230,7 +241,7 @@ class Run:
                     reason=message["reason"],
                     started=_whole_seconds(message["started"]),
                     finished=_whole_seconds(message["finished"]),
-                    last_words=message["last_words"],
+                    last_words=message["last_words"] if self._pod.keeps_last_words else "",
                 ),
             )
             return
@@ -256,8 +267,8 @@ class Run:
             container_log = ContainerLog(folder)
             container_log.write(b"the lab's build sandbox ended before this container did\n", "stderr")
             container_log.end()
-            now, words = _now(), container_log.last_words
-            self._exited(spec["name"], ContainerEnd(137, "ContainerStatusUnknown", now, now, words))
+            moment, words = now(), container_log.last_words
+            self._exited(spec["name"], ContainerEnd(137, "ContainerStatusUnknown", moment, moment, words))
 
     def _exited(self, container: str, end: ContainerEnd) -> None:
         self._ends[container] = end
@@ -266,7 +277,7 @@ class Run:
 
     def _report(self) -> None:
         present = self._present()
-        self._api.patch(f"{_PODS}/{self._pod.name}/status", {"status": status_after(present, self._ends, _now())})
+        self._api.patch(f"{_PODS}/{self._pod.name}/status", {"status": status_after(present, self._ends, now())})
 
     def _oc(self, verb: str, name: str, namespace: str, data: Mapping[str, str]) -> tuple[int, str]:
         if namespace != NAMESPACE:
@@ -339,15 +350,16 @@ class Run:
 class BuildRunner:
     """Run every build pod of the cluster, side by side."""
 
-    def __init__(self, api: Api, pods_dir: Path) -> None:
+    def __init__(self, api: Api, pods_dir: Path, label: str) -> None:
         self._api = api
         self._pods_dir = pods_dir
+        self._label = label
         self._runs: dict[str, Run] = {}
 
     def serve(self) -> None:
         """Watch the pods, for ever."""
         self._forget_old_pods()
-        for event in self._api.follow(_PODS, labelSelector="job-name"):
+        for event in self._api.follow(_PODS, labelSelector=self._label):
             pod = BuildPod(event.object)
             if event.change is Change.GONE or pod.deleted:
                 run = self._runs.pop(pod.uid, None)
@@ -370,10 +382,6 @@ def _encode(text: str) -> str:
     return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _whole_seconds(moment: str) -> str:
     return datetime.fromisoformat(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -384,7 +392,7 @@ def main() -> None:
     facts = Facts.load(sys.argv[1])
     api, pods_dir = Api(facts.kubeconfigs.build_runner), facts.folder / "pods"
     DebugPods(api, pods_dir, facts.nodes_dir).start()
-    BuildRunner(api, pods_dir).serve()
+    BuildRunner(api, pods_dir, _JOB_LABEL if facts.api == V1 else BUILD_POD_LABEL).serve()
 
 
 if __name__ == "__main__":

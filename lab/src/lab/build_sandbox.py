@@ -275,6 +275,8 @@ def _mount(*arguments: str) -> None:
 def _run_command(container: Container, root: Path, log: ContainerLog) -> int:
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        # As the image of buildah sets it.
+        "BUILDAH_ISOLATION": "chroot",
         **container.environment,
         "CONTAINERS_REGISTRIES_CONF": f"/{_SANDBOX_FOLDER}/registries.conf",
     }

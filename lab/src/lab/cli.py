@@ -16,7 +16,7 @@ import click
 from lab.cache import lab_folder, locked
 from lab.errors import LabError
 from lab.fault_command import fault
-from lab.release import JULY_2025, RELEASES
+from lab.release import EVERY_RELEASE, V1, V1ALPHA1, release_for
 
 _DEFAULT_NAME = "lab"
 
@@ -41,10 +41,14 @@ def _name_option(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _release_option(function: Callable[..., None]) -> Callable[..., None]:
-    trains = sorted(RELEASES, reverse=True)
-    return click.option(
-        "--release", default=JULY_2025.train, type=click.Choice(trains), show_default=True, help="Release of OpenShift."
-    )(function)
+    trains = sorted(EVERY_RELEASE, reverse=True)
+    by_release = click.option(
+        "--release", type=click.Choice(trains), help="Release of OpenShift.  [default: the newest of the API]"
+    )
+    by_api = click.option(
+        "--api", type=click.Choice([V1, V1ALPHA1]), help="Version of MachineOSConfig that is served.  [default: v1]"
+    )
+    return by_release(by_api(function))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,7 +59,7 @@ def main() -> None:
 @main.command()
 @_release_option
 @click.option("--oc", "with_oc", is_flag=True, help="Build the client oc instead, and print its path. No lab needs it.")
-def build(release: str, with_oc: bool) -> None:
+def build(release: str | None, api: str | None, with_oc: bool) -> None:
     """Build the control plane from the pinned Go modules, unless it is built."""
     from lab.build import build as build_all
     from lab.build import build_oc
@@ -64,7 +68,7 @@ def build(release: str, with_oc: bool) -> None:
     if with_oc:
         click.echo(build_oc(say))
         return
-    built = build_all(say, RELEASES[release])
+    built = build_all(say, release_for(release, api))
     say(f"the binaries are in {built.binaries}")
 
 
@@ -73,7 +77,7 @@ def build(release: str, with_oc: bool) -> None:
 @_release_option
 @click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 2000), help="Number of worker nodes.")
 @click.option("--with-pid", type=int, help="End the lab when this process ends.")
-def up(name: str, release: str, nodes: int, with_pid: int | None) -> None:
+def up(name: str, release: str | None, api: str | None, nodes: int, with_pid: int | None) -> None:
     """Start a lab and wait until it is ready. Build it first if necessary."""
     from lab.labs import keeper_pid
     from lab.preflight import require_programs, require_root
@@ -81,6 +85,7 @@ def up(name: str, release: str, nodes: int, with_pid: int | None) -> None:
     require_root()
     require_programs()
     folder = lab_folder(name)
+    chosen = release_for(release, api)
 
     say = _Progress()
     with locked(folder / "up.lock", f"another 'lab up --name {name}' is running; waiting for it", say):
@@ -90,8 +95,8 @@ def up(name: str, release: str, nodes: int, with_pid: int | None) -> None:
         from lab.bring_up import bring_up
         from lab.build import build as build_all
 
-        built = build_all(say, RELEASES[release])
-        bring_up(folder, built, RELEASES[release], nodes, with_pid, say)
+        built = build_all(say, chosen)
+        bring_up(folder, built, chosen, nodes, with_pid, say)
         say(f"lab {name} is up: export KUBECONFIG={folder / 'kubeconfig'}")
 
 
@@ -122,7 +127,7 @@ def status(name: str, as_json: bool) -> None:
     else:
         word = "ready" if found.ready else "running, not ready" if found.running else "down"
         facts, memory = found.facts, f"{found.memory / 2**20:.0f} MiB"
-        click.echo(f"lab {name}: {word}, {facts.release}, {memory}, {facts.api_url}, {facts.folder}")
+        click.echo(f"lab {name}: {word}, {facts.release}, API {facts.api}, {memory}, {facts.api_url}, {facts.folder}")
         for item in found.components:
             click.echo(f"  {item.name:<27} {item.state.value:<12} restarts {item.restarts:<3} {item.log}")
     if not found.ready:

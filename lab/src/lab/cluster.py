@@ -20,6 +20,7 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ConflictError, ResourceNotFoundError
 
+from lab.api_time import now
 from lab.build import OPERATOR_NAMESPACE
 from lab.facts import Facts
 from lab.rendering import render
@@ -212,7 +213,7 @@ def _render(template: str, facts: Facts) -> list[dict[str, Any]]:
         cluster_id=uuid.uuid4(),
         release_digest=release_digest,
         release_image=f"{facts.registry_host}/lab/release@sha256:{release_digest}",
-        now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        now=now(),
         authority=base64.b64encode(facts.ca_cert.read_bytes()).decode(),
         puller_auth=base64.b64encode(facts.registry_auth_files.puller.read_bytes()).decode(),
         pusher_auth=base64.b64encode(facts.registry_auth_files.pusher.read_bytes()).decode(),

@@ -16,6 +16,7 @@ from lab.build import OPERATOR_NAMESPACE
 from lab.credentials import Secrets
 from lab.errors import LabError
 from lab.facts import Facts
+from lab.release import V1, V1ALPHA1
 
 # A node with this annotation is left alone by KWOK: the node daemon holds it NotReady while it "reboots".
 REBOOTING_ANNOTATION = "lab.imagemode.openshift/rebooting"
@@ -56,6 +57,15 @@ class Component:
 # Nothing in the lab asks for the health and the metrics of these.
 _NO_PORT = "--secure-port=0"
 
+# The parts of the operator of v1alpha1 that are scripted.
+_SCRIPTED = {
+    "machine-config-operator": "lab.v1alpha1.operator",
+    "node-controller": "lab.v1alpha1.controller",
+    "machine-os-builder": "lab.v1alpha1.builder",
+}
+
+_NODE_DAEMONS = {V1: "lab.node_daemon", V1ALPHA1: "lab.v1alpha1.node_daemon"}
+
 # What runs once, when the lab starts.
 TASKS = "tasks"
 TIERS = ("storage", "api", "kubernetes", "openshift", TASKS)
@@ -79,6 +89,24 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
     etcd = f"https://127.0.0.1:{ports.etcd_client}"
     etcd_peer = f"https://127.0.0.1:{ports.etcd_peer}"
     client_rate = ("--kube-api-qps=200", "--kube-api-burst=400")
+    if facts.api == V1:
+        operator_parts: tuple[Component, ...] = (
+            Component(
+                "machine-os-builder",
+                "openshift",
+                # It ignores its --kubeconfig flag.
+                after_removing_leases(
+                    kubeconfigs.admin,
+                    f"{OPERATOR_NAMESPACE}/machine-os-builder",
+                    binary("machine-os-builder", "start", "-v=4"),
+                ),
+                {"RELEASE_VERSION": facts.release, "KUBECONFIG": str(kubeconfigs.machine_os_builder)},
+            ),
+        )
+    else:
+        operator_parts = tuple(
+            Component(name, "openshift", python(module, str(facts.folder))) for name, module in _SCRIPTED.items()
+        )
     return (
         Component(
             "etcd",
@@ -207,17 +235,7 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
             ),
             {"RELEASE_VERSION": facts.release},
         ),
-        Component(
-            "machine-os-builder",
-            "openshift",
-            # It ignores its --kubeconfig flag.
-            after_removing_leases(
-                kubeconfigs.admin,
-                f"{OPERATOR_NAMESPACE}/machine-os-builder",
-                binary("machine-os-builder", "start", "-v=4"),
-            ),
-            {"RELEASE_VERSION": facts.release, "KUBECONFIG": str(kubeconfigs.machine_os_builder)},
-        ),
+        *operator_parts,
         Component(
             "kwok",
             "openshift",
@@ -248,7 +266,7 @@ def components(facts: Facts, manifests: Path) -> tuple[Component, ...]:
             ),
         ),
         Component("build-runner", "openshift", python("lab.build_runner", str(facts.folder))),
-        Component("node-daemon", "openshift", python("lab.node_daemon", str(facts.folder))),
+        Component("node-daemon", "openshift", python(_NODE_DAEMONS[facts.api], str(facts.folder))),
         Component("base-image", TASKS, python("lab.push_base_image", str(facts.folder))),
     )
 
@@ -301,7 +319,7 @@ def _registry(facts: Facts) -> dict[str, Any]:
         },
         # With TLS nobody who takes the port while the registry is away is sent a password.
         "http": {
-            "addr": facts.registry_host,
+            "addr": facts.registry_address,
             "tls": {"certificate": str(own.registry_cert), "key": str(own.registry_key)},
         },
         "auth": {"htpasswd": {"realm": "lab", "path": str(own.htpasswd)}},

@@ -60,6 +60,14 @@ class ContainerLog:
         (self._folder / "exited").touch()
 
 
+def append(folder: Path, text: str) -> None:
+    """Write a line into the log of a container that has not ended, such as a daemon's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "0.log").open("ab") as log:
+        for line in text.splitlines():
+            log.write(b"%s stderr F %s\n" % (_now(), line.encode()))
+
+
 def _now() -> bytes:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z".encode()

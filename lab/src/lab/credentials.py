@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab.build import OPERATOR_NAMESPACE
-from lab.facts import Facts, Kubeconfigs, RegistryFiles
+from lab.facts import REGISTRY_SERVICE, Facts, Kubeconfigs, RegistryFiles
 
 _MASTERS = "system:masters"
 
@@ -43,6 +43,9 @@ IDENTITIES: dict[str, Identity] = {
     "scheduler": Identity("system:kube-scheduler"),
     "machine_config_controller": _service_account("machine-config-controller"),
     "machine_os_builder": _service_account("machine-os-builder"),
+    "machine_config_operator": Identity(
+        f"system:serviceaccount:{OPERATOR_NAMESPACE}:machine-config-operator", (_MASTERS,)
+    ),
     "kwok": Identity("lab:kwok", (_MASTERS,)),
     "kubelet_front": Identity("lab:kubelet-front", (_MASTERS,)),
     "build_runner": Identity("lab:build-runner", (_MASTERS,)),
@@ -167,7 +170,7 @@ def _write_certificates(facts: Facts, own: Secrets) -> None:
     kubelet = authority.issue_cert("127.0.0.1", "localhost")
     write_private(facts.kubelet_cert, b"".join(blob.bytes() for blob in kubelet.cert_chain_pems))
     write_private(facts.kubelet_key, kubelet.private_key_pem.bytes())
-    registry = authority.issue_cert("127.0.0.1", "localhost")
+    registry = authority.issue_cert("127.0.0.1", "localhost", REGISTRY_SERVICE)
     write_private(own.registry_cert, b"".join(blob.bytes() for blob in registry.cert_chain_pems))
     write_private(own.registry_key, registry.private_key_pem.bytes())
     # Authorities of their own: who may serve the API must not be let into etcd or into the nodes for it.

@@ -13,10 +13,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from lab.api_time import now
 from lab.container_log import ContainerLog, log_folder
 from lab.kube_rest import Api, ApiError, Change
 from lab.node_root import NodeRoot
@@ -86,16 +86,16 @@ class _Run:
         shutil.rmtree(self._log_folder.parent, ignore_errors=True)
 
     def _run(self) -> None:
-        started = _now()
+        started = now()
         container_log = ContainerLog(self._log_folder)
         exit_code = self._run_command(container_log)
         container_log.end()
         if self._stopped.is_set():
             return
-        end = ContainerEnd(exit_code, "Completed" if exit_code == 0 else "Error", started, _now())
+        end = ContainerEnd(exit_code, "Completed" if exit_code == 0 else "Error", started, now())
         try:
             present = self._api.get(self._path)
-            status = status_after(present, {self._container["name"]: end}, _now())
+            status = status_after(present, {self._container["name"]: end}, now())
             self._api.patch(f"{self._path}/status", {"status": status})
         except ApiError as error:
             if error.status != 404:
@@ -125,7 +125,3 @@ class _Run:
         for thread in copying:
             thread.join()
         return self._process.wait()
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 FACTS_FILE = "lab.json"
+REGISTRY_SERVICE = "image-registry.openshift-image-registry.svc"
+"""The name of OpenShift's internal registry; the lab's processes find the lab's registry by it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Kubeconfigs:
     scheduler: Path
     machine_config_controller: Path
     machine_os_builder: Path
+    machine_config_operator: Path
     kwok: Path
     kubelet_front: Path
     build_runner: Path
@@ -59,12 +62,16 @@ class Facts:
     ``base_image`` is the pull spec by digest of the operating system image every node starts with. It is empty until
     the image was pushed; ``base_image_tag`` is the name and tag it is pushed to. ``ready`` tells whether ``lab up``
     came to its end; whether the lab still runs is asked of its keeper, not read here.
-    ``kubeconfig_through_faults`` is the administrator's, by way of the fault proxy.
+    ``kubeconfig_through_faults`` is the administrator's, by way of the fault proxy. ``api`` is the version of
+    MachineOSConfig and MachineOSBuild: ``v1``, or ``v1alpha1`` as in OpenShift 4.16. ``registry_host`` is the name of
+    the registry in the cluster, as image names contain it; outside of the lab's processes it listens at
+    ``registry_address``.
     """
 
     name: str
     folder: Path
     release: str
+    api: str
     ready: bool
     api_url: str
     ca_cert: Path
@@ -92,6 +99,11 @@ class Facts:
     def kubelet_port(self) -> int:
         """The port at which the API server asks for exec and logs."""
         return self.ports.kubelet
+
+    @property
+    def registry_address(self) -> str:
+        """The address and port at which the registry listens."""
+        return f"127.0.0.1:{self.ports.registry}"
 
     @property
     def logs(self) -> Path:

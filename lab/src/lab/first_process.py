@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from lab.components import environment
-from lab.facts import Facts
+from lab.facts import REGISTRY_SERVICE, Facts
 from lab.supervision import CONFIGURATION_FILE
 
 NAMESPACE_FILE = "namespace"
@@ -56,6 +56,8 @@ def _arrange_mounts(facts: Facts) -> None:
     authorities = containers / "certs.d" / facts.registry_host
     authorities.mkdir(parents=True)
     shutil.copyfile(facts.ca_cert, authorities / "ca.crt")
+    with (copy / "hosts").open("a", encoding="utf-8") as hosts:
+        hosts.write(f"\n127.0.0.1 {REGISTRY_SERVICE}\n")
     _mount("--bind", str(copy), "/etc")
 
 

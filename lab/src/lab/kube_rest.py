@@ -83,6 +83,15 @@ class Api:
         """Read one object or list; raises ApiError."""
         return self._ask("GET", path, query=query)
 
+    def find(self, path: str, name: str) -> dict[str, Any] | None:
+        """Read one object of the collection at ``path``, or return None if it does not exist; raises ApiError."""
+        try:
+            return self.get(f"{path}/{name}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def insist(self, path: str) -> dict[str, Any]:
         """Read one object or list, however long it takes until the API server gives it."""
         while True:
@@ -103,6 +112,16 @@ class Api:
     def delete(self, path: str) -> None:
         """Delete an object. Raises ApiError."""
         self._ask("DELETE", path)
+
+    def remove(self, path: str, name: str) -> bool:
+        """Delete an object of the collection at ``path``. Return False if it did not exist; raises ApiError."""
+        try:
+            self.delete(f"{path}/{name}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
     def follow(self, path: str, **query: str) -> Iterator[Event]:
         """Every object of the collection at ``path``, and from then on every change of it, for ever.

@@ -19,11 +19,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from lab import node_annotations as says
+from lab.api_time import now
 from lab.components import REBOOTING_ANNOTATION
 from lab.facts import Facts
 from lab.kube_rest import STRATEGIC_PATCH, Api, ApiError, Change
@@ -63,8 +63,8 @@ class Sources:
     """The sources of nodes: their rendered MachineConfigs, and images with the credentials of a node."""
 
     def __init__(self, api: Api, folder: Path) -> None:
-        self._api = api
         self._folder = folder
+        self._api = api
         self._registry = Registry(Facts.load(folder).ca_cert)
         self._lock = threading.Lock()
         self._specs: dict[str, dict[str, Any]] = {}
@@ -88,10 +88,13 @@ class Sources:
                 self._specs[config] = self._api.get(path)["spec"]
             return self._specs[config]
 
-    def fetch(self, name: str) -> FetchedImage:
-        """Fetch the manifest of an image with the current global pull secret. Raises UpdateFailed."""
+    def fetch(self, name: str, node: str) -> FetchedImage:
+        """Fetch the manifest of an image with the current credentials of a node. Raises UpdateFailed."""
+        return self._fetch(name, self.credentials(node))
+
+    def _fetch(self, name: str, credentials: Credentials) -> FetchedImage:
         try:
-            image = self._registry.fetch(ImageName.parse(name), self._credentials())
+            image = self._registry.fetch(ImageName.parse(name), credentials)
         except RegistryRefused as refused:
             raise UpdateFailed(says.rebase_failure(name, str(refused))) from refused
         except ValueError as error:
@@ -103,18 +106,19 @@ class Sources:
         """Return the image of newly installed nodes, fetched once for all of them. Raises NotInstalled."""
         with self._lock:
             try:
-                return self._known.get(name) or self.fetch(name)
+                return self._known.get(name) or self._fetch(name, self._global_credentials())
             except UpdateFailed as failed:
                 raise NotInstalled(str(failed)) from failed
 
-    def _credentials(self) -> Credentials:
-        try:
-            secret = self._api.get("/api/v1/namespaces/openshift-config/secrets/pull-secret")
-            return Credentials.parse(base64.b64decode(secret.get("data", {}).get(".dockerconfigjson", "")))
-        except ApiError as error:
-            if error.status == 404:
-                return Credentials({})
-            raise
+    def credentials(self, node: str) -> Credentials:
+        """Return the credentials that a node has now: the global pull secret."""
+        return self._global_credentials()
+
+    def _global_credentials(self) -> Credentials:
+        secret = self._api.find("/api/v1/namespaces/openshift-config/secrets", "pull-secret")
+        if secret is None:
+            return Credentials({})
+        return Credentials.parse(base64.b64decode(secret.get("data", {}).get(".dockerconfigjson", "")))
 
 
 class Watched:
@@ -252,6 +256,7 @@ class Machine:
             return
         if refusal := self._folder.refusal:
             raise UpdateFailed(refusal)
+        self._check_target(view, target)
         if not self._runs(target):
             log.info("%s: to %s %s", self._name, target.config, target.image or "(the OS of its MachineConfig)")
             if view.state not in (State.WORKING, State.DEGRADED):
@@ -267,6 +272,9 @@ class Machine:
         self._tell_machine_config_node(target)
         self._annotate(says.done(target))
         log.info("%s: done", self._name)
+
+    def _check_target(self, view: NodeView, target: Target) -> None:
+        """Reject a target before anything is done for it, by raising UpdateFailed."""
 
     def _tell_machine_config_node(self, target: Target) -> None:
         """Write the configuration and no image, as the daemon does without its feature gate."""
@@ -309,7 +317,7 @@ class Machine:
             return
         self._write(host.during("rebase"))
         try:
-            fetched = self._sources.fetch(image)
+            fetched = self._sources.fetch(image, self._name)
             time.sleep(STAGING)
         finally:
             self._write(host.idle())
@@ -318,7 +326,7 @@ class Machine:
     def _reboot(self) -> None:
         log.info("%s: reboots", self._name)
         self._annotate({REBOOTING_ANNOTATION: "true"})
-        now = _now()
+        moment = now()
         self._patch_status(
             {
                 "conditions": [
@@ -327,8 +335,8 @@ class Machine:
                         "status": "False",
                         "reason": "KubeletNotReady",
                         "message": "the node is rebooting",
-                        "lastHeartbeatTime": now,
-                        "lastTransitionTime": now,
+                        "lastHeartbeatTime": moment,
+                        "lastTransitionTime": moment,
                     }
                 ]
             }
@@ -363,13 +371,13 @@ class Machine:
 
     def _restart_pods(self) -> None:
         """Set the status of the node's pods as a kubelet does after a boot."""
-        now = _now()
+        moment = now()
         for pod in self._api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={self._name}")["items"]:
             if pod["status"].get("phase") != "Running" or "deletionTimestamp" in pod["metadata"]:
                 continue
             path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
             try:
-                self._api.patch(path, {"status": restarted_pod(pod["status"], now)})
+                self._api.patch(path, {"status": restarted_pod(pod["status"], moment)})
             except ApiError as error:
                 if error.status != 404:
                     raise
@@ -437,12 +445,12 @@ def restarted_pod(status: Mapping[str, Any], now: str) -> dict[str, Any]:
 
 
 class NodeDaemon:
-    """The daemons of all nodes."""
+    """The daemons of all nodes; ``machine`` makes the one of a node."""
 
-    def __init__(self, api: Api, sources: Sources, nodes_dir: Path) -> None:
+    def __init__(self, api: Api, nodes_dir: Path, machine: Callable[[NodeView], Machine]) -> None:
         self._api = api
-        self._sources = sources
         self._nodes_dir = nodes_dir
+        self._machine = machine
         self._machines: dict[str, Machine] = {}
 
     def serve(self) -> None:
@@ -456,7 +464,7 @@ class NodeDaemon:
                 continue
             view = NodeView.of(event.object)
             if view.name not in self._machines:
-                self._machines[view.name] = Machine(self._api, self._sources, self._nodes_dir, view)
+                self._machines[view.name] = self._machine(view)
             self._machines[view.name].see(view)
 
     def _forget_old_nodes(self) -> None:
@@ -467,16 +475,13 @@ class NodeDaemon:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def main() -> None:
     """Run the daemons of the lab whose folder is the first argument."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s")
     facts = Facts.load(sys.argv[1])
     api = Api(facts.kubeconfigs.node_daemon)
-    NodeDaemon(api, Sources(api, facts.folder), facts.nodes_dir).serve()
+    sources = Sources(api, facts.folder)
+    NodeDaemon(api, facts.nodes_dir, lambda view: Machine(api, sources, facts.nodes_dir, view)).serve()
 
 
 if __name__ == "__main__":

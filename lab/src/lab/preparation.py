@@ -12,10 +12,10 @@ from lab import credentials
 from lab.build import Build
 from lab.components import components, write_configuration
 from lab.errors import LabError
-from lab.facts import Facts
+from lab.facts import REGISTRY_SERVICE, Facts
 from lab.keeper import LOCK_FILE
 from lab.ports import choose_ports
-from lab.release import Release
+from lab.release import V1ALPHA1, Release
 from lab.supervision import SOCKETS_FOLDER, write_supervisor_configuration
 
 
@@ -23,11 +23,14 @@ def prepare(folder: Path, build: Build, release: Release) -> Facts:
     """Empty the folder of a lab that does not run, and fill it with new credentials, ports and configuration."""
     _clear(folder)
     ports = choose_ports()
-    registry_host = f"127.0.0.1:{ports.registry}"
+    # The rules of v1alpha1 allow a port only after a name as the internal registry's.
+    registry_name = REGISTRY_SERVICE if release.api == V1ALPHA1 else "127.0.0.1"
+    registry_host = f"{registry_name}:{ports.registry}"
     facts = Facts(
         name=folder.name,
         folder=folder,
         release=release.version,
+        api=release.api,
         ready=False,
         api_url=f"https://127.0.0.1:{ports.api}",
         ca_cert=folder / "ca.crt",

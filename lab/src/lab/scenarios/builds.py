@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from lab.api_time import now
 from lab.errors import LabError
 from lab.node_annotations import PREFIX
 from lab.scenarios.scenario import Scenario, Subject, WaitCase
@@ -12,10 +13,11 @@ from lab.scenarios.stage import (
     CURRENT_BUILD,
     JOBS,
     PODS,
+    POOLS,
     SECRETS,
     Stage,
     build_conditions,
-    now,
+    is_true,
 )
 
 _REFUSED = "push-refused"
@@ -128,6 +130,21 @@ def _older_gone(stage: Stage) -> str:
     return f"deleted MachineOSBuild {name}; touch the pool, and its rollout goes on"
 
 
+def _recorded(stage: Stage, place: int) -> str:
+    """Write the oldest or the newest build that succeeded as the operator does: annotation first, then status."""
+    config, done = stage.config(), [build for build in stage.builds() if is_true(build, "Succeeded")]
+    if len(done) < 2:
+        raise LabError(f"Could not record an older build of MachineOSConfig {stage.pool}: fewer than two succeeded.")
+    name = str(done[place]["metadata"]["name"])
+    stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
+    status = {
+        "currentImagePullSpec": done[place]["status"]["digestedImagePushSpec"],
+        "observedGeneration": config["metadata"]["generation"],
+    }
+    stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": status})
+    return f"let annotation and status of MachineOSConfig {stage.pool} name MachineOSBuild {name}"
+
+
 def _last_of_the_list(stage: Stage) -> str:
     return f"{stage.pool}-{'f' * 32}"
 
@@ -149,6 +166,43 @@ def _stale(stage: Stage) -> str:
     name = f"{stage.pool}-{'e' * 32}"
     stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
     return f"let MachineOSConfig {stage.pool} name MachineOSBuild {name}, which does not exist"
+
+
+def _without_pool(stage: Stage) -> Stage:
+    return Stage(stage.facts, stage.api, f"{stage.pool[:15]}-gone")
+
+
+def _orphaned(stage: Stage) -> str:
+    other = _without_pool(stage)
+    done = other.apply_config("RUN true")
+    build = other.wait_for(f"build of MachineOSConfig {other.pool}", other.named_build)
+    stage.remove(POOLS, other.pool)
+    return (
+        f"{done} and deleted its MachineConfigPool. The operator's sync fails at MachineOSBuild {build} now, and it "
+        "repeats all that it writes about builds which end from here on"
+    )
+
+
+def _orphan_gone(stage: Stage) -> str:
+    other = _without_pool(stage)
+    stage.remove(CONFIGS, other.pool)
+    return (
+        f"deleted MachineOSConfig {other.pool} with its builds. The operator repeats each write once more: a "
+        "MachineOSConfig of several builds may end with an older one"
+    )
+
+
+def _edited_at_end(stage: Stage) -> str:
+    known = {build["metadata"]["uid"] for build in stage.builds()} if stage.find(CONFIGS, stage.pool) else set()
+    stage.apply_config(f"RUN echo {now()} > /etc/edited")
+
+    def ended() -> str:
+        new = (build for build in stage.builds() if build["metadata"]["uid"] not in known)
+        return next((str(build["metadata"]["name"]) for build in new if is_true(build, "Succeeded")), "")
+
+    build = stage.wait_for(f"build of MachineOSConfig {stage.pool} that succeeds", ended)
+    done = stage.apply_config(f"RUN echo {now()} > /etc/edited-again")
+    return f"{done} as soon as MachineOSBuild {build} was Succeeded: its status names that build for the new generation"
 
 
 def _layer_only(stage: Stage) -> str:
@@ -254,6 +308,22 @@ BUILD_SCENARIOS = (
         cases=(WaitCase.PREVIOUS_BUILD_EXISTS, WaitCase.POOL_IDLE_DURING_BUILD),
     ),
     Scenario(
+        "config-edited-at-end",
+        Subject.POOL,
+        "The Containerfile is edited within the five seconds between the end of a build and its record.",
+        _edited_at_end,
+        _restored,
+        cases=(WaitCase.PREVIOUS_BUILD_RECORDED,),
+    ),
+    Scenario(
+        "config-orphaned",
+        Subject.LAB,
+        "The pool of another MachineOSConfig is deleted: the operator repeats what it wrote of older builds.",
+        _orphaned,
+        _orphan_gone,
+        cases=(WaitCase.OLDER_BUILDS_RETURN,),
+    ),
+    Scenario(
         "pool-name-too-long",
         Subject.LAB,
         f"A pool named {_LONG}, one character more than a build can be labelled with.",
@@ -267,6 +337,14 @@ BUILD_SCENARIOS = (
         _older,
         _older_gone,
         cases=(WaitCase.PREVIOUS_BUILD_EXISTS,),
+        scripted=True,
+    ),
+    Scenario(
+        "older-build-recorded",
+        Subject.POOL,
+        "The MachineOSConfig names its oldest build, with the present generation.",
+        lambda stage: _recorded(stage, 0),
+        lambda stage: _recorded(stage, -1),
         scripted=True,
     ),
     Scenario(

@@ -14,6 +14,7 @@ from lab.scenarios.node_answers import ANSWER_SCENARIOS
 from lab.scenarios.rollouts import ROLLOUT_SCENARIOS
 from lab.scenarios.scenario import Scenario
 from lab.scenarios.stage import Stage
+from lab.scenarios.v1alpha1_builds import V1ALPHA1_SCENARIOS
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -23,6 +24,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         *ANSWER_SCENARIOS,
         *OPERATOR_SCENARIOS,
         *LATER_SCENARIOS,
+        *V1ALPHA1_SCENARIOS,
     )
 }
 
@@ -35,7 +37,8 @@ def scenario_of(name: str) -> Scenario:
 
 
 def play(scenario: Scenario, stage: Stage) -> str:
-    """Play a scenario, and return what was done and how to undo it."""
+    """Play a scenario, and return what was done and how to undo it. Raises LabError for one of another API."""
+    _check_api(scenario, stage)
     done = scenario.play(stage)
     if scenario.undo is not None:
         return f"{_with_full_stop(done)}\nUndo: lab scenario {scenario.name} --undo, with the same options"
@@ -43,7 +46,8 @@ def play(scenario: Scenario, stage: Stage) -> str:
 
 
 def undo(scenario: Scenario, stage: Stage) -> str:
-    """Undo a scenario, and return what was done. Raises LabError for a scenario without an undo."""
+    """Undo a scenario, and return what was done. Raises LabError for a scenario without an undo or of another API."""
+    _check_api(scenario, stage)
     if scenario.undo is None:
         raise LabError(f"Could not undo scenario {scenario.name}: it is undone by {scenario.undone_by}.")
     return _with_full_stop(scenario.undo(stage))
@@ -65,13 +69,22 @@ def in_scenario(name: str, *stages: Stage) -> Iterator[None]:
         yield
 
 
+def _check_api(scenario: Scenario, stage: Stage) -> None:
+    if stage.facts.api not in scenario.apis:
+        raise LabError(
+            f"Could not play scenario {scenario.name}: lab {stage.facts.name} serves {stage.facts.api}. "
+            f"Start a lab with 'lab up --api {scenario.apis[0]}'."
+        )
+
+
 def _with_full_stop(sentence: str) -> str:
     return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def listing() -> list[str]:
-    """Return one line for each scenario: its name, its subject and its sentence."""
+    """Return one line for each scenario: its name, subject, versions of the API and sentence."""
     return [
-        f"{scenario.name:<25} {scenario.subject.value:<5} {scenario.sentence}{' (scripted)' * scenario.scripted}"
+        f"{scenario.name:<25} {scenario.subject.value:<5} {'/'.join(scenario.apis):<11} {scenario.sentence}"
+        f"{' (scripted)' * scenario.scripted}"
         for scenario in SCENARIOS.values()
     ]

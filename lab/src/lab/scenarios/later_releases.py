@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from lab.api_time import now
 from lab.errors import LabError
 from lab.node_annotations import PREFIX
 from lab.scenarios.scenario import Scenario, Subject
-from lab.scenarios.stage import BEFORE, BUILDS, CONFIGS, CURRENT_BUILD, POOLS, Stage, build_conditions, now
+from lab.scenarios.stage import BEFORE, BUILDS, CONFIGS, CURRENT_BUILD, POOLS, Stage, build_conditions
 
 LAST_WORDS = 'Error: building at STEP "RUN dnf install -y no-such-package": while running runtime: exit status 1'
 
@@ -43,28 +44,66 @@ def _told(stage: Stage) -> str:
 
 
 def _unparsed(stage: Stage) -> str:
-    name = _written(stage, "b", {"conditions": build_conditions("Failed")})
-    return f"wrote MachineOSBuild {name}, Failed without Job or start, and let the config name it"
+    name = f"{stage.pool}-{'b' * 32}"
+    stage.stop_builder()
+    done = stage.apply_config("RUNN echo misspelt")
+    edited = now()
+    # The operator creates the build five seconds later. The API records whole seconds.
+    stage.wait_for("later second", lambda: now() > edited)
+    stage.write_build(name, {"conditions": build_conditions("Failed")})
+    return (
+        f"{done}; its second line is no instruction. Stopped machine-os-builder, and wrote MachineOSBuild {name}, "
+        "Failed without Job or start, which no MachineOSConfig names"
+    )
+
+
+def _parsed(stage: Stage) -> str:
+    done = stage.restore_config()
+    stage.remove(BUILDS, f"{stage.pool}-{'b' * 32}")
+    stage.start_builder()
+    return f"{done}, deleted the failed MachineOSBuild, and started machine-os-builder"
 
 
 def _seeded(stage: Stage) -> str:
     image = stage.config().get("status", {}).get("currentImagePullSpec", "")
     if not image:
         raise LabError(f"Could not seed MachineOSConfig {stage.pool}: it has no image yet. Wait for its first build.")
-    status = {
-        "conditions": build_conditions("Succeeded", reason="PreBuiltImageSeeded", message="Pre-built image seeded"),
-        "digestedImagePushSpec": image,
-    }
-    name = _written(stage, "a", status, {f"{PREFIX}pre-built-image": "true"})
-    seeded = {
+    name = _written(stage, "a", _seeded_status(image), {f"{PREFIX}pre-built-image": "true"})
+    stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": {"conditions": [_seeded_condition()]}})
+    return f"wrote MachineOSBuild {name} that never had a Job, for {image}, and let the config name it"
+
+
+def _new_and_seeded(stage: Stage) -> str:
+    if stage.find(CONFIGS, stage.pool):
+        raise LabError(f"Could not seed MachineOSConfig {stage.pool}: it exists already. Use later-image-seeded.")
+    stage.ensure_pool()
+    stage.wait_for(
+        f"rendered config of MachineConfigPool {stage.pool}",
+        lambda: stage.read(POOLS, "MachineConfigPool", stage.pool).get("spec", {}).get("configuration", {}).get("name"),
+    )
+    name, image = f"{stage.pool}-{'a' * 32}", stage.facts.base_image
+    with stage.builder_away():
+        stage.apply_config("RUN echo from the Containerfile > /etc/origin")
+        stage.write_build(name, _seeded_status(image), {f"{PREFIX}pre-built-image": "true"})
+        stage.api.patch(f"{CONFIGS}/{stage.pool}", {"metadata": {"annotations": {CURRENT_BUILD: name}}})
+        status = {"currentImagePullSpec": image, "observedGeneration": 1, "conditions": [_seeded_condition()]}
+        stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": status})
+    return f"created MachineOSConfig {stage.pool}, and wrote MachineOSBuild {name} that never had a Job, for {image}"
+
+
+def _seeded_status(image: str) -> dict[str, object]:
+    conditions = build_conditions("Succeeded", reason="PreBuiltImageSeeded", message="Pre-built image seeded")
+    return {"conditions": conditions, "digestedImagePushSpec": image}
+
+
+def _seeded_condition() -> dict[str, str]:
+    return {
         "type": "Seeded",
         "status": "True",
         "reason": "PreBuiltImageSeeded",
         "message": "",
         "lastTransitionTime": now(),
     }
-    stage.api.patch(f"{CONFIGS}/{stage.pool}/status", {"status": {"conditions": [seeded]}})
-    return f"wrote MachineOSBuild {name} that never had a Job, for {image}, and let the config name it"
 
 
 def _image_build_degraded(stage: Stage) -> str:
@@ -118,9 +157,9 @@ LATER_SCENARIOS = (
     Scenario(
         "later-syntax-refused",
         Subject.POOL,
-        "4.23: a Containerfile that cannot be parsed fails without any Job.",
+        "4.23: a Containerfile that cannot be parsed fails without any Job, and no MachineOSConfig names its build.",
         _unparsed,
-        lambda stage: _without(stage, "b"),
+        _parsed,
         scripted=True,
     ),
     Scenario(
@@ -129,6 +168,14 @@ LATER_SCENARIOS = (
         "4.21: a build is seeded with an image that is there, and never had a Job.",
         _seeded,
         lambda stage: _without(stage, "a"),
+        scripted=True,
+    ),
+    Scenario(
+        "later-config-seeded",
+        Subject.POOL,
+        "4.21: a new MachineOSConfig is seeded with an image, and nothing is built from its Containerfile.",
+        _new_and_seeded,
+        lambda stage: stage.restore_config(),
         scripted=True,
     ),
     Scenario(

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.api_time import now
 from lab.scenarios.scenario import Scenario, Subject
-from lab.scenarios.stage import CONFIGS, Stage, now
+from lab.scenarios.stage import CONFIGS, Stage
 
 OPERATORS = "/apis/config.openshift.io/v1/clusteroperators"
 NAME = "machine-config"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from lab import node_state
 from lab.errors import LabError
 from lab.node_state import ExecMode, Host, NodeFolder
-from lab.scenarios.scenario import Scenario, Subject, WaitCase
+from lab.scenarios.scenario import EVERY_API, Scenario, Subject, WaitCase
 from lab.scenarios.stage import Stage
 
 _ANOTHER = f"sha256:{'0' * 64}"
@@ -60,6 +60,7 @@ ANSWER_SCENARIOS = (
         _plain,
         cases=(WaitCase.ANNOTATIONS_DISAGREE,),
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "node-staged-only",
@@ -69,6 +70,7 @@ ANSWER_SCENARIOS = (
         _plain,
         cases=(WaitCase.IMAGE_ONLY_STAGED,),
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "exec-fails",
@@ -78,6 +80,7 @@ ANSWER_SCENARIOS = (
         _plain,
         cases=(WaitCase.COMMANDS_FAIL,),
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "exec-hangs",
@@ -87,6 +90,7 @@ ANSWER_SCENARIOS = (
         _plain,
         cases=(WaitCase.COMMANDS_FAIL,),
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "exec-warns",
@@ -96,5 +100,6 @@ ANSWER_SCENARIOS = (
         _plain,
         cases=(WaitCase.WARNINGS_IN_OUTPUT,),
         scripted=True,
+        apis=EVERY_API,
     ),
 )

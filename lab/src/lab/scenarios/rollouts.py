@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from lab.node_annotations import degraded
 from lab.node_state import NodeFolder
-from lab.scenarios.scenario import Scenario, Subject, WaitCase
+from lab.scenarios.scenario import EVERY_API, Scenario, Subject, WaitCase
 from lab.scenarios.stage import BEFORE, NODES, POOLS, Stage
 
 NAMESPACE = "lab-scenario"
@@ -56,6 +59,14 @@ def _filled(stage: Stage) -> str:
 
 def _guarded(stage: Stage) -> str:
     name, labels = f"guarded-{stage.node}", {"app": f"guarded-{stage.node}"}
+    _put_on_node(stage, name, {"labels": labels})
+    budget = {"metadata": {"name": name}, "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}}}
+    _put_budget(stage, budget)
+    return f"put Pod {NAMESPACE}/{name} on Node {stage.node}, whose eviction PodDisruptionBudget {name} blocks"
+
+
+def _put_on_node(stage: Stage, name: str, metadata: Mapping[str, Any]) -> None:
+    """Run a pod on the node, in the namespace of the scenarios."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     stage.ensure("/api/v1/namespaces", namespace)
     # Without it no pod is let in; the controller makes it a moment later.
@@ -64,22 +75,59 @@ def _guarded(stage: Stage) -> str:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name, **metadata},
         "spec": {
             "nodeName": stage.node,
             "automountServiceAccountToken": False,
             "containers": [{"name": "app", "image": stage.facts.base_image}],
         },
     }
-    budget = {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": {"name": name},
-        "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}},
-    }
     stage.ensure(_GUARDED, pod)
-    stage.ensure(_BUDGETS, budget)
-    return f"put Pod {NAMESPACE}/{name} on Node {stage.node}, whose eviction PodDisruptionBudget {name} blocks"
+
+
+def _put_budget(stage: Stage, budget: Mapping[str, Any]) -> None:
+    stage.ensure(_BUDGETS, {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", **budget})
+
+
+def _with_machine(stage: Stage) -> str:
+    name, machine, budget = _names_of_machine(stage)
+    labels = {"kubevirt.io": "virt-launcher", "kubevirt.io/created-by": machine}
+    _put_on_node(stage, name, {"labels": labels, "ownerReferences": [_owner(machine)]})
+    _put_budget(
+        stage,
+        {
+            "metadata": {"name": budget, "ownerReferences": [_owner(machine)]},
+            "spec": {"minAvailable": 1, "selector": {"matchLabels": {"kubevirt.io/created-by": machine}}},
+        },
+    )
+    return (
+        f"put Pod {NAMESPACE}/{name} of a virtual machine on Node {stage.node}, whose eviction KubeVirt's own "
+        f"PodDisruptionBudget {budget} blocks. KubeVirt would migrate the machine; the lab has none"
+    )
+
+
+def _migrated(stage: Stage) -> str:
+    name, dummy, budget = _names_of_machine(stage)
+    stage.remove(_BUDGETS, budget)
+    stage.remove(_GUARDED, name)
+    return f"deleted PodDisruptionBudget {budget} and Pod {NAMESPACE}/{name}, as if the machine had migrated"
+
+
+def _names_of_machine(stage: Stage) -> tuple[str, str, str]:
+    """Return the names of the pod, the uid of its machine, and the name of the budget."""
+    machine = str(uuid.uuid5(uuid.NAMESPACE_DNS, stage.node))
+    return f"virt-launcher-vm-{stage.node}", machine, f"kubevirt-disruption-budget-{stage.node}"
+
+
+def _owner(machine: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "name": "vm",
+        "uid": machine,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def _unguarded(stage: Stage) -> str:
@@ -158,8 +206,24 @@ def _mended(stage: Stage) -> str:
 
 
 ROLLOUT_SCENARIOS = (
-    Scenario("pool-paused", Subject.POOL, "The pool is paused.", _paused, _released, cases=(WaitCase.POOL_PAUSED,)),
-    Scenario("pool-empty", Subject.POOL, "All nodes leave the pool.", _emptied, _filled, cases=(WaitCase.POOL_EMPTY,)),
+    Scenario(
+        "pool-paused",
+        Subject.POOL,
+        "The pool is paused.",
+        _paused,
+        _released,
+        cases=(WaitCase.POOL_PAUSED,),
+        apis=EVERY_API,
+    ),
+    Scenario(
+        "pool-empty",
+        Subject.POOL,
+        "All nodes leave the pool.",
+        _emptied,
+        _filled,
+        cases=(WaitCase.POOL_EMPTY,),
+        apis=EVERY_API,
+    ),
     Scenario(
         "node-joins",
         Subject.NODE,
@@ -167,9 +231,16 @@ ROLLOUT_SCENARIOS = (
         _joined,
         _left,
         cases=(WaitCase.ROLLOUT_NOT_STARTED, WaitCase.NODES_JOIN_AND_LEAVE),
+        apis=EVERY_API,
     ),
     Scenario(
-        "node-leaves", Subject.NODE, "A node leaves the pool.", _left, _joined, cases=(WaitCase.NODES_JOIN_AND_LEAVE,)
+        "node-leaves",
+        Subject.NODE,
+        "A node leaves the pool.",
+        _left,
+        _joined,
+        cases=(WaitCase.NODES_JOIN_AND_LEAVE,),
+        apis=EVERY_API,
     ),
     Scenario(
         "drain-blocked",
@@ -178,8 +249,25 @@ ROLLOUT_SCENARIOS = (
         _guarded,
         _unguarded,
         cases=(WaitCase.EVICTION_BLOCKED,),
+        apis=EVERY_API,
     ),
-    Scenario("node-cordoned", Subject.NODE, "Another user cordoned the node.", _cordoned, _uncordoned),
+    Scenario(
+        "drain-waits-for-machine",
+        Subject.NODE,
+        "KubeVirt's own PodDisruptionBudget keeps the pod of a virtual machine from eviction.",
+        _with_machine,
+        _migrated,
+        scripted=True,
+        apis=EVERY_API,
+    ),
+    Scenario(
+        "node-cordoned",
+        Subject.NODE,
+        "Another user cordoned the node.",
+        _cordoned,
+        _uncordoned,
+        apis=EVERY_API,
+    ),
     Scenario(
         "node-degraded",
         Subject.NODE,
@@ -187,6 +275,7 @@ ROLLOUT_SCENARIOS = (
         _degraded,
         _well,
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "max-unavailable-used-up",
@@ -195,6 +284,7 @@ ROLLOUT_SCENARIOS = (
         _used_up,
         _well,
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "node-lost",
@@ -203,6 +293,7 @@ ROLLOUT_SCENARIOS = (
         _lost,
         _found,
         scripted=True,
+        apis=EVERY_API,
     ),
     Scenario(
         "image-refused",
@@ -212,5 +303,12 @@ ROLLOUT_SCENARIOS = (
         _accepted,
         cases=(WaitCase.PUSH_DENIED,),
     ),
-    Scenario("node-in-two-pools", Subject.NODE, "Two custom pools select the node.", _torn, _mended),
+    Scenario(
+        "node-in-two-pools",
+        Subject.NODE,
+        "Two custom pools select the node.",
+        _torn,
+        _mended,
+        apis=EVERY_API,
+    ),
 )

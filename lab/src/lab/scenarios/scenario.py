@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from lab.release import V1, V1ALPHA1
 from lab.scenarios.stage import Stage
+
+EVERY_API = (V1, V1ALPHA1)
 
 
 class Subject(Enum):
@@ -26,6 +29,8 @@ class WaitCase(Enum):
     """
 
     PREVIOUS_BUILD_EXISTS = "the config was edited and its previous build still exists"
+    PREVIOUS_BUILD_RECORDED = "the operator records the previous build for the generation of an edit"
+    OLDER_BUILDS_RETURN = "the operator names older builds again and again"
     ROLLOUT_NOT_STARTED = "the pool is Updated because its rollout has not started"
     BUILD_FAILED = "the build failed"
     BUILD_NAME_REUSED = "a rebuild has the name of the build before it"
@@ -53,6 +58,7 @@ class Scenario:
     where nothing has to be undone or can be; ``undone_by`` then names what ends the state.
     ``cases`` are the cases of a wait that the scenario creates.
     ``scripted`` is true for a scenario that writes what no program of the lab would have written.
+    ``apis`` are the versions of MachineOSConfig with which it can be played.
     """
 
     name: str
@@ -63,3 +69,4 @@ class Scenario:
     undone_by: str = ""
     cases: tuple[WaitCase, ...] = ()
     scripted: bool = False
+    apis: tuple[str, ...] = (V1,)

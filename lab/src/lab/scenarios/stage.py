@@ -6,12 +6,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from lab.api_time import now
 from lab.build import OPERATOR_NAMESPACE
 from lab.components import components
 from lab.errors import LabError
@@ -30,6 +31,8 @@ PODS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
 SECRETS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/secrets"
 CURRENT_BUILD = f"{PREFIX}current-machine-os-build"
 _BUILDER = "openshift:machine-os-builder"
+_PATIENCE = 300.0
+Found = TypeVar("Found")
 BEFORE = "lab.imagemode.openshift/before"
 """The annotation that keeps the previous content of an object for the undo."""
 
@@ -110,22 +113,20 @@ class Stage:
 
     def find(self, path: str, name: str) -> dict[str, Any] | None:
         """Return an object, or None."""
-        try:
-            return self.api.get(f"{path}/{name}")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        return self.api.find(path, name)
 
     def remove(self, path: str, name: str) -> bool:
         """Delete an object and its dependents, as `oc delete` does. Return False if it did not exist."""
-        try:
-            self.api.delete(f"{path}/{name}?propagationPolicy=Background")
-        except ApiError as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
+        return self.api.remove(path, f"{name}?propagationPolicy=Background")
+
+    def wait_for(self, what: str, value: Callable[[], Found]) -> Found:
+        """Return the first true value, which is read ten times a second. Raises LabError if none comes."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (found := value()):
+            if time.monotonic() > deadline:
+                raise LabError(f"Could not play on: no {what} within {_PATIENCE:.0f} s. See 'lab logs'.")
+            time.sleep(0.1)
+        return found
 
     def ensure(self, path: str, body: Mapping[str, Any]) -> None:
         """Create an object, unless it exists."""
@@ -208,6 +209,11 @@ class Stage:
             )
         return self.read(BUILDS, "MachineOSBuild", name)
 
+    def builds(self) -> list[dict[str, Any]]:
+        """Return the builds of the pool's MachineOSConfig, the oldest first."""
+        found = self.api.get(BUILDS, labelSelector=f"{PREFIX}machine-os-config={self.pool}")["items"]
+        return sorted(found, key=lambda build: str(build["metadata"]["creationTimestamp"]))
+
     def write_build(self, name: str, status: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
         """Create a build for the pool's present rendered config beside the operator's own, with a status.
 
@@ -266,9 +272,10 @@ class Stage:
         return {"auths": {self.facts.registry_host: {"auth": auth}}}
 
 
-def now() -> str:
-    """This moment as the API writes it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def is_true(build: Mapping[str, Any], condition: str) -> bool:
+    """Whether a condition of a build is True."""
+    conditions = build.get("status", {}).get("conditions", [])
+    return any(item["type"] == condition and item["status"] == "True" for item in conditions)
 
 
 _REASONS = {"Succeeded": "Ready"}
