@@ -6,31 +6,34 @@ bootstrap := $(firstword $(foreach name,python3 python3.13 python3.12,$(shell co
 python := .cache/venv/bin/python
 checks := $(python) -m checks
 
-without_lab := lint typing unit clients checks-test tarball sanity glossary
-with_lab := lab-test integration molecule releases
+without_lab := lint typing unit clients checks-test tarball execution-environment oldest sanity glossary
+with_lab := lab-test integration molecule interfaces v1alpha1 releases
 
 .NOTPARALLEL:
-.PHONY: help env copy test list $(without_lab) $(with_lab) matrix demo bench fuzz mutation findings variables clean root
+.PHONY: help env copy test list $(without_lab) $(with_lab) matrix demo bench fuzz mutation findings variables surface clean root
 
 # New examples of each fuzz test: make fuzz FUZZ_EXAMPLES=100000
 FUZZ_EXAMPLES ?= 5000
-# One group of `make mutation`: proof, build or rollout
+# One group of `make mutation`: proof, identity, build or rollout
 GROUP ?=
+# Version of MachineOSConfig of `make demo`: v1, or v1alpha1 as in OpenShift 4.16
+API ?= v1
 # Scripts of `make bench`, such as "node_tasks quiet_wait"
 SCRIPTS ?=
 
 help:
-	@echo 'make demo         run the whole collection on a cluster on this machine (root)'
+	@echo 'make demo         run the whole collection on a cluster on this machine (root); API=v1alpha1 as on OpenShift 4.16'
 	@echo 'make test         run every check and test (root)'
 	@echo 'make $(without_lab)'
 	@echo 'make $(with_lab)   run one of them (the latter as root)'
 	@echo 'make matrix       test the oldest and newest ansible-core, kubernetes.core, client and Python (root)'
 	@echo 'make bench        measure requests, seconds and memory beside kubectl and oc (root); SCRIPTS="NAME ..." for some'
 	@echo 'make fuzz         give hostile input to what reads nodes and the API server; FUZZ_EXAMPLES=N (5000)'
-	@echo 'make mutation     count the changes of the code that tests detect; GROUP=proof, build or rollout for one'
+	@echo 'make mutation     count the changes of the code that tests detect; GROUP=proof, identity, build or rollout for one'
 	@echo 'make env copy     make the Python environment; update the copy of the collection that tests use'
 	@echo 'make findings     write the page of findings from the table in the code'
 	@echo 'make variables    write what is generated from the specification of the variables'
+	@echo 'make surface      record the public surface of the version in galaxy.yml'
 	@echo 'make list         list everything that is run'
 	@echo 'make clean        remove everything that make made'
 
@@ -51,7 +54,7 @@ list: env
 unit: env
 	@$(checks) run unit fuzz
 
-$(filter-out unit,$(without_lab)) findings variables: env
+$(filter-out unit,$(without_lab)) findings variables surface: env
 	@$(checks) run $@
 
 $(with_lab): root env
@@ -61,10 +64,10 @@ test: root env
 	@$(checks) run
 
 matrix: root env
-	@$(checks) run versions
+	@$(checks) run versions modules-python
 
 demo: root env
-	@$(python) -m demo
+	@$(python) -m demo $(API)
 
 bench: root env
 	@$(python) -m nox --session bench -- $(SCRIPTS)

@@ -17,15 +17,24 @@ import typing as t
 from pathlib import Path
 
 import nox
-from lab.release import JULY_2025, RELEASES
+from lab.release import AUGUST_2024, EVERY_RELEASE, JULY_2025, RELEASES
 
 # The program nox does not search this folder.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from checks.cluster import build_lab
 from checks.commands import Setting
-from checks.environment import CACHE, LOCKED, ROOT, VERSIONS, ChecksError
-from checks.machine import provide_a_browser, provide_an_ssh_server
+from checks.environment import (
+    CACHE,
+    LOCKED,
+    ROOT,
+    VERSIONS,
+    ChecksError,
+    find_interpreter_for_environment,
+    make_venv,
+)
+from checks.interpreters import find_interpreter
+from checks.machine import provide_a_browser, provide_an_ssh_server, provide_java
 from checks.mutation import GROUPS
 from checks.reports import read_count
 from checks.tree import NEWEST_TREE, Tree, files_of
@@ -120,18 +129,20 @@ def glossary(session: nox.Session) -> None:
 
 # Checks without a cluster
 
+_ON_EACH_CORE = "--numprocesses=auto"
+
 
 @step(tags=["quick"])
 def typing(session: nox.Session) -> None:
     """Check types strictly in the collection, the lab, the demonstration and the checks."""
     mypy = ("mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", CACHE / "mypy")
-    _run(session, *mypy, "plugins", "checks", "demo", "lab/src", "noxfile.py", folder=ROOT)
+    _run(session, *mypy, "plugins", "extensions", "checks", "demo", "lab/src", "noxfile.py", folder=ROOT)
 
 
 @step(tags=["quick"])
 def unit(session: nox.Session) -> None:
     """Test each part without a cluster."""
-    _pytest(session, "tests/unit")
+    _pytest(session, "tests/unit", _ON_EACH_CORE)
 
 
 @step(tags=["quick"])
@@ -147,7 +158,7 @@ def clients(session: nox.Session, version: str) -> None:
     folder = "tests/unit/plugins/module_utils/_cluster"
     names = ("test_named_cluster.py", "test_connection.py", "test_session.py", "test_exec.py")
     env = {"PYTHONPATH": str(_client(session, CLIENTS[version]))}
-    _pytest(session, *(f"{folder}/{name}" for name in names), env=env)
+    _pytest(session, *(f"{folder}/{name}" for name in names), _ON_EACH_CORE, env=env)
 
 
 @step(tags=["quick"], name="checks-test")
@@ -168,25 +179,60 @@ def sanity(session: nox.Session) -> None:
     _pytest(session, "checks/published/test_sanity.py", "--capture=no", folder=ROOT)
 
 
+@step(tags=["quick"], name="execution-environment")
+def execution_environment(session: nox.Session) -> None:
+    """Check the definitions of execution environments, and run the collection with the packages of one."""
+    venv = CACHE / "execution-environment"
+    make_venv(venv, find_interpreter_for_environment(), [ROOT / "requirements/execution-environment.txt"])
+    tests = ("checks/published/test_execution_environment.py", "checks/published/test_run.py")
+    _pytest(session, *tests, f"--programs={venv / 'bin'}", folder=ROOT)
+
+
+# Unit tests of what calls most of ansible-core.
+_OF_ANSIBLE_CORE = ("tests/unit/plugins/action", "tests/unit/plugins/inventory")
+
+
+@step(tags=["quick"])
+def oldest(session: nox.Session) -> None:
+    """Run the collection with the oldest ansible-core, kubernetes.core and client: a short form of `versions`."""
+    leg = next(leg for leg in VERSIONS["matrix"] if leg["name"] == "oldest")
+    # `versions` requires the Python of the entry. Its other requirements install on later ones as well.
+    interpreter = find_interpreter(leg["python"]) or find_interpreter_for_environment()
+    venv = CACHE / "oldest"
+    make_venv(venv, interpreter, [ROOT / "requirements/matrix/oldest.txt"])
+    tree = Tree(CACHE / f"collections-{leg['kubernetes_core']}")
+    tree.refresh(leg["kubernetes_core"])
+    _pytest(session, "checks/published/test_run.py", f"--programs={venv / 'bin'}", f"--tree={tree.root}", folder=ROOT)
+    _pytest(
+        session, *_OF_ANSIBLE_CORE,
+        folder=tree.collection, env=Setting(tree, venv).environment(), python=venv / "bin/python",
+    )  # fmt: skip
+
+
 # Tests against a lab
 
 
 @step(name="lab-build")
-@nox.parametrize("release", [nox.param(release, id=release) for release in RELEASES])
+@nox.parametrize("release", [nox.param(release, id=release) for release in EVERY_RELEASE])
 def lab_build(session: nox.Session, release: str) -> None:
     """Build a release of the lab."""
     build_lab(SETTING, release)
 
 
 _NEWEST_LAB = f"lab-build({JULY_2025.train})"
+_OLDEST_LAB = f"lab-build({AUGUST_2024.train})"
 _ALL_LABS = [f"lab-build({release})" for release in RELEASES]
+_EVERY_LAB = [f"lab-build({release})" for release in EVERY_RELEASE]
 # A test in a lab mostly waits for the operator, so there are more processes than cores. Each has a lab of its own;
 # tests/integration/scheduling.py distributes the tests.
 _IN_PARALLEL = ("--numprocesses=4", "--dist=loadscope", "--no-loadscope-reorder")
-_OF_RELEASES = "tests/integration/releases"
+_INTEGRATION = "tests/integration"
+_OF_RELEASES = f"{_INTEGRATION}/releases"
+_INTERFACES = tuple(f"{_INTEGRATION}/test_{subject}.py" for subject in ("guides", "jobs", "event_source", "rulebooks"))
+_RULEBOOK = CACHE / "rulebook"
 
 
-@step(name="lab-test", tags=["lab"], requires=_ALL_LABS)
+@step(name="lab-test", tags=["lab"], requires=_EVERY_LAB)
 def lab_test(session: nox.Session) -> None:
     """Test the lab itself."""
     _pytest(session, "lab/tests", "--numprocesses=3", "--dist=loadfile", folder=ROOT)
@@ -194,14 +240,28 @@ def lab_test(session: nox.Session) -> None:
 
 @step(tags=["lab"], requires=[_NEWEST_LAB])
 def integration(session: nox.Session) -> None:
-    """Test modules, roles and playbooks in labs."""
-    _integration(session, SETTING.programs)
+    """Test modules, roles and playbooks in labs of v1."""
+    others = (f"--ignore={file}" for file in _INTERFACES)
+    _integration(session, SETTING.programs, NEWEST_TREE, _INTEGRATION, *others, "-k", f"not {AUGUST_2024.train}")
 
 
 @step(tags=["lab"], requires=[_NEWEST_LAB])
 def molecule(session: nox.Session) -> None:
     """Test the roles with molecule in a lab."""
     _run(session, "python", "-m", "checks.molecule", folder=ROOT)
+
+
+@step(default=False, tags=["lab"], requires=[_NEWEST_LAB])
+def interfaces(session: nox.Session) -> None:
+    """Test the examples of the guides, the jobs of Automation Platform, events and rulebooks in labs of v1."""
+    of_v1 = ("-k", f"not {AUGUST_2024.train}")
+    _integration(session, SETTING.programs, NEWEST_TREE, *_INTERFACES, _rulebook_option(), *of_v1)
+
+
+@step(default=False, tags=["lab"], requires=[_OLDEST_LAB])
+def v1alpha1(session: nox.Session) -> None:
+    """Test modules, roles and playbooks in labs of v1alpha1, as on OpenShift 4.16."""
+    _integration(session, SETTING.programs, NEWEST_TREE, _INTEGRATION, "-k", AUGUST_2024.train)
 
 
 @step(default=False, tags=["lab"], requires=_ALL_LABS)
@@ -217,21 +277,41 @@ def releases(session: nox.Session) -> None:
 @step(default=False, tags=["versions"], venv_backend="venv")
 @nox.parametrize("python, leg", [nox.param(leg["python"], leg, id=leg["name"]) for leg in VERSIONS["matrix"]])
 def versions(session: nox.Session, leg: dict[str, t.Any]) -> None:
-    """Test a combination of ansible-core, kubernetes.core, client and Python; the oldest one also in a lab."""
+    """Test a combination of ansible-core, kubernetes.core, client and Python; the oldest one whole in a lab."""
     session.install(*LOCKED, "--requirement", str(ROOT / f"requirements/matrix/{leg['name']}.txt"))
     tree = Tree(CACHE / f"collections-{leg['kubernetes_core']}")
     tree.refresh(leg["kubernetes_core"])
     env = Setting(tree, Path(session.virtualenv.location)).environment()
     of_leg = (f"--programs={session.bin}", f"--tree={tree.root}", "--capture=no")
-    steps = [
-        lambda: _pytest(session, "tests/unit", folder=tree.collection, env=env),
-        lambda: _pytest(session, "tests/fuzz", folder=tree.collection, env=env),
-        lambda: _pytest(session, "checks/published/test_sanity.py", *of_leg, folder=ROOT, python=_PYTHON),
-    ]
-    if leg["with_lab"]:
-        build_lab(SETTING, JULY_2025.train)
-        steps.append(lambda: _integration(session, Path(session.bin), tree))
-    _run_all(session, steps)
+    _run_all(
+        session,
+        [
+            lambda: _pytest(session, "tests/unit", folder=tree.collection, env=env),
+            lambda: _pytest(session, "tests/fuzz", folder=tree.collection, env=env),
+            lambda: _pytest(session, "checks/published/test_sanity.py", *of_leg, folder=ROOT, python=_PYTHON),
+            lambda: _pytest(session, "checks/published/test_run.py", *of_leg, folder=ROOT, python=_PYTHON),
+            lambda: _in_lab(session, leg["lab"], Path(session.bin), tree),
+        ],
+    )
+
+
+@step(default=False, tags=["versions"], name="modules-python")
+@nox.parametrize("version", [nox.param(version, id=version) for version in VERSIONS["modules_python"]])
+def modules_python(session: nox.Session, version: str) -> None:
+    """Run modules on an older Python than the one of Ansible, also in a lab."""
+    interpreter = find_interpreter(version)
+    if interpreter is None:
+        session.error(f"Could not run modules on Python {version}: it is not installed. Install python{version}-venv.")
+    venv = CACHE / f"modules-{version}"
+    make_venv(venv, interpreter, [ROOT / f"requirements/modules/{version}.txt"])
+    by_it = f"--interpreter={venv / 'bin/python'}"
+    _run_all(
+        session,
+        [
+            lambda: _pytest(session, "checks/published/test_run.py", by_it, folder=ROOT),
+            lambda: _in_lab(session, "exec", SETTING.programs, NEWEST_TREE, by_it),
+        ],
+    )
 
 
 @step(default=False)
@@ -257,6 +337,12 @@ def findings(session: nox.Session) -> None:
 def variables(session: nox.Session) -> None:
     """Write what is generated from the specification of the variables."""
     _run(session, "python", "-m", "checks.variable_pages", folder=ROOT)
+
+
+@step(default=False)
+def surface(session: nox.Session) -> None:
+    """Record the public surface of the version that is being prepared."""
+    _run(session, "python", "-m", "checks.surface", folder=ROOT)
 
 
 @step(default=False)
@@ -308,16 +394,46 @@ def _pytest(
         raise nox.command.CommandFailed(f"{skipped} tests were skipped")
 
 
-def _integration(session: nox.Session, ansible: Path, tree: Tree = NEWEST_TREE) -> None:
-    """Run the integration tests with the ansible-playbook of the folder *ansible*."""
+# A whole run of the playbook apply, and a verification of two nodes. Both run commands on nodes.
+_EXEC_IN_LAB = (
+    "tests/integration/test_playbooks.py::test_new_pool_gets_its_image_and_its_node_is_verified",
+    "tests/integration/test_node_image_verify.py::test_each_node_matches_by_the_digest_it_booted",
+)
+
+
+def _in_lab(session: nox.Session, extent: str, ansible: Path, tree: Tree, *options: str) -> None:
+    """Run tests in a lab with the ansible-playbook of the folder *ansible*.
+
+    :param extent: "all", or "exec" for a run of the playbook apply and a verification
+    """
+    build_lab(SETTING, JULY_2025.train)
+    if extent == "all":
+        build_lab(SETTING, AUGUST_2024.train)
+        _integration(session, ansible, tree, _INTEGRATION, _rulebook_option())
+        return
+    _pytest(
+        session, *_EXEC_IN_LAB, "--timeout=1800", f"--ansible={ansible}", *options,
+        folder=tree.collection, env=Setting(tree).environment(), python=_PYTHON,
+    )  # fmt: skip
+
+
+def _integration(session: nox.Session, ansible: Path, tree: Tree, *selection: str) -> None:
+    """Run integration tests with the ansible-playbook of the folder *ansible*."""
     provide_a_browser()
     provide_an_ssh_server()
     _run(session, SETTING.programs / "lab", "build", "--oc", folder=ROOT)
     options = ("--timeout=1800", f"--ignore={_OF_RELEASES}", f"--ansible={ansible}")
     _pytest(
-        session, "tests/integration", *_IN_PARALLEL, *options,
+        session, *selection, *_IN_PARALLEL, *options,
         folder=tree.collection, env=Setting(tree).environment(), python=_PYTHON,
     )  # fmt: skip
+
+
+def _rulebook_option() -> str:
+    """Install ansible-rulebook, and return the option of the tests with its folder."""
+    provide_java()
+    make_venv(_RULEBOOK, find_interpreter_for_environment(), [ROOT / "requirements/rulebook.txt"])
+    return f"--rulebook={_RULEBOOK / 'bin'}"
 
 
 def _shell_scripts() -> list[Path]:

@@ -38,9 +38,10 @@ BENCHES: t.Final[tuple[tuple[int, tuple[Bench, ...]], ...]] = (
     (2000, (Bench("verify_nodes.py", ("oc",)), Bench("rolling.py", ("600",)))),
     (500, (Bench("node_tasks.py", ("kubectl",)), Bench("rolling.py", ("600",)))),
     (4, (Bench("outages.py"),)),
-    (2, (Bench("apply_end.py"), Bench("unreachable_host.py"))),
+    (2, (Bench("apply_end.py"), Bench("unreachable_host.py"), Bench("diagnoses.py"))),
     (50, (Bench("quiet_wait.py", ("600",)),)),
-    (4, (Bench("build_failure.py"), Bench("blocked_drain.py"), Bench("wait_cases.py", ("oc",)))),
+    (4, (Bench("build_failure.py"), Bench("attempt_failure.py"), Bench("blocked_drain.py"))),
+    (4, (Bench("wait_cases.py", ("oc",)),)),
 )
 
 # The committed go.sum pins all modules. The checksum database is not always reachable.

@@ -26,12 +26,13 @@ def build_lab(setting: Setting, release: str) -> None:
 
 
 @contextmanager
-def running_lab(setting: Setting, name: str, nodes: int = 3) -> t.Iterator[Facts]:
+def running_lab(setting: Setting, name: str, nodes: int = 3, api: str = "v1") -> t.Iterator[Facts]:
     """Start a lab and stop it at the end of the context. The lab also ends with this process.
 
+    :param api: version of MachineOSConfig that it serves: ``v1`` or ``v1alpha1``
     :raises ChecksError: the lab did not start
     """
-    up = ("lab", "up", "--name", name, "--nodes", str(nodes), "--with-pid", str(os.getpid()))
+    up = ("lab", "up", "--name", name, "--api", api, "--nodes", str(nodes), "--with-pid", str(os.getpid()))
     if not setting.run(*up, folder=ROOT):
         raise ChecksError(f"Could not start lab {name}: `lab up` failed. See its output above.")
     try:

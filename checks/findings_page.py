@@ -43,7 +43,7 @@ _SECTIONS = {"build": "Builds", "pool": "Pools", "node": "Nodes", "cluster": "Th
 def findings_page() -> str:
     """Return the content of the page."""
     by_kind: dict[str, list[str]] = {}
-    for name, definition in _findings().items():
+    for name, definition in findings_table().items():
         by_kind.setdefault(name.partition(".")[0], []).append(_entry(name, definition))
     unknown = sorted(set(by_kind) - set(_SECTIONS))
     if unknown:
@@ -58,7 +58,7 @@ def write_findings_page() -> Path:
     return PAGE
 
 
-def _findings() -> t.Mapping[str, t.Any]:
+def findings_table() -> t.Mapping[str, t.Any]:
     """Return the table of this repository, independent of installed collections."""
     package = "checks_of_model"
     spec = importlib.machinery.ModuleSpec(package, None, is_package=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,10 @@ _BROWSER = Program(
 _SSH = Program(
     "sshd", lambda: shutil.which("sshd", path="/usr/sbin:/sbin"), {"apt-get": "openssh-server", "dnf": "openssh-server"}
 )
+# ansible-rulebook evaluates its rules in a Java process.
+_JAVA = Program(
+    "Java 17", lambda: _find_java(17), {"apt-get": "openjdk-17-jre-headless", "dnf": "java-17-openjdk-headless"}
+)
 
 
 def provide_for_a_lab() -> None:
@@ -86,6 +91,25 @@ def provide_an_ssh_server() -> None:
     """
     if _SSH.missing:
         _install("the tests over ssh", [_SSH])
+
+
+def provide_java() -> None:
+    """Install Java if it is missing, or too old for ansible-rulebook.
+
+    :raises ChecksError: it could not be installed; the reason names the command
+    """
+    if _JAVA.missing:
+        _install("the tests of the rulebooks", [_JAVA])
+
+
+def _find_java(oldest: int) -> str | None:
+    """Return the Java of PATH, or None if it is older than a major version."""
+    java = shutil.which("java")
+    if java is None:
+        return None
+    shown = subprocess.run((java, "-version"), capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', shown)
+    return java if version and int(version.group(1)) >= oldest else None
 
 
 def _install(purpose: str, programs: t.Sequence[Program]) -> None:

@@ -31,17 +31,46 @@ class Group:
 GROUPS: t.Final[dict[str, Group]] = {
     "proof": Group(
         90,
-        ("proof/verdict.py", "proof/deployment.py", "proof/deviation.py", "registry/image_reference.py"),
+        (
+            "proof/verdict.py",
+            "proof/deployment.py",
+            "proof/deviation.py",
+            "proof/coverage.py",
+            "proof/built_content.py",
+            "proof/paused_pool.py",
+            "registry/image_reference.py",
+        ),
         ("proof", "registry/test_image_reference.py"),
     ),
-    "build": Group(85, ("build/*.py",), ("build",)),
-    "rollout": Group(85, ("rollout/*.py",), ("rollout",)),
+    "identity": Group(
+        90,
+        ("build/current.py", "build/edit_record.py", "build/run_spec.py", "objects/spec_edit.py"),
+        (
+            "build/test_current.py",
+            "build/test_edit_record.py",
+            "build/test_run_spec.py",
+            "objects/test_spec_edit.py",
+            "objects/test_machineosconfig.py",
+        ),
+    ),
+    "build": Group(90, ("build/*.py",), ("build",)),
+    "rollout": Group(85, ("rollout/*.py", "node_failure.py"), ("rollout", "test_node_failure.py")),
 }
 
 _MODEL = Path("plugins/module_utils/_model")
 _TESTS = Path("tests/unit/plugins/module_utils/_model")
 _SHARED = Path("tests/unit/plugins")
-_NEEDED = (_MODEL, _TESTS, _SHARED / "api_objects.py", _SHARED / "merge_patch.py", Path("tests/recordings"))
+_NEEDED = (
+    _MODEL,
+    _TESTS,
+    _SHARED / "api_objects.py",
+    _SHARED / "complete_findings.py",
+    _SHARED / "merge_patch.py",
+    _SHARED / "pod_builds.py",
+    _SHARED / "v1alpha1_objects.py",
+    Path("tests/diagnosis"),
+    Path("tests/recordings"),
+)
 
 # Without the conftest, which loads Ansible: the model needs the standard library only, and each change starts a
 # process. The hypothesis profile "ci" has no deadline and uses the same examples for every change.

@@ -2,7 +2,7 @@
 """Write the texts that are generated from the specification of the variables: ``python -m checks.variable_pages``.
 
 They are the argument specification and the defaults of each role, the header of each playbook, the options in the
-documentation of the modules that a role calls, and the page of all variables.
+documentation of the modules that a role calls, the page of all variables, and the playbooks and job templates for AWX.
 """
 
 from __future__ import annotations
@@ -13,31 +13,50 @@ import sys
 import typing as t
 from pathlib import Path
 
-import yaml
 from jinja2 import Environment, StrictUndefined
 
 from .environment import ROOT
+from .job_templates import job_template_files
+from .variable_texts import MARKUP, NOTICE, dump, plain
 
 Specification = t.Any
 Variable = t.Any
 SecretKey = t.Any
 """Classes of plugins/plugin_utils/_variables/specification.py, which is read from this repository."""
 
-VERSION_ADDED = "0.1.0"
+VERSION_ADDED = "1.0.0"
 AUTHOR = "Contributors to the imagemode.openshift collection"
 WIDTH = 120
-YAML_WIDTH = 94
-"""PyYAML breaks a line behind the word that goes beyond it."""
 PAGE = Path("docs/docsite/rst/variables.rst")
 STEP_MODULES: t.Mapping[str, str] = {
     "registry_access": "registry_secrets",
     "build_image": "build_image",
     "roll_out": "roll_out",
+    "verify_nodes": "verify_pool",
 }
 """Role -> the module that takes its options."""
+STEP_RESULTS: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "roll_out": {
+        "build": {
+            "description": [
+                "Result of M(imagemode.openshift.build_image) of this run, to whose spec the rollout is bound.",
+                "A result for another pool binds to nothing.",
+            ],
+            "type": "dict",
+        }
+    },
+    "verify_nodes": {
+        "build": {
+            "description": [
+                "Result of M(imagemode.openshift.build_image) of this run, to whose image the verification is bound.",
+                "A result for another pool binds to nothing.",
+            ],
+            "type": "dict",
+        }
+    },
+}
+"""Role -> options of its module that take the result of an earlier step. No variable sets them."""
 
-_NOTICE = "# Written by `make variables` from plugins/plugin_utils/_variables/specification.yml; change it there.\n"
-_MARKUP = re.compile(r"[A-Z]\(([^)]*)\)")
 _DOCUMENTATION = re.compile(r'(DOCUMENTATION = r"""\n)(.*?)(^""")', re.DOTALL | re.MULTILINE)
 _HEADER = re.compile(r"\A---\n(?:#.*\n)*")
 _ARGUMENT_TYPES: t.Mapping[str, str] = {"path": "str", "secrets": "list"}
@@ -87,16 +106,9 @@ Each entry has these keys:
 """
 
 
-class _Dumper(yaml.SafeDumper):
-    """Indents lists, as ansible-lint wants them."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-
 def generated_files() -> dict[Path, str]:
     """Return all generated texts by their files, which are relative to the repository."""
-    spec = _specification()
+    spec = specification()
     files: dict[Path, str] = {}
     for role in spec.roles:
         files[Path(f"roles/{role}/meta/argument_specs.yml")] = argument_specs(spec, role)
@@ -106,8 +118,9 @@ def generated_files() -> dict[Path, str]:
         files[path] = header(spec, playbook) + _HEADER.sub("", _text(path), count=1)
     for role, module in STEP_MODULES.items():
         path = Path(f"plugins/modules/{module}.py")
-        files[path] = _with_options(_text(path), _options(spec, role, ""))
+        files[path] = _with_options(_text(path), {**_options(spec, role, ""), **STEP_RESULTS.get(role, {})})
     files[PAGE] = page(spec)
+    files.update(job_template_files(spec))
     return files
 
 
@@ -133,7 +146,7 @@ def argument_specs(spec: Specification, role: str) -> str:
         "author": [AUTHOR],
         "options": options,
     }
-    return f"---\n{_NOTICE}{_dump({'argument_specs': {'main': main}})}"
+    return f"---\n{NOTICE}{dump({'argument_specs': {'main': main}})}"
 
 
 def defaults(spec: Specification, role: str) -> str:
@@ -145,7 +158,7 @@ def defaults(spec: Specification, role: str) -> str:
         for variable in spec.of_role(role)
     ]
     lines += [f'{given.name}: "{given.default}"' for given in spec.role_inputs if given.role == role]
-    return f"---\n{_NOTICE}" + "\n".join(lines) + "\n"
+    return f"---\n{NOTICE}" + "\n".join(lines) + "\n"
 
 
 def header(spec: Specification, playbook: str) -> str:
@@ -158,10 +171,10 @@ def header(spec: Specification, playbook: str) -> str:
     names = spec.of_playbook(playbook)
     width = max(len(variable.name) for variable in names) + 2
     for variable in names:
-        text = f"{_plain(' '.join(variable.description), 'image_mode_')} ({_default_in_words(variable, playbook)})"
+        text = f"{plain(' '.join(variable.description), 'image_mode_')} ({_default_in_words(variable, playbook)})"
         first, *rest = _wrapped(text, " " * (width + 2))
         lines += [f"  {variable.name:{width}}{first.strip()}", *rest]
-    return "---\n" + _NOTICE + "#\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    return "---\n" + NOTICE + "#\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
 def page(spec: Specification) -> str:
@@ -180,7 +193,7 @@ def _page_entry(spec: Specification, variable: Variable) -> dict[str, t.Any]:
     options = [f"``{variable.option(role)}``" for role in variable.roles]
     if options:
         rows.append(("role options", ", ".join(options)))
-    shown = "" if variable.example is None else _dump({variable.name: variable.example})
+    shown = "" if variable.example is None else dump({variable.name: variable.example})
     return {
         "name": variable.name,
         "description": [_rst(sentence, "image_mode_") for sentence in variable.description],
@@ -260,12 +273,8 @@ def _value_in_words(value: t.Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _plain(text: str, prefix: str) -> str:
-    return _MARKUP.sub(r"\1", text.replace("{prefix}", prefix))
-
-
 def _rst(text: str, prefix: str) -> str:
-    return _MARKUP.sub(r"``\1``", text.replace("{prefix}", prefix))
+    return MARKUP.sub(r"``\1``", text.replace("{prefix}", prefix))
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
@@ -284,13 +293,9 @@ def _with_options(text: str, options: t.Mapping[str, t.Any]) -> str:
     def replaced(match: re.Match[str]) -> str:
         before, dummy, after = match[2].partition("options:\n")
         rest = after[after.index("attributes:\n") :]
-        return f"{match[1]}{before}{_dump({'options': options})}{rest}{match[3]}"
+        return f"{match[1]}{before}{dump({'options': options})}{rest}{match[3]}"
 
     return _DOCUMENTATION.sub(replaced, text, count=1)
-
-
-def _dump(content: t.Any) -> str:
-    return str(yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=YAML_WIDTH, allow_unicode=True))
 
 
 def _text(path: Path) -> str:
@@ -301,7 +306,7 @@ def _same(path: Path, text: str) -> bool:
     return (ROOT / path).exists() and _text(path) == text
 
 
-def _specification() -> Specification:
+def specification() -> Specification:
     """Return the specification of this repository, whatever collection is installed."""
     name = "checks_of_variables"
     file = ROOT / "plugins/plugin_utils/_variables/specification.py"

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make demo``: build an image from a Containerfile, roll it out to two nodes, and verify that they booted it."""
+"""``make demo``: build an image from a Containerfile, roll it out to two nodes, and verify that they booted it.
+
+``make demo API=v1alpha1`` does the same on a cluster that serves image mode as OpenShift 4.16 and 4.17 do.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 import typing as t
@@ -25,6 +29,8 @@ from .registry import Image
 FOLDER = Path(__file__).resolve().parent
 LAB = "demo"
 POOL = "layered"
+FILES = {"v1": ("pool.yml",), "v1alpha1": ("pool.yml", "pool-v1alpha1.yml")}
+"""Version of MachineOSConfig -> the files with the variables."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,14 @@ class Stage:
         return Outcome(sum(recorded["changed"].values()), recorded["image_mode_result"][0])
 
 
-def main() -> None:
-    """Run the demonstration, and stop the lab at its end."""
+def main(api: str) -> None:
+    """Run the demonstration, and stop the lab at its end.
+
+    :param api: version of MachineOSConfig
+    """
     began = time.monotonic()
+    if api not in FILES:
+        raise ChecksError(f"Could not start the demonstration: there is no API {api}. Choose from {', '.join(FILES)}.")
     if keeper_pid(lab_folder(LAB)) is not None:
         raise ChecksError(
             f"Could not start the demonstration: lab {LAB} is running already. Stop it with `lab down --name {LAB}`."
@@ -84,7 +95,7 @@ def main() -> None:
     NEWEST_TREE.refresh()
     setting = Setting(NEWEST_TREE)
     _announce("Start a cluster on this machine: the real Kubernetes API, OpenShift's controllers, and two worker nodes")
-    with running_lab(setting, LAB, nodes=2) as lab, tempfile.TemporaryDirectory() as reports:
+    with running_lab(setting, LAB, nodes=2, api=api) as lab, tempfile.TemporaryDirectory() as reports:
         proof = _demonstrate(Stage(setting, lab), reports)
         _announce("Stop the cluster")
     print(f"\n{proof}\nTotal time: {time.monotonic() - began:.0f} s", flush=True)
@@ -96,13 +107,15 @@ def _demonstrate(stage: Stage, reports: str) -> str:
     :param reports: a folder for the report
     """
     _announce(f"The request: an image for the new pool {POOL}, and two nodes that boot it")
-    for name in ("Containerfile", "pool.yml"):
+    files = FILES[stage.lab.api]
+    for name in ("Containerfile", *files):
         path = FOLDER / name
         print(f"--- {path.relative_to(ROOT)}\n{path.read_text(encoding='utf-8')}", flush=True)
     given = (
-        *("-e", "@pool.yml"),
+        *(option for name in files for option in ("-e", f"@{name}")),
         *("-e", f"registry={stage.lab.registry_host}"),
         *("-e", f"registry_password_file={stage.lab.registry_password_files.pusher}"),
+        *("-e", f"registry_pull_password_file={stage.lab.registry_password_files.puller}"),
     )
     _announce("Apply: build the image, add the nodes to the pool, wait for their reboots, verify what they booted")
     stage.play("apply", *given)
@@ -121,11 +134,13 @@ def _demonstrate(stage: Stage, reports: str) -> str:
 def _proof(lab: Facts, build: str, nodes: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """Compare the images of the nodes with the image in the registry, and return the comparison as text.
 
-    :param build: the name of the build, which the operator uses as the tag of the image
+    :param build: the name of the build, of which the operator makes the tag of the image
     :raises ChecksError: they differ
     """
     password = lab.registry_password_files.puller.read_text(encoding="utf-8").strip()
-    image = Image(lab.registry_host, lab.ca_cert, f"imagemode/{POOL}", build, "puller", password)
+    # In v1alpha1 the tag is the name of the rendered config, and the build is named POOL-RENDERED-builder.
+    tag = build if lab.api == "v1" else build.removeprefix(f"{POOL}-").removesuffix("-builder")
+    image = Image(lab.registry_address, lab.ca_cert, f"imagemode/{POOL}", tag, "puller", password)
     digest = image.digest()
     different = [node["name"] for node in nodes if node["booted"]["digest"] != digest]
     if different or len(nodes) != 2:
@@ -148,7 +163,7 @@ def _announce(text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1] if len(sys.argv) > 1 else "v1")
     except ChecksError as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:

@@ -23,17 +23,39 @@ _ALLOWED = (
     "docs/docsite/*",
     "docs/operator-behavior.md",
     "docs/security.md",
+    "examples/*",
+    "extensions/aap/*",
+    "extensions/eda/*",
+    "extensions/execution_environment/*",
     "meta/*",
     "playbooks/*",
     "plugins/*",
     "roles/*",
 )
-_SHIPPED = ("docs/docsite", "meta", "playbooks", "plugins", "roles")
+_SHIPPED = (
+    "docs/docsite",
+    "examples",
+    "extensions/aap",
+    "extensions/eda",
+    "extensions/execution_environment",
+    "meta",
+    "playbooks",
+    "plugins",
+    "roles",
+)
 
+# The importer lints the collection where its own playbooks cannot be found by name, and warns of each import of one.
+_NOT_SHIPPED = "extensions/aap/project"
+
+# What Automation Hub requires. Galaxy requires less.
 _IMPORTER_SETTINGS = """\
 [galaxy-importer]
+check_changelog = True
 check_required_tags = True
-run_ansible_lint = False
+offline_ansible_lint = True
+require_v1_or_greater = True
+run_ansible_doc = True
+run_ansible_lint = True
 """
 
 
@@ -45,25 +67,14 @@ def _documented() -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def names(tarball):
+def entries(tarball):
     with tarfile.open(tarball) as archive:
-        return [entry.name for entry in archive if not entry.isdir()]
+        return archive.getmembers()
 
 
 @pytest.fixture(scope="module")
-def installed(setting, tarball, tmp_path_factory):
-    """Install offline beside kubernetes.core into an empty tree; return a function that runs Ansible there."""
-    folder = tmp_path_factory.mktemp("installed")
-    variables = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "HOME": str(folder)}
-    for source in (setting.tree.kubernetes_core, tarball):
-        install = ("ansible-galaxy", "collection", "install", "--offline", "--collections-path", folder, source)
-        ended = setting.output(*install, folder=folder, variables=variables)
-        assert ended.returncode == 0, ended.stdout
-
-    def run(*command):
-        return setting.output(*command, folder=folder, variables=variables)
-
-    return run
+def names(entries):
+    return [entry.name for entry in entries if not entry.isdir()]
 
 
 def test_tarball_contains_only_files_of_the_collection(names):
@@ -72,26 +83,33 @@ def test_tarball_contains_only_files_of_the_collection(names):
 
 def test_tarball_contains_every_file_of_the_collection(names):
     shipped = {str(file) for file in files_of(ROOT) if any(file.is_relative_to(folder) for folder in _SHIPPED)}
-    assert shipped - set(names) == set()
+    missing = shipped - set(names)
+    assert {file for file in missing if not file.startswith(f"{_NOT_SHIPPED}/")} == set()
+
+
+def test_tarball_has_no_empty_folder(entries, names):
+    folders = [entry.name for entry in entries if entry.isdir()]
+    assert folders
+    assert [folder for folder in folders if not any(name.startswith(f"{folder}/") for name in names)] == []
 
 
 @pytest.mark.parametrize(("kind", "name"), _documented())
-def test_installed_collection_has_documentation(installed, kind, name):
+def test_installed_collection_has_documentation(run_installed, kind, name):
     full_name = f"imagemode.openshift.{name}"
-    ended = installed("ansible-doc", "--json", "--type", kind, full_name)
+    ended = run_installed("ansible-doc", "--json", "--type", kind, full_name)
     # ansible-doc exits with 0 for an unknown name.
     assert ended.returncode == 0, ended.stdout
     assert json.loads(ended.stdout[ended.stdout.index("{") :]).get(full_name), ended.stdout
 
 
 @pytest.mark.parametrize("playbook", sorted(file.stem for file in (ROOT / "playbooks").glob("*.yml")))
-def test_installed_playbook_has_correct_syntax(installed, playbook):
-    ended = installed("ansible-playbook", "--syntax-check", f"imagemode.openshift.{playbook}")
+def test_installed_playbook_has_correct_syntax(run_installed, playbook):
+    ended = run_installed("ansible-playbook", "--syntax-check", f"imagemode.openshift.{playbook}")
     assert ended.returncode == 0, ended.stdout
 
 
-def test_galaxy_importer_accepts_the_tarball(setting, tarball, tmp_path):
-    # Galaxy and Automation Hub run this on upload. Its linters are sessions of noxfile.py.
+def test_galaxy_importer_accepts_the_tarball_without_a_warning(setting, tarball, tmp_path):
+    # Galaxy and Automation Hub run this on upload.
     venv = CACHE / "importer"
     make_venv(venv, find_interpreter_for_environment(), [ROOT / "requirements/importer.txt"])
     settings = tmp_path / "galaxy-importer.cfg"
@@ -103,5 +121,7 @@ def test_galaxy_importer_accepts_the_tarball(setting, tarball, tmp_path):
         folder=tmp_path, variables={"GALAXY_IMPORTER_CONFIG": str(settings)},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout
-    # The importer logs documentation that it cannot read as an error and continues.
+    # The importer logs documentation that it cannot read, and what its linter finds, and continues.
+    assert "ansible-lint run complete" in ended.stdout, ended.stdout
     assert "ERROR" not in ended.stdout, ended.stdout
+    assert "WARNING" not in ended.stdout, ended.stdout

@@ -48,3 +48,40 @@ def test_readme_of_a_role_lists_each_option_with_its_variable(role: str):
     rows = [row for row in readme.splitlines() if row.startswith(f"| `{role}_")]
     missing = [o for o, name in options.items() if not any(f"`{o}`" in row and f"`{name}`" in row for row in rows)]
     assert not missing
+
+
+# The headings of the template for certified collections, in its order. Automation Hub renders the page outside the
+# repository.
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HEADINGS = [
+    "Description",
+    "Requirements",
+    "Installation",
+    "Use cases",
+    "Testing",
+    "Contributing",
+    "Support",
+    "Release notes and roadmap",
+    "Related information",
+    "License information",
+]
+
+
+def test_readme_has_the_headings_of_certified_collections():
+    assert re.findall(r"^## (.+)$", README, flags=re.MULTILINE) == HEADINGS
+
+
+def test_readme_links_to_full_addresses_only():
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert targets
+    assert [target for target in targets if not target.startswith("https://")] == []
+
+
+def test_readme_links_to_files_that_exist():
+    found = re.findall(r"https://github\.com/imagemode/openshift/(?:blob|tree)/main/([^)\s#]+)", README)
+    assert found
+    assert [path for path in found if not (ROOT / path).exists()] == []
+
+
+def test_readme_does_not_install_ansible_with_pip():
+    assert "pip install" not in README

@@ -21,5 +21,5 @@ def test_session_with_parameters_is_chosen_whole_or_in_part():
 def test_make_names_sessions_only():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = [line.split() for line in re.findall(r"^with(?:out)?_lab := (.*)$", makefile, flags=re.MULTILINE)]
-    named = [*targets[0], *targets[1], "findings", "versions", "mutation", "fuzz", "bench"]
+    named = [*targets[0], *targets[1], "findings", "surface", "versions", "mutation", "fuzz", "bench"]
     assert len(session_names(named)) >= len(named)

@@ -13,7 +13,7 @@ DOCUMENTATION = r"""
 name: record_outcome
 type: aggregate
 short_description: Write the recap and the statistics of a playbook as JSON
-version_added: 0.1.0
+version_added: 1.0.0
 author: Contributors to the imagemode.openshift collection (@imagemode)
 description:
   - Writes the number of changed tasks of each host, and the statistics of the run, to the file that

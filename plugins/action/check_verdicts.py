@@ -10,10 +10,14 @@ from ansible.utils.display import Display
 
 from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._variables.problem import Problem
+from ..plugin_utils._variables.validation import Caller
 from ..plugin_utils._variables.values import as_list
 from ..plugin_utils._verdicts import node_lines, why_not_verified
+from ..plugin_utils._wording import wording_of
 
 display = Display()
+
+_ROLE = "verify_nodes"
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "registered": {"type": "str", "default": "verify_nodes_result"},
@@ -30,6 +34,8 @@ class ActionModule(ErrorBoundaryAction):
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         result = json.loads(json.dumps(task_vars.get(options["registered"]) or {}, default=str))
+        if result.get("skipped"):
+            return {"changed": False, "skipped": True}
         try:
             fail_on = as_list(options["fail_on"])
         except Problem as problem:
@@ -37,6 +43,8 @@ class ActionModule(ErrorBoundaryAction):
         for line in node_lines(result.get("nodes") or ()):
             display.display(f"  {line}")
         failure = why_not_verified(result, fail_on)
+        if task_vars.get("ansible_role_name") == f"imagemode.openshift.{_ROLE}":
+            failure = wording_of(Caller(role=_ROLE)).text(failure)
         return _failed(failure) if failure else {"changed": False}
 
 

@@ -18,7 +18,9 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "hosts": {"type": "list", "elements": "str"},
 }
 
-_KNOWN = ("image_mode_node", "image_mode_pool", "image_mode_cluster", "image_mode_expected")
+_KNOWN = (
+    "image_mode_node", "image_mode_pool", "image_mode_pool_size", "image_mode_cluster", "image_mode_expected"
+)  # fmt: skip
 
 
 class ActionModule(ErrorBoundaryAction):
@@ -30,11 +32,20 @@ class ActionModule(ErrorBoundaryAction):
     def run_task(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         dummy, options = self.validate_argument_spec(argument_spec={name: dict(spec) for name, spec in OPTIONS.items()})
         hosts = options["hosts"] if options["hosts"] is not None else task_vars.get("ansible_play_hosts_all")
+        if options["hosts"] is None and _later_hosts(task_vars, options["registered"]):
+            return {"changed": False, "skipped": True, "skip_reason": "hosts of later batches are not verified yet"}
         if not hosts:
             raise AnsibleActionFail("Could not summarize verdicts: the play has no hosts. Set hosts.")
         results = [_host_result(host, task_vars["hostvars"], options["registered"]) for host in sorted(map(str, hosts))]
         summary = summarize_hosts(results, timestamp_now())
         return t.cast("dict[str, t.Any]", all_printable(summary))
+
+
+def _later_hosts(task_vars: t.Mapping[str, t.Any], registered: str) -> list[str]:
+    """Return the hosts of later batches of a play with serial, which have no result yet."""
+    batch = set(task_vars.get("ansible_play_batch") or ())
+    later = [host for host in task_vars.get("ansible_play_hosts") or () if host not in batch]
+    return [host for host in later if registered not in task_vars["hostvars"][host]]
 
 
 def _host_result(host: str, variables: t.Mapping[str, t.Any], registered: str) -> HostResult:

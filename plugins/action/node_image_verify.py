@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
@@ -11,7 +13,10 @@ from ..module_utils._cluster.transports.host_connection import HostConnection
 from ..module_utils._cluster.transports.registry import create_transport
 from ..module_utils._cluster.transports.transport import Access
 from ..module_utils._errors import OperationError
+from ..module_utils._model.findings import Finding
 from ..module_utils._model.proof.deviation import Allowed
+from ..module_utils._model.proof.expectation import NO_EXPECTATION
+from ..module_utils._model.proof.expectation_age import doubt_about_expectation
 from ..module_utils._model.proof.verdict import Expected, Verdict
 from ..module_utils._model.text import all_printable
 from ..module_utils._operation.expected_image import expected_by_inventory, expected_by_option
@@ -25,6 +30,19 @@ _INVENTORY_VARIABLES = (
     "image_mode_cached",
 )  # fmt: skip
 """Variables of a host that the inventory imagemode.openshift.nodes sets."""
+
+
+@dataclass(frozen=True)
+class _Host:
+    """A host of the play.
+
+    :ivar known: what the inventory states of it
+    :ivar started: start of the play, if it is known
+    """
+
+    name: str
+    known: t.Mapping[str, t.Any]
+    started: datetime | None
 
 
 class ActionModule(ApiAction):
@@ -43,7 +61,8 @@ class ActionModule(ApiAction):
         dummy, options = self.validate_argument_spec(argument_spec=spec)
         known = {name: self._templar.template(task_vars[name]) for name in _INVENTORY_VARIABLES if name in task_vars}
         self._check_options(options, known)
-        done = self._verify(options, known, str(task_vars.get("inventory_hostname", "")))
+        host = _Host(str(task_vars.get("inventory_hostname", "")), known, _started(task_vars))
+        done = self._verify(options, host)
         return t.cast("dict[str, t.Any]", all_printable(done))
 
     def _check_options(self, options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any]) -> None:
@@ -60,9 +79,10 @@ class ActionModule(ApiAction):
                 "Leave label_selector out, and set nodes only to the name of this node."
             )
 
-    def _verify(self, options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any], host: str) -> dict[str, t.Any]:
-        name = str(options["nodes"][0] if options["nodes"] else known.get("image_mode_node") or host)
-        expected, cached_at = _expected(options, known, f"verify Node {name}")
+    def _verify(self, options: t.Mapping[str, t.Any], host: _Host) -> dict[str, t.Any]:
+        known = host.known
+        name = str(options["nodes"][0] if options["nodes"] else known.get("image_mode_node") or host.name)
+        expected, doubt = _expected(options, host, name)
         try:
             allowed = Allowed.of(options["allowed_deviations"])
         except ValueError as error:
@@ -78,7 +98,7 @@ class ActionModule(ApiAction):
             expected=expected,
             allowed=allowed,
             fail_on=frozenset(map(Verdict, options["fail_on"])),
-            cached_at=cached_at,
+            doubt=doubt,
             cluster=known.get("image_mode_cluster"),
         )
         return verify_host(create_transport(HostConnection.name, access), request)
@@ -95,9 +115,20 @@ class ActionModule(ApiAction):
         return t.cast("dict[str, t.Any]", ended)
 
 
-def _expected(options: t.Mapping[str, t.Any], known: t.Mapping[str, t.Any], what: str) -> tuple[Expected, str]:
-    """Return the expected image of the option, else of the inventory, and the time of a cached inventory."""
+def _expected(options: t.Mapping[str, t.Any], host: _Host, name: str) -> tuple[Expected, Finding | None]:
+    """Return the expected image of the option, else of the inventory, and why that one may be outdated."""
+    what, known = f"verify Node {name}", host.known
     if options["expected_image"]:
-        return expected_by_option(str(options["expected_image"]), what), ""
-    cached_at = str(known.get("image_mode_read_at") or "an unknown time") if known.get("image_mode_cached") else ""
-    return expected_by_inventory(known["image_mode_expected"], what), cached_at
+        return expected_by_option(str(options["expected_image"]), what), None
+    expected, read_at = expected_by_inventory(known["image_mode_expected"], what), known.get("image_mode_read_at")
+    if expected is NO_EXPECTATION:
+        return expected, None
+    now = datetime.now(timezone.utc)
+    doubt = doubt_about_expectation(name, read_at, bool(known.get("image_mode_cached")), host.started or now, now)
+    return replace(expected, read_at=str(read_at or "")), doubt
+
+
+def _started(task_vars: t.Mapping[str, t.Any]) -> datetime | None:
+    """Return the start of a playbook of this collection, or None in another play."""
+    started = (task_vars.get("validate_variables_result") or {}).get("started_at")
+    return datetime.fromtimestamp(started, timezone.utc) if isinstance(started, int) else None

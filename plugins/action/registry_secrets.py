@@ -11,9 +11,6 @@ from ..plugin_utils._step import StepAction, StepFailed
 from ..plugin_utils._variables.problem import Problem
 from ..plugin_utils._variables.secrets import read_secrets
 
-NODES = "__registry_access_nodes"
-"""The variable with which playbook apply names the pool and the nodes to check first. The role alone checks none."""
-
 
 class ActionModule(StepAction):
     """Reads the credentials here, so that no task and no variable holds them."""
@@ -27,15 +24,6 @@ class ActionModule(StepAction):
         except Problem as problem:
             message = f"Could not read registry secrets: {problem.reason}. {problem.remedy}."
             raise StepFailed({"msg": message}) from None
-        if secrets:
-            self._check_nodes()
         for secret in secrets:
             self.call("registry_secret", secret, changes=f"Secret {secret['name']}")
         return {"secrets": [secret["name"] for secret in secrets]}
-
-    def _check_nodes(self) -> None:
-        """Check the nodes of playbook apply, so that no Secret is written for nodes that could not join the pool."""
-        given = self._templar.template(self._task_vars.get(NODES) or {})
-        names = self._list("nodes", given.get("nodes"))
-        if names:
-            self.call("machineconfigpool_nodes", {"pool": str(given["pool"]), "nodes": names}, check_mode=True)

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ..module_utils._errors import as_line
 from ..plugin_utils._controller_files import reader
 from ..plugin_utils._error_boundary import ErrorBoundaryAction
+from ..plugin_utils._inventory_sources import inventory_problem
 from ..plugin_utils._variables.specification import PREFIX, specification
 from ..plugin_utils._variables.tags import selects_nothing
 from ..plugin_utils._variables.validation import Caller, Given, first_problem
@@ -41,7 +42,7 @@ class ActionModule(ErrorBoundaryAction):
         problem = self._problem(Caller(options["playbook"] or "", options["role"] or ""), task_vars)
         if problem:
             return {"failed": True, "changed": False, "msg": as_line(problem)}
-        return {"changed": False, "started_at": started_at}
+        return {"changed": False, "started_at": started_at, "playbook": options["playbook"]}
 
     def _problem(self, caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:
         if caller.playbook:
@@ -55,7 +56,15 @@ class ActionModule(ErrorBoundaryAction):
         except AnsibleActionFail as failure:
             return str(failure)
         known = [str(name) for name in task_vars if str(name).startswith(PREFIX)]
-        return first_problem(spec, caller, Given(values, known, reader(self._loader), dict(os.environ)))
+        given = Given(values, known, reader(self._loader), dict(os.environ))
+        return first_problem(spec, caller, given) or self._missing_hosts(caller, values, task_vars)
+
+    def _missing_hosts(self, caller: Caller, values: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> str:
+        """Return why nodes may be missing from a play over nodes, or an empty text."""
+        if caller.playbook != "verify_hosts":
+            return ""
+        problem = inventory_problem(self._loader, str(values["image_mode_hosts"]), task_vars)
+        return f"Could not start {caller}: {problem}" if problem else ""
 
     def _value(self, name: str, task_vars: t.Mapping[str, t.Any]) -> t.Any:
         try:
@@ -66,10 +75,15 @@ class ActionModule(ErrorBoundaryAction):
         raise AnsibleActionFail(message)
 
     def _wrong_tags(self, caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:
-        requested = list(task_vars.get("ansible_run_tags") or ["all"])
-        if not selects_nothing(self._task.tags, requested):
+        requested = [str(tag) for tag in task_vars.get("ansible_run_tags") or ["all"]]
+        skipped = [str(tag) for tag in task_vars.get("ansible_skip_tags") or ()]
+        if not selects_nothing(self._task.tags, requested, skipped):
             return ""
-        return f"Could not start {caller}: --tags {','.join(requested)} selects none of its tasks. Leave --tags out."
+        if not selects_nothing(self._task.tags, requested):
+            what, option = f"--skip-tags {','.join(skipped)} skips all of its tasks", "--skip-tags"
+        else:
+            what, option = f"--tags {','.join(requested)} selects none of its tasks", "--tags"
+        return f"Could not start {caller}: {what}. Leave {option} out."
 
 
 def _wrong_host(caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:

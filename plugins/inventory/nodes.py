@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: nodes
 short_description: The nodes of OpenShift clusters, grouped by machine config pool
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes a host of every node of one cluster or of many, and a group C(pool_NAME) of every machine config pool. In
     names of groups, what Ansible does not allow there becomes an underscore, so that the pool V(infra-gpu) is
@@ -69,10 +69,12 @@ options:
     default: false
   fail_on_errors:
     description:
-      - Whether one cluster that cannot be read makes the whole file fail. With V(false) there is a warning that
-        names the cluster, and the nodes of the others are still in the inventory. What was read is not cached if a
-        cluster could not be read; names that cannot be used are an error from the cache as well. It is an error in any
-        case when no cluster can be read.
+      - Whether one cluster that cannot be read makes the whole file fail. With V(false) there is a warning that names
+        the cluster, and the nodes of the others are still in the inventory. All hosts have the variable
+        C(image_mode_inventory_errors) then, a list of the errors, which the playbook
+        C(imagemode.openshift.verify_hosts) does not accept. What was read is not cached if a cluster could not be read;
+        names that cannot be used are an error from the cache as well. It is an error in any case when no cluster can be
+        read.
       - Leave it as it is where the inventory is used to prove something, because a node that is not in it is not
         verified.
     type: bool
@@ -92,17 +94,18 @@ notes:
     MachineOSConfig is not known, and no node of such a pool can match. Its C(source) is V(forbidden) then.
   - While an API server is away, a request is repeated for up to 60 seconds.
   - "The variables of a host are: C(image_mode_node), the name of the node. C(image_mode_pool), empty when no pool
-    drives it. C(image_mode_cluster), with C(api_url), C(id), C(name) and C(version), and C(image_mode_cluster_name),
-    by which names of hosts call it. C(image_mode_expected), the image that the node should have booted, with
-    C(pull_spec), C(digest), C(source) and C(current), as M(imagemode.openshift.node_image_verify) returns it.
-    C(image_mode_ready), C(image_mode_schedulable), C(image_mode_address), C(image_mode_roles), C(image_mode_labels),
-    C(image_mode_os_image), C(image_mode_kernel_version) and C(image_mode_kubelet_version), as the Node says them.
-    C(image_mode_daemon_pod), with C(namespace), C(name) and C(container), null without O(daemon_pods) or when none
-    runs. C(image_mode_read_at), when the cluster was read, and C(image_mode_cached), whether that was in an earlier
-    run."
-  - What is cached holds no credential. A cache that was written for other clusters is not read. Over an expected
-    image that comes from the cache no node is proven, for the pool may want another by now. Read the inventory again
-    for that, with C(--flush-cache), as the playbook C(imagemode.openshift.verify_hosts) does by itself.
+    drives it, and C(image_mode_pool_size), the number of nodes in that pool, null when no pool drives it.
+    C(image_mode_cluster), with C(api_url), C(id), C(name) and C(version), and C(image_mode_cluster_name), by which
+    names of hosts call it. C(image_mode_expected), the image that the node should have booted, with C(pull_spec),
+    C(digest), C(source) and C(current), as M(imagemode.openshift.node_image_verify) returns it. C(image_mode_ready),
+    C(image_mode_schedulable), C(image_mode_address), C(image_mode_roles), C(image_mode_labels), C(image_mode_os_image),
+    C(image_mode_kernel_version) and C(image_mode_kubelet_version), as the Node says them. C(image_mode_daemon_pod),
+    with C(namespace), C(name) and C(container), null without O(daemon_pods) or when none runs. C(image_mode_read_at),
+    when the cluster was read, and C(image_mode_cached), whether that was in an earlier run."
+  - What is cached holds no credential. A cache that was written for other clusters is not read. Over an expected image
+    that comes from the cache no node is proven, for the pool may want another by now. Read the inventory again for
+    that, with C(--flush-cache), as the playbook C(imagemode.openshift.verify_hosts) does by itself. An expected image
+    that was read more than five minutes before the play proves nothing either.
 """
 
 EXAMPLES = r"""
@@ -199,6 +202,9 @@ from ..module_utils._model.inventory import (
 )
 from ..module_utils._operation.read_inventory import Wanted, read_clusters
 from ..module_utils._options import CONNECTION
+
+INCOMPLETE = "image_mode_inventory_errors"
+"""Variable of all hosts: why nodes of clusters are not in the inventory."""
 
 _ENTRY = {"name": {"type": "str"}, **{name: dict(option) for name, option in CONNECTION.items()}}
 
@@ -341,6 +347,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(" ".join(map(str, failures)))
         for failure in failures:
             self.display.warning(f"{failure} None of its nodes is in the inventory.")
+        if failures:
+            earlier = self.inventory.groups["all"].vars.get(INCOMPLETE) or []
+            self.inventory.set_variable("all", INCOMPLETE, [*earlier, *(wrap_var(str(f)) for f in failures)])
 
     def _named(self, readings: list[Variables], with_cluster: bool, cached: bool, path: str) -> list[NamedHost]:
         trouble = ""

@@ -9,6 +9,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._errors import REPORT_FIRST_CONTACT, as_line
 from ._model.findings import unknown_ids
+from ._model.preflight.numbers import RANGES, reject_number
 from ._model.secret_options import secret_values, shown_options
 
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -51,7 +52,9 @@ WAIT: Options = {
     "waited": {"type": "int", "default": 0},
 }
 """The options that all waits share. The action plugin reads ``progress`` and sets ``cursor`` and ``waited``."""
-INTERNAL = (REPORT_FIRST_CONTACT,)
+CHECKED_BEFORE = "_imagemode_checked_before"
+"""The parameter with which an action plugin says that an earlier step of the same run checked the request."""
+INTERNAL = (REPORT_FIRST_CONTACT, CHECKED_BEFORE)
 """Parameters that only action plugins set. They are in no argument spec, because users do not set them."""
 
 
@@ -99,24 +102,12 @@ def new_module(*options: Options, **rules: t.Any) -> AnsibleModule:
     return module
 
 
-_MINIMUM = {
-    "concurrency": 1,
-    "max_build_attempts": 0,
-    "node_timeout": 1,
-    "replacement_grace": 0,
-    "stall_timeout": 0,
-    "timeout": 0,
-    "waited": 0,
-    "window": 1,
-}
-"""Option -> the smallest valid number."""
-
-
 def _problem(spec: Options, given: t.Mapping[str, t.Any]) -> str:
     """Return why the options are invalid, or an empty text."""
-    for name, minimum in _MINIMUM.items():
-        if name in spec and given[name] is not None and given[name] < minimum:
-            return f"{name} is {given[name]}. Give {minimum} or more."
+    for name in RANGES:
+        rejection = reject_number(name, given[name]) if name in spec and given[name] is not None else None
+        if rejection:
+            return f"{name}: {rejection.reason}. {rejection.remedy}."
     for name, option in spec.items():
         if option.get("required") and option["type"] == "str" and not given[name]:
             return f"{name} is empty. Set it to a name."

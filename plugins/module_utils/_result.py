@@ -12,6 +12,8 @@ from ._model.objects.machineosbuild import MachineOSBuild
 from ._model.objects.machineosconfig import MachineOSConfig
 from ._model.objects.node import NodeState
 from ._model.objects.resources import Object
+from ._model.objects.v1alpha1 import as_served
+from ._model.proof.built_content import BuiltContent
 from ._model.proof.deployment import Deployment
 from ._model.proof.verdict import Expected, NodeVerdict
 
@@ -49,6 +51,7 @@ def build_result(
         "digested_image_push_spec": build.digested_image_push_spec or None,
         "started": build.started or None,
         "finished": build.finished or None,
+        "seeded": build.seeded,
         "attempts": [attempt.as_result() for attempt in attempts],
         "log_paths": sorted(log_paths),
         "failure": failure,
@@ -67,6 +70,7 @@ def config_result(obj: Object | None) -> dict[str, t.Any] | None:
         "rendered_image_push_spec": config.rendered_image_push_spec,
         "current_image_pull_spec": config.current_image_pull_spec or None,
         "current_machine_os_build": config.current_build or None,
+        "spec_hash": config.spec_hash,
     }
 
 
@@ -99,6 +103,7 @@ def node_result(
             "digest": expected.digest or None,
             "source": expected.source,
             "current": expected.current,
+            "read_at": expected.read_at or None,
         },
         "booted": _booted(verdict.booted),
         "boot_id": node.boot_id,
@@ -107,12 +112,26 @@ def node_result(
     }
 
 
+def containerfile_result(content: BuiltContent | None) -> dict[str, t.Any] | None:
+    """Return the Containerfile of a verified image."""
+    if content is None:
+        return None
+    return {
+        "machineosconfig": content.config,
+        "sha256": content.sha256 or None,
+        "text": content.text or None,
+        "exact": content.is_exact,
+        "proven": content.is_proven,
+        "why_not": content.why_not or None,
+    }
+
+
 def served(obj: Object | None) -> dict[str, t.Any] | None:
     """Return an object as the API server returned it, without ``metadata.managedFields``."""
     if obj is None:
         return None
     metadata = {k: v for k, v in (obj.get("metadata") or {}).items() if k != "managedFields"}
-    return {**obj, "metadata": metadata}
+    return {**as_served(obj), "metadata": metadata}
 
 
 def _booted(deployment: Deployment | None) -> dict[str, t.Any] | None:

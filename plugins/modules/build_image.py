@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: build_image
 short_description: Build the image of a pool and wait for the build
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Checks that the named nodes can join the pool, creates the pool if requested, creates or updates its
     MachineOSConfig, waits for the build, and deletes superseded builds if requested. It calls the modules of this
@@ -48,7 +48,17 @@ options:
   base_image_pull_secret:
     description:
       - The Secret that allows the build to pull its base image.
+      - OpenShift 4.16 and 4.17 use the Secret C(global-pull-secret-copy) as the default. It must
+        exist there.
       - Without it, it is the global pull secret of the cluster.
+    type: str
+    default: ''
+  current_image_pull_secret:
+    description:
+      - The Secret that allows the nodes to pull the image. OpenShift 4.16 and 4.17 require it.
+      - Later releases have no field for it, and a warning says so. Their nodes pull with the global
+        pull secret.
+      - Without it, no Secret is named.
     type: str
     default: ''
   create_pool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: check_verdicts
 short_description: Show verdicts and fail if a node is not verified
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Prints one line per node, unproven nodes first, 20 at most, and fails if a node has one of the verdicts in
     O(fail_on). The error is one line that names the nodes.

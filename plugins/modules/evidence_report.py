@@ -10,13 +10,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: evidence_report
 short_description: Write the result of a verification as report files
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes the result of M(imagemode.openshift.node_image_verify) as an HTML page for people, as JSON with a published
     schema, and as JUnit XML for CI systems.
   - The page is one file that loads nothing and runs no script. In the XML each node is a test case, a mismatch is a
     failure and an unknown verdict is an error. The schema of the JSON is C(files/evidence-1.schema.json) of the role
     C(imagemode.openshift.evidence_report).
+  - The page and the JSON show the Containerfile of the image with its hash, and whether the image is proven to be built
+    from it. The XML has the hash only. It is never reported as proven if no node has the verdict V(match).
   - The verdict of the report is computed from its nodes. Without nodes it is V(unknown), or V(none) for a pool that has
     no nodes.
   - The files are named after the cluster and the pool, C(image-mode-CLUSTER-HASH-POOL.html), so that one directory can
@@ -27,20 +29,30 @@ description:
     server is never replaced; the task fails. To keep every report, use a new directory for each.
   - Characters that are not printable, such as terminal escape sequences and characters that change the direction of
     text, are replaced by their escapes, such as C(\x1b).
+  - With the formats V(html) and V(json), the page C(image-mode-index.html) is written as well. It lists all reports of
+    the directory, the worst first, with the time of each, and links to their pages. Without O(result) only this page is
+    written. To merge the reports of several jobs, copy them into one directory.
   - The module runs on the controller with the account that runs Ansible, whatever the host of the task is. The files
     are written all together or not at all.
 options:
   result:
     description:
       - Result of M(imagemode.openshift.node_image_verify).
+      - Without it, only the index of the directory is written.
     type: dict
-    required: true
   dir:
     description:
       - Directory for the files. It is created if missing. A relative path starts at the working directory of
         C(ansible-playbook).
     type: str
     required: true
+  failed_runs:
+    description:
+      - Entries of the statistic C(image_mode_result) of runs that have no report, because they failed before their
+        cluster was known. The index lists them with their failure.
+    type: list
+    elements: dict
+    default: []
   formats:
     description:
       - Formats to write.
@@ -95,9 +107,18 @@ EXAMPLES = r"""
     result: "{{ verified }}"
     dir: "{{ lookup('ansible.builtin.env', 'CI_PROJECT_DIR') }}/reports"
     formats: [junit]
+
+- name: Write one page for the reports of several jobs
+  imagemode.openshift.evidence_report:
+    dir: collected
 """
 
 RETURN = r"""
+index:
+  description: Absolute path of the index page on the controller.
+  returned: if the page was written
+  type: str
+  sample: /home/auditor/reports/image-mode-index.html
 reports:
   description: Written files, sorted by format.
   returned: success

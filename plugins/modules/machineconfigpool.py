@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machineconfigpool
 short_description: Create, pause, unpause or delete a custom MachineConfigPool
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, updates or deletes a custom MachineConfigPool, and pauses or unpauses any pool.
   - A new pool uses the MachineConfigs of the role C(worker) and those of its own role, so that its nodes stay
@@ -57,6 +57,8 @@ options:
       - Maximum number of nodes that are unavailable at the same time, as a number or as a percentage such as V(10%).
       - If omitted, an existing pool is not changed. By default, the operator updates one node at a time. It always
         updates at least one.
+      - The module fails for V(0), negative numbers, more than V(100%), and texts that are no percentage. The API server
+        accepts them.
     type: str
 attributes:
   async:

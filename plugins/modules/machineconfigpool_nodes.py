@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machineconfigpool_nodes
 short_description: Add nodes to a custom MachineConfigPool or remove them from it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Adds the labels of the node selector of a custom MachineConfigPool to nodes, or removes them. The module reads these
     labels from the pool.
@@ -19,6 +19,9 @@ description:
     node that is a control-plane node or in another custom pool, because the operator would not update it. It also fails
     if a selector matches no node, for a built-in pool, and for a pool whose selector is not plain labels. It never
     creates nodes.
+  - With v1alpha1 (OpenShift 4.16 and 4.17), a node that runs an image cannot return to the image of the cluster, and
+    becomes degraded. The module fails if such a node would be in a pool without a MachineOSConfig. Keep it in its pool,
+    or create a MachineOSConfig for the other pool first, or replace the node.
   - The nodes are labeled in parallel. If a node cannot be labeled, the others are labeled all the same, and the task
     fails at the end.
   - The module returns when the labels are set. Use M(imagemode.openshift.machineconfigpool_wait) to wait for the

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machineconfigpool_wait
 short_description: Wait until the nodes of a pool have reached its image
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits until every node of a MachineConfigPool has the rendered configuration of the pool and, if the pool has a
     MachineOSConfig, the image of its current build.
@@ -20,6 +20,11 @@ description:
   - The pods of a node that has been draining for 15 seconds are watched together with the PodDisruptionBudgets, so that
     a pod that cannot be evicted is reported with its budget and its node. Pods are not read at any other time. If the
     account cannot read them, the wait continues with the finding C(cluster.drains_not_readable).
+  - On OpenShift 4.16 and 4.17 the pod of a build that has not ended is read as well, and the log of the
+    machine-config-daemon on a node whose update failed. Only there is the cause of such a failure.
+  - The pod of a virtual machine is not evicted but migrated by KubeVirt, so its PodDisruptionBudget ends no wait. The
+    finding is C(node.vm_migrating), or C(node.vm_not_migratable) if the account may read VirtualMachineInstances and
+    the virtual machine cannot migrate.
   - The module watches the API and does not poll. All state is in the cluster, so a wait that was interrupted can be
     started again. The wait continues while the API server is not reachable, within O(timeout).
   - Nothing is changed, and no command is run on the nodes. The annotations are the state that the daemons report. Use
@@ -36,6 +41,9 @@ options:
       - Names of the nodes to wait for. A node outside the pool ends the wait with the finding C(node.not_in_pool). A
         node that does not exist is an error.
       - The default is all nodes of the pool, including nodes that join during the wait.
+      - A node that leaves the pool during the wait, because it is deleted or its labels change, is the finding
+        C(node.left_pool) and stays in the result. It ends the wait as a failure if O(nodes) is set. Otherwise the wait
+        continues with the other nodes and ends with a warning.
     type: list
     elements: str
   timeout:
@@ -50,6 +58,14 @@ options:
       - Time in which the API server is not reachable does not count.
     type: int
     default: 3600
+  build:
+    description:
+      - Result of M(imagemode.openshift.machineosbuild_wait) of this run. It binds the task to the spec and the image of
+        this run. A result for another pool binds to nothing.
+      - If another client has changed the spec since, the task fails and names the client.
+      - If the MachineOSConfig has another image, no node is done. After 120 seconds the wait fails with
+        C(build.identity_unverified).
+    type: dict
 attributes:
   async:
     support: none
@@ -201,6 +217,11 @@ rollout:
       returned: always
       type: int
       sample: 1
+    left:
+      description: Number of nodes that left the pool during the wait. Each is a finding C(node.left_pool).
+      returned: always
+      type: int
+      sample: 0
     remaining_seconds:
       description:
         - Estimated number of seconds until the last node is done, from the nodes that were updated during the wait.
@@ -220,7 +241,9 @@ nodes:
       type: str
       sample: worker-0
     phase:
-      description: Phase of the node, one of V(done), V(updating) and V(waiting).
+      description:
+        - Phase of the node, one of V(done), V(updating), V(waiting) and V(left). Of a node that left the pool during
+          the wait only the name is known.
       returned: always
       type: str
       sample: updating
@@ -320,6 +343,7 @@ cursor:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
+from ..module_utils._model.build.run_spec import run_spec_of
 from ..module_utils._operation.wait_for_rollout import RolloutWaitRequest, wait_for_rollout
 from ..module_utils._options import POOL, WAIT, new_module
 from ..module_utils._wait.window import limits_of
@@ -333,6 +357,7 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "str"},
             "timeout": {"type": "int", "default": 0},
             "stall_timeout": {"type": "int", "default": 3600},
+            "build": {"type": "dict"},
         },
     )
     options = module.params
@@ -342,6 +367,7 @@ def main() -> None:
         limits=limits_of(options),
         cursor=options["cursor"] or "",
         check_mode=module.check_mode,
+        run=run_spec_of(options["build"], options["pool"]),
     )
     finish(module, lambda: wait_for_rollout(open_session(options), request, warn=module.warn))
 

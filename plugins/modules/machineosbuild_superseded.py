@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machineosbuild_superseded
 short_description: Delete older builds that block the rollout of a pool
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Up to OpenShift 4.20 the node controller does not use the image that the MachineOSConfig names. Of the succeeded
     builds for the rendered config of the pool it uses the first by name. After a change of the MachineOSConfig this can
@@ -20,7 +20,13 @@ description:
     before the current build by name, and has a different image. The current build and all other objects are never
     deleted. From OpenShift 4.21 on nothing is deleted, because the node controller uses the image that the
     MachineOSConfig names.
-  - The current build must have succeeded. Use M(imagemode.openshift.machineosbuild_wait) first.
+  - On OpenShift 4.16 and 4.17 (v1alpha1) no older build blocks a rollout. There the module deletes what is left of
+    builds of the pool for other rendered configs, in whatever state. These are MachineOSBuilds, build pods and their
+    ConfigMaps. A failed pod that is left makes the operator mark the current build as failed, even after its success,
+    and a MachineOSBuild that is left gives nodes the wrong image if the pool returns to its rendered config. The build
+    of the pool's rendered config and its pod are never deleted. No node reboots.
+  - Except on these releases, the current build must have succeeded. Use M(imagemode.openshift.machineosbuild_wait)
+    first.
   - The rollout drains and reboots the nodes of the pool. If a node has not booted the image yet, this requires
     O(allow_node_reboots=true), unless the pool is paused.
 options:
@@ -60,16 +66,20 @@ seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.machineosconfig
 notes:
-  - A rollout that never started was observed on 4.20. An operator of 4.19 started it. The module deletes older builds
-    on both; you lose the option to return to them quickly.
+  - A rollout that never started was observed with operators of 4.18 (August 2026) and 4.20 (July 2025). One of 4.19
+    (March 2025) started it. Other z-streams of these releases can differ. The module deletes older builds on all of
+    them; you lose the option to return to them quickly.
   - When a MachineOSBuild is deleted, the operator of 4.20 also deletes its image from the registry, unless a node of
-    the pool uses it. Older releases keep the image. Returning to the Containerfile of a deleted build then requires a
+    the pool uses it. The one of 4.19 keeps the image. Returning to the Containerfile of a deleted build then requires a
     new build.
   - While the builds are deleted, the annotation C(imagemode.openshift/superseded-builds) of the pool lists them. The
     removal of the annotation is the update of the pool. If a run is interrupted, the next run completes its work.
   - Builds are deleted by UID, so a new build with the same name is not deleted.
-  - The account needs C(get) on ClusterVersion C(version), C(list) on nodes, MachineConfigPools, MachineOSConfigs and
-    MachineOSBuilds, C(patch) on MachineConfigPools and C(delete) on MachineOSBuilds.
+  - On OpenShift 4.16 and 4.17 the account needs C(list) on MachineConfigPools, MachineOSConfigs and MachineOSBuilds,
+    C(delete) on MachineOSBuilds, and in the namespace C(openshift-machine-config-operator) C(list) and C(delete) on
+    pods and C(delete) on ConfigMaps. If a right is missing, nothing is deleted.
+  - On later releases the account needs C(get) on ClusterVersion C(version), C(list) on nodes, MachineConfigPools,
+    MachineOSConfigs and MachineOSBuilds, C(patch) on MachineConfigPools and C(delete) on MachineOSBuilds.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -93,6 +103,11 @@ EXAMPLES = r"""
     pool: layered
     state: absent
     allow_node_reboots: true
+
+- name: Delete what is left of builds for other rendered configs on OpenShift 4.16 or 4.17
+  imagemode.openshift.machineosbuild_superseded:
+    pool: layered
+    state: absent
 """
 
 RETURN = r"""
@@ -134,6 +149,14 @@ deleted:
   type: list
   elements: str
   sample: [layered-07f8c1d2e3f4a5b6c7d8e9f0a1b2c3d4]
+deletions:
+  description:
+    - All deleted objects, or those to delete in check mode, each as C(KIND NAME) or C(KIND NAMESPACE/NAME). On
+      OpenShift 4.16 and 4.17 these are also pods and ConfigMaps.
+  returned: success
+  type: list
+  elements: str
+  sample: [MachineOSBuild layered-07f8c1d2e3f4a5b6c7d8e9f0a1b2c3d4]
 reboots:
   description: Names of the nodes that drain and reboot, or would in check mode.
   returned: success, and if O(allow_node_reboots) is missing
@@ -146,7 +169,8 @@ diff:
   type: dict
   contains:
     before:
-      description: The blocking builds, in C(superseded).
+      description:
+        - The blocking builds, in C(superseded). On OpenShift 4.16 and 4.17, all deleted objects.
       returned: always
       type: dict
       sample: {superseded: [layered-07f8c1d2e3f4a5b6c7d8e9f0a1b2c3d4]}

@@ -8,13 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machineosbuild_wait
 short_description: Wait until the image of a pool has been built
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits until the current MachineOSBuild of a pool has succeeded and the MachineOSConfig has the digest of its image.
     The current build is the build of the present spec of the MachineOSConfig.
   - The result of a build of an earlier spec is ignored. If the spec returns to earlier inputs, the operator reuses the
     earlier build, which is the current build then. If the current build cannot be identified, the wait fails with
     C(build.identity_unverified) after O(replacement_grace).
+  - On OpenShift 4.16 and 4.17 the build of the pool's rendered configuration is the current build, if it is younger
+    than the last change of the MachineOSConfig. Otherwise the wait fails with C(build.edit_not_built), because the
+    operator builds no edit there. M(imagemode.openshift.machineosconfig) makes it build.
   - If no build starts, RV(findings) name the known causes, such as a missing Secret, which ends the wait.
   - The module watches the API and does not poll, so it returns as soon as the build succeeds, fails or is interrupted.
   - A failed build fails the task with the cause, the error of the builder, the line of the Containerfile if it is
@@ -51,16 +54,26 @@ options:
       - Then the wait fails with C(build.interrupted), C(build.deleted), C(build.identity_unverified),
         C(build.rebuild_not_started) or C(build.result_not_recorded). Time in which the API server is not reachable does
         not count.
+      - The operator of OpenShift 4.16 and 4.17 replaces no build. There the wait fails after 10 to 30 seconds, or after
+        this number of seconds if it is smaller.
     type: int
     default: 120
   max_build_attempts:
     description:
       - Number of failed attempts of the build that end the wait. The operator makes up to four attempts.
-        Each failed attempt is a finding C(build.attempt_failed) as soon as its pod has ended.
+        Each failed attempt is a finding C(build.attempt_failed) as soon as its pod has ended. On OpenShift 4.16 and
+        4.17 it makes one, which ends the wait.
       - When the wait ends, the operator may still start another attempt.
       - V(0) sets no limit, the wait then ends when the build fails.
     type: int
     default: 0
+  spec_hash:
+    description:
+      - Hash of the spec that this run wrote to the MachineOSConfig. It is the return value
+        RV(imagemode.openshift.machineosconfig#module:machineosconfig.spec_hash).
+      - If another client changes the spec, the task fails and names the client.
+      - If omitted, the task waits for the build of the present spec, also if another client wrote it.
+    type: str
   log_dir:
     description:
       - Folder where the logs of the build are saved while it runs, one file for each container of each attempt, with
@@ -92,7 +105,8 @@ seealso:
   - module: imagemode.openshift.machineosconfig
   - module: imagemode.openshift.machineconfigpool_wait
 notes:
-  - The operator does not start a failed build again. Change the Containerfile, or delete the MachineOSBuild.
+  - The operator does not start a failed build again. Change the Containerfile, or delete the MachineOSBuild. On
+    OpenShift 4.16 and 4.17 run M(imagemode.openshift.machineosconfig) again instead.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -208,6 +222,13 @@ build:
       returned: always
       type: str
       sample: '2026-11-24T09:09:41Z'
+    seeded:
+      description:
+        - Whether the operator took an existing image instead of building the Containerfile (from OpenShift 4.21 on).
+          Then RV(findings) contains C(build.seeded).
+      returned: always
+      type: bool
+      sample: false
     attempts:
       description:
         - The pods of its Job that the wait has read, in their order. The Job makes at most four attempts. Empty if the
@@ -313,9 +334,15 @@ machineosconfig:
       returned: always
       type: str
       sample: layered-966b8892b0c378291caf890a998624e7
+    spec_hash:
+      description:
+        - Hash of its spec. It changes with every field of the spec, so that later tasks can be bound to this spec.
+      returned: always
+      type: str
+      sample: sha256:5f0c1e2d3b4a59687766554433221100ffeeddccbbaa99887766554433221100
 findings:
   description:
-    - What blocks the build or ended the wait, sorted. Empty after a success.
+    - What blocks the build or ended the wait, sorted. After a success, warnings only.
   returned: success, and when the build has failed or the time is over
   type: list
   elements: dict
@@ -404,6 +431,7 @@ def main() -> None:
             "replacement_grace": {"type": "int", "default": 120},
             "max_build_attempts": {"type": "int", "default": 0},
             "log_dir": {"type": "path"},
+            "spec_hash": {"type": "str"},
         },
     )
     options = module.params
@@ -415,6 +443,7 @@ def main() -> None:
         log_dir=options["log_dir"] or "",
         replacement_grace=options["replacement_grace"],
         max_build_attempts=options["max_build_attempts"],
+        spec_hash=options["spec_hash"] or "",
     )
     finish(module, lambda: wait_for_build(open_session(options), request, warn=module.warn))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machineosconfig
 short_description: Create, update or delete the MachineOSConfig of a pool
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, updates or deletes the MachineOSConfig of a MachineConfigPool. It contains a Containerfile, the name under
     which the image is pushed, and the Secrets for pull and push. The Machine Config Operator builds the image on the
@@ -19,10 +19,17 @@ description:
   - When a build has succeeded, the operator drains and reboots the nodes of the pool without further confirmation.
     Deleting the MachineOSConfig drains and reboots them too, back to the image of the cluster. Such a change requires
     O(allow_node_reboots=true), unless the pool has no nodes or is paused.
+  - On OpenShift 4.16 and 4.17 (v1alpha1) a change alone starts no build. There the module deletes the MachineOSBuild of
+    the rendered config of the pool, and the pods and ConfigMaps of its builds, before it writes the change. It returns
+    when the operator has started the new build. It does the same without a change if the build of the spec is missing,
+    failed, lost, never started, or older than the spec. So running it again repairs a failed build once its cause is
+    removed. A build that runs or is published is left alone. See the notes.
   - The module fails for input that the operator would accept but never complete. This is a pool that does not exist, a
-    pool name of more than 21 characters, a push spec with more than one namespace segment, and a Secret that does not
-    exist or does not contain registry credentials. The API server validates everything else, such as the length of the
-    Containerfile.
+    pool name of more than 21 characters, a push spec to which no image can be pushed, a Containerfile that cannot be
+    built, and a Secret that does not exist or does not contain registry credentials.
+  - OpenShift 4.16 and 4.17 serve the API version v1alpha1, later releases v1. The module asks the API server which one
+    is served, and takes the same options for both.
+  - A Containerfile that may be invalid causes a warning. The API server validates everything else.
   - The module returns when the MachineOSConfig is written. Use M(imagemode.openshift.machineosbuild_wait) to wait for
     the build and M(imagemode.openshift.machineconfigpool_wait) to wait for the rollout.
 options:
@@ -30,6 +37,12 @@ options:
     description:
       - Whether the pool has a MachineOSConfig. V(absent) deletes it with its builds. Some releases of the operator then
         delete the image from the registry as well, even while nodes run it.
+      - In v1alpha1, V(absent) fails while nodes of the pool run an image, because they cannot return to the image of
+        the cluster.
+      - On OpenShift 4.16 and 4.17 the operator leaves objects that would keep a later MachineOSConfig of the pool from
+        being built. V(absent) deletes them too, also if the MachineOSConfig does not exist any more. These are
+        MachineOSBuilds, build pods and their ConfigMaps, and the copies of Secrets that the operator created. The
+        Secret with which the nodes pull is kept.
     type: str
     choices: [present, absent]
     default: present
@@ -48,7 +61,7 @@ options:
   containerfile:
     description:
       - Content of the Containerfile, not its path. It continues the stage C(configs) and ends in the stage C(final), so
-        it starts with C(FROM configs AS final). The API server accepts up to 4096 characters.
+        it starts with C(FROM configs AS final). The API server accepts up to 4096 characters, which are not bytes.
       - It is used for every architecture. The operator ignores entries of the MachineOSConfig for single architectures,
         and the module does not change them.
       - If omitted, the Containerfile is not changed. A new MachineOSConfig then has none, and its image is the image of
@@ -72,6 +85,18 @@ options:
       - Name of the Secret for the pull of the base image, in the namespace C(openshift-machine-config-operator).
       - If omitted, an existing MachineOSConfig is not changed. For a new one, the operator uses the pull secret of the
         cluster. An empty string restores this default.
+      - v1alpha1 requires this Secret. The default there is V(global-pull-secret-copy), the name that the documentation
+        of OpenShift gives to a copy of the pull secret of the cluster. If it does not exist, the module fails with the
+        command that creates it.
+    type: str
+  current_image_pull_secret:
+    description:
+      - Name of the Secret with which the nodes pull the image, in the namespace C(openshift-machine-config-operator).
+        It can be the Secret of O(rendered_image_push_secret).
+      - Required to create a MachineOSConfig in v1alpha1. If omitted, an existing one is not changed. A change of this
+        name starts no build and reboots no node, but the operator then replaces all pods of the machine-config-daemon.
+      - v1 has no field for it. The nodes pull with the global pull secret and the Secret of the internal registry. The
+        module then warns that the option is not used, and does not write it.
     type: str
   allow_node_reboots:
     description:
@@ -88,6 +113,7 @@ attributes:
     details:
       - The API server validates the change in a dry run. A missing pool or Secret causes only a warning, because an
         earlier task may create it.
+      - On OpenShift 4.16 and 4.17 the result lists each object that would be deleted, from dry runs of the deletions.
   diff_mode:
     support: full
   idempotent:
@@ -99,11 +125,33 @@ seealso:
   - module: imagemode.openshift.machineconfigpool_wait
   - module: imagemode.openshift.node_image_verify
 notes:
-  - The cluster must serve C(machineosconfigs.machineconfiguration.openshift.io/v1), which is available in late releases
-    of OpenShift 4.18 and later.
-  - A change sets the annotation C(imagemode.openshift/build-before) of the MachineOSConfig to the build that existed
-    before. With it, a wait distinguishes the build of the change from the earlier one.
+  - The cluster must serve C(machineosconfigs.machineconfiguration.openshift.io), either in v1 (late releases of
+    OpenShift 4.18 and later) or in v1alpha1 (OpenShift 4.16, 4.17 and early releases of 4.18, with the feature set
+    C(TechPreviewNoUpgrade)).
+  - In v1alpha1 the module also fails for the following input. A push spec with a port, unless it has the form
+    C(NAME.NAMESPACE.svc:PORT/NAMESPACE/NAME:TAG), or with an underscore in the tag. A Secret of type
+    C(kubernetes.io/dockercfg) whose content has the key C(auths). Two MachineOSConfigs for one pool. A pool that is not
+    rendered within a minute. Extensions or a kernel type in the rendered MachineConfig of the pool that the
+    Containerfile does not mention, because neither the build nor the nodes install them. To read that MachineConfig,
+    the account needs the right to get C(machineconfigs); without it a warning reports that it was not checked.
+  - In v1alpha1 the operator may replace the name of a Secret of type C(kubernetes.io/dockercfg) by NAME-canonical in
+    the MachineOSConfig. The module treats both names as equal.
+  - A change records in the annotation C(imagemode.openshift/edit) of the MachineOSConfig what existed before it. With
+    it, waits and verifications distinguish the build of the change from earlier builds.
+  - Before a build, the module reads the Secret with which the image is pushed. If it has a token for the registry that
+    has expired, the module fails. A token that expires within an hour causes a warning.
   - A Secret that the account cannot read is not checked. A warning reports this.
+  - On OpenShift 4.16 and 4.17 a rebuild pauses a pool with nodes until the operator has started the build, because the
+    pool has no MachineOSBuild for a moment. The annotation C(imagemode.openshift/paused-for) marks this pause. A pool
+    that was paused before stays paused. The pause of an interrupted run still requires O(allow_node_reboots=true).
+  - A rebuild can be interrupted at any time. The next run with the same options completes it and ends the pause.
+  - A spec that is as wanted is changed by a line end at the end of the Containerfile, because only a change starts a
+    build.
+  - A rebuild deletes all build pods of the pool. A pod that runs a build of the text before it is deleted too.
+  - For a rebuild, and for O(state=absent) on these releases, the account needs C(delete) on MachineOSBuilds, C(list)
+    and C(delete) on pods and C(delete) on ConfigMaps in the namespace C(openshift-machine-config-operator). If one of
+    these rights is missing, the module fails before it deletes anything. Without C(patch) on MachineConfigPools the
+    pool is not paused, and a warning reports this. ConfigMaps are never read.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes
@@ -119,6 +167,14 @@ EXAMPLES = r"""
       RUN dnf install -y tcpdump && dnf clean all && ostree container commit
     rendered_image_push_spec: quay.example.com/os/layered:latest
     rendered_image_push_secret: layered-push
+
+- name: Build an image on OpenShift 4.16 or 4.17, with one Secret for push and pull
+  imagemode.openshift.machineosconfig:
+    pool: layered
+    containerfile: "{{ lookup('ansible.builtin.file', 'Containerfile') }}"
+    rendered_image_push_spec: quay.example.com/os/layered:latest
+    rendered_image_push_secret: layered-push
+    current_image_pull_secret: layered-push
 
 - name: Change the Containerfile, and allow the nodes to drain and reboot
   imagemode.openshift.machineosconfig:
@@ -140,6 +196,18 @@ EXAMPLES = r"""
     pool: layered
     base_image_pull_secret: ""
     allow_node_reboots: true
+
+- name: List what a rebuild would delete on OpenShift 4.16 or 4.17
+  imagemode.openshift.machineosconfig:
+    pool: layered
+    containerfile: "{{ lookup('ansible.builtin.file', 'Containerfile') }}"
+    allow_node_reboots: true
+  check_mode: true
+  register: rebuild
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ rebuild.rebuild_reason }}: {{ rebuild.deletions }}"
 
 - name: Return the nodes of the pool to the image of the cluster
   imagemode.openshift.machineosconfig:
@@ -212,10 +280,16 @@ machineosconfig:
       type: str
       sample: quay.example.com/os/layered@sha256:8c1f6a4d52d54a3b0c7f1d2f0b6b1f3f9f0b0d5a1f7d3e5c9a2b4c6d8e0f1a2b
     current_machine_os_build:
-      description: Name of the build that the operator started last. Null before the first build.
+      description: Name of the build that the operator started last. Null before the first build, and in v1alpha1.
       returned: always
       type: str
       sample: layered-966b8892b0c378291caf890a998624e7
+    spec_hash:
+      description:
+        - Hash of its spec. It changes with every field of the spec, so that later tasks can be bound to this spec.
+      returned: always
+      type: str
+      sample: sha256:5f0c1e2d3b4a59687766554433221100ffeeddccbbaa99887766554433221100
 reboots:
   description:
     - Names of the nodes that the operator drains and reboots because of the change, sorted. Empty if nothing changed,
@@ -224,9 +298,27 @@ reboots:
   type: list
   elements: str
   sample: [worker-0, worker-1]
+deletions:
+  description:
+    - Objects that were deleted beside the MachineOSConfig, or would be in check mode, each as C(KIND NAME) or C(KIND
+      NAMESPACE/NAME), in the order of their deletion. Always empty from OpenShift 4.18 on, where builds run as Jobs.
+  returned: success, and if a rebuild failed after its first deletion
+  type: list
+  elements: str
+  sample:
+    - Pod openshift-machine-config-operator/build-rendered-layered-5fbf8e0b1a7d0d6bb2a0e1f4c7a3c9d2
+    - ConfigMap openshift-machine-config-operator/mc-rendered-layered-5fbf8e0b1a7d0d6bb2a0e1f4c7a3c9d2
+    - MachineOSBuild layered-rendered-layered-5fbf8e0b1a7d0d6bb2a0e1f4c7a3c9d2-builder
+rebuild_reason:
+  description:
+    - Why the image is built again on OpenShift 4.16 and 4.17. Null if it is not, and on later releases.
+  returned: success
+  type: str
+  sample: MachineOSBuild layered-rendered-layered-5fbf8e0b1a7d0d6bb2a0e1f4c7a3c9d2-builder failed
 resource:
   description:
-    - The MachineOSConfig as the API server returned it, without C(metadata.managedFields). Null if it does not exist.
+    - The MachineOSConfig as the API server returned it, in the served version, without C(metadata.managedFields). Null
+      if it does not exist.
   returned: success
   type: dict
   sample:
@@ -240,7 +332,9 @@ diff:
   type: dict
   contains:
     before:
-      description: Previous state. Empty if the object did not exist.
+      description:
+        - Previous state. Empty if the object did not exist. C(build_objects) lists the deleted objects, if there are
+          any.
       returned: always
       type: dict
       sample: {metadata: {name: layered}, spec: {renderedImagePushSecret: {name: layered-push}}}
@@ -255,7 +349,7 @@ from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
 from ..module_utils._model.objects.machineosconfig import WantedConfig
 from ..module_utils._operation.apply_machineosconfig import MachineOSConfigRequest, apply_machineosconfig
-from ..module_utils._options import POOL, STATE, new_module
+from ..module_utils._options import CHECKED_BEFORE, POOL, STATE, new_module
 
 
 def main() -> None:
@@ -268,6 +362,7 @@ def main() -> None:
             "rendered_image_push_spec": {"type": "str"},
             "rendered_image_push_secret": {"type": "str", "no_log": False},
             "base_image_pull_secret": {"type": "str", "no_log": False},
+            "current_image_pull_secret": {"type": "str", "no_log": False},
             "allow_node_reboots": {"type": "bool", "default": False},
         },
     )
@@ -281,9 +376,11 @@ def main() -> None:
             rendered_image_push_spec=options["rendered_image_push_spec"],
             rendered_image_push_secret=options["rendered_image_push_secret"],
             base_image_pull_secret=options["base_image_pull_secret"],
+            current_image_pull_secret=options["current_image_pull_secret"],
         ),
         allow_node_reboots=options["allow_node_reboots"],
         check_mode=module.check_mode,
+        checked_before=bool(options.get(CHECKED_BEFORE)),
     )
     finish(module, lambda: apply_machineosconfig(open_session(options), request, module.warn))
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_image_summary
 short_description: Combine the verification results of the hosts of a play
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Combines the results of M(imagemode.openshift.node_image_verify) on the hosts of a play into one result with the
     same structure as the result for a pool. Each host is a node. The module only reads variables.
   - Every host is included. A host without a verdict, for example because it failed earlier or was unreachable, counts
     as V(unknown).
+  - The verdict is about the pools of the hosts. The inventory P(imagemode.openshift.nodes#inventory) states in
+    C(image_mode_pool_size) how many nodes a pool has. A node of the pool that is not among the hosts, for example
+    because of C(--limit), counts as V(unknown) too.
   - The verdict does not fail the task, so that a report can be written first. The role
     C(imagemode.openshift.verify_nodes) runs all steps in the correct order.
 options:
@@ -124,9 +127,15 @@ transport:
   returned: success
   type: str
   sample: connection
+containerfile:
+  description: Always null, because no MachineOSConfig is read over hosts.
+  returned: success
+  type: dict
+  sample: null
 verdict:
   description:
-    - Verdict on all nodes together. It is the least certain one, V(unknown) before V(mismatch) before V(match).
+    - Verdict on all nodes together. It is the least certain one, V(unknown) before V(mismatch) before V(match). It is
+      never V(match) if nodes of a pool are not among the hosts.
   returned: success
   type: str
   sample: match
@@ -136,7 +145,7 @@ summary:
   type: dict
   contains:
     total:
-      description: Hosts, each of which is a node.
+      description: Number of hosts, each of which is a node, and of nodes that were left out.
       returned: always
       type: int
       sample: 3
@@ -151,10 +160,84 @@ summary:
       type: int
       sample: 0
     unknown:
-      description: Number of nodes without a proof.
+      description: Number of nodes without a proof, including nodes that were left out.
       returned: always
       type: int
       sample: 0
+pool_total:
+  description:
+    - Number of nodes of all pools of the hosts together. Null if the inventory does not state it.
+  returned: success
+  type: int
+  sample: 3
+left_out:
+  description:
+    - Number of nodes of these pools that are not among the hosts. They count as V(unknown) in RV(summary). V(0) if the
+      inventory does not state how many nodes the pools have.
+  returned: success
+  type: int
+  sample: 0
+unused_allowed_deviations:
+  description:
+    - Entries of C(allowed_deviations) that allowed no local change of any node. Null if no node reported its local
+      changes.
+  returned: success
+  type: list
+  elements: str
+  sample: [ipsec]
+findings:
+  description: Findings about the pool, such as C(pool.no_nodes). Findings about a node are in RV(nodes).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - Id of the finding. It does not change between releases, so a playbook can test for it.
+      returned: always
+      type: str
+      sample: pool.nodes_left_out
+    severity:
+      description:
+        - Severity. V(fatal) cannot clear by itself, V(error) blocks progress and may clear, V(warning) blocks nothing.
+      returned: always
+      type: str
+      sample: error
+    object:
+      description: Object of the finding.
+      returned: always
+      type: dict
+      contains:
+        kind:
+          description: Kind of the object.
+          returned: always
+          type: str
+          sample: MachineConfigPool
+        namespace:
+          description: Namespace of the object. Empty if its kind is not namespaced.
+          returned: always
+          type: str
+          sample: ''
+        name:
+          description: Name of the object.
+          returned: always
+          type: str
+          sample: layered
+    message:
+      description: Description of the finding.
+      returned: always
+      type: str
+      sample: 2 of 3 nodes of MachineConfigPool layered were not verified
+    evidence:
+      description: Evidence, 2048 bytes at most. May be empty.
+      returned: always
+      type: str
+      sample: ''
+    remedy:
+      description: Recommended action.
+      returned: always
+      type: str
+      sample: Verify all nodes of the pool
 nodes:
   description: The nodes of all hosts, sorted by name.
   returned: success
@@ -203,6 +286,11 @@ nodes:
           returned: always
           type: bool
           sample: true
+        read_at:
+          description: When the image was read from the cluster. Null for an image that an option named.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:30:00Z'
     booted:
       description: Booted image. Null if the output of the node cannot be parsed.
       returned: always
@@ -318,6 +406,11 @@ clusters:
       returned: always
       type: str
       sample: connection
+    containerfile:
+      description: As above.
+      returned: always
+      type: dict
+      sample: null
     verdict:
       description: Verdict on all nodes of the cluster together.
       returned: always

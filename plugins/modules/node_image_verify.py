@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_image_verify
 short_description: Verify which operating-system image nodes have booted
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Queries every node for its booted deployment, compares the digest with the expected one, and returns a verdict for
     each node. The module changes nothing, neither on the nodes nor in the cluster.
@@ -27,6 +27,13 @@ description:
     output of C(rpm-ostree) shows, for example, a replaced kernel. Layered, replaced or removed packages, changes of the
     running system, an unlocked C(/usr), a locally generated initramfs, and everything else that was assembled on the
     node are findings and cause a V(mismatch), unless O(allowed_deviations) allows them. Allowed ones are warnings.
+  - Only what is applied is a local change. What is requested on a node and not applied, because the image contains it
+    already, is the warning C(node.request_inactive). The nodes of a pool whose MachineConfigs have extensions look like
+    this after the pool moved to image mode.
+  - A pool that is paused is the warning C(pool.updates_paused) in RV(findings). It changes no verdict. If a node has
+    another image because the operator does not update the nodes of a paused pool, the finding of the node says so.
+  - For an auditor, RV(containerfile) has the text and the hash of the Containerfile, and whether the image of the nodes
+    is proven to be built from it.
   - As a cross-check, the module compares the annotations of the node and its MachineConfigNode, if the cluster has one,
     with the booted image. Differences are warnings and do not change the verdict. Other staged deployments and a
     running C(rpm-ostree) transaction are warnings too. A node that reboots during the verification is queried once
@@ -40,10 +47,12 @@ description:
 options:
   pool:
     description:
-      - Name of the MachineConfigPool whose nodes are verified. O(nodes) or O(label_selector) restricts them. The pool
-        must have nodes, and the named nodes must be in it.
+      - Name of the MachineConfigPool whose nodes are verified. O(nodes) or O(label_selector) restricts them, and all
+        nodes that these select must be in the pool.
       - At least one of O(pool), O(nodes) and O(label_selector) is required, except with O(transport=connection). If
         O(pool) is omitted, each node is compared with the image of its own pool.
+      - With O(pool) the verdict is about the whole pool. A node of the pool that O(nodes) or O(label_selector) leaves
+        out counts as V(unknown). To verify only some nodes, omit O(pool).
     type: str
     aliases: [machine_config_pool]
   nodes:
@@ -77,10 +86,16 @@ options:
       - An entry is a shell pattern of package names without version, for example V(usbguard) or V(kernel-rt*). Matching
         packages may be layered, replace other packages, and be removed. The packages that a real-time kernel replaces
         need an entry too, for example V(kernel-core).
+      - The name of an extension is not the name of its packages. The extensions of the operator install these -
+        C(wasm) crun-wasm, C(ipsec) NetworkManager-libreswan and libreswan, C(usbguard) usbguard, C(kerberos)
+        krb5-workstation and libkadm5, C(kernel-devel) kernel-devel and kernel-headers, C(sandboxed-containers)
+        kata-containers, C(sysstat) sysstat, C(two-node-ha) pacemaker, pcs and fence-agents-all. Which extensions exist
+        depends on the release. With IPsec, a package V(openvswitch*-ipsec) can be layered too.
       - An entry can also be the id of a finding, which allows all changes of that kind. The ids are
         V(node.local_packages), V(node.package_overrides), V(node.package_removals), V(node.live_changes),
         V(node.unlocked), V(node.initramfs_regenerated) and V(node.assembled_on_node).
-      - Allowed changes are still reported, as the warning V(node.deviation_allowed).
+      - Allowed changes are still reported, as the warning V(node.deviation_allowed). An entry that allows no change of
+        any verified node causes the warning V(cluster.allowed_deviation_unused), once for all nodes.
     type: list
     elements: str
     default: []
@@ -136,6 +151,28 @@ options:
     elements: str
     choices: [mismatch, unknown]
     default: [mismatch, unknown]
+  awaited_nodes:
+    description:
+      - Names of nodes that were in O(pool) before, such as the nodes for which
+        M(imagemode.openshift.machineconfigpool_wait) waited. A node that is no longer in the pool is V(unknown), with
+        the finding C(node.left_pool). Ignored without O(pool), and with O(nodes) or O(label_selector).
+    type: list
+    elements: str
+    default: []
+  allow_empty_pool:
+    description:
+      - Whether a pool without nodes is no failure. The verdict on such a pool is V(none), and RV(findings) contains
+        C(pool.no_nodes). With an empty O(fail_on) it is no failure in any case.
+    type: bool
+    default: false
+  build:
+    description:
+      - Result of M(imagemode.openshift.machineosbuild_wait) of this run. It binds the task to the spec and the image of
+        this run. A result for another pool binds to nothing.
+      - If another client has changed the spec since, the task fails and names the client.
+      - If the expected image is another one, the verdict of all nodes is C(unknown).
+      - Not used with O(transport=connection).
+    type: dict
 attributes:
   async:
     support: partial
@@ -282,7 +319,9 @@ transport:
   sample: pod_exec
 verdict:
   description:
-    - Verdict on all nodes together. It is the least certain one, V(unknown) before V(mismatch) before V(match).
+    - Verdict on all nodes together. It is the least certain one, V(unknown) before V(mismatch) before V(match). With
+      O(pool) it is about the whole pool, so it is never V(match) if nodes of the pool were left out, and V(none) if the
+      pool has no nodes.
   returned: success, and if a verdict is one of O(fail_on)
   type: str
   sample: match
@@ -292,7 +331,7 @@ summary:
   type: dict
   contains:
     total:
-      description: Number of verified nodes.
+      description: Number of verified nodes and of nodes that were left out.
       returned: always
       type: int
       sample: 3
@@ -307,10 +346,131 @@ summary:
       type: int
       sample: 0
     unknown:
-      description: Number of nodes without a proof.
+      description: Number of nodes without a proof, including nodes that were left out.
       returned: always
       type: int
       sample: 0
+pool_total:
+  description:
+    - Number of nodes of O(pool). Null if O(pool) is omitted, and with O(transport=connection), which verifies one node.
+  returned: success, and if a verdict is one of O(fail_on)
+  type: int
+  sample: 3
+left_out:
+  description: Number of nodes of O(pool) that were not verified. They count as V(unknown) in RV(summary).
+  returned: success, and if a verdict is one of O(fail_on)
+  type: int
+  sample: 0
+unused_allowed_deviations:
+  description:
+    - Entries of O(allowed_deviations) that allowed no local change of any node. Null if no node reported its local
+      changes.
+  returned: success, and if a verdict is one of O(fail_on)
+  type: list
+  elements: str
+  sample: [ipsec]
+findings:
+  description: Findings about the pool, such as C(pool.no_nodes). Findings about a node are in RV(nodes).
+  returned: success, and if a verdict is one of O(fail_on)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - Id of the finding. It does not change between releases, so a playbook can test for it.
+      returned: always
+      type: str
+      sample: pool.nodes_left_out
+    severity:
+      description:
+        - Severity. V(fatal) cannot clear by itself, V(error) blocks progress and may clear, V(warning) blocks nothing.
+      returned: always
+      type: str
+      sample: error
+    object:
+      description: Object of the finding.
+      returned: always
+      type: dict
+      contains:
+        kind:
+          description: Kind of the object.
+          returned: always
+          type: str
+          sample: MachineConfigPool
+        namespace:
+          description: Namespace of the object. Empty if its kind is not namespaced.
+          returned: always
+          type: str
+          sample: ''
+        name:
+          description: Name of the object.
+          returned: always
+          type: str
+          sample: layered
+    message:
+      description: Description of the finding.
+      returned: always
+      type: str
+      sample: 2 of 3 nodes of MachineConfigPool layered were not verified
+    evidence:
+      description: Evidence, 2048 bytes at most. May be empty.
+      returned: always
+      type: str
+      sample: ''
+    remedy:
+      description: Recommended action.
+      returned: always
+      type: str
+      sample: Verify all nodes of the pool
+containerfile:
+  description:
+    - Containerfile of the MachineOSConfig from which the expected image was read. With O(expected_image) it is the one
+      of the pool, if the account can read it.
+    - Null if the pool has no MachineOSConfig, if the nodes are in several pools, for a pool without nodes, and with
+      O(transport=connection).
+  returned: success, and if a verdict is one of O(fail_on)
+  type: dict
+  contains:
+    machineosconfig:
+      description: Name of the MachineOSConfig.
+      returned: always
+      type: str
+      sample: layered
+    sha256:
+      description:
+        - SHA-256 of the exact text in UTF-8, as the API served it. Null if the MachineOSConfig has no Containerfile.
+        - A masked credential is part of the hashed text. A reader who knows the rest of the text can test guesses of a
+          short credential with this hash.
+      returned: always
+      type: str
+      sample: 96c9c9f2c1f1a8b4d1f3f6a7ec2e9e0c8be4c3d9c1b2a3948576655443322110
+    text:
+      description:
+        - The text. Credentials are masked as V(***), and characters that are not printable are escaped. A text of more
+          than 4096 characters, which the API does not accept, is cut. Null if there is none.
+      returned: always
+      type: str
+      sample: |
+        FROM configs AS final
+        RUN dnf install -y tcpdump && ostree container commit
+    exact:
+      description: Whether RV(containerfile.text) is the exact text, so that its SHA-256 is RV(containerfile.sha256).
+      returned: always
+      type: bool
+      sample: true
+    proven:
+      description:
+        - Whether the image that the nodes with the verdict V(match) booted is proven to be built from this text.
+        - V(false) if no node matches, if the image was seeded or taken over without a build, if the image in the status
+          is not proven to be one of the current spec, and if O(expected_image) is another image.
+      returned: always
+      type: bool
+      sample: true
+    why_not:
+      description: Why it is not proven. Null if it is.
+      returned: always
+      type: str
+      sample: MachineOSBuild layered-4f1c was seeded with an existing image
 nodes:
   description: The verified nodes, sorted by name.
   returned: success, and if a verdict is one of O(fail_on)
@@ -359,6 +519,11 @@ nodes:
           returned: always
           type: bool
           sample: true
+        read_at:
+          description: When the image was read from the cluster. Null for an image that an option named.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:30:00Z'
     booted:
       description: Booted image. Null if the output of the node cannot be parsed.
       returned: always
@@ -452,6 +617,7 @@ nodes:
 
 from ..module_utils._cluster.session import open_session
 from ..module_utils._errors import finish
+from ..module_utils._model.build.run_spec import run_spec_of
 from ..module_utils._model.proof.verdict import Verdict
 from ..module_utils._operation.select_nodes import Selection
 from ..module_utils._operation.verify_nodes import VerificationRequest, verify_nodes
@@ -462,6 +628,7 @@ OPTIONS: Options = {
     "nodes": {"type": "list", "elements": "str"},
     "label_selector": {"type": "str"},
     "expected_image": {"type": "str"},
+    "build": {"type": "dict"},
     "allowed_deviations": {"type": "list", "elements": "str", "default": []},
     "transport": {"type": "str", "choices": ["auto", "pod_exec", "oc_debug", "connection", "api"], "default": "auto"},
     "concurrency": {"type": "int", "default": 50},
@@ -473,6 +640,8 @@ OPTIONS: Options = {
         "choices": ["mismatch", "unknown"],
         "default": ["mismatch", "unknown"],
     },
+    "awaited_nodes": {"type": "list", "elements": "str", "default": []},
+    "allow_empty_pool": {"type": "bool", "default": False},
 }
 """Options besides the connection options. The action plugin of the same name has the same options."""
 
@@ -499,6 +668,9 @@ def main() -> None:
         fail_on=frozenset(map(Verdict, options["fail_on"])),
         transport=options["transport"],
         allowed_deviations=tuple(options["allowed_deviations"]),
+        allow_empty_pool=options["allow_empty_pool"],
+        awaited_nodes=tuple(options["awaited_nodes"]),
+        run=run_spec_of(options["build"], options["pool"] or ""),
     )
     finish(module, lambda: verify_nodes(open_session(options), request, module.warn))
 

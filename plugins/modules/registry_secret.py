@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: registry_secret
 short_description: Create, update or delete a Secret with registry credentials
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, updates or deletes a Secret of the type C(kubernetes.io/dockerconfigjson), which contains credentials for
     pushes or pulls.
@@ -32,7 +32,15 @@ description:
 options:
   state:
     description:
-      - Whether the Secret exists. V(absent) deletes it if this collection created it and no MachineOSConfig uses it.
+      - Whether the Secret exists. V(absent) deletes it if this collection created it and nothing uses it.
+      - The module never deletes a Secret of the namespace C(openshift-machine-config-operator) that a MachineOSConfig
+        names, for the base image, the push or the pull by nodes. The error names each MachineOSConfig and the option
+        that names the Secret. Delete the MachineOSConfig first, or set the option to another Secret.
+      - On OpenShift 4.16 and 4.17 the module also does not delete a Secret that the DaemonSet C(machine-config-daemon)
+        mounts. The DaemonSet mounts each Secret that was ever the pull secret of the nodes
+        (O(imagemode.openshift.machineosconfig#module:current_image_pull_secret)), and without it no pod of the daemon
+        can start. Keep such a Secret. To withdraw its credentials, revoke them at the registry, or replace them with
+        V(present).
     type: str
     choices: [present, absent]
     default: present
@@ -85,6 +93,9 @@ seealso:
     description: For Secrets of other types.
 notes:
   - Do not write passwords into a playbook. Read them from a file, from the environment, or from a vault.
+  - With O(state=absent) the account needs to list C(machineosconfigs.machineconfiguration.openshift.io), and on
+    OpenShift 4.16 and 4.17 to get the DaemonSet C(machine-config-daemon). Without one of these rights the module fails
+    and deletes nothing, because it does not know whether the Secret is used.
 extends_documentation_fragment:
   - imagemode.openshift.auth
   - imagemode.openshift.attributes

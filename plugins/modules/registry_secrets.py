@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: registry_secrets
 short_description: Create or update registry secrets from files or the environment
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates or updates Secrets with registry credentials, as M(imagemode.openshift.registry_secret) does, and reads the
     credentials on the machine that runs Ansible. No variable and no task holds them.

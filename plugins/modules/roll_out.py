@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: roll_out
 short_description: Roll out the image of a pool and wait for its nodes
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Checks whether the pool is paused, adds the named nodes to it, unpauses it if this collection paused it and reboots
     are allowed, and waits until every node has reached the image. It calls the modules of this collection one after the
@@ -62,6 +62,11 @@ options:
       - lines
       - none
     default: lines
+  build:
+    description:
+      - Result of M(imagemode.openshift.build_image) of this run, to whose spec the rollout is bound.
+      - A result for another pool binds to nothing.
+    type: dict
 attributes:
   async:
     support: none
@@ -101,7 +106,13 @@ rollout:
       that it returns.
   returned: success, and when the rollout failed
   type: dict
-  sample: {total: 2, done: 2, updating: 0, waiting: 0, remaining_seconds: null}
+  sample: {total: 2, done: 2, updating: 0, waiting: 0, left: 0, remaining_seconds: null}
+awaited:
+  description: Names of the nodes that were in the pool, or were added to it, before the wait began.
+  returned: success, if there are such nodes
+  type: list
+  elements: str
+  sample: [worker-0, worker-1]
 changes:
   description: What was changed, or would be in check mode.
   returned: always

@@ -10,10 +10,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: show_summary
 short_description: Show the summary of a playbook of this collection
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Prints the lines of a summary where the playbook runs, and fails with the failure that
     M(imagemode.openshift.publish_result) found.
+  - If the variable C(image_mode_report_dir) is set, the hosts of the play that failed without a report are added to the
+    index of the reports, C(image-mode-index.html).
 options:
   summary:
     description:

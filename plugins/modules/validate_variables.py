@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: validate_variables
 short_description: Validate the variables of a playbook or a role of this collection
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Checks all variables of one playbook, or all options of one role, against their specification, before anything is
     sent to the cluster. Files and environment variables that they name are read, and nothing of them is shown.

@@ -7,12 +7,15 @@ first connection fails. Then a warning is printed, and a second call retries.
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible import constants
 from ansible.utils.display import Display
+from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._errors import NOT_REACHED, REPORT_FIRST_CONTACT, TRACEBACK, as_line
+from ._connection_files import absolute_arguments, absolute_environment
 from ._error_boundary import ErrorBoundaryAction
 
 display = Display()
@@ -41,8 +44,18 @@ class ApiAction(ErrorBoundaryAction):
 
     def run_module(self, task_vars: dict[str, t.Any], **arguments: t.Any) -> dict[str, t.Any]:
         """Run the module once and return its result."""
+        if self._connection.transport == "local":
+            given = arguments.get("module_args") or self._task.args
+            arguments["module_args"] = absolute_arguments(given, str(self._loader.get_basedir()))
+            self._set_absolute_environment()
         result = self._execute_module(module_name=self.MODULE, task_vars=task_vars, **arguments)
         traceback = result.pop(TRACEBACK, "")
         if traceback and not isinstance(result.get("exception"), str):  # up to ansible-core 2.18 a text, which is shown
             display.vvv(str(traceback))
         return t.cast("dict[str, t.Any]", result)
+
+    def _set_absolute_environment(self) -> None:
+        """Let the module see absolute paths in the environment. The environment of the task has precedence."""
+        paths = absolute_environment(os.environ)
+        if paths and paths not in (self._task.environment or []):
+            self._task.environment = [wrap_var(paths), *(self._task.environment or [])]

@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import run_action
+from ._variables.values import is_empty
 
 
 class ErrorBoundaryAction(ActionBase):
@@ -28,6 +29,17 @@ class ErrorBoundaryAction(ActionBase):
         :raises Exception: any; the boundary reports it
         """
         raise NotImplementedError
+
+    def optional_variable(self, name: str, task_vars: t.Mapping[str, t.Any], default: t.Any) -> t.Any:
+        """Return a variable, or *default* if it is not set or its template fails.
+
+        As an option of a task, a template that fails would be a failed task, which publishes and prints nothing.
+        """
+        try:
+            value = self._templar.template(task_vars.get(name))
+        except Exception:  # noqa: BLE001 - a template can raise anything, and the validation reports it
+            return default
+        return default if is_empty(value) else value
 
     def action_of(self, task: t.Any) -> t.Any:
         """Return the action plugin of an inner task. A module without its own has the plugin of all modules."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from ..module_utils._errors import OperationError
 from ..module_utils._model.objects.machineconfigpool import NOT_FOUND_REMEDY
+from ..module_utils._model.preflight.paused_pool import NOT_OURS, reject_paused_pool
+from ..module_utils._operation.rejections import raise_rejection
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,8 @@ def plan_rollout(
     if not state["paused"] or not awaited:
         return RolloutPlan(awaited, unpause=False)
     waiting = [name for name in awaited if present.get(name) != "done"]
-    if waiting and not state["paused_by_us"]:
-        raise OperationError(
-            what,
-            "it is paused, and not by this collection alone",
-            "Find the other manager of spec.paused with "
-            f"oc get machineconfigpool {pool} -o yaml --show-managed-fields, and unpause it with oc",
-        )
-    if waiting and not allow_node_reboots:
-        raise OperationError(
-            what,
-            f"it is paused, and to unpause it reboots its nodes ({', '.join(awaited)})",
-            "Set allow_node_reboots=true to unpause it",
-        )
+    kept = "" if state["paused_by_us"] else NOT_OURS
+    rejection = reject_paused_pool(pool, kept, awaited, allow_node_reboots) if waiting else None
+    raise_rejection(what, rejection)
     # A run that was killed after the last node arrived leaves a paused pool without a waiting node.
     return RolloutPlan(awaited, unpause=bool(state["paused_by_us"] and allow_node_reboots))

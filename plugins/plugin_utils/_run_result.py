@@ -7,11 +7,16 @@ import json
 import typing as t
 from dataclasses import dataclass
 
+from ..module_utils._errors import OperationError, as_line
+from ..module_utils._model.findings import FindingId
 from ..module_utils._model.proof.verdict import Verdict
 from ..module_utils._model.text import printable, truncate_bytes
 from ._progress import duration
+from ._variables.validation import PUBLISHED
 from ._verdicts import node_lines, reason_of, why_not_verified
 
+REGISTERED_AS = "__image_mode_published"
+"""Variable with the result of publish_result for a host."""
 MAX_BYTES = 20_000
 """Bytes of one entry of image_mode_result."""
 MAX_NODES = 20
@@ -30,13 +35,20 @@ _MAX_REPORTS = 10
 _MAX_ENTRIES = 20
 """Entries of any other list or dictionary."""
 _CLUSTER_FIELDS = ("api_url", "id", "name", "version")
-_BUILD_FIELDS = ("name", "state", "digested_image_push_spec")
+_BUILD_FIELDS = ("name", "state", "digested_image_push_spec", "seeded")
+_CONTAINERFILE_FIELDS = ("sha256", "proven")
+"""Its text is in the report only."""
 _LISTS = ("unproven_nodes", "changed", "reports")
 """Fields from which entries are left out first."""
-_DETAILS = ("rollout", "counts", "account", "transport", "build")
+_FORECAST_LISTS = ("first_nodes", "lines")
+_DETAILS = ("rollout", "forecast", "counts", "account", "transport", "build")
 """Fields that are left out next."""
 _NO_NODES = "none"
-"""Verdict on a pool without nodes."""
+"""Verdict on a pool without nodes, and of a forecast."""
+_MAX_FIRST_NODES = 10
+_MAX_LINES = 12
+_MAX_LINE = 400
+"""Bytes of a line of a forecast."""
 
 Result = t.Mapping[str, t.Any]
 
@@ -46,18 +58,38 @@ class Steps:
     """Results of the tasks of a playbook, empty for a task that did not run."""
 
     validation: Result
+    request: Result
+    """The check of the request, with the forecast in check mode."""
     secrets: Result
     build: Result
     rollout: Result
     verification: Result
+    missing: tuple[str, ...] = ()
+    """Names of tasks of the playbook that did not run."""
 
     def __iter__(self) -> t.Iterator[Result]:
-        return iter((self.validation, self.secrets, self.build, self.rollout, self.verification))
+        return iter((self.validation, self.request, self.secrets, self.build, self.rollout, self.verification))
+
+    @property
+    def failed(self) -> bool:
+        """Whether a task failed, so that the play fails without help."""
+        return any(_has_failed(step) for step in self)
 
     @property
     def failure(self) -> str:
-        """The message of the task that failed, or an empty text."""
-        return next((str(step.get("msg") or "a task failed") for step in self if step.get("failed")), "")
+        """Why the run failed: the message of the task that failed, or that a task did not run. Or an empty text."""
+        failed = next((step for step in self if _has_failed(step)), None)
+        if failed is not None:
+            return as_line(str(failed.get("msg") or "a task failed"))
+        if not self.missing:
+            return ""
+        reason = f"task {self.missing[0]} did not run"
+        return str(OperationError("finish the playbook", reason, "Run the playbook without options that select tasks"))
+
+    @property
+    def forecast(self) -> Result | None:
+        """The forecast of a run in check mode."""
+        return self.request.get("forecast") or None
 
     @property
     def changes(self) -> list[str]:
@@ -81,6 +113,10 @@ class Run:
         return list(clusters) if clusters else [self.steps.verification]
 
 
+def _has_failed(step: Result) -> bool:
+    return bool(step.get("failed") or step.get("unreachable"))
+
+
 def full_result(run: Run, verified: Result) -> dict[str, t.Any]:
     """Return everything that a report shows.
 
@@ -89,22 +125,28 @@ def full_result(run: Run, verified: Result) -> dict[str, t.Any]:
     steps = run.steps
     nodes = list(verified.get("nodes") or ())
     pools = {str(node["pool"]) for node in nodes if node.get("pool")}
-    clusters = [step["cluster"] for step in (steps.build, steps.rollout, verified) if step.get("cluster")]
+    clusters = [
+        step["cluster"] for step in (steps.request, steps.build, steps.rollout, verified) if step.get("cluster")
+    ]
     return {
         "schema_version": "1.0",
         "host": run.host,
         "pool": run.pool or (pools.pop() if len(pools) == 1 else None),
         "cluster": clusters[-1] if clusters else None,
         "machineosconfig": steps.build.get("machineosconfig"),
+        "containerfile": verified.get("containerfile"),
         "build": steps.build.get("build"),
         "rollout": steps.rollout.get("rollout"),
+        "forecast": steps.forecast,
         "account": verified.get("account"),
         "transport": verified.get("transport"),
         "verdict": verified.get("verdict") or _without_verification(steps),
         "failure": steps.failure or why_not_verified(verified, run.fail_on) or None,
         "summary": verified.get("summary"),
+        "pool_total": verified.get("pool_total"),
+        "left_out": verified.get("left_out") or 0,
         "nodes": nodes,
-        "findings": [finding for step in (steps.build, steps.rollout) for finding in step.get("findings") or ()],
+        "findings": [f for step in (steps.build, steps.rollout, verified) for f in step.get("findings") or ()],
     }
 
 
@@ -114,18 +156,23 @@ def published_entry(run: Run, full: Result, reports: t.Sequence[Result], failure
     :param failure: why a report was not written; a failure of the run takes precedence
     """
     build, cluster = full["build"] or {}, full["cluster"] or {}
+    content = full["containerfile"] or {}
     unproven = [node for node in full["nodes"] if node["verdict"] != Verdict.MATCH.value]
     why = full["failure"] or failure
     entry = {
         "schema_version": "1.0",
         **minimal_entry(run.host, run.pool, why),
-        "message": _short(message_of(full), _MAX_FAILURE),
+        "message": _short(as_line(message_of(full)), _MAX_FAILURE),
         "pool": _short(full["pool"]),
         "cluster": {name: _short(cluster.get(name)) for name in _CLUSTER_FIELDS},
         "verdict": _short(full["verdict"]),
         "counts": _short(full["summary"]),
+        "pool_total": full["pool_total"],
+        "left_out": full["left_out"],
         "build": {n: _short(build.get(n), _MAX_IMAGE) for n in _BUILD_FIELDS} if build else None,
+        "containerfile": {n: _short(content.get(n)) for n in _CONTAINERFILE_FIELDS} if content else None,
         "rollout": _short(full["rollout"]),
+        "forecast": _short_forecast(full["forecast"]) if full["forecast"] else None,
         "account": _short(full["account"]),
         "transport": _short(full["transport"]),
         "changed": [_short(change) for change in run.steps.changes[:_MAX_CHANGES]],
@@ -138,7 +185,7 @@ def published_entry(run: Run, full: Result, reports: t.Sequence[Result], failure
 
 def minimal_entry(host: str, pool: str, failure: str) -> dict[str, t.Any]:
     """Return the entry of a run of which nothing but its failure is known."""
-    why = _short(failure, _MAX_FAILURE) or None
+    why = _short(as_line(failure), _MAX_FAILURE) or None
     return {
         "schema_version": "1.0",
         "message": why,
@@ -147,9 +194,13 @@ def minimal_entry(host: str, pool: str, failure: str) -> dict[str, t.Any]:
         "cluster": dict.fromkeys(_CLUSTER_FIELDS),
         "verdict": Verdict.UNKNOWN.value,
         "counts": None,
+        "pool_total": None,
+        "left_out": 0,
         "failure": why,
         "build": None,
+        "containerfile": None,
         "rollout": None,
+        "forecast": None,
         "account": None,
         "transport": None,
         "changed": [],
@@ -159,14 +210,26 @@ def minimal_entry(host: str, pool: str, failure: str) -> dict[str, t.Any]:
     }
 
 
+def entries_without_report(hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[str]) -> list[Result]:
+    """Return the entries of failed runs that have no report, of all hosts of a play that have ended, each once."""
+    found: list[Result] = []
+    for host in hosts:
+        published = hostvars[host].get(REGISTERED_AS) or {} if host in hostvars else {}
+        entries = published.get("ansible_stats", {}).get("data", {}).get(PUBLISHED, ())
+        found += [e for e in entries if e.get("failure") and not e.get("reports") and e not in found]
+    return found
+
+
 def message_of(full: Result) -> str:
     """Return the result in one line."""
     if full["failure"]:
         return str(full["failure"])
     name = f"pool {full['pool']}" if full["pool"] else "all hosts"
     counts = full["summary"]
+    if is_forecast(full):
+        return f"{name}: forecast: {'; '.join(full['forecast']['lines'][:2])}"
     if full["verdict"] == _NO_NODES:
-        return f"{name}: no nodes to verify"
+        return f"{name} has no nodes"
     if not counts:
         return f"{name}: not verified"
     return f"{name}: {counts['match']} of {counts['total']} nodes match"
@@ -174,10 +237,17 @@ def message_of(full: Result) -> str:
 
 def summary_lines(run: Run, full: Result, reports: t.Sequence[Result], check_mode: bool) -> list[str]:
     """Return the summary that ends the output of a run."""
-    lines = [f"Result: {'check mode: ' if check_mode else ''}{message_of(full)}"]
-    image = (full["build"] or {}).get("digested_image_push_spec")
+    forecast = full["forecast"] or {}
+    lines = [f"Forecast: {line}" for line in forecast["lines"]] if is_forecast(full) or forecast.get("complete") else []
+    if is_forecast(full):
+        return [*lines, f"Would change: {_changes(run.steps.changes)}", f"Time: {duration(run.seconds)}"]
+    lines.append(f"Result: {'check mode: ' if check_mode else ''}{message_of(full)}")
+    build = full["build"] or {}
+    image = build.get("digested_image_push_spec")
     if image:
-        lines.append(f"Image: {image}")
+        how = " (seeded, not built from the Containerfile)" if build.get("seeded") else ""
+        lines.append(f"Image: {image}{how}")
+    lines += [f"Pool: {message}" for message in _pauses(full)]
     lines += [f"Node {line}" for line in node_lines(full["nodes"])]
     lines.append(f"{'Would change' if check_mode else 'Changed'}: {_changes(run.steps.changes)}")
     lines += [f"Report: {report['path']}" for report in reports]
@@ -185,7 +255,36 @@ def summary_lines(run: Run, full: Result, reports: t.Sequence[Result], check_mod
     return lines
 
 
+def _pauses(full: Result) -> list[str]:
+    """Return the messages about paused pools."""
+    return [str(f["message"]) for f in full["findings"] if f.get("id") == FindingId.POOL_UPDATES_PAUSED.value]
+
+
+def is_forecast(full: Result) -> bool:
+    """Return whether the run is a forecast of changes, so that it has no result."""
+    return bool(full["forecast"]) and not full["forecast"]["complete"] and not full["failure"]
+
+
+def _short_forecast(forecast: Result) -> dict[str, t.Any]:
+    """Return a forecast whose size does not depend on the pool."""
+    rollout = forecast["rollout"]
+    order = [name for batch in rollout["batches"][:MAX_NODES] for name in batch]
+    return {
+        **{name: forecast[name] for name in ("complete", "changes", "pool", "machineosconfig")},
+        "build": _short(forecast["build"]),
+        "reboots": rollout["total"],
+        "max_unavailable": _short(rollout["max_unavailable"]),
+        "at_once": rollout["at_once"],
+        "batches": len(rollout["batches"]),
+        "first_nodes": [_short(name) for name in order[:_MAX_FIRST_NODES]],
+        "findings": sorted({_short(finding["id"]) for finding in forecast["findings"]})[:_MAX_ENTRIES],
+        "lines": [_short(line, _MAX_LINE) for line in forecast["lines"][:_MAX_LINES]],
+    }
+
+
 def _without_verification(steps: Steps) -> str:
+    if steps.forecast and not steps.failure:
+        return _NO_NODES
     rollout = steps.rollout.get("rollout") or {}
     return _NO_NODES if not steps.failure and rollout.get("total") == 0 else Verdict.UNKNOWN.value
 
@@ -215,9 +314,10 @@ def _short(value: t.Any, limit: int = _MAX_TEXT) -> t.Any:
 
 def _within_limit(entry: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return an entry with so much left out that it has MAX_BYTES at most; the failure stays."""
-    for name in _LISTS:
-        while _size(entry) > MAX_BYTES and entry[name]:
-            entry[name].pop()
+    forecast = entry["forecast"] or {}
+    for holder, name in [*((entry, name) for name in _LISTS), *((forecast, name) for name in _FORECAST_LISTS)]:
+        while _size(entry) > MAX_BYTES and holder.get(name):
+            holder[name].pop()
     for name in _DETAILS:
         if _size(entry) > MAX_BYTES:
             entry[name] = None

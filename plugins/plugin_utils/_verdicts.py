@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._errors import OperationError, as_line
-from ..module_utils._model.findings import Severity
+from ..module_utils._model.findings import FindingId, Severity
 from ..module_utils._model.proof.verdict import Verdict
 
 Node = t.Mapping[str, t.Any]
@@ -43,12 +43,12 @@ def by_severity(findings: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[s
 def why_not_verified(result: t.Mapping[str, t.Any], fail_on: t.Collection[str]) -> str:
     """Return the one line that says which nodes fail, or an empty text.
 
-    :param result: a result of node_image_verify or node_image_summary
+    :param result: a result of node_image_verify, node_image_summary or verify_pool
     """
     nodes = list(result.get("nodes") or ())
     failing = failing_nodes(nodes, fail_on)
     if not failing:
-        return ""
+        return _why_pool_not_verified(result, fail_on)
     pools = sorted({str(node["pool"]) for node in nodes if node.get("pool")})
     what = f"verify MachineConfigPool {', '.join(pools)}" if pools else "verify the hosts of this play"
     names = [str(node["name"]) for node in failing]
@@ -60,6 +60,18 @@ def why_not_verified(result: t.Mapping[str, t.Any], fail_on: t.Collection[str]) 
         f"{first['name']} {_words(first)}{': ' + cause['message'] if cause else ''}"
     )
     return str(OperationError(what, reason, cause["remedy"] if cause else "Read the findings of the node"))
+
+
+def _why_pool_not_verified(result: t.Mapping[str, t.Any], fail_on: t.Collection[str]) -> str:
+    """Return why a pool is not verified although no verdict on a node fails, or an empty text."""
+    failing = {FindingId.POOL_NO_NODES.value} if fail_on and not result.get("allow_empty_pool") else set()
+    if Verdict.UNKNOWN.value in fail_on:
+        failing.add(FindingId.POOL_NODES_LEFT_OUT.value)
+    for finding in result.get("findings") or ():
+        if finding["id"] in failing:
+            what = f"verify {finding['object']['kind']} {finding['object']['name']}"
+            return str(OperationError(what, finding["message"], finding["remedy"]))
+    return ""
 
 
 def node_lines(nodes: t.Iterable[Node]) -> list[str]:

@@ -30,13 +30,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 
 from ansible_run import Ansible, installed_beside_pytest
+from lab.api_time import now
 from lab.errors import LabError
 from lab.facts import Facts
 from lab.faults import Fault, FaultProxy
 from lab.kube_rest import Api
 from lab.scenarios.catalogue import SCENARIOS
 from lab.scenarios.scenario import WaitCase
-from lab.scenarios.stage import NODES, POOLS, Stage, now
+from lab.scenarios.stage import NODES, POOLS, Stage
 
 GROUP = "machineconfiguration.openshift.io"
 _UNASKED = (

@@ -285,7 +285,7 @@ def test_a_list_ends_with_objects_or_an_error(wire, responses):
     with wire.answering(*responses) as session:
         listing = Listing([], "")
         with contextlib.suppress(ApiError, Unreachable):
-            listing = session.pages(NODE.path(), {})
+            listing = session.pages(Subject(NODE))
     assert isinstance(listing.resource_version, str)
     assert all(is_sound(item) and item["metadata"]["name"] for item in listing.items)
 

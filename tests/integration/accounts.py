@@ -20,8 +20,9 @@ if t.TYPE_CHECKING:
 MANIFESTS = Path(__file__).resolve().parents[2] / "docs/docsite/rbac"
 HOME = "imagemode"
 """The namespace of the accounts."""
-SECRETS = ["push", "unborn", "played"]
-"""The Secrets of the tests. They replace those in apply.yaml, as a user of the manifest does."""
+SECRETS = ["push", "unborn", "played", "unused"]
+"""The Secrets of the tests. They replace the examples in the manifests, as a user of the manifests does."""
+_EXAMPLES = {"os-push", "os-base", "os-pull"}
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _ROLES = ("ClusterRole", "Role")
@@ -88,8 +89,14 @@ def manifest(name: str) -> list[dict[str, t.Any]]:
     objects = t.cast("list[dict[str, t.Any]]", content["items"])
     for rule in (rule for obj in objects for rule in obj.get("rules", [])):
         if rule["resources"] == ["secrets"] and "resourceNames" in rule:
-            rule["resourceNames"] = SECRETS
+            others = [name for name in rule["resourceNames"] if name not in _EXAMPLES]
+            rule["resourceNames"] = [*SECRETS, *others]
     return objects
+
+
+def manifests(*names: str) -> list[dict[str, t.Any]]:
+    """Return the objects of manifests that are applied together."""
+    return [obj for name in names for obj in manifest(name)]
 
 
 def granted(objects: t.Iterable[t.Mapping[str, t.Any]]) -> set[Permission]:
@@ -118,15 +125,21 @@ def forbidden(recording: Recording, account: Account) -> list[str]:
 
 
 def without(objects: t.Iterable[dict[str, t.Any]], missing: Permission, name: str) -> list[dict[str, t.Any]]:
-    """Return the objects under another name and without one permission, in any namespace."""
+    """Return the objects under other names and without one permission, in any namespace.
+
+    :param name: the name of the account
+    """
     less = copy.deepcopy(list(objects))
     for obj in less:
         if obj["kind"] in _ROLES:
             obj["rules"] = [kept for rule in obj["rules"] for kept in _split(rule, missing)]
-        if obj["kind"] != "Namespace":
+        if obj["kind"] == "ServiceAccount":
             obj["metadata"]["name"] = name
+        elif obj["kind"] != "Namespace":
+            obj["metadata"]["name"] = f"{name}-{obj['metadata']['name']}"
         if "roleRef" in obj:
-            obj["roleRef"]["name"] = obj["subjects"][0]["name"] = name
+            obj["roleRef"]["name"] = f"{name}-{obj['roleRef']['name']}"
+            obj["subjects"][0]["name"] = name
     return less
 
 

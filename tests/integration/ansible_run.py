@@ -17,6 +17,8 @@ from pathlib import Path
 
 # .../ansible_collections/imagemode/openshift/tests/integration/ansible_run.py
 TREE = Path(__file__).resolve().parents[5]
+RECORD = "RECORD_RESULTS"
+"""The environment variable with the file to which the callback writes results."""
 CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 
 
@@ -85,6 +87,55 @@ class Run:
 
 
 @dataclass(frozen=True)
+class StartedPlaybook:
+    """A playbook that is running.
+
+    :param output: the file of its output
+    :param record: the file to which its callback writes the result of each task
+    """
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    record: Path
+
+    def text(self) -> str:
+        """Return what it has printed."""
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for_line(self, line: str, timeout: float = 300) -> None:
+        """Wait until it has printed *line*, a regular expression.
+
+        :param timeout: seconds
+        :raises RuntimeError: the playbook ended by itself, or did not print the line in time
+        """
+        deadline = time.monotonic() + timeout
+        while not re.search(line, self.text()):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{line} was not printed:\n{self.text()}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Kill it with all processes that it started, as the end of a container does.
+
+        Ansible starts its workers in sessions of their own, so that the module that runs does not end with the
+        playbook. They are found by the environment of the run.
+        """
+        while pids := _processes_with(f"{RECORD}={self.record}"):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.poll()
+
+    def ended(self, timeout: float = 900) -> Run:
+        """Wait until it has ended, and return the run.
+
+        :param timeout: seconds
+        """
+        self.process.wait(timeout)
+        return Run(self.process.returncode, self.text(), "", tuple(_read_results(self.record)))
+
+
+@dataclass(frozen=True)
 class Ansible:
     """An installed ansible-core, and the environment variables that name its cluster.
 
@@ -148,6 +199,30 @@ class Ansible:
             check=False,
         )
 
+    @contextlib.contextmanager
+    def started_playbook(
+        self, playbook: str | Path, *options: str, variables: t.Mapping[str, t.Any] | None = None
+    ) -> t.Iterator[StartedPlaybook]:
+        """Start a playbook whose output goes to a file and not to a terminal, as in AWX. It ends with the context."""
+        record, output = self.scratch / "started.jsonl", self.scratch / "started.log"
+        record.unlink(missing_ok=True)
+        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [self.programs / "ansible-playbook", str(playbook), *extra, *options],
+                cwd=self.scratch,
+                env={**self.environment(record), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started = StartedPlaybook(process, output, record)
+        try:
+            yield started
+        finally:
+            started.kill()
+
     def kill_playbook(
         self,
         playbook: str | Path,
@@ -158,38 +233,16 @@ class Ansible:
     ) -> str:
         """Start a playbook, end it and its children when it has printed *line*, and return its output.
 
-        The output goes to a file and not to a terminal, as in AWX.
-
         :param line: a regular expression
         :param by: the signal; SIGKILL follows after a minute
         :raises RuntimeError: the playbook ended by itself, or did not print the line in time
         """
-        output = self.scratch / "killed.log"
-        extra = ["--extra-vars", json.dumps(variables)]
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                [self.programs / "ansible-playbook", str(playbook), *extra],
-                cwd=self.scratch,
-                env={**self.environment(self.scratch / "killed.jsonl"), "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            deadline = time.monotonic() + timeout
-            while not re.search(line, output.read_text(encoding="utf-8", errors="replace")):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{line} was not printed:\n{output.read_text(encoding='utf-8')}")
-                time.sleep(0.05)
+        with self.started_playbook(playbook, variables=variables) as started:
+            started.wait_for_line(line, timeout)
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, by)
-                process.wait(60)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        return output.read_text(encoding="utf-8")
+                os.killpg(started.process.pid, by)
+                started.process.wait(60)
+        return started.text()
 
     def environment(self, record: Path) -> dict[str, str]:
         """Return the environment of Ansible, whose callback writes the result of each task to *record*."""
@@ -206,7 +259,7 @@ class Ansible:
             "ANSIBLE_NOCOLOR": "true",
             "LC_ALL": "C.UTF-8",
             "PATH": os.pathsep.join([str(self.programs), kept.get("PATH", os.defpath)]),
-            "RECORD_RESULTS": str(record),
+            RECORD: str(record),
             **self.variables,
         }
 
@@ -222,6 +275,16 @@ def write_playbook(folder: Path, tasks: t.Sequence[t.Mapping[str, t.Any]], **key
 def installed_beside_pytest() -> Path:
     """Return the folder of the Ansible that is installed with this Python."""
     return Path(sys.executable).parent
+
+
+def _processes_with(variable: str) -> list[int]:
+    """Return the processes that have an environment variable, as NAME=VALUE. Those that have ended have none."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if variable.encode() in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found
 
 
 def _read_results(record: Path) -> t.Iterator[TaskResult]:

@@ -74,6 +74,11 @@ class Recording:
         """The requests of this collection."""
         return self.by(agent=OUR_AGENT)
 
+    @property
+    def stored(self) -> list[tuple[str, str]]:
+        """Verb and URI of each of our writes that the API server stored. It stores nothing of a dry run."""
+        return [(r.verb, r.uri) for r in self.ours if r.is_write and "dryRun=All" not in r.uri]
+
 
 @dataclass(frozen=True)
 class _Fence:

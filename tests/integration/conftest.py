@@ -19,16 +19,25 @@ worker-9                  test_machineconfigpool_wait.py, pool superseding
 worker-10 to worker-12    test_machineconfigpool_wait.py, pool changing
 worker-13                 test_machineconfigpool_wait.py, pool held
 worker-14                 test_machineconfigpool_wait.py, pool idle
+worker-15 to worker-17    test_forecast.py, pool foreseen
+worker-18, worker-19      test_guides.py, pools layered and started
+worker-20                 test_event_source.py
+worker-21                 test_rulebooks.py
 ========================  ============================================================
+
+In the lab of v1alpha1, worker-16 is in no custom pool, and worker-17 has booted the image of pool rolled-out.
+worker-15 is for test_guides.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,8 +46,9 @@ from ansible_run import Ansible, installed_beside_pytest
 from audit_log import AuditLog
 from lab.cache import lab_folder
 from lab.facts import Facts
+from lab.faults import FaultProxy
 from lab.kube_rest import Api
-from lab.release import JULY_2025
+from lab.release import AUGUST_2024, JULY_2025, V1, V1ALPHA1
 from lab.scenarios.catalogue import SCENARIOS, in_scenario
 from lab.scenarios.stage import Stage
 from oc_client import build_oc
@@ -49,23 +59,51 @@ from scheduling import ByFixture
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options for developers and for the version matrix."""
     parser.addoption("--lab", metavar="NAME", help="use this lab, which is up, and leave it up")
-    parser.addoption("--nodes", default="15", help="number of worker nodes of a new lab")
+    parser.addoption("--nodes", default="22", help="number of worker nodes of a new lab")
+    parser.addoption("--rulebook", type=Path, help="folder of the ansible-rulebook to test with")
     parser.addoption(
         "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"
     )
+    parser.addoption("--interpreter", type=Path, help="Python that runs modules on localhost, by default Ansible's own")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of the tests that decide a case of a wait."""
     config.addinivalue_line("markers", "wait_case(case): the test decides this WaitCase")
+    config.addinivalue_line("markers", "lab_api(*versions): the test runs in a lab of each version of MachineOSConfig")
+
+
+_LABS = {V1: pytest.param(None, id=V1), V1ALPHA1: AUGUST_2024.train}
+"""Version of MachineOSConfig -> parameter of the fixture ``lab``. Without one it is the lab of all other tests."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize the fixture ``lab`` for the marker ``lab_api``."""
+    marker = metafunc.definition.get_closest_marker("lab_api")
+    if marker is None:
+        return
+    chosen = metafunc.config.getoption("--lab")
+    served = [Facts.load(lab_folder(chosen)).api] if chosen else list(_LABS)
+    labs = [_LABS[version] for version in marker.args if version in served]
+    metafunc.parametrize("lab", labs, indirect=True, scope="session")
 
 
 SLOW = (
+    # One process runs these four in a lab of their own, which the tests that follow there replace.
+    "test_v1alpha1_apply",
+    "test_v1alpha1_disturbed_builds",
+    "test_v1alpha1_killed_runs",
+    "test_v1alpha1_not_served",
+    "test_v1alpha1_proof",
+    "test_guides",
     "test_apply_resumed",
     "test_machineosbuild_wait",
     "test_permissions",
     "test_machineconfigpool_wait",
     "test_playbooks",
+    "test_rulebooks",
+    "test_event_source",
+    "test_forecast",
     "test_api_outages",
     "test_build_failures",
 )
@@ -91,20 +129,27 @@ def lab(request: pytest.FixtureRequest) -> t.Iterator[Facts]:
     Tests with a parameter for this fixture choose the release with it.
     """
     chosen = request.config.getoption("--lab")
-    release = getattr(request, "param", JULY_2025.train)
-    name = chosen or f"test-{release.replace('.', '-')}-{os.getpid()}"
-    if not chosen:
-        nodes = request.config.getoption("--nodes")
-        _run_lab("up", "--name", name, "--release", release, "--nodes", nodes, "--with-pid", str(os.getpid()))
-    yield Facts.load(lab_folder(name))
-    if not chosen:
-        _run_lab("down", "--name", name)
+    if chosen:
+        yield Facts.load(lab_folder(chosen))
+        return
+    release = getattr(request, "param", None) or JULY_2025.train
+    name = f"test-{release.replace('.', '-')}-{os.getpid()}"
+    with started_lab(name, "--release", release, "--nodes", request.config.getoption("--nodes")) as facts:
+        yield facts
 
 
 @pytest.fixture(scope="session")
 def api(lab: Facts) -> Api:
     """The API of the lab as its administrator, to prepare and to inspect objects."""
     return Api(lab.kubeconfigs.admin)
+
+
+@pytest.fixture
+def proxy(lab: Facts) -> t.Iterator[FaultProxy]:
+    """The fault proxy of the lab, without faults."""
+    proxy = FaultProxy(lab)
+    yield proxy
+    proxy.clear()
 
 
 @pytest.fixture(scope="session")
@@ -128,19 +173,39 @@ def new_ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path_factory: py
         return Ansible(
             programs=request.config.getoption("--ansible"),
             scratch=tmp_path_factory.mktemp("ansible"),
-            variables={"K8S_AUTH_KUBECONFIG": str(kubeconfig or lab.kubeconfigs.admin)},
+            variables={
+                "K8S_AUTH_KUBECONFIG": str(kubeconfig or lab.kubeconfigs.admin),
+                **python_of_modules(request.config, tmp_path_factory),
+            },
         )
 
     return create
 
 
+def python_of_modules(config: pytest.Config, folders: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment variable that makes localhost run modules with the Python of ``--interpreter``."""
+    interpreter = config.getoption("--interpreter")
+    if interpreter is None:
+        return {}
+    inventory = folders.mktemp("inventory") / "localhost.yml"
+    host = {"ansible_connection": "local", "ansible_python_interpreter": str(interpreter)}
+    inventory.write_text(json.dumps({"all": {"hosts": {"localhost": host}}}), encoding="utf-8")
+    return {"ANSIBLE_INVENTORY": str(inventory)}
+
+
 @pytest.fixture
-def ansible(request: pytest.FixtureRequest, lab: Facts, tmp_path: Path) -> Ansible:
+def ansible(new_ansible: NewAnsible, tmp_path: Path) -> Ansible:
     """Ansible as the administrator of the lab: ``ansible.run_module(...)``, ``run_tasks``, ``run_playbook``."""
+    return replace(new_ansible(), scratch=tmp_path)
+
+
+@pytest.fixture
+def ansible_without_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Ansible:
+    """Ansible without a cluster, for what a playbook decides before it needs one."""
     return Ansible(
         programs=request.config.getoption("--ansible"),
         scratch=tmp_path,
-        variables={"K8S_AUTH_KUBECONFIG": str(lab.kubeconfigs.admin)},
+        variables={"K8S_AUTH_KUBECONFIG": str(tmp_path / "no-kubeconfig")},
     )
 
 
@@ -165,9 +230,10 @@ def pools(session_ansible: Ansible, lab: Facts) -> Pools:
 
 
 @pytest.fixture(scope="session")
-def rolled_out(session_ansible: Ansible, pools: Pools) -> BuiltPool:
-    """A pool of two nodes, worker-0 and worker-1, that have booted its image."""
-    pool, nodes = pools.built("rolled-out"), ["worker-0", "worker-1"]
+def rolled_out(session_ansible: Ansible, lab: Facts, pools: Pools) -> BuiltPool:
+    """A pool whose nodes have booted its image: worker-0 and worker-1, or worker-17 in the lab of v1alpha1."""
+    pool = pools.built("rolled-out")
+    nodes = ["worker-17"] if lab.api == V1ALPHA1 else ["worker-0", "worker-1"]
     run = session_ansible.run_tasks([join_task(pool.name, *nodes), rollout_wait_task(pool.name, nodes=nodes)])
     if run.rc:
         raise RuntimeError(run.output)
@@ -233,6 +299,23 @@ def script_node(lab: Facts, request: pytest.FixtureRequest) -> t.Callable[..., N
             request.addfinalizer(lambda: script(name, "--reset"))
 
     return script
+
+
+@contextlib.contextmanager
+def started_lab(name: str, *options: str) -> t.Iterator[Facts]:
+    """Start a lab, which ends with the context, and with this process, however this process ends."""
+    _run_lab("up", "--name", name, *options, "--with-pid", str(os.getpid()))
+    try:
+        yield Facts.load(lab_folder(name))
+    finally:
+        _run_lab("down", "--name", name)
+
+
+@pytest.fixture(scope="module")
+def second_lab() -> t.Iterator[Facts]:
+    """Another running lab of three nodes in no custom pool, for tests of several clusters."""
+    with started_lab(f"test-second-{os.getpid()}", "--nodes", "3") as facts:
+        yield facts
 
 
 def _run_lab(*arguments: str) -> None:

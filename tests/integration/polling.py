@@ -6,6 +6,11 @@ from __future__ import annotations
 import time
 import typing as t
 
+from lab.faults import Fault
+
+if t.TYPE_CHECKING:
+    from lab.faults import FaultProxy
+
 T = t.TypeVar("T")
 
 
@@ -19,3 +24,10 @@ def wait_until(condition: t.Callable[[], T], timeout: float = 60) -> T:
         assert time.monotonic() < deadline, f"not true within {timeout:g} s"
         time.sleep(0.1)
     return value
+
+
+def wait_for_watches(proxy: FaultProxy, count: int, timeout: float = 60) -> None:
+    """Return when that many watches have started; a harmless fault counts them."""
+    proxy.add(Fault("slow", bytes_per_second=10**9, verbs=("watch",)))
+    wait_until(lambda: proxy.faults()[-1]["hits"] >= count, timeout)
+    proxy.clear()

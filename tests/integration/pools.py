@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ansible_run import Ansible, TaskResult
 from lab.facts import Facts
+from lab.release import V1ALPHA1
 
 BUILD_TIMEOUT = 600
 ROLLOUT_TIMEOUT = 600
@@ -24,6 +25,20 @@ def push_spec(lab: Facts, name: str) -> str:
     return f"{lab.registry_host}/lab/{name}:latest"
 
 
+def variables_of(lab: Facts, pool: str, **variables: t.Any) -> dict[str, t.Any]:
+    """Return the variables of playbook apply that build an image for a pool, pushed with the Secret of the lab."""
+    return {
+        "image_mode_pool": pool,
+        "image_mode_containerfile": containerfile(f"echo {pool} > /etc/pool"),
+        "image_mode_rendered_image_push_spec": push_spec(lab, pool),
+        "image_mode_rendered_image_push_secret": "push",
+        "image_mode_build_timeout": BUILD_TIMEOUT,
+        "image_mode_rollout_timeout": ROLLOUT_TIMEOUT,
+        **{f"image_mode_{option}": value for option, value in _node_pull_secret(lab).items()},
+        **variables,
+    }
+
+
 def config_options(lab: Facts, pool: str, **options: t.Any) -> dict[str, t.Any]:
     """Return the options of a MachineOSConfig whose image can be built."""
     return {
@@ -31,8 +46,14 @@ def config_options(lab: Facts, pool: str, **options: t.Any) -> dict[str, t.Any]:
         "containerfile": containerfile(f"echo {pool} > /etc/pool"),
         "rendered_image_push_spec": push_spec(lab, pool),
         "rendered_image_push_secret": "push",
+        **_node_pull_secret(lab),
         **options,
     }
+
+
+def _node_pull_secret(lab: Facts) -> dict[str, str]:
+    """Return the option without which v1alpha1 accepts no MachineOSConfig, and for which v1 has no field."""
+    return {"current_image_pull_secret": "global-pull-secret-copy"} if lab.api == V1ALPHA1 else {}
 
 
 @dataclass(frozen=True)
@@ -115,9 +136,9 @@ def wait_for_build(ansible: Ansible, pool: str) -> BuiltPool:
     return BuiltPool(pool, run.of("Build"))
 
 
-def edit_task(lab: Facts, pool: str, line: str) -> dict[str, t.Any]:
+def edit_task(lab: Facts, pool: str, line: str, **more: t.Any) -> dict[str, t.Any]:
     """Return the task ``Edit``, which changes the Containerfile of a pool to one line."""
-    options = config_options(lab, pool, containerfile=containerfile(line))
+    options = config_options(lab, pool, containerfile=containerfile(line), **more)
     return {"name": "Edit", "imagemode.openshift.machineosconfig": options}
 
 
@@ -136,3 +157,9 @@ def rollout_wait_task(pool: str, **options: t.Any) -> dict[str, t.Any]:
     """Return the task ``Roll``, which waits until the nodes of a pool have booted its image."""
     wait = {"pool": pool, "timeout": ROLLOUT_TIMEOUT, **options}
     return {"name": "Roll", "imagemode.openshift.machineconfigpool_wait": wait}
+
+
+def leave_task(pool: str, *nodes: str) -> dict[str, t.Any]:
+    """Return the task ``Leave``, which removes nodes from a pool."""
+    options = {"pool": pool, "nodes": list(nodes), "state": "absent"}
+    return {"name": "Leave", "imagemode.openshift.machineconfigpool_nodes": options}

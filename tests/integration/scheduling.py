@@ -7,7 +7,7 @@ import ast
 import functools
 from pathlib import Path
 
-from lab.release import RELEASES
+from lab.release import EVERY_RELEASE
 from xdist.scheduler import LoadScopeScheduling
 
 
@@ -17,7 +17,7 @@ class ByFixture(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         path, dummy, test = nodeid.partition("::")
         name, dummy, parameters = test.partition("[")
-        release = next((release for release in RELEASES if parameters.rstrip("]").split("-")[0] == release), "")
+        release = next((release for release in EVERY_RELEASE if parameters.rstrip("]").split("-")[0] == release), "")
         if release:
             return release
         return path if name in _tests_that_share(Path(self.config.rootpath, path)) else nodeid

@@ -133,7 +133,7 @@ def test_secret_that_does_not_exist(ansible: Ansible, lab: Facts) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "reason"),
-    [("localhost/os:latest", "spec.renderedImagePushSpec"), ("HOST/a/b/os:latest", "2 namespace segments (a/b)")],
+    [("localhost/os:latest", "the host localhost without a dot"), ("HOST/a/b/os:latest", "2 namespace segments (a/b)")],
 )
 def test_invalid_push_spec(ansible: Ansible, lab: Facts, spec: str, reason: str) -> None:
     ansible.run_module("machineconfigpool", {"pool": "nopush"})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from ansible_run import TREE, Ansible
 from jsonschema import Draft202012Validator
+from pools import containerfile
 
 if t.TYPE_CHECKING:
     from ansible_run import Run
@@ -35,8 +37,8 @@ def published_result(run: Run) -> dict[str, t.Any]:
 
 
 def files(ansible: Ansible) -> dict[str, Path]:
-    """Return the files of the one report by their suffix."""
-    found = sorted((ansible.scratch / "reports").iterdir())
+    """Return the files of the one report by their suffix, without the index."""
+    found = sorted(f for f in (ansible.scratch / "reports").iterdir() if f.name != "image-mode-index.html")
     assert len({file.name.partition(".")[0] for file in found}) == 1
     return {file.suffix: file for file in found}
 
@@ -57,6 +59,20 @@ def test_verification_writes_html_json_and_xml_that_agree(ansible: Ansible, roll
     assert suite is not None
     assert [suite.get(count) for count in ("tests", "failures", "errors")] == ["2", "0", "0"]
     assert rolled_out.digest in report_files[".html"].read_text(encoding="utf-8")
+
+
+def test_all_files_have_the_hash_of_the_containerfile_that_the_image_was_built_from(
+    ansible: Ansible, rolled_out: BuiltPool
+) -> None:
+    run = verify(ansible, image_mode_pool=rolled_out.name)
+    text = containerfile(f"echo {rolled_out.name} > /etc/pool")
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+
+    report_files = files(ansible)
+    content = json.loads(report_files[".json"].read_text(encoding="utf-8"))["containerfile"]
+    assert (content["sha256"], content["text"], content["proven"]) == (sha256, text, True), content["why_not"]
+    assert all(sha256 in report_files[name].read_text(encoding="utf-8") for name in (".html", ".xml"))
+    assert published_result(run)["containerfile"] == {"sha256": sha256, "proven": True}
 
 
 def test_report_is_named_after_its_cluster_and_names_the_user(ansible: Ansible, rolled_out: BuiltPool) -> None:
@@ -89,6 +105,7 @@ def test_nodes_that_booted_another_image_are_reported_before_the_run_fails(
     suite = ET.parse(report_files[".xml"]).getroot().find("testsuite")
     assert suite is not None
     assert suite.get("failures") == "2"
+    assert json.loads(report_files[".json"].read_text(encoding="utf-8"))["containerfile"]["proven"] is False
     assert [report["path"] for report in published_result(run)["reports"]] == sorted(map(str, report_files.values()))
 
 
@@ -119,18 +136,13 @@ def ansible_without_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> A
     return Ansible(request.config.getoption("--ansible"), tmp_path, {"K8S_AUTH_KUBECONFIG": "/nowhere/kubeconfig"})
 
 
-def test_unreachable_cluster_is_reported_as_unknown_with_the_reason(ansible_without_cluster: Ansible) -> None:
+def test_unreachable_cluster_files_no_report_and_the_result_names_the_reason(ansible_without_cluster: Ansible) -> None:
+    """A report under the address of a cluster would lie beside the one under its id."""
     run = verify(ansible_without_cluster, image_mode_pool="layered")
     assert run.rc != 0
-
-    report_files = files(ansible_without_cluster)
-    report = json.loads(report_files[".json"].read_text(encoding="utf-8"))
-    assert re.fullmatch(r"image-mode-host-localhost-[0-9a-f]{8}-layered\.json", report_files[".json"].name)
-    assert (report["verdict"], report["account"], report["nodes"]) == ("unknown", None, [])
-    assert report["failure"].startswith("Could not read kubeconfig /nowhere/kubeconfig")
-    error = ET.parse(report_files[".xml"]).getroot().find(".//testcase/error")
-    assert error is not None
-    assert error.get("message") == report["failure"]
+    result = published_result(run)
+    assert (result["verdict"], result["reports"]) == ("unknown", [])
+    assert result["failure"].startswith("Could not read kubeconfig /nowhere/kubeconfig")
 
 
 def test_no_report_is_written_without_a_folder(ansible_without_cluster: Ansible) -> None:

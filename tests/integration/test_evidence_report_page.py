@@ -85,6 +85,13 @@ RESULT = {
     "cluster": {"api_url": "https://api.blue.example.com:6443", "id": "0f7a4e1c", "name": HOSTILE, "version": "4.20.4"},
     "account": HOSTILE,
     "verdict": "unknown",
+    "containerfile": {
+        "machineosconfig": "layered",
+        "sha256": "c" * 64,
+        "text": f"FROM configs AS final\n# {HOSTILE}\n" + "RUN true\n" * 100,
+        "exact": False,
+        "proven": True,
+    },
     "nodes": [node(number) for number in range(200)],
 }
 
@@ -107,7 +114,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ]
     )
     assert run.rc == 0, run.output
-    (page,) = (ansible.scratch / "reports").glob("*.html")
+    (page,) = (ansible.scratch / "reports").glob("*-layered.html")
     return page
 
 
@@ -177,6 +184,7 @@ def test_hostile_texts_are_shown_and_not_run(page: Browser) -> None:
     shown = HOSTILE.replace("\u2028", r"\u2028")  # the page shows the escape of an unprintable character
     assert shown in page.evaluate("document.querySelector('h1').textContent")
     assert page.evaluate("document.querySelector('tr.unknown .evidence').textContent").count(shown) == 12
+    assert f"final\n# {shown}\nRUN" in page.evaluate("document.querySelector('.content pre').textContent")
 
 
 def test_policy_of_the_page_blocks_injected_scripts_and_styles(page: Browser) -> None:
@@ -206,6 +214,23 @@ def test_each_text_has_enough_contrast(page: Browser, media: str, scheme: str) -
     page.show_as(media=media, scheme=scheme)
 
     assert page.evaluate(LOW_CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_index_fits_its_window_and_each_text_has_enough_contrast(browser: Browser, report: Path, width: int) -> None:
+    for scheme in ("light", "dark"):
+        browser.show_as(width, scheme=scheme)
+        browser.open(report.with_name("image-mode-index.html"))
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        assert browser.evaluate(LOW_CONTRAST) == []
+    assert browser.events_of("Log.entryAdded") == []
+
+
+def test_index_opens_the_page_of_a_pool(browser: Browser, report: Path) -> None:
+    browser.show_as()
+    browser.open(report.with_name("image-mode-index.html"))
+    assert browser.evaluate("document.querySelector('tbody a').href") == report.as_uri()
+    assert browser.evaluate("document.querySelectorAll('tbody tr.unknown').length") == 1
 
 
 def test_screen_reader_finds_the_filter_and_the_table(page: Browser) -> None:

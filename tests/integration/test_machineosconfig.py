@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 import uuid
 
 import pytest
+from lab.kube_rest import ApiError
 from pools import config_options, containerfile
 
 if t.TYPE_CHECKING:
@@ -17,7 +19,7 @@ if t.TYPE_CHECKING:
     from pools import BuiltPool
 
 CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineosconfigs"
-BUILD_BEFORE = "imagemode.openshift/build-before"
+EDIT = "imagemode.openshift/edit"
 
 
 @pytest.fixture
@@ -77,15 +79,49 @@ def test_check_mode_changes_nothing(ansible: Ansible, lab: Facts, api: Api, empt
     assert empty_pool not in names
 
 
+def test_secret_of_the_nodes_is_not_written_where_v1_is_served_and_one_warning_says_so(
+    ansible: Ansible, lab: Facts, api: Api, empty_pool: str
+) -> None:
+    options = config_options(lab, empty_pool, current_image_pull_secret="push")
+    created, run = ansible.run_module("machineosconfig", options)
+    assert created.changed, created.msg
+    assert " ".join(run.output.split()).count("current_image_pull_secret is not used: this cluster serves v1") == 1
+    spec = api.get(f"{CONFIGS}/{empty_pool}")["spec"]
+    assert spec["renderedImagePushSecret"] == {"name": "push"}
+    assert not {"currentImagePullSecret", "buildOutputs"} & spec.keys()
+    again, dummy = ansible.run_module("machineosconfig", options)
+    assert not again.changed, again.msg
+
+
 def test_check_mode_reports_what_the_api_server_would_deny(ansible: Ansible, lab: Facts, empty_pool: str) -> None:
-    options = config_options(lab, empty_pool, containerfile="FROM configs AS final\n" + "#" * 4097)
+    options = config_options(lab, empty_pool, rendered_image_push_secret="A")
     failed, dummy = ansible.run_module("machineosconfig", options, "--check")
     assert failed.failed
     assert failed.msg.startswith(f"Could not create MachineOSConfig {empty_pool}: ")
-    assert "4096" in failed.msg
+    assert "renderedImagePushSecret" in failed.msg
 
 
-def test_edit_records_the_previous_build_in_the_same_write(
+def test_limit_of_the_containerfile_is_the_one_of_the_api_server(
+    ansible: Ansible, lab: Facts, api: Api, empty_pool: str
+) -> None:
+    start = "FROM configs AS final\n#"
+    longest = start + "\N{SNOWMAN}" * (4096 - len(start))
+    accepted, dummy = ansible.run_module(
+        "machineosconfig", config_options(lab, empty_pool, containerfile=longest), "--check"
+    )
+    assert accepted.changed, accepted.msg
+    refused, dummy = ansible.run_module(
+        "machineosconfig", config_options(lab, empty_pool, containerfile=longest + "#"), "--check"
+    )
+    assert "the Containerfile has 4097 characters; the limit is 4096" in refused.msg
+    body = dict(accepted["resource"])
+    body["spec"]["containerFile"][0]["content"] = longest + "#"
+    body["metadata"] = {"name": empty_pool}
+    with pytest.raises(ApiError, match="4096"):
+        api.create(f"{CONFIGS}?dryRun=All", body)
+
+
+def test_edit_records_what_existed_before_in_the_same_write(
     ansible: Ansible, lab: Facts, api: Api, audit: AuditLog, empty_pool: str
 ) -> None:
     ansible.run_module("machineosconfig", config_options(lab, empty_pool))
@@ -94,8 +130,9 @@ def test_edit_records_the_previous_build_in_the_same_write(
             "machineosconfig", config_options(lab, empty_pool, containerfile=containerfile("echo two > /etc/pool"))
         )
     assert edited.changed, edited.msg
-    assert len([request for request in recording.ours if request.is_write]) == 1
-    assert api.get(f"{CONFIGS}/{empty_pool}")["metadata"]["annotations"][BUILD_BEFORE]
+    assert len([request for request in recording.ours if request.is_write and "dryRun" not in request.uri]) == 1
+    record = json.loads(api.get(f"{CONFIGS}/{empty_pool}")["metadata"]["annotations"][EDIT])
+    assert (record["generation"], record["specHash"]) == (2, edited["machineosconfig"]["spec_hash"])
 
 
 def test_diff_shows_the_containerfile_before_and_after(ansible: Ansible, lab: Facts, empty_pool: str) -> None:

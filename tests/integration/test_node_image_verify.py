@@ -223,9 +223,36 @@ def test_no_node_matches_while_the_image_of_an_edit_is_not_built(ansible: Ansibl
     assert run.rc == 0, run.output
     built, edited = run.of("Built"), run.of("Edited")
     assert (built["verdict"], finding_ids(built, "worker-8")) == ("mismatch", ["node.image_differs"])
+    assert "MachineConfigPool paused is paused by this collection, so the operator does not update" in built.msg
+    assert [f["id"] for f in built["findings"]] == ["pool.updates_paused"]
+    assert [result["containerfile"]["proven"] for result in (built, edited)] == [False, False]
     assert (edited["verdict"], finding_ids(edited, "worker-8")) == ("unknown", ["cluster.expectation_not_current"])
     expected = [result["nodes"][0]["expected"] for result in (built, edited)]
     assert [(e["digest"], e["current"]) for e in expected] == [(paused.digest, True), (paused.digest, False)]
+
+
+@contextmanager
+def paused_by_another_client(api: Api, pool: str) -> t.Iterator[None]:
+    """Pause a pool as a user does."""
+    path = f"/apis/machineconfiguration.openshift.io/v1/machineconfigpools/{pool}"
+    api.patch(path, {"spec": {"paused": True}})
+    try:
+        yield
+    finally:
+        api.patch(path, {"spec": {"paused": False}})
+
+
+def test_paused_pool_whose_nodes_match_is_a_match_and_the_summary_says_that_it_is_paused(
+    ansible: Ansible, api: Api, rolled_out: BuiltPool
+) -> None:
+    with paused_by_another_client(api, rolled_out.name):
+        run = ansible.run_playbook("imagemode.openshift.verify", variables={"image_mode_pool": rolled_out.name})
+    assert run.rc == 0, run.output
+    (entry,) = run.published
+    assert (entry["verdict"], entry["failure"]) == ("match", None)
+    (line,) = [line for line in run.output.splitlines() if line.startswith("  Pool: ")]
+    assert line.startswith(f"  Pool: MachineConfigPool {rolled_out.name} is paused by ")
+    assert line.endswith(", so the operator updates none of its nodes")
 
 
 def test_task_succeeds_with_a_mismatch_when_fail_on_is_empty(
@@ -238,7 +265,7 @@ def test_task_succeeds_with_a_mismatch_when_fail_on_is_empty(
 
 
 def test_pool_without_a_machineosconfig_is_compared_with_its_rendered_config(ansible: Ansible, lab: Facts) -> None:
-    matching, dummy = ansible.run_module("node_image_verify", {"pool": "worker", "nodes": ["worker-5"]})
+    matching, dummy = ansible.run_module("node_image_verify", {"nodes": ["worker-5"]})
     assert not matching.failed, matching.msg
     assert matching["nodes"][0]["expected"]["source"] == "machineconfig"
     assert matching["nodes"][0]["booted"]["pull_spec"] == lab.base_image
@@ -256,7 +283,9 @@ def test_pool_without_nodes_is_an_error_and_not_zero_of_zero(ansible: Ansible) -
     ansible.run_module("machineconfigpool", {"pool": "deserted"})
     failed, dummy = ansible.run_module("node_image_verify", {"pool": "deserted"})
     assert failed.failed
-    assert "no node is in it" in failed.msg
+    assert "MachineConfigPool deserted has no nodes" in failed.msg
+    assert failed.result["verdict"] == "none"
+    assert failed.result["cluster"]["id"]
 
 
 def test_check_mode_verifies_in_full(ansible: Ansible, rolled_out: BuiltPool) -> None:

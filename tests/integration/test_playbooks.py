@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from accounts import CREATE_EXEC, EXPLAINS, Account, forbidden, granted, manifest, unused
-from pools import BUILD_TIMEOUT, ROLLOUT_TIMEOUT, containerfile, push_spec
+from pools import containerfile, variables_of
 
 if t.TYPE_CHECKING:
     from ansible_run import Ansible, Run
@@ -33,19 +33,6 @@ def failure(run: Run) -> str:
     assert "\n" not in failed.msg
     assert "Traceback" not in run.output
     return failed.msg
-
-
-def variables_of(lab: Facts, pool: str, **variables: t.Any) -> dict[str, t.Any]:
-    """Return the variables that build an image for a pool, pushed with the Secret of the lab."""
-    return {
-        "image_mode_pool": pool,
-        "image_mode_containerfile": containerfile(f"echo {pool} > /etc/pool"),
-        "image_mode_rendered_image_push_spec": push_spec(lab, pool),
-        "image_mode_rendered_image_push_secret": "push",
-        "image_mode_build_timeout": BUILD_TIMEOUT,
-        "image_mode_rollout_timeout": ROLLOUT_TIMEOUT,
-        **variables,
-    }
 
 
 @dataclass(frozen=True)
@@ -98,7 +85,14 @@ def test_new_pool_gets_its_image_and_its_node_is_verified(applied: Applied, api:
     (entry,) = applied.first.published
     verified = applied.first.of("Verify booted images")
     assert entry["verdict"] == "match"
-    assert entry["rollout"] == {"total": 1, "done": 1, "updating": 0, "waiting": 0, "remaining_seconds": None}
+    assert entry["rollout"] == {
+        "total": 1,
+        "done": 1,
+        "updating": 0,
+        "waiting": 0,
+        "left": 0,
+        "remaining_seconds": None,
+    }
     assert [node["name"] for node in verified["nodes"]] == ["worker-2"]
     assert verified["nodes"][0]["booted"]["pull_spec"] == entry["build"]["digested_image_push_spec"]
     assert entry["changed"] == [
@@ -133,23 +127,6 @@ def test_second_apply_changes_nothing(applied: Applied) -> None:
     assert second.changed == 0
     assert [entry["verdict"] for entry in second.published] == ["match"]
     assert [entry["changed"] for entry in second.published] == [[]]
-
-
-def test_check_mode_forecasts_a_new_pool(ansible: Ansible, lab: Facts, api: Api, audit: AuditLog) -> None:
-    variables = variables_of(lab, "forecast", image_mode_create_pool=True, image_mode_nodes=["worker-5"])
-    with audit.recording() as recording:
-        run = ansible.run_playbook(APPLY, "--check", "--diff", variables=variables)
-    assert run.rc == 0, run.output
-    assert [change for result in run.results for change in result.result.get("changes", ())] == [
-        "MachineConfigPool forecast",
-        "MachineOSConfig forecast",
-        "Node worker-5",
-    ]
-    assert "Would change: MachineConfigPool forecast" in run.stdout
-    assert "forecast" not in {pool["metadata"]["name"] for pool in api.get(POOLS)["items"]}
-    writes = [request for request in recording.ours if request.is_write]
-    assert writes
-    assert all("dryRun=All" in request.uri for request in writes)
 
 
 def test_pool_without_nodes_ends_after_its_build(ansible: Ansible, lab: Facts, pools: Pools) -> None:
@@ -244,8 +221,8 @@ def test_fail_on_without_a_verdict_only_shows_them(ansible: Ansible, rolled_out:
 def test_verification_of_a_pool_without_nodes_fails(ansible: Ansible, pools: Pools) -> None:
     pool = pools.built("without-nodes")
     run = ansible.run_playbook(VERIFY, variables={"image_mode_pool": pool.name})
-    assert "no node is in it" in failure(run)
-    assert [entry["verdict"] for entry in run.published] == ["unknown"]
+    assert "has no nodes" in failure(run)
+    assert [entry["verdict"] for entry in run.published] == ["none"]
 
 
 def test_each_host_is_a_pool_of_the_cluster_that_its_variables_name(

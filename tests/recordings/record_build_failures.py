@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Have real builds fail, and keep what they say: ``python -m recordings.record_build_failures --lab NAME [CASE ...]``.
 
+``--buildah PROGRAM`` takes another buildah than the machine's, and ``--folder NAME`` another folder for the recordings.
+
 A build pod of the running lab is the pattern: its shipped command, environment and volumes, run by the lab's own build
 sandbox with the machine's buildah. Each case changes what makes it fail, and nothing else. Per case the folder
 ``build_failures`` gets ``CASE.log`` (what ``oc logs`` shows of container image-build), ``CASE.Containerfile`` (the
@@ -14,6 +16,7 @@ import base64
 import contextlib
 import http.server
 import json
+import resource
 import shutil
 import socketserver
 import ssl
@@ -33,11 +36,15 @@ from lab.cache import lab_folder
 from lab.facts import Facts
 from lab.kube_rest import Api, ApiError
 
-FOLDER = Path(__file__).parent / "build_failures"
+RECORDINGS = Path(__file__).parent
+FOLDER = "build_failures"
 PATTERN = "recorded"
 _API = "/apis/machineconfiguration.openshift.io/v1"
 _PODS = "/api/v1/namespaces/openshift-machine-config-operator/pods"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _USER_PART = "FROM configs AS final\nRUN true\n"
+_PATTERN_PART = "FROM configs AS final\nRUN sleep 30\n"
+"""The user's part of the build that is the pattern. It takes long enough for its pod to be read."""
 
 # What dnf and registries print where the lab has none of them: scripted, word for word as they print it.
 _NO_PACKAGE = """\
@@ -129,6 +136,28 @@ def cases(facts: Facts, tls_host: str, plain_host: str) -> list[Case]:
             "run-failed-in-a-here-document",
             user="FROM configs AS final\nRUN <<EOT\necho in the document\nexit 5\nEOT\n",
         ),
+        Case(
+            "run-failed-in-a-here-document-of-several-lines",
+            user="FROM configs AS final\nRUN <<EOT\nset -e\necho one\nfalse\necho two\nEOT\n",
+        ),
+        Case(
+            "run-failed-in-the-second-of-two-here-documents",
+            user="FROM configs AS final\nRUN <<EOT\nset -e\necho one\nEOT\nRUN <<EOT\nset -e\ncat /no/such/file\nEOT\n",
+        ),
+        Case(
+            "run-failed-in-the-first-of-two-here-documents",
+            user="FROM configs AS final\nRUN <<EOT\nset -e\ncat /no/such/file\nEOT\nRUN <<EOT\nset -e\necho one\nEOT\n",
+        ),
+        Case(
+            "run-failed-after-here-documents",
+            user="FROM configs AS final\nCOPY <<a <<b /etc/\nkey one\na\nkey two\nb\n"
+            "RUN cat <<'EOT' > /x && (exit 3)\nwords\nEOT\n",
+        ),
+        Case(
+            "command-not-found-in-a-here-document",
+            user="FROM configs AS final\nRUN <<EOT\nset -e\ntcpdmp --version\nEOT\n",
+        ),
+        Case("here-document-without-an-end", user="FROM configs AS final\nRUN <<EOT\necho one\n  EOT\n"),
         Case("command-not-found", user="FROM configs AS final\nRUN tcpdmp --version\n"),
         Case("command-not-found-exec-form", user='FROM configs AS final\nRUN ["/usr/bin/tcpdmp", "--version"]\n'),
         Case("copy-source-missing", user="FROM configs AS final\nCOPY motd /etc/motd\n"),
@@ -171,6 +200,8 @@ class Pattern:
 
     pod: BuildPod
     volumes: t.Mapping[str, t.Mapping[str, str]]
+    other_environment: t.Mapping[str, str] = field(default_factory=dict)
+    """What another buildah than the machine's needs."""
     container: t.Mapping[str, t.Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -188,11 +219,17 @@ def main() -> None:
     """Record the cases named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lab", required=True)
+    parser.add_argument("--buildah", type=Path, help="a buildah that is not the machine's; not below /tmp or /run")
+    parser.add_argument("--folder", default=FOLDER)
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
     facts = Facts.load(lab_folder(options.lab))
     pattern = _pattern(facts)
-    ends = json.loads((FOLDER / "ends.json").read_text()) if (FOLDER / "ends.json").exists() else {}
+    if options.buildah:
+        pattern.other_environment = _other_buildah(options.buildah.resolve())
+    folder = RECORDINGS / options.folder
+    folder.mkdir(exist_ok=True)
+    ends = json.loads((folder / "ends.json").read_text()) if (folder / "ends.json").exists() else {}
     with tempfile.TemporaryDirectory(prefix="recording-") as scratch:
         for case in cases(facts, _serve_tls(), _serve_plain_http()):
             if options.cases and case.name not in options.cases:
@@ -200,9 +237,9 @@ def main() -> None:
             end = _record(pattern, case, facts, Path(scratch))
             ends[case.name] = {"exit_code": end["exit_code"], "scripted": case.scripted}
             print(f"{case.name}: exit {end['exit_code']}, {len(end['log'])} bytes", flush=True)
-            (FOLDER / f"{case.name}.log").write_bytes(_without_debug(end["log"]))
-            (FOLDER / f"{case.name}.Containerfile").write_text(case.user)
-            (FOLDER / "ends.json").write_text(json.dumps(ends, indent=1, sort_keys=True) + "\n")
+            (folder / f"{case.name}.log").write_bytes(_without_debug(end["log"]))
+            (folder / f"{case.name}.Containerfile").write_text(case.user)
+            (folder / "ends.json").write_text(json.dumps(ends, indent=1, sort_keys=True) + "\n")
 
 
 def _pattern(facts: Facts) -> Pattern:
@@ -230,7 +267,7 @@ def _pattern(facts: Facts) -> Pattern:
             "imageBuilder": {"imageBuilderType": "Job"},
             "renderedImagePushSpec": f"{facts.registry_host}/lab/{PATTERN}:latest",
             "renderedImagePushSecret": {"name": "push"},
-            "containerFile": [{"content": _USER_PART}],
+            "containerFile": [{"content": _PATTERN_PART}],
         },
     }
     with contextlib.suppress(ApiError):
@@ -248,12 +285,21 @@ def _pattern(facts: Facts) -> Pattern:
         time.sleep(0.5)
 
 
+def _other_buildah(program: Path) -> dict[str, str]:
+    """Return the environment for another buildah. It raises limits, which a machine may not allow."""
+    limits = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE), "nproc": resource.getrlimit(resource.RLIMIT_NPROC)}
+    ulimits = [f"{name}={soft}:{hard}" for name, (soft, hard) in limits.items()]
+    settings = program.with_name("containers.conf")
+    settings.write_text(f"[containers]\ndefault_ulimits = {json.dumps(ulimits)}\n")
+    return {"PATH": f"{program.parent}:{_PATH}", "CONTAINERS_CONF": str(settings)}
+
+
 def _record(pattern: Pattern, case: Case, facts: Facts, folder: Path) -> dict[str, t.Any]:
     scratch = folder / case.name
     scratch.mkdir()
     logs = folder / f"{case.name}.logs"
     spec = pattern.container
-    environment = {**pattern.environment, "HOSTNAME": pattern.pod.name}
+    environment = {**pattern.environment, "HOSTNAME": pattern.pod.name, **pattern.other_environment}
     if case.tag:
         environment["TAG"] = case.tag
     mounts = [Mount(m["name"], m["mountPath"], m.get("subPath", "")) for m in spec.get("volumeMounts", [])]
@@ -305,7 +351,7 @@ def _changed(volumes: t.Mapping[str, t.Mapping[str, str]], case: Case, facts: Fa
         for path, content in files.items():
             text = base64.b64decode(content).decode("utf-8", "replace")
             if path == "Containerfile":
-                generated = text.replace(_USER_PART, case.user) if _USER_PART in text else ""
+                generated = text.replace(_PATTERN_PART, case.user) if _PATTERN_PART in text else ""
                 assert generated, "the operator's Containerfile does not hold the user's text"
                 generated = generated.replace(facts.base_image, case.base) if case.base else generated
                 files[path] = _encode(generated)

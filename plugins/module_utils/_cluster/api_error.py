@@ -9,7 +9,8 @@ import typing as t
 
 from .._errors import OperationError
 from .._model.json_text import read_json
-from .._model.objects.resources import Kind, Object
+from .._model.objects.resources import MACHINE_CONFIG_GROUP, Kind, Object
+from .._model.objects.v1alpha1 import older_kind
 from .response_body import ResponseTooLarge
 
 try:
@@ -36,7 +37,7 @@ UNDECIDED = frozenset((500, 502, 504))
 CHECK_API_SERVER = "Check that host, or the kubeconfig's server, is the address of the API server itself"
 
 _CHECK_ADDRESS = "Check the address, and that the cluster is running"
-_CHECK_TRUST = "Check ca_cert and validate_certs"
+_CHECK_TRUST = "Set ca_cert (K8S_AUTH_SSL_CA_CERT) to the file with the CA certificate of the cluster"
 _NEEDS_HTTPS = "HTTP request to an HTTPS server"
 """Part of the message of Go servers."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
@@ -149,9 +150,16 @@ def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> OperationEr
 
 
 def _not_served(what: str, kind: Kind, api_url: str) -> OperationError:
-    if kind.api_version.startswith("machineconfiguration.openshift.io/"):
+    if older_kind(kind):
+        reason = f"{api_url} does not serve {kind.plural}.{MACHINE_CONFIG_GROUP}, neither as v1 nor as v1alpha1"
+        remedy = (
+            "Image mode needs OpenShift 4.16 or later, on 4.16 and 4.17 with the feature set TechPreviewNoUpgrade; "
+            "check that this is the right cluster"
+        )
+        return OperationError(what, reason, remedy)
+    if kind.api_version.startswith(MACHINE_CONFIG_GROUP):
         reason = f"{api_url} does not serve {kind.plural}.{kind.api_version}"
-        remedy = "Image mode needs OpenShift 4.18 or later; check that this is the right cluster"
+        remedy = "Image mode needs OpenShift; check that this is the right cluster"
         return OperationError(what, reason, remedy)
     reason = f"{api_url} does not serve {kind.plural} of {kind.api_version}"
     return OperationError(what, reason, "Check that this is the right cluster")

@@ -119,7 +119,7 @@ def connect(options: t.Mapping[str, t.Any], environment: t.Mapping[str, str] | N
     )
     if connection.proxy and not _is_proxy(connection.proxy):
         reason = "the address of the proxy does not begin with http:// or https://"
-        raise OperationError(_WHAT, reason, "Correct proxy, K8S_AUTH_PROXY, or the kubeconfig's proxy-url")
+        raise OperationError(_WHAT, reason, "Correct proxy (K8S_AUTH_PROXY), or the kubeconfig's proxy-url")
     return connection
 
 

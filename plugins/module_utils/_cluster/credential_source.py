@@ -25,7 +25,7 @@ except ImportError:  # connect() reports a missing library
     pass
 
 _WHAT = "reach the cluster"
-_NAME_CLUSTER = "Set kubeconfig, or host and api_key, or the variable K8S_AUTH_KUBECONFIG"
+_NAME_CLUSTER = "Set kubeconfig (K8S_AUTH_KUBECONFIG), or host (K8S_AUTH_HOST) and api_key (K8S_AUTH_API_KEY)"
 
 
 @dataclass(frozen=True)

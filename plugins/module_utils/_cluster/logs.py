@@ -11,24 +11,22 @@ import contextlib
 import threading
 import time
 import typing as t
-from collections import deque
 from functools import partial
 
 from .._model.build.attempts import Attempt, Container
 from .._model.build.log_needs import BuildRun, FollowedLogs, LogProgress
 from .._model.build.log_position import LogPosition
-from .._model.objects.resources import OPERATOR_NAMESPACE, POD, Object
-from .api_error import DENIED, ApiError, Unreachable, reaching
-from .lines import LineSplitter
+from .._model.objects.resources import Object
+from .api_error import DENIED, ApiError, Unreachable
 from .log_archive import LogArchive
 from .log_folder import without_times
 from .log_follower import LONGEST_LINE, LogFollower
+from .log_text import last_lines, read_log, split_lines
 from .pod_tracker import PodTracker
 from .session import Session
 
 TAIL_LINES = 20000
 """Lines of a log that are read to explain a failure. Most of them are debugging output of the builder."""
-_MAX_TEXT = 4 << 20
 _MOST_LOGS = 40
 """Greatest number of logs of one build. A Job makes at most four pods, each with a few containers."""
 
@@ -85,19 +83,16 @@ class BuildLogs:
         self._tracker.add(pods)
         self._follow_containers()
         for follower in list(self._followers.values()):
-            follower.done.wait(max(0.0, deadline - time.monotonic()))
+            if follower.ended.is_set() or not self._run.pod:  # a failed build leaves a container that never ends
+                follower.done.wait(max(0.0, deadline - time.monotonic()))
 
     def text(self, attempt: Attempt, container: Container) -> str:
         """Return the end of a log without times: from the API, else from its file, else an empty text.
 
         The debugging output of the builder is left out.
         """
-        query = {"container": container.name, "tailLines": str(TAIL_LINES)}
-        path = POD.path(attempt.pod, OPERATOR_NAMESPACE, "log")
         try:
-            response = self._session.open("GET", path, query)
-            with contextlib.closing(response), reaching(self._session.api_url):
-                return _last_lines(_lines(response.pieces()))
+            return read_log(self._session, attempt.pod, container.name, TAIL_LINES)
         except (ApiError, Unreachable) as error:
             if isinstance(error, ApiError) and error.status in DENIED:
                 self._unreadable = error.message
@@ -105,7 +100,7 @@ class BuildLogs:
         if file is None:
             return ""
         with contextlib.suppress(OSError), file:
-            return _last_lines(without_times(_lines(iter(partial(file.read, LONGEST_LINE), b""))))
+            return last_lines(without_times(split_lines(iter(partial(file.read, LONGEST_LINE), b""))), TAIL_LINES)
         return ""
 
     def close(self) -> None:
@@ -128,6 +123,9 @@ class BuildLogs:
             f"{newest[0]} {newest[1]}",
             unreadable or next((f.unreadable for f in followers if f.unreadable), ""),
             self._archive.unwritten or next((f.unwritten for f in followers if f.unwritten), ""),
+            pod=self._run.pod,
+            is_listed=bool(self._tracker.version) and not self._tracker.unreadable,
+            has_older=self._tracker.has_older,
         )
 
     def state(self) -> FollowedLogs:
@@ -178,26 +176,3 @@ class BuildLogs:
         self._followers[key] = follower
         follower.start()
         return follower
-
-
-def _lines(pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
-    splitter = LineSplitter(LONGEST_LINE)
-    for piece in pieces:
-        yield from (line + b"\n" for line in splitter.take(piece))
-    rest = splitter.rest()
-    if rest:
-        yield rest
-
-
-def _last_lines(lines: t.Iterable[bytes]) -> str:
-    """Return the last lines, without the debugging output of the builder."""
-    kept: deque[bytes] = deque()
-    size = 0
-    for line in lines:
-        if b" level=debug " in line[:80]:
-            continue
-        kept.append(line)
-        size += len(line)
-        while size > _MAX_TEXT or len(kept) > TAIL_LINES:
-            size -= len(kept.popleft())
-    return b"".join(kept).decode("utf-8", "replace")

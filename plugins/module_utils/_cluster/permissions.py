@@ -18,9 +18,11 @@ class Right:
     verb: str
     resource: str
     namespace: str
+    """Empty for resources of the cluster."""
+    group: str = ""
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.resource} in namespace {self.namespace}"
+        return f"{self.verb} {self.resource}" + (f" in namespace {self.namespace}" if self.namespace else "")
 
 
 def missing_rights(session: Session, rights: t.Iterable[Right]) -> list[Right]:
@@ -34,6 +36,8 @@ def missing_rights(session: Session, rights: t.Iterable[Right]) -> list[Right]:
 def _is_denied(session: Session, right: Right) -> bool:
     resource, dummy, subresource = right.resource.partition("/")
     wanted = {"namespace": right.namespace, "verb": right.verb, "resource": resource, "subresource": subresource}
+    if right.group:
+        wanted["group"] = right.group
     kind = SELF_SUBJECT_ACCESS_REVIEW
     body = {"apiVersion": kind.api_version, "kind": kind.name, "spec": {"resourceAttributes": wanted}}
     try:

@@ -7,13 +7,17 @@ import threading
 import typing as t
 
 from .._errors import OperationError
-from .._model.build.attempts import Attempt, attempts
+from .._model.build.attempts import DELETED, DISRUPTION, Attempt, attempts
 from .._model.build.log_needs import BuildRun
-from .._model.objects.resources import POD, Object, metadata_of
+from .._model.objects.resources import POD, Object, conditions_of, metadata_of
+from .._model.objects.values import text_in
 from .build_pods import pods_subject
 from .session import Session
 from .watch import Changed, Listed, watch
 from .watch_errors import WatchStatus
+
+_MOST_DELETED = 20
+"""Deleted pods that are remembered. A Job makes at most four pods."""
 
 
 class PodTracker:
@@ -44,6 +48,11 @@ class PodTracker:
             return tuple(self._pods.values())
 
     @property
+    def has_older(self) -> bool:
+        """Whether a pod is older than the build, so that it belongs to an earlier one."""
+        return any(str(metadata_of(pod).get("creationTimestamp", "")) < self._run.created for pod in self.pods)
+
+    @property
     def attempts(self) -> list[Attempt]:
         """The attempts of the build, in their order."""
         return attempts(self.pods, self._run.created)
@@ -71,7 +80,7 @@ class PodTracker:
         try:
             changed()
             statuses = {POD.name: WatchStatus(self.version, watched=True)} if self.version else {}
-            for event in watch(self._session, [pods_subject(self._run.name)], statuses, seconds):
+            for event in watch(self._session, [pods_subject(self._run)], statuses, seconds):
                 if self._stop.is_set():
                     return
                 if isinstance(event, (Listed, Changed)):
@@ -89,21 +98,40 @@ class PodTracker:
         with self._lock:
             self.version = event.resource_version
             if isinstance(event, Listed):
-                self._pods = {metadata_of(pod)["name"]: reduced(pod) for pod in event.items}
+                self._replace(event.items)
                 return
             name = metadata_of(event.item)["name"]
+            self._pods[name] = reduced(event.item)
             if event.gone:
-                self.deleted.add(name)
-            else:
-                self._pods[name] = reduced(event.item)
+                self._delete(name)
+
+    def _replace(self, pods: t.Iterable[Object]) -> None:
+        """Take a list of all pods. A pod that is missing in it was deleted."""
+        listed = {metadata_of(pod)["name"]: reduced(pod) for pod in pods}
+        missing = [name for name in self._pods if name not in listed]
+        self._pods.update(listed)
+        for name in missing[-_MOST_DELETED:]:
+            self._delete(name)
+        for name in missing[:-_MOST_DELETED]:
+            del self._pods[name]
+
+    def _delete(self, name: str) -> None:
+        self.deleted.add(name)
+        self._pods[name] = {**self._pods[name], DELETED: True}
 
 
 def reduced(pod: Object) -> Object:
     """Return the fields that attempts are read from, without the messages of containers."""
     meta, status = metadata_of(pod), pod.get("status") or {}
+    node = text_in(pod.get("spec"), "nodeName")
     return {
-        "metadata": {key: meta.get(key, "") for key in ("name", "uid", "creationTimestamp")},
+        "metadata": {
+            **{key: meta.get(key, "") for key in ("name", "uid", "creationTimestamp")},
+            **{key: meta[key] for key in ("deletionTimestamp", "deletionGracePeriodSeconds") if meta.get(key)},
+        },
+        **({"spec": {"nodeName": node}} if node else {}),
         "status": {
+            **({"conditions": [{"type": DISRUPTION, "status": "True"}]} if conditions_of(pod).get(DISRUPTION) else {}),
             **{key: status[key] for key in ("reason", "message", "startTime") if status.get(key)},
             **{
                 kind: [{"name": s.get("name"), "state": _without_message(s.get("state"))} for s in status[kind]]

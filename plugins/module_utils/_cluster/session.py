@@ -15,12 +15,18 @@ import socket
 import time
 import typing as t
 from dataclasses import dataclass, field
+from datetime import timezone
+from email.utils import parsedate_to_datetime
 from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from .._errors import REPORT_FIRST_CONTACT, NotReached, OperationError
-from .._model.objects.resources import FIELD_MANAGER, Kind, Object
+from .._model.objects.label_selector import matches, parse_selector
+from .._model.objects.resources import FIELD_MANAGER, V1ALPHA1, Kind, Object, labels_of
 from .._model.objects.served_object import checked_items, checked_object, text_of
+from .._model.objects.subject import Subject
+from .._model.objects.timestamp import timestamp, timestamp_now
+from .._model.objects.v1alpha1 import as_v1, as_v1alpha1, older_kind
 from .api_error import (
     AWAY,
     CHECK_API_SERVER,
@@ -85,6 +91,10 @@ class _Page:
     """The weight of the response, see :func:`weight_of`."""
 
 
+_FILES: t.Mapping[str, str] = {"ssl_ca_cert": "ca_cert", "cert_file": "client_cert", "key_file": "client_key"}
+"""Setting of the client that is the path of a file -> option."""
+
+
 @dataclass
 class Session:
     """Sends requests to one API server.
@@ -101,15 +111,19 @@ class Session:
     limits: ResponseLimits = field(default_factory=ResponseLimits)
     on_first_failure: t.Callable[[str], None] | None = None
     _is_first: bool = field(default=True, init=False, repr=False)
+    _serves_v1alpha1: bool = field(default=False, init=False, repr=False)
+    """Whether the API server serves image mode as v1alpha1, as far as is known."""
+    _date: str = field(default="", init=False, repr=False)
+    """Header Date of the last response."""
     _pool: t.Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for setting in ("ssl_ca_cert", "cert_file", "key_file"):
+        for setting, option in _FILES.items():
             path = getattr(self.connection.configuration, setting)
             if path and not os.path.isfile(path):
-                raise OperationError(
-                    "reach the cluster", f"{path} is not a file", "Check ca_cert, client_cert and client_key"
-                )
+                reason = f"{path} is a folder, not a file" if os.path.isdir(path) else f"{path} does not exist"
+                remedy = f"Correct {option} (K8S_AUTH_{setting.upper()}), or the kubeconfig"
+                raise OperationError("reach the cluster", reason, remedy)
         self._pool = kubernetes.client.ApiClient(self.connection.configuration).rest_client.pool_manager
         # The oldest supported release of the client has no setting for this in its Configuration.
         self._pool.connection_pool_kw["socket_options"] = _socket_options()
@@ -122,6 +136,20 @@ class Session:
     def api_url(self) -> str:
         """The API server's address."""
         return self.connection.api_url
+
+    @property
+    def serves_v1alpha1(self) -> bool:
+        """Whether the API server serves image mode as v1alpha1. Known after the first request for one of its kinds."""
+        return self._serves_v1alpha1
+
+    @property
+    def time_of_last_response(self) -> str:
+        """Time of the API server when it sent the last response, RFC 3339. The time of this machine if it sent none."""
+        try:
+            moment = parsedate_to_datetime(self._date)
+            return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return timestamp_now()
 
     def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         """Return an object.
@@ -138,15 +166,28 @@ class Session:
     def find(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
         """Return an object, or None when it does not exist."""
 
-        def read() -> Object | None:
+        return self._explained(
+            f"get {_label(kind, name, namespace)}", kind, lambda: self.found(kind, name, namespace, is_patient=True)
+        )
+
+    def found(self, kind: Kind, name: str, namespace: str = "", is_patient: bool = False) -> Object | None:
+        """Return an object, or None when it does not exist.
+
+        :param is_patient: whether the request is repeated while the API server is away
+        :raises ApiError: the API server returned an error
+        :raises Unreachable: the API server could not be reached
+        """
+        send = self.request if is_patient else self.request_once
+
+        def read(served: Kind) -> Object | None:
             try:
-                return self.request("GET", kind.path(name, namespace))
+                return in_v1(served, send("GET", served.path(name, namespace)))
             except ApiError as error:
                 if error.status == NOT_FOUND and not error.not_served:
                     return None
                 raise
 
-        return self._explained(f"get {_label(kind, name, namespace)}", kind, read)
+        return self.in_served_version(kind, read)
 
     def peek(self, kind: Kind, name: str) -> Object | None:
         """Return an optional object, or None if it does not exist, is not served or may not be read. One request."""
@@ -164,24 +205,24 @@ class Session:
 
     def list(self, kind: Kind, namespace: str = "", label_selector: str = "", field_selector: str = "") -> Listing:
         """Return all objects, read in pages."""
-        query = selectors(label_selector, field_selector)
-        read = partial(self.pages, kind.path(namespace=namespace), query, is_patient=True)
-        return self._explained(f"list {kind.name}s", kind, read)
+        subject = Subject(kind, namespace, label_selector, field_selector)
+        return self._explained(f"list {kind.name}s", kind, lambda: self.pages(subject, is_patient=True))
 
-    def pages(
-        self,
-        path: str,
-        query: t.Mapping[str, str],
-        keep: t.Callable[[Object], Object] | None = None,
-        is_patient: bool = False,
-    ) -> Listing:
+    def pages(self, subject: Subject, is_patient: bool = False) -> Listing:
         """Return a whole list, read in pages. It begins again if the API server no longer has its place.
 
-        :param keep: reduces each object, so that no more than one page is in memory whole
+        Each object is reduced by the reader of the subject, so that no more than one page is in memory whole.
+
         :param is_patient: whether requests are repeated while the API server is away
         :raises ApiError: the API server returned an error
         :raises Unreachable: the API server could not be reached, or the list exceeds its limits
         """
+        return self.in_served_version(subject.kind, lambda served: self._pages(subject, served, is_patient))
+
+    def _pages(self, subject: Subject, served: Kind, is_patient: bool) -> Listing:
+        path, query = served.path(namespace=subject.namespace), query_of(subject, served)
+        reader = subject.reader
+        keep = reader.reduced if reader else None
         deadline = self.clock() + self.limits.list_seconds
         items: list[Object] = []
         place: dict[str, str] = {}
@@ -195,7 +236,8 @@ class Session:
                 items, place = [], {}
                 continue
             weight += page.weight
-            items += map(keep, page.items) if keep else page.items
+            found = selected(subject, served, page.items)
+            items += map(keep, found) if keep else found
             if not page.next:
                 return Listing(items, page.resource_version)
             if weight > self.limits.list_size or self.clock() > deadline:
@@ -221,21 +263,28 @@ class Session:
         """
         meta = body["metadata"]
         namespace = meta.get("namespace", "")
-        path = kind.path(namespace=namespace)
         what = f"create {_label(kind, meta['name'], namespace)}"
-        return self._explained(what, kind, lambda: self.request("POST", path, _write(dry_run), body))
+        return self._explained(what, kind, lambda: self._written("POST", kind, ("", namespace), body, dry_run))
 
     def patch(self, kind: Kind, name: str, body: Object, namespace: str = "", dry_run: bool = False) -> Object:
         """Change an object by a merge patch and return it as served.
 
         :raises Conflict: *body* names a resourceVersion that the object no longer has
         """
-        path = kind.path(name, namespace)
         what = f"change {_label(kind, name, namespace)}"
-        return self._explained(what, kind, lambda: self.request("PATCH", path, _write(dry_run), body))
+        return self._explained(what, kind, lambda: self._written("PATCH", kind, (name, namespace), body, dry_run))
 
-    def delete(self, kind: Kind, name: str, namespace: str = "", uid: str = "", dry_run: bool = False) -> None:
-        """Delete an object if it exists.
+    def _written(self, method: str, kind: Kind, place: tuple[str, str], body: Object, dry_run: bool) -> Object:
+        """Write an object in the version that the API server serves, and return it as served, in the form of v1."""
+
+        def write(served: Kind) -> Object:
+            content = as_v1alpha1(body) if served.api_version == V1ALPHA1 else body
+            return in_v1(served, self.request(method, served.path(*place), _write(dry_run), content))
+
+        return self.in_served_version(kind, write)
+
+    def delete(self, kind: Kind, name: str, namespace: str = "", uid: str = "", dry_run: bool = False) -> bool:
+        """Delete an object if it exists, and return whether it existed.
 
         :param uid: delete it only if it has this UID
         """
@@ -245,14 +294,44 @@ class Session:
         if uid:
             body["preconditions"] = {"uid": uid}
 
-        def remove() -> None:
+        def remove(served: Kind) -> bool:
             try:
-                self.request("DELETE", kind.path(name, namespace), _dry_run(dry_run), body)
+                self.request("DELETE", served.path(name, namespace), _dry_run(dry_run), body)
             except ApiError as error:
                 if error.status != NOT_FOUND or error.not_served:
                     raise
+                return error.after_loss  # the first request, whose response was lost, has deleted it
+            return True
 
-        self._explained(f"delete {_label(kind, name, namespace)}", kind, remove)
+        what = f"delete {_label(kind, name, namespace)}"
+        return self._explained(what, kind, lambda: self.in_served_version(kind, remove))
+
+    def in_served_version(self, kind: Kind, send: t.Callable[[Kind], T]) -> T:
+        """Call *send* with the kind in the version that the API server serves.
+
+        v1 is tried first. Only where it is not served, v1alpha1 costs a request more, once in a session.
+
+        :raises ApiError: *send* raised it; if no version is served, for the version that was tried first
+        """
+        older = older_kind(kind)
+        if older is None:
+            return send(kind)
+        first, second = (older, kind) if self._serves_v1alpha1 else (kind, older)
+        try:
+            return send(first)
+        except ApiError as error:
+            if not error.not_served:
+                raise
+            not_served = error
+        try:
+            result = send(second)
+        except ApiError as error:
+            if error.not_served:
+                raise not_served from None
+            self._serves_v1alpha1 = second is older
+            raise
+        self._serves_v1alpha1 = second is older
+        return result
 
     def request(
         self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: Object | None = None
@@ -302,6 +381,7 @@ class Session:
 
     def _read(self, response: ApiResponse) -> tuple[Object, int]:
         """Return the JSON object of a response, and its weight."""
+        self._date = response.header("Date")
         with contextlib.closing(response), reaching(self.api_url):
             content = response.whole(self.limits.size)
         with self._as_kubernetes_api():
@@ -456,6 +536,26 @@ def selectors(label_selector: str, field_selector: str) -> dict[str, str]:
     """Return the query parameters of the selectors that are not empty."""
     given = {"labelSelector": label_selector, "fieldSelector": field_selector}
     return {name: value for name, value in given.items() if value}
+
+
+def query_of(subject: Subject, served: Kind) -> dict[str, str]:
+    """Return the query parameters that select a subject. Objects of v1alpha1 have no labels to select them by."""
+    labels = "" if served.api_version == V1ALPHA1 else subject.label_selector
+    return selectors(labels, subject.field_selector)
+
+
+def selected(subject: Subject, served: Kind, items: t.Iterable[Object]) -> list[Object]:
+    """Return the objects of a subject in the form of v1, without those that the API server could not leave out."""
+    translated = [in_v1(served, item) for item in items]
+    if served.api_version != V1ALPHA1 or not subject.label_selector:
+        return translated
+    requirements = parse_selector(subject.label_selector)
+    return [item for item in translated if matches(requirements, labels_of(item))]
+
+
+def in_v1(served: Kind, obj: Object) -> Object:
+    """Return an object in the form of v1."""
+    return as_v1(obj) if served.api_version == V1ALPHA1 else obj
 
 
 def _write(dry_run: bool) -> dict[str, str]:

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._errors import OperationError
-from .._model.objects.resources import Object
+from .._model.objects.resources import Kind, Object
 from .._model.objects.served_object import checked_object, text_of
 from .._model.objects.subject import Subject
 from .api_error import ApiError, Unreachable, explain, reaching
@@ -23,7 +23,7 @@ from .json_response import read_object, weight_of
 from .lines import LineSplitter
 from .pauses import FIRST_PAUSE, LONGEST_PAUSE, pause
 from .response_body import ApiResponse
-from .session import Session, selectors
+from .session import Session, query_of, selected
 from .watch_errors import Decision, WatchStatus, classify, is_denial
 
 _OVERRUN = 1.0
@@ -277,9 +277,7 @@ class _Watcher:
         return OperationError(what, str(error), error.remedy)
 
     def _list(self) -> None:
-        subject = self.subject
-        query = selectors(subject.label_selector, subject.field_selector)
-        listing = self.session.pages(subject.kind.path(namespace=subject.namespace), query, keep=self._reduced)
+        listing = self.session.pages(self.subject)
         self.status = replace(self.status, version=listing.resource_version)
         self._weights, self._weight = {}, 0
         self._report(Listed(self.kind, listing.items, listing.resource_version))
@@ -297,19 +295,24 @@ class _Watcher:
             "allowWatchBookmarks": "true",
             "resourceVersion": self.status.version,
             "timeoutSeconds": str(left),
-            **selectors(self.subject.label_selector, self.subject.field_selector),
         }
-        path = self.subject.kind.path(namespace=self.subject.namespace)
-        response = self.session.open("GET", path, query, read_timeout=min(left + 10, SILENCE))
+        response, served = self.session.in_served_version(
+            self.subject.kind, lambda served: (self._open(served, query, min(left + 10, SILENCE)), served)
+        )
         if self.status.interrupted or not self.status.watched:
             self._report(Open(self.kind))
         self.status = WatchStatus(self.status.version, watched=True)
         response.expire_in(left + 10)
         with contextlib.closing(response):
-            self._take_events(response)
+            self._take_events(response, served)
         return self.status.version != before or time.monotonic() - began > 1.0
 
-    def _take_events(self, response: ApiResponse) -> None:
+    def _open(self, served: Kind, query: t.Mapping[str, str], read_timeout: float) -> ApiResponse:
+        selection = query_of(self.subject, served)
+        path = served.path(namespace=self.subject.namespace)
+        return self.session.open("GET", path, {**query, **selection}, read_timeout=read_timeout)
+
+    def _take_events(self, response: ApiResponse, served: Kind) -> None:
         """Report the events of a stream until it ends or breaks. An incomplete last line is dropped."""
         splitter = LineSplitter(self.session.limits.line)
         for piece in self._pieces(response):
@@ -317,13 +320,13 @@ class _Watcher:
             if splitter.has_cut:
                 raise self._not_a_watch("an event is too large")
             for line in filter(bytes.strip, lines):
-                self._take(line)
+                self._take(line, served)
 
     def _pieces(self, response: ApiResponse) -> t.Iterator[bytes]:
         with contextlib.suppress(Unreachable), reaching(self.session.api_url):
             yield from response.pieces()
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes, served: Kind) -> None:
         try:
             event = read_object(line, self.session.limits.values)
             what = text_of(event.get("type"), "type")
@@ -340,7 +343,8 @@ class _Watcher:
             self._report(Reached(self.kind, version))
             return
         self._weigh(item["metadata"], weight_of(line), what == "DELETED")
-        self._report(Changed(self.kind, self._reduced(item), what == "DELETED", version))
+        for found in selected(self.subject, served, [item]):
+            self._report(Changed(self.kind, self._reduced(found), what == "DELETED", version))
 
     def _weigh(self, meta: Object, weight: int, is_gone: bool) -> None:
         """Limit the weight of all reported objects: the caller keeps the newest state of each.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 
 from .objects.machineconfigpool import ROLE_LABEL
@@ -229,7 +230,7 @@ def named_hosts(readings: t.Sequence[t.Mapping[str, t.Any]], with_cluster: bool,
     called_alike = twice(str(reading["name"]) for reading in readings) if with_cluster else []
     if called_alike:
         raise ValueError(f"two clusters are called {called_alike[0]}. Give each entry of clusters a name of its own")
-    hosts = [_host(node, reading, with_cluster, cached) for reading in readings for node in reading["nodes"]]
+    hosts = [host for reading in readings for host in _hosts(reading, with_cluster, cached)]
     same = twice(host.name for host in hosts)
     if same:
         remedy = "Give the clusters names that tell them apart" if with_cluster else "Leave cluster_in_names out"
@@ -265,20 +266,23 @@ def _fingerprint(requested: t.Sequence[ClusterRequest], rest: t.Any) -> list[t.A
     return [texts, rest]
 
 
-def _host(node: Variables, reading: t.Mapping[str, t.Any], with_cluster: bool, cached: bool) -> NamedHost:
-    own = {
-        **node,
+def _hosts(reading: t.Mapping[str, t.Any], with_cluster: bool, cached: bool) -> t.Iterator[NamedHost]:
+    """Return the hosts of one cluster, each with the number of nodes in its pool."""
+    shared = {
         "image_mode_cluster": reading["cluster"],
         "image_mode_cluster_name": reading["name"],
         "image_mode_read_at": reading["read_at"],
         "image_mode_cached": cached,
     }
-    return NamedHost(
-        name=_host_name(node, reading, with_cluster),
-        pool=str(node["image_mode_pool"]),
-        address=str(node["image_mode_address"] or ""),
-        variables=all_printable(own),
-    )
+    sizes = Counter(str(node["image_mode_pool"]) for node in reading["nodes"])
+    for node in reading["nodes"]:
+        pool = str(node["image_mode_pool"])
+        yield NamedHost(
+            name=_host_name(node, reading, with_cluster),
+            pool=pool,
+            address=str(node["image_mode_address"] or ""),
+            variables=all_printable({**node, **shared, "image_mode_pool_size": sizes[pool] if pool else None}),
+        )
 
 
 def _host_name(node: Variables, reading: t.Mapping[str, t.Any], with_cluster: bool) -> str:

@@ -87,6 +87,24 @@ class ReadObject(Need[ReadResult]):
 
 
 @dataclass(frozen=True)
+class ListResult:
+    """Result of reading several objects."""
+
+    items: tuple[Object, ...] = ()
+    known: bool = True
+    """Whether the API server answered."""
+
+
+@dataclass(frozen=True)
+class ReadList(Need[ListResult]):
+    """Read the objects of a kind that a selector matches, by one request without repetition."""
+
+    kind: Kind
+    namespace: str
+    label_selector: str
+
+
+@dataclass(frozen=True)
 class WatchObjects(Need[None]):
     """Watch more objects. They are part of later snapshots, see :meth:`Snapshot.all`. The subject is optional."""
 

@@ -14,6 +14,7 @@ from .._model.objects import machineosconfig
 from .._model.objects.machineconfigpool import BUILT_IN, Pool, WantedPool
 from .._model.objects.pool_membership import nodes_in_two_pools, nodes_that_change_pool
 from .._model.objects.resources import MACHINE_CONFIG_POOL, MACHINE_OS_CONFIG, NODE, Object, metadata_of
+from .._model.preflight.max_unavailable import reject_max_unavailable
 from .._model.registry.push_spec import why_pool_would_hang
 from .._result import result, served
 from .read_pool import read_pool_nodes
@@ -40,6 +41,11 @@ def apply_pool(session: Session, request: PoolRequest) -> dict[str, t.Any]:
         raise OperationError(
             what, "node_selector is empty and selects no node", "Set node_selector to a label, or omit it"
         )
+    wanted = request.wanted.max_unavailable
+    rejection = reject_max_unavailable(wanted) if request.present and wanted is not None else None
+    if rejection:
+        what = f"apply MachineConfigPool {request.wanted.name}"
+        raise OperationError(what, f"max_unavailable: {rejection.reason}", rejection.remedy)
     return retry_on_conflict(lambda: _apply(session, request))
 
 

@@ -10,14 +10,26 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._cluster.api_error import Forbidden
 from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
 from .._model.objects.machineosconfig import MachineOSConfig
-from .._model.objects.resources import MACHINE_OS_CONFIG, OPERATOR_NAMESPACE, SECRET, Object, is_ours, metadata_of
+from .._model.objects.resources import (
+    DAEMON,
+    DAEMON_SET,
+    MACHINE_OS_CONFIG,
+    OPERATOR_NAMESPACE,
+    SECRET,
+    Object,
+    is_ours,
+    metadata_of,
+)
+from .._model.preflight.secret_in_use import reject_deletion_of_mounted, reject_deletion_of_named
 from .._model.registry import credentials as model
 from .._model.registry.credentials import Content, Credential, Credentials
 from .._result import result
+from .rejections import raise_rejection
 from .retry_on_conflict import retry_on_conflict
 
 _MAX_NAMES = 10
@@ -160,9 +172,7 @@ def _remove(session: Session, request: SecretRequest, current: Object | None) ->
     what = f"delete {request.label}"
     if not is_ours(current):
         raise OperationError(what, "this collection did not create it", "Delete it with oc")
-    users = _users_of(session, request)
-    if users:
-        raise OperationError(what, f"MachineOSConfig {', '.join(users)} uses it", "Change the MachineOSConfig first")
+    _require_unused(session, request, what)
     content = _content(request, current, what)
     session.delete(
         SECRET, request.name, request.namespace, metadata_of(current).get("uid", ""), dry_run=request.check_mode
@@ -170,12 +180,22 @@ def _remove(session: Session, request: SecretRequest, current: Object | None) ->
     return _result(session, request, content.credentials if content else None, None, changed=True)
 
 
-def _users_of(session: Session, request: SecretRequest) -> list[str]:
-    """Return the MachineOSConfigs that use the Secret. Without it, the operator becomes degraded."""
+def _require_unused(session: Session, request: SecretRequest, what: str) -> None:
+    """Check that no MachineOSConfig names the Secret, and in v1alpha1 that no daemon mounts it.
+
+    :raises OperationError: it is used, or the account may not read what uses it
+    """
     if request.namespace != OPERATOR_NAMESPACE:
-        return []
-    configs = map(MachineOSConfig.from_api, session.list(MACHINE_OS_CONFIG).items)
-    return [c.name for c in configs if request.name in (c.rendered_image_push_secret, c.base_image_pull_secret)]
+        return
+    try:
+        configs = map(MachineOSConfig.from_api, session.list(MACHINE_OS_CONFIG).items)
+        rejection = reject_deletion_of_named(request.name, configs)
+        if rejection is None and session.serves_v1alpha1:
+            daemon_set = session.find(DAEMON_SET, DAEMON, OPERATOR_NAMESPACE)
+            rejection = reject_deletion_of_mounted(request.name, daemon_set)
+    except Forbidden as error:
+        raise OperationError(what, f"whether it is used is unknown: {error.reason}", error.remedy) from None
+    raise_rejection(what, rejection)
 
 
 def _result(

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Delete the superseded builds of a pool, which the node controller uses instead of the current one.
 
+Where single pods build (OpenShift 4.16 and 4.17), these are all objects of builds for other rendered configs. See
+docs/operator-behavior.md ("Rebuild in v1alpha1").
+
 The node controller selects a build again only when the pool changes. So an annotation of the pool records the builds
 before the first is deleted, and its removal, after the last is deleted, is the change of the pool. A later run finishes
 a run that ended in between.
@@ -14,11 +17,14 @@ from dataclasses import dataclass
 from .._cluster.cluster_identity import read_cluster
 from .._cluster.session import Session
 from .._errors import OperationError
+from .._model.build.build_objects import builds_of_pool, objects_of_other_configs
+from .._model.build.orphaned_config import orphaned_configs
+from .._model.build.pod_build import is_built_by_pod
 from .._model.build.progress import build_progress
 from .._model.build.superseded import builds_being_deleted, deletion_patch, superseded_builds
 from .._model.objects import machineosconfig
 from .._model.objects.machineconfigpool import Pool
-from .._model.objects.machineosbuild import POOL_LABEL, MachineOSBuild
+from .._model.objects.machineosbuild import MachineOSBuild
 from .._model.objects.machineosconfig import MachineOSConfig
 from .._model.objects.node import NodeState
 from .._model.objects.pool_membership import nodes_in_pool
@@ -29,12 +35,14 @@ from .._model.objects.resources import (
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     NODE,
+    POOL_LABEL,
     Object,
     metadata_of,
 )
 from .._model.rollout.node_phase import Phase, Target
 from .._model.rollout.target import pool_target
 from .._result import result
+from .delete_build_objects import delete_or_forecast, read_build_pods, read_builds, require_rights
 from .read_pool import pool_not_found
 from .reboot_consent import require_reboot_consent
 from .retry_on_conflict import retry_on_conflict
@@ -81,7 +89,12 @@ def delete_superseded(session: Session, request: SupersededRequest) -> dict[str,
 
 
 def _delete(session: Session, request: SupersededRequest) -> dict[str, t.Any]:
-    plan = _plan(session, request)
+    pools, configs = session.list(MACHINE_CONFIG_POOL).items, session.list(MACHINE_OS_CONFIG).items
+    if session.serves_v1alpha1:
+        deleted = _delete_other_configs(session, request, configs)
+        if deleted is not None:
+            return deleted
+    plan = _plan(session, request, pools, configs)
     if plan is None:
         return _result(session, None)
     session.patch(MACHINE_CONFIG_POOL, request.pool, deletion_patch(plan.identities), dry_run=request.check_mode)
@@ -97,16 +110,45 @@ def _what(request: SupersededRequest) -> str:
     return f"delete the superseded MachineOSBuilds of MachineConfigPool {request.pool}"
 
 
-def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
+def _delete_other_configs(
+    session: Session, request: SupersededRequest, configs: t.Iterable[Object]
+) -> dict[str, t.Any] | None:
+    """Delete what is left of builds by pods for other rendered configs. Return None if pods build nothing here.
+
+    The pool is read after the builds: a build that is listed then is not one of a later rendered config.
+    """
+    config = machineosconfig.that_serves(request.pool, configs)
+    all_builds, pods = read_builds(session), read_build_pods(session, request.pool)
+    if config is None or not is_built_by_pod(MachineOSConfig.from_api(config), all_builds):
+        return None
+    obj = next((p for p in session.list(MACHINE_CONFIG_POOL).items if metadata_of(p)["name"] == request.pool), None)
+    rendered = Pool.from_api(obj).rendered_config if obj else ""
+    if not rendered:
+        if request.check_mode:
+            return _result(session, None)
+        raise OperationError(_what(request), f"pool {request.pool} is not rendered yet", "Wait until it is")
+    planned = objects_of_other_configs(request.pool, rendered, builds_of_pool(request.pool, all_builds), pods or ())
+    if planned or pods is None:
+        require_rights(session, _what(request))
+    deletions = delete_or_forecast(session, _what(request), planned, request.check_mode)
+    if not deletions:
+        return _result(session, None)
+    names = {str(deletion.ref): deletion.name for deletion in planned if deletion.kind == MACHINE_OS_BUILD}
+    plan = _Plan([], [names[ref] for ref in deletions if ref in names], [])
+    diff = {"before": {"superseded": deletions}, "after": {"superseded": []}}
+    return {**_result(session, plan), "deletions": deletions, "diff": diff}
+
+
+def _plan(session: Session, request: SupersededRequest, pools: list[Object], configs: list[Object]) -> _Plan | None:
     """Return the changes to make, or None if there are none.
 
     In check mode a missing object is no error: a task before this one may be about to create it.
     """
-    pools = session.list(MACHINE_CONFIG_POOL).items
     obj = next((p for p in pools if metadata_of(p)["name"] == request.pool), None)
-    config_obj = machineosconfig.that_serves(request.pool, session.list(MACHINE_OS_CONFIG).items)
+    config_obj = machineosconfig.that_serves(request.pool, configs)
     if request.check_mode and (obj is None or config_obj is None):
         return None
+    _check_orphans(request, configs, pools)
     if obj is None:
         raise pool_not_found(request.pool, _what(request))
     if config_obj is None:
@@ -128,6 +170,17 @@ def _plan(session: Session, request: SupersededRequest) -> _Plan | None:
     waiting = _waiting_nodes(session, pool, pools, found.target)
     reboots = require_reboot_consent(_what(request), pool, waiting, request.allow_node_reboots)
     return _Plan(superseded, [identity for identity in recorded if _name(identity) not in names], reboots)
+
+
+def _check_orphans(request: SupersededRequest, configs: t.Iterable[Object], pools: t.Iterable[Object]) -> None:
+    """Fail if the operator would return the MachineOSConfig to a deleted build.
+
+    :raises OperationError: a MachineOSConfig has no pool
+    """
+    orphans = orphaned_configs(map(MachineOSConfig.from_api, configs), map(Pool.from_api, pools))
+    if orphans:
+        remedy = f"Delete {orphans[0].object} first (oc delete), or create its pool"
+        raise OperationError(_what(request), orphans[0].message, remedy)
 
 
 def _builds(session: Session, pool: str) -> list[MachineOSBuild]:
@@ -179,6 +232,7 @@ def _result(session: Session, plan: _Plan | None) -> dict[str, t.Any]:
         read_cluster(session) if plan else None,
         changed=plan is not None,
         deleted=names,
+        deletions=[f"{MACHINE_OS_BUILD.name} {name}" for name in names],
         reboots=plan.reboots if plan else [],
         diff={"before": {"superseded": names}, "after": {"superseded": []}},
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Expected image of the nodes of a pool.
+"""Expected image of the nodes of a pool, and the Containerfile that it was built from.
 
 It is the user's image, or the image of the pool's MachineOSConfig if it was built from the current spec, or, in a pool
 without layering, the image of the rendered MachineConfig. MachineConfigs contain the global pull secret, so not every
@@ -9,34 +9,40 @@ account can read them. Without that right the image of such a pool is not known,
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
-from .._cluster.api_error import Forbidden
+from .._cluster.api_error import ApiError, Forbidden, Unreachable
 from .._cluster.session import Session
 from .._errors import OperationError
+from .._model.build.run_spec import ANY_RUN, RunSpec
 from .._model.objects.machineconfigpool import Pool
-from .._model.objects.machineosbuild import POOL_LABEL
-from .._model.objects.machineosconfig import that_serves
-from .._model.objects.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG
+from .._model.objects.machineosconfig import MachineOSConfig, that_serves
+from .._model.objects.resources import MACHINE_CONFIG, MACHINE_OS_BUILD, MACHINE_OS_CONFIG, POOL_LABEL, Object
+from .._model.objects.subject import Subject
 from .._model.proof.expectation import (
     EXPECTATION_FORBIDDEN,
     NO_EXPECTATION,
     NOT_RENDERED,
-    expected_of_config,
+    PoolExpectation,
+    expectation_of_config,
     image_of_rendered_config,
 )
 from .._model.proof.verdict import Expected
 
 
-def expected_by_option(expected_image: str, what: str) -> Expected:
-    """Return the expectation of the option ``expected_image``.
+def expected_by_option(expected_image: str, what: str, run: RunSpec = ANY_RUN) -> Expected:
+    """Return the expectation of the option ``expected_image``. It is not current if the run built another image.
 
     :raises OperationError: it has no digest
     """
     try:
-        return Expected.of_pull_spec(expected_image, "option")
+        expected = Expected.of_pull_spec(expected_image, "option")
     except ValueError as error:
         remedy = "Set expected_image to HOST/NAME@sha256:... or sha256:..."
         raise OperationError(what, f"expected_image: {error}", remedy) from None
+    if run.image and not expected.is_image(run.image):
+        return replace(expected, current=False, why_not=f"the build of this run has the image {run.image}")
+    return expected
 
 
 def expected_by_inventory(expected: t.Any, what: str) -> Expected:
@@ -60,15 +66,24 @@ def expected_by_inventory(expected: t.Any, what: str) -> Expected:
         raise OperationError(what, f"image_mode_expected: {error}", remedy) from None
 
 
-def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
-    """Return the image that the cluster expects for the nodes of a pool.
+def expectation_of_pool(
+    session: Session, pool: Pool, configs: t.Iterable[Object], run: RunSpec = ANY_RUN
+) -> PoolExpectation:
+    """Return the image that the cluster expects for the nodes of a pool, and the Containerfile of the pool.
 
-    :raises OperationError: the pool is not rendered, or its image has no digest
+    :param configs: all MachineOSConfigs of the cluster
+    :param run: the spec that the run wrote, and the image that was built from it
+    :raises OperationError: the pool is not rendered, its image has no digest, or another client changed the spec
     """
-    config = that_serves(pool.name, session.list(MACHINE_OS_CONFIG).items)
+    what = f"verify MachineConfigPool {pool.name}"
+    obj = that_serves(pool.name, configs)
+    config = MachineOSConfig.from_api(obj) if obj else None
+    changed = run.changed_by_other(pool.name, config)
+    if changed:
+        raise OperationError(what, changed, run.REMEDY)
     if config is not None:
         builds = session.list(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool.name}").items
-        return expected_of_config(config, builds, pool)
+        return expectation_of_config(config, builds, pool, run)
     expected = expected_of_rendered_config(session, pool)
     if expected is NOT_RENDERED:
         reason = f"MachineConfigPool {pool.name} is not rendered yet"
@@ -76,7 +91,21 @@ def expected_of_pool(session: Session, pool: Pool, what: str) -> Expected:
     if expected is not EXPECTATION_FORBIDDEN and not expected.digest:
         reason = f"the image of MachineConfig {pool.rendered_config} has no digest"
         raise OperationError(what, reason, "Set expected_image")
-    return expected
+    return PoolExpectation(expected)
+
+
+def optional_expectation(session: Session, pool: Pool, run: RunSpec = ANY_RUN) -> PoolExpectation | None:
+    """Return the image and the Containerfile of a pool whose nodes are compared with the user's image.
+
+    Only the Containerfile is used, so it is None if the pool has no MachineOSConfig or the account cannot read it.
+    """
+    of_pool = Subject(MACHINE_OS_BUILD, label_selector=f"{POOL_LABEL}={pool.name}")
+    try:
+        obj = that_serves(pool.name, session.pages(Subject(MACHINE_OS_CONFIG)).items)
+        builds = session.pages(of_pool).items if obj else []
+        return expectation_of_config(MachineOSConfig.from_api(obj), builds, pool, run) if obj else None
+    except (ApiError, Unreachable, ValueError):
+        return None
 
 
 def expected_of_rendered_config(session: Session, pool: Pool) -> Expected:

@@ -41,7 +41,7 @@ class BuildLogSource:
         return {self._followed: self._logs.progress()} if self._followed else {}
 
     def _finish(self, need: FinishLogs) -> FinishedLogs:
-        pods = pods_of_build(self._session, need.run.name)
+        pods = pods_of_build(self._session, need.run)
         self._logs.take(need.run)
         self._logs.read_out(pods, need.seconds)
         return FinishedLogs(self._logs.progress(), tuple(attempts(pods or [], need.run.created)))

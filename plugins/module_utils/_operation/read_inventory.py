@@ -13,9 +13,10 @@ from .._cluster.connection import connect
 from .._cluster.daemon_pods import daemon_pods
 from .._cluster.session import Session
 from .._errors import OperationError, attempt
+from .._model.build.orphaned_config import orphan_warnings
 from .._model.inventory import ClusterRequest, Variables, environment_for, node_variables, own_name
 from .._model.objects.machineconfigpool import Pool
-from .._model.objects.machineosconfig import that_serves
+from .._model.objects.machineosconfig import MachineOSConfig, that_serves
 from .._model.objects.pool_membership import pool_of
 from .._model.objects.resources import (
     MACHINE_CONFIG_POOL,
@@ -56,7 +57,7 @@ def read_clusters(
     # Not in parallel, because the client writes certificates to files that all threads share.
     sessions = [attempt(partial(_opened, cluster, environment, report)) for cluster in requested]
     with ThreadPoolExecutor(max_workers=_MAX_PARALLEL) as threads:
-        readings = threads.map(partial(_reading, wanted=wanted), requested, sessions)
+        readings = threads.map(partial(_reading, wanted=wanted, report=report), requested, sessions)
         return [_about(a, r) if isinstance(r, OperationError) else r for a, r in zip(requested, readings)]
 
 
@@ -68,9 +69,14 @@ def _opened(
 
 
 def _reading(
-    requested: ClusterRequest, session: Session | OperationError, wanted: Wanted
+    requested: ClusterRequest,
+    session: Session | OperationError,
+    wanted: Wanted,
+    report: t.Callable[[str], None] | None,
 ) -> Variables | OperationError:
-    return session if isinstance(session, OperationError) else attempt(partial(read_nodes, session, requested, wanted))
+    if isinstance(session, OperationError):
+        return session
+    return attempt(partial(read_nodes, session, requested, wanted, report))
 
 
 def _about(requested: ClusterRequest, error: OperationError) -> OperationError:
@@ -82,18 +88,28 @@ def _about(requested: ClusterRequest, error: OperationError) -> OperationError:
     return named
 
 
-def read_nodes(session: Session, requested: ClusterRequest, wanted: Wanted) -> Variables:
+def read_nodes(
+    session: Session,
+    requested: ClusterRequest,
+    wanted: Wanted,
+    report: t.Callable[[str], None] | None = None,
+) -> Variables:
     """Return name and identity of a cluster, the time of the read, and the variables of each node.
 
+    :param report: receives warnings for the user
     :raises OperationError: a right is missing, or the cluster cannot be reached
     """
     read_at = timestamp_now()
     pools = [Pool.from_api(p) for p in session.list(MACHINE_CONFIG_POOL).items]
     placed = [(node, pool_of(labels_of(node), pools)) for node in session.list(NODE).items]
     with_nodes = [pool for pool in pools if any(pool.name == name for dummy, name in placed)]
-    expected = _expected(session, with_nodes) if wanted.expected_images else {}
+    configs = session.list(MACHINE_OS_CONFIG).items if wanted.expected_images else []
+    if report is not None:
+        for warning in orphan_warnings(configs, pools):
+            report(warning)
+    expected = _expected(session, with_nodes, configs) if wanted.expected_images else {}
     default = NO_EXPECTATION if wanted.expected_images else None
-    pods = daemon_pods(session) if wanted.daemon_pods else {}
+    pods = daemon_pods(session).running if wanted.daemon_pods else {}
     cluster = {"api_url": session.api_url, **read_cluster(session)}
     return {
         "name": own_name(requested, cluster),
@@ -106,10 +122,14 @@ def read_nodes(session: Session, requested: ClusterRequest, wanted: Wanted) -> V
     }
 
 
-def _expected(session: Session, pools: t.Sequence[Pool]) -> dict[str, Expected]:
-    configs, builds = session.list(MACHINE_OS_CONFIG).items, session.list(MACHINE_OS_BUILD).items
+def _expected(session: Session, pools: t.Sequence[Pool], configs: t.Sequence[Object]) -> dict[str, Expected]:
+    builds = session.list(MACHINE_OS_BUILD).items
     return {pool.name: _expected_of(session, pool, that_serves(pool.name, configs), builds) for pool in pools}
 
 
 def _expected_of(session: Session, pool: Pool, config: Object | None, builds: t.Sequence[Object]) -> Expected:
-    return expected_of_rendered_config(session, pool) if config is None else expected_of_config(config, builds, pool)
+    return (
+        expected_of_rendered_config(session, pool)
+        if config is None
+        else expected_of_config(MachineOSConfig.from_api(config), builds, pool)
+    )

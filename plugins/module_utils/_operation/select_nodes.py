@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .._errors import OperationError
 from .._model.objects.label_selector import matches, parse_selector
+from .._model.objects.node import NOT_FOUND_REMEDY
 from .._model.objects.resources import Object, labels_of, metadata_of
 
 
@@ -41,7 +42,7 @@ def select_nodes(nodes: t.Iterable[Object], selection: Selection, what: str) -> 
 def _by_name(nodes: t.Mapping[str, Object], names: t.Iterable[str], what: str) -> list[Object]:
     unknown = sorted(set(names) - nodes.keys())
     if unknown:
-        raise OperationError(what, f"Node {', '.join(unknown)} does not exist", "Check the names (oc get nodes)")
+        raise OperationError(what, f"Node {', '.join(unknown)} does not exist", NOT_FOUND_REMEDY)
     return [nodes[name] for name in sorted(set(names))]
 
 

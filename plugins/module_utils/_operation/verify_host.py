@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster.transports.transport import Transport
+from .._model.findings import Finding
 from .._model.objects.node import NodeState
 from .._model.objects.timestamp import timestamp_now
 from .._model.proof.deviation import Allowed
@@ -21,11 +22,11 @@ from .._model.proof.verdict import (
     NodeVerdict,
     Verdict,
     evaluate,
-    with_cached_expectation,
+    with_outdated_expectation,
     without_pool,
 )
 from .._result import node_result
-from .verification_result import verification_result
+from .verification_result import Verification, verification_result
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class HostVerificationRequest:
     """The node of a host, and the user's options.
 
     :ivar pool: the pool of the node, for the result only
-    :ivar cached_at: when the expectation was read, if it comes from a cache
+    :ivar doubt: why the expectation may be outdated
     :ivar cluster: the cluster of the node, as the inventory names it
     """
 
@@ -42,7 +43,7 @@ class HostVerificationRequest:
     expected: Expected
     allowed: Allowed
     fail_on: frozenset[Verdict]
-    cached_at: str = ""
+    doubt: Finding | None = None
     cluster: t.Mapping[str, t.Any] | None = None
 
 
@@ -56,12 +57,11 @@ def verify_host(transport: Transport, request: HostVerificationRequest) -> dict[
         ((node, reply),) = replies
     verdict = _verdict(request, node, t.cast(CommandResult, reply))
     return verification_result(
-        f"verify Node {request.name}",
-        [verdict],
-        request.fail_on,
+        Verification(f"verify Node {request.name}", [verdict], request.fail_on, allowed=request.allowed),
         request.cluster or {},
         account=None,
         transport=transport.name,
+        containerfile=None,
         nodes=[node_result(node, request.pool, request.expected, verdict, verified_at)],
     )
 
@@ -69,9 +69,9 @@ def verify_host(transport: Transport, request: HostVerificationRequest) -> dict[
 def _verdict(request: HostVerificationRequest, node: NodeState, reply: CommandResult) -> NodeVerdict:
     if request.expected is NO_EXPECTATION:
         return without_pool(evaluate(node, request.expected, reply, request.allowed))
-    if request.cached_at:
+    if request.doubt:
         stale = replace(request.expected, current=False)
-        return with_cached_expectation(evaluate(node, stale, reply, request.allowed), request.cached_at)
+        return with_outdated_expectation(evaluate(node, stale, reply, request.allowed), request.doubt)
     return evaluate(node, request.expected, reply, request.allowed)
 
 

@@ -12,7 +12,8 @@ from .._cluster.log_archive import LogArchive
 from .._cluster.log_folder import LogFolder
 from .._cluster.logs import BuildLogs
 from .._cluster.session import Session
-from .._model.build.progress import REPLACEMENT_GRACE
+from .._model.build.pending_build import REPLACEMENT_GRACE
+from .._model.build.run_spec import RunSpec
 from .._model.build.wait import BuildObservation, BuildWaitOptions, BuildWaitState, build_wait
 from .._model.objects.resources import MACHINE_OS_CONFIG
 from .._result import build_result, config_result, failure_result
@@ -35,6 +36,8 @@ class BuildWaitRequest:
     """Seconds to wait for a replacement build."""
     max_build_attempts: int = 0
     """Number of failed attempts that end the wait. 0 sets no limit."""
+    spec_hash: str = ""
+    """Hash of the spec that the run wrote. Empty binds the wait to no spec."""
 
 
 def wait_for_build(
@@ -55,6 +58,7 @@ def wait_for_build(
         bool(request.log_dir),
         request.check_mode,
         request.max_build_attempts,
+        RunSpec(request.spec_hash),
     )
     window = Window(session, build_wait(options), request.limits, request.cursor, clock)
     if window.unread:

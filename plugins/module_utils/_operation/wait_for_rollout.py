@@ -8,13 +8,18 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster.session import Session
+from .._model.build.run_spec import ANY_RUN, RunSpec
+from .._model.findings import FindingId
 from .._model.objects.node import NodeState
+from .._model.observation import Outcome
+from .._model.rollout.node_phase import Phase
 from .._model.rollout.progress import Rollout
 from .._model.rollout.snapshot import RolloutWaitOptions
-from .._model.rollout.wait import rollout_wait
+from .._model.rollout.wait import RolloutObservation, rollout_wait
 from .._wait.loop import run, wait_result
 from .._wait.window import Limits, Window
 from .apply_pool import pool_result
+from .read_daemon_log import DaemonLogSource
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class RolloutWaitRequest:
     limits: Limits
     cursor: str
     check_mode: bool
+    run: RunSpec = ANY_RUN
+    """The spec that the run wrote, and the image that it built."""
 
 
 def wait_for_rollout(
@@ -40,16 +47,20 @@ def wait_for_rollout(
     :param warn: receives what is wrong with the call without ending it
     :raises OperationError: a finding ends the wait, the time is over, or there is no node to wait for
     """
-    options = RolloutWaitOptions(request.pool, tuple(request.nodes), request.check_mode)
+    options = RolloutWaitOptions(request.pool, tuple(request.nodes), request.check_mode, request.run)
     window = Window(session, rollout_wait(options), request.limits, request.cursor, clock)
     if window.unread:
         warn(window.unread)
-    last = run(window, (), request.check_mode)
+    last = run(window, [DaemonLogSource(session)], request.check_mode)
     parts = {
         "pool": pool_result(last.pool if last else None),
         "rollout": rollout_result(last.rollout if last else Rollout({}, (), "")),
-        "nodes": [_node_result(node, last.rollout) for node in last.nodes] if last else [],
+        "nodes": _node_results(last) if last else [],
     }
+    left = [finding.message for finding in last.findings if finding.id is FindingId.NODE_LEFT_POOL] if last else []
+    if left and last and last.outcome is Outcome.SUCCEEDED:
+        more = f" and {len(left) - 1} more nodes" if len(left) > 1 else ""
+        warn(f"The rollout is complete without a node that left the pool: {left[0]}{more}.")
     return wait_result(window, last, request.check_mode, parts)
 
 
@@ -57,6 +68,15 @@ def rollout_result(rollout: Rollout) -> dict[str, t.Any]:
     """Return the counts of the nodes, and the estimated time that remains."""
     left = rollout.remaining
     return {**rollout.counts, "remaining_seconds": None if left is None else round(left)}
+
+
+def _node_results(last: RolloutObservation) -> list[dict[str, t.Any]]:
+    """Return the awaited nodes, sorted by name. Of a node that left the pool nothing but its name is known."""
+    results = [_node_result(node, last.rollout) for node in last.nodes]
+    left = [name for name, phase in last.rollout.phases.items() if phase is Phase.LEFT]
+    unknown = dict.fromkeys(("state", "current_image", "desired_image"))
+    results += [{"name": name, "phase": Phase.LEFT.value, **unknown, "ready": False} for name in left]
+    return sorted(results, key=lambda result: str(result["name"]))
 
 
 def _node_result(node: NodeState, rollout: Rollout) -> dict[str, t.Any]:

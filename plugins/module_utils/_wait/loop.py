@@ -12,7 +12,7 @@ from .._cluster.cluster_identity import read_cluster
 from .._errors import OperationError
 from .._model.observation import Need, Observation, Outcome, Pace, WatchObjects
 from .._result import findings_result, result
-from .fetch import read_object
+from .fetch import read_objects
 from .window import Window
 
 S = t.TypeVar("S")
@@ -54,12 +54,12 @@ def run(window: Window[S, Obs], sources: t.Sequence[NeedSource], check_mode: boo
         if not is_due and passed < (pace.shortest if is_stale else pace.longest):
             continue
         observed_at, is_stale = window.now(), False
-        last = _observe(window, sources, check_mode)
+        last = observe(window, sources, check_mode)
         pace = last.pace
         if _is_reported(window, last, check_mode, _may_report(window, pace)):
             return last
     if is_stale and window.complete:
-        last = _observe(window, sources, check_mode)
+        last = observe(window, sources, check_mode)
         _is_reported(window, last, check_mode, may_report=True)
     return last
 
@@ -95,7 +95,7 @@ def wait_result(
     return done
 
 
-def _observe(window: Window[S, Obs], sources: t.Sequence[NeedSource], check_mode: bool) -> Obs:
+def observe(window: Window[S, Obs], sources: t.Sequence[NeedSource], check_mode: bool) -> Obs:
     """Return an observation that has all that it needs.
 
     :raises OperationError: the observation has an error
@@ -128,7 +128,7 @@ def _fetch(
             continue
         found = (source.fetch(need) for source in sources)
         value = next((value for value in found if value is not None), None)
-        results[need] = read_object(window.session, need) if value is None else value
+        results[need] = read_objects(window.session, need) if value is None else value
 
 
 def _may_report(window: Window[S, Obs], pace: Pace) -> bool:

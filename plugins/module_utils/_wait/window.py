@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._cluster.api_error import ApiError, Unreachable
-from .._cluster.session import Session, selectors
+from .._cluster.session import Session
 from .._cluster.watch import Changed, Event, Interrupted, Listed, Open, Reached, Unreadable, watch
 from .._cluster.watch_errors import WatchStatus
 from .._model.findings import FATAL, Finding, first_of
@@ -170,6 +170,10 @@ class Window(t.Generic[S, Obs]):
         subjects = {key: known.state() for key, known in self._known.items() if key in self._active or known.unreadable}
         return str(Cursor(self.progress, subjects, self.state))
 
+    def forget_inactive(self) -> None:
+        """Forget subjects that are no longer watched, for a caller that uses one window again and again."""
+        self._known = {key: known for key, known in self._known.items() if key in self._active}
+
     # Objects ---------------------------------------------------------------------------------------------------------
 
     def snapshot(self, results: t.Mapping[Need[t.Any], t.Any]) -> Snapshot:
@@ -225,10 +229,8 @@ class Window(t.Generic[S, Obs]):
             kind, known = subject.kind, self._subject(subject.key)
             reason = unreachable or denied.get(kind.name, "")
             if not reason:
-                query = selectors(subject.label_selector, subject.field_selector)
                 try:
-                    found = self.session.pages(kind.path(namespace=subject.namespace), query).items
-                    known.replace(map(READERS[kind.name].reduced, found))
+                    known.replace(self.session.pages(subject).items)
                 except ApiError as error:
                     reason = denied[kind.name] = error.message or f"the API server returned {error.status}"
                 except Unreachable as error:
@@ -281,6 +283,11 @@ class Window(t.Generic[S, Obs]):
         """Why the API server is away, or an empty text."""
         return self.progress.outage.reason if self.progress.outage.away else ""
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the known objects may be out of date, because of an outage."""
+        return self.progress.outage.is_uncertain(self.now())
+
     def line(self, otherwise: str) -> str:
         """Return the progress line: the outage or, without one, *otherwise*."""
         return AWAY + self.outage if self.outage else otherwise
@@ -314,7 +321,7 @@ class Window(t.Generic[S, Obs]):
 
     def ending(self, observation: Observation) -> Finding | None:
         """Return the finding that ends the wait. None while the findings may be out of date."""
-        if self.progress.outage.is_uncertain(self.now()):
+        if self.is_uncertain:
             return None
         return observation.limit or first_of(observation.findings, self.limits.fail_on)
 

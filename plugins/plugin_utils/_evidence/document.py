@@ -29,22 +29,30 @@ NONE = "none"
 """Verdict on a pool without nodes."""
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._]+")
+_PREFIX = "image-mode-"
 _MAX_NAME = 80
 _HASH = 8
 """Hexadecimal digits of the hash in file names."""
+_MAX_NODES = 1_000_000
 _PORTS = {"https": 443, "http": 80}
 
 # Defaults for values that a result does not contain.
 _CLUSTER: Document = {"api_url": None, "id": None, "name": None, "version": None}
 _BUILD: Document = {
     "name": None, "uid": None, "state": None, "digested_image_push_spec": None, "started": None, "finished": None,
-    "attempts": [], "log_paths": [], "failure": None,
+    "seeded": False, "attempts": [], "log_paths": [], "failure": None,
 }  # fmt: skip
 _NODE: Document = {"pool": "", "boot_id": None, "verified_at": None}
-_EXPECTED: Document = {"pull_spec": None, "digest": None, "source": "", "current": True}
+_EXPECTED: Document = {"pull_spec": None, "digest": None, "source": "", "current": True, "read_at": None}
 _BOOTED: Document = {"pull_spec": None, "digest": None, "version": None, "evidence_source": None}
 _FINDING: Document = {"severity": "error", "message": "", "evidence": "", "remedy": ""}
 _OBJECT: Document = {"kind": "", "namespace": "", "name": ""}
+_CONTAINERFILE: Document = {
+    "machineosconfig": "", "sha256": None, "text": None, "exact": False, "proven": False, "why_not": None,
+}  # fmt: skip
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NOT_PROVEN = "no node is proven to have booted an image that was built from it"
 
 
 class InvalidResult(ValueError):
@@ -71,6 +79,7 @@ def document(result: t.Mapping[str, t.Any], context: ReportContext) -> dict[str,
     :raises InvalidResult: the value is something else
     """
     nodes = [_node(node) for node in _list(result, "nodes")]
+    left_out = _count(result, "left_out")
     verdicts = [Verdict(node["verdict"]) for node in nodes]
     pools = {node["pool"] for node in nodes}
     return {
@@ -85,10 +94,13 @@ def document(result: t.Mapping[str, t.Any], context: ReportContext) -> dict[str,
         "account": result.get("account"),
         "transport": result.get("transport"),
         "verified_at": min((node["verified_at"] for node in nodes if node["verified_at"]), default=None),
-        "verdict": _verdict(result, verdicts),
+        "verdict": _verdict(result, verdicts, left_out),
         "failure": result.get("failure"),
-        "summary": summarize(verdicts),
+        "summary": summarize(verdicts, left_out),
+        "pool_total": _count(result, "pool_total") if result.get("pool_total") is not None else None,
+        "left_out": left_out,
         "machineosconfig": result.get("machineosconfig"),
+        "containerfile": _containerfile(result.get("containerfile"), verdicts),
         "build": _filled(_BUILD, result["build"]) if result.get("build") else None,
         "rollout": result.get("rollout"),
         "nodes": nodes,
@@ -109,8 +121,25 @@ def file_name(doc: Document) -> str:
     """
     cluster = doc["cluster"]
     named = cluster["id"] or str(cluster["api_url"] or "").partition("://")[2] or f"host-{doc['host']}"
-    owner = _hash(owner_of(doc))
-    return "-".join(("image-mode", _as_file_name(named), owner, _pool_as_file_name(doc["pool"] or "nodes")))
+    return f"{_PREFIX}{_as_file_name(named)}{_suffix(doc)}"
+
+
+def earlier_name(doc: Document, names: t.Iterable[str]) -> str:
+    """Return the name under which an earlier run reported the same pool, or an empty text.
+
+    A run that fails early knows the address of the API server and not the id of the cluster. Its report replaces the
+    one that is named after the id, so that no older result stays beside it.
+
+    :param names: names of existing reports, without extension
+    """
+    if doc["cluster"]["id"]:
+        return ""
+    return next((n for n in sorted(names) if n.startswith(_PREFIX) and n.endswith(_suffix(doc))), "")
+
+
+def _suffix(doc: Document) -> str:
+    """Return the part of a name that follows from the address of the API server and from the pool."""
+    return f"-{_hash(owner_of(doc))}-{_pool_as_file_name(doc['pool'] or 'nodes')}"
 
 
 def owner_of(doc: Document) -> str:
@@ -180,6 +209,17 @@ def _node(node: t.Any) -> dict[str, t.Any]:
     }
 
 
+def _containerfile(given: t.Any, verdicts: t.Collection[Verdict]) -> dict[str, t.Any] | None:
+    """Return the Containerfile. It is not proven if no node matches, whatever the result contains."""
+    if not given:
+        return None
+    content = _filled(_CONTAINERFILE, given)
+    if content["sha256"] is not None and not _SHA256.fullmatch(str(content["sha256"])):
+        raise InvalidResult("the sha256 of its containerfile is no SHA-256")
+    is_proven = content["proven"] is True and bool(content["sha256"]) and Verdict.MATCH in verdicts
+    return {**content, "proven": is_proven, "why_not": None if is_proven else content["why_not"] or _NOT_PROVEN}
+
+
 def _finding(finding: t.Any) -> dict[str, t.Any]:
     if not isinstance(finding, dict) or not finding.get("id"):
         raise InvalidResult("one of its findings has no id")
@@ -192,8 +232,15 @@ def _filled(defaults: Document, given: t.Any) -> dict[str, t.Any]:
     return {**defaults, **(given or {})}
 
 
-def _verdict(result: t.Mapping[str, t.Any], verdicts: t.Sequence[Verdict]) -> str:
-    whole = worst(verdicts)
+def _count(result: t.Mapping[str, t.Any], name: str) -> int:
+    given = result.get(name) or 0
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _MAX_NODES:
+        raise InvalidResult(f"its {name} is not a number of nodes")
+    return given
+
+
+def _verdict(result: t.Mapping[str, t.Any], verdicts: t.Sequence[Verdict], left_out: int) -> str:
+    whole = worst(verdicts, left_out)
     if whole:
         return whole.value
     given = result.get("verdict")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -64,6 +65,63 @@ def _content(path: Path) -> bytes | None:
 def absolute(folder: str) -> Path:
     """Return the absolute path. A relative one starts at the working directory, not at the collection of a playbook."""
     return Path(os.path.abspath(os.path.expanduser(folder)))
+
+
+def report_names(folder: Path, extension: str) -> list[str]:
+    """Return the names of the files with an extension, without it. A folder that cannot be read has none."""
+    try:
+        return [name[: -len(extension)] for name in os.listdir(folder) if name.endswith(extension)]
+    except OSError:
+        return []
+
+
+def read_files(folder: Path, extension: str) -> dict[str, bytes | None]:
+    """Return the contents of the files with an extension by their names without it. None is a file that is no report.
+
+    A folder that does not exist has none.
+
+    :raises ReportNotWritten: the folder cannot be read, so that reports would be missing
+    """
+    try:
+        names = [path.name for path in folder.iterdir() if path.name.endswith(extension)]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        failure = ReportNotWritten(folder, error)
+    else:
+        return {name[: -len(extension)]: _readable(folder / name) for name in sorted(names)}
+    raise failure
+
+
+def _readable(path: Path) -> bytes | None:
+    try:
+        return _content(path)
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> t.Iterator[None]:
+    """Keep other processes, which report other pools, from doing the same in the folder. It is created if missing.
+
+    A file system without locks is used without one.
+
+    :raises ReportNotWritten: the folder cannot be created
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        failure = ReportNotWritten(folder, error)
+    else:
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+        return
+    raise failure
 
 
 def write_files(folder: Path, contents: t.Mapping[str, bytes]) -> list[Path]:

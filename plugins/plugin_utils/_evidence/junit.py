@@ -19,7 +19,7 @@ def as_junit(doc: Document) -> bytes:
     doc = for_readers(doc)
     name = f"{cluster_label(doc)}: {doc['pool'] or 'nodes'}"
     cases = [_node_case(doc, node) for node in doc["nodes"]]
-    if not cases or doc["failure"] or doc["findings"]:
+    if not cases or doc["failure"] or doc["findings"] or doc["left_out"]:
         cases.insert(0, _run_case(doc))
     counts = {
         "tests": str(len(cases)),
@@ -46,7 +46,13 @@ def _properties(doc: Document) -> t.Iterator[tuple[str, str]]:
     yield "account", str(doc["account"] or "unknown")
     yield "transport", str(doc["transport"] or "unknown")
     yield "verdict", doc["verdict"]
+    yield "pool_total", "unknown" if doc["pool_total"] is None else str(doc["pool_total"])
+    yield "left_out", str(doc["left_out"])
     yield "check_mode", str(doc["check_mode"]).lower()
+    content = doc["containerfile"]
+    if content and content["sha256"]:
+        yield "containerfile.sha256", content["sha256"]
+        yield "containerfile.proven", str(content["proven"]).lower()
     for expected in sorted({str(node["expected"].get("pull_spec") or "unknown") for node in doc["nodes"]}):
         yield "expected", expected
 
@@ -68,10 +74,11 @@ def _run_case(doc: Document) -> ET.Element:
     """Return the test case of the whole run, with the findings about pool, build and cluster."""
     case = _case(doc, f"MachineConfigPool {doc['pool']}" if doc["pool"] else "the run", doc["pool"] or "nodes")
     lines = [*filter(None, [doc["failure"]]), *map(_finding_lines, doc["findings"])]
-    first = doc["findings"][0] if doc["findings"] else {"id": doc["verdict"], "message": "no node was verified"}
+    why = f"{doc['left_out']} nodes were left out" if doc["left_out"] else "no node was verified"
+    first = doc["findings"][0] if doc["findings"] else {"id": doc["verdict"], "message": why}
     if doc["verdict"] == NONE and not doc["failure"]:
         _set_outcome(case, "skipped", "", "the pool has no nodes", lines)
-    elif doc["failure"] or not doc["nodes"]:
+    elif doc["failure"] or doc["left_out"] or not doc["nodes"]:
         _set_outcome(case, "error", first["id"], doc["failure"] or first["message"], lines)
     else:
         _set_outcome(case, None, "", "", lines)

@@ -20,8 +20,9 @@ from markupsafe import Markup
 from .document import NONE, Document, cluster_label, for_readers
 
 _HERE = Path(__file__).parent
-_WORST_FIRST = ("mismatch", "unknown", "match")
+WORST_FIRST = ("mismatch", "unknown", "match")
 """Order of nodes by verdict. Mismatches are first, because they are certain and need an action."""
+_VERDICTS = ("match", "mismatch", "unknown")
 _SOURCES = {
     "option": "option expected_image",
     "machineosconfig": "MachineOSConfig of the pool",
@@ -58,6 +59,8 @@ class Expectation:
     digest: str
     source: str
     current: bool
+    read_at: str
+    """Time at which it was first read, or empty."""
     pools: str
     """Pools of these nodes, if nodes have different expected images."""
 
@@ -73,6 +76,23 @@ class Piece:
 def as_html(doc: Document) -> bytes:
     """Return the document as an HTML page."""
     doc = for_readers(doc)
+    return render(
+        "page.html.j2",
+        doc=doc,
+        cluster=cluster_label(doc),
+        transport=_TRANSPORTS.get(doc["transport"], doc["transport"]),
+        headline=headline(doc),
+        shares=shares(doc["summary"]),
+        # Nodes that were left out are counted in the shares, but are not in the table.
+        listed_counts={v: sum(node["verdict"] == v for node in doc["nodes"]) for v in _VERDICTS},
+        nodes=sorted(doc["nodes"], key=lambda node: (WORST_FIRST.index(node["verdict"]), natural(node["name"]))),
+        expectations=_expectations(doc),
+        many_pools=len({node["pool"] for node in doc["nodes"]}) > 1,
+    )
+
+
+def render(template: str, **values: t.Any) -> bytes:
+    """Return a page with the style sheet of all pages. Every value is escaped."""
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -82,22 +102,15 @@ def as_html(doc: Document) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters.update(moment=_moment, origin=_origin, pieces=_pieces)
-    page = environment.get_template("page.html.j2").render(
-        doc=doc,
+    page = environment.get_template(template).render(
         style=Markup(style),  # noqa: S704  a file of this collection, not a value
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        cluster=cluster_label(doc),
-        transport=_TRANSPORTS.get(doc["transport"], doc["transport"]),
-        headline=_headline(doc),
-        shares=_shares(doc),
-        nodes=sorted(doc["nodes"], key=lambda node: (_WORST_FIRST.index(node["verdict"]), _natural(node["name"]))),
-        expectations=_expectations(doc),
-        many_pools=len({node["pool"] for node in doc["nodes"]}) > 1,
+        **values,
     )
     return page.encode("utf-8")
 
 
-def _headline(doc: Document) -> str:
+def headline(doc: Document) -> str:
     """Return one sentence about the result."""
     count = doc["summary"]
     total = count["total"]
@@ -110,34 +123,41 @@ def _headline(doc: Document) -> str:
     parts = [f"{count['match']} of {total} nodes booted the expected image"]
     if count["mismatch"]:
         parts.append(f"{count['mismatch']} booted a different image")
-    if count["unknown"]:
-        parts.append(f"{count['unknown']} could not be verified")
+    if count["unknown"] > doc["left_out"]:
+        parts.append(f"{count['unknown'] - doc['left_out']} could not be verified")
+    if doc["left_out"]:
+        parts.append(f"{doc['left_out']} {'was' if doc['left_out'] == 1 else 'were'} left out")
     return f"{', '.join(parts[:-1])}, and {parts[-1]}." if len(parts) > 2 else f"{'; '.join(parts)}."
 
 
-def _shares(doc: Document) -> list[Share]:
-    shares: list[Share] = []
+def shares(summary: t.Mapping[str, int]) -> list[Share]:
+    """Return the parts of the bar for the numbers of each verdict."""
+    parts: list[Share] = []
     start = 0.0
-    for verdict in ("match", "mismatch", "unknown"):
-        count = doc["summary"][verdict]
-        length = 1000 * count / max(1, doc["summary"]["total"])
-        shares.append(Share(verdict, count, round(start, 2), round(length, 2)))
+    for verdict in _VERDICTS:
+        length = 1000 * summary[verdict] / max(1, summary["total"])
+        parts.append(Share(verdict, summary[verdict], round(start, 2), round(length, 2)))
         start += length
-    return shares
+    return parts
 
 
 def _expectations(doc: Document) -> list[Expectation]:
     pools: dict[tuple[str, str, str, bool], set[str]] = {}
+    times: dict[tuple[str, str, str, bool], set[str]] = {}
     for node in doc["nodes"]:
         expected = node["expected"]
         source = _SOURCES.get(expected["source"], expected["source"])
         key = (expected["pull_spec"] or "", expected["digest"] or "", source, expected["current"])
         pools.setdefault(key, set()).add(node["pool"] or "no pool")
+        times.setdefault(key, set()).add(str(expected["read_at"] or ""))
     several = len(pools) > 1
-    return [Expectation(*key, pools=", ".join(sorted(names)) if several else "") for key, names in pools.items()]
+    return [
+        Expectation(*key, min(filter(None, times[key]), default=""), ", ".join(sorted(names)) if several else "")
+        for key, names in pools.items()
+    ]
 
 
-def _natural(name: str) -> list[tuple[bool, int, str]]:
+def natural(name: str) -> list[tuple[bool, int, str]]:
     """Return a sort key that sorts worker-2 before worker-10."""
     parts = ((_NUMBER.fullmatch(part), part) for part in _NUMBER.split(name))
     # Compare the number of digits first, because Python does not convert very long numbers.

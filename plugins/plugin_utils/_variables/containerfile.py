@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
+from ...module_utils._model.preflight.containerfile import reject_containerfile
 from .files import Reader, read_text
 from .problem import Problem
-
-MAX_CHARACTERS = 4096
-"""Characters that the API accepts (docs/operator-behavior.md, "API versions")."""
 
 
 def containerfile_text(text: str, path: str, names: tuple[str, str], read: Reader) -> str:
     """Return the text of the Containerfile.
 
     :param names: the names of the two variables, that of the text first
-    :raises Problem: not exactly one of the two is set, it cannot be read, or it is too long
+    :raises Problem: not exactly one of the two is set, it cannot be read, or it cannot be built
     """
     own, of_path = names
     if text and path:
@@ -22,11 +20,5 @@ def containerfile_text(text: str, path: str, names: tuple[str, str], read: Reade
     if not text and not path:
         raise Problem(f"neither {of_path} nor {own} is set", f"Set {of_path} to the path of the Containerfile")
     content = read_text(path, read) if path else text
-    if not content.strip():
-        raise Problem("the Containerfile is empty", "Write the instructions, starting with FROM configs AS final")
-    if len(content) > MAX_CHARACTERS:
-        raise Problem(
-            f"the Containerfile has {len(content)} characters; the limit is {MAX_CHARACTERS}",
-            "Shorten it, for example by moving files into a base image or a package",
-        )
+    Problem.check(reject_containerfile(content))
     return content

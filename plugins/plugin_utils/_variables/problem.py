@@ -6,6 +6,8 @@ from __future__ import annotations
 import difflib
 import typing as t
 
+from ...module_utils._model.preflight.rejection import Rejection
+
 
 class Problem(Exception):
     """A value that cannot be used.
@@ -18,6 +20,15 @@ class Problem(Exception):
         self.reason = reason
         self.remedy = remedy
         super().__init__(f"{reason}. {remedy}.")
+
+    @classmethod
+    def check(cls, rejection: Rejection | None) -> None:
+        """Do nothing if nothing is rejected.
+
+        :raises Problem: the rejection, with the same text
+        """
+        if rejection:
+            raise cls(rejection.reason, rejection.remedy)
 
 
 def joined(names: t.Sequence[str]) -> str:

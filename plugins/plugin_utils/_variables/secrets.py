@@ -41,6 +41,15 @@ def read_secrets(value: t.Any, name: str, read: Reader, environment: t.Mapping[s
     return options
 
 
+def secret_names(value: t.Any) -> list[str]:
+    """Return the names of the secrets. No credential is read.
+
+    :raises Problem: the value is no list
+    """
+    entries = [] if is_empty(value) else _entries(value)
+    return [str(entry["name"]) for entry in entries if isinstance(entry, t.Mapping) and not is_empty(entry.get("name"))]
+
+
 def _entries(value: t.Any) -> t.Sequence[t.Any]:
     """Return the entries of a list, or of a text with a list in YAML, as a survey sends it."""
     if isinstance(value, str):

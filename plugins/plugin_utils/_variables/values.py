@@ -10,20 +10,20 @@ from ansible.module_utils.common.validation import check_type_dict
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ...module_utils._model.findings import FATAL, FINDINGS, unknown_ids
+from ...module_utils._model.json_text import read_json
+from ...module_utils._model.preflight.max_unavailable import reject_max_unavailable
+from ...module_utils._model.preflight.numbers import reject_number
+from ...module_utils._model.preflight.push_spec import reject_push_spec
+from ...module_utils._model.preflight.rejection import quoted
 from ...module_utils._model.proof.deviation import DEVIATIONS, Allowed
 from ...module_utils._model.proof.verdict import Expected
-from ...module_utils._model.registry.image_reference import parse_image
-from ...module_utils._model.registry.push_spec import why_push_would_hang
 from .files import check_folder
 from .problem import Problem, nearest
 from .specification import Variable
 
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LONGEST_NAME = 253
-_QUANTITY = re.compile(r"[0-9]+%?")
-_WHOLE_NUMBER = re.compile(r"[0-9]+")
 _SEPARATORS = re.compile(r"[,\s]+")
-_LONGEST_QUOTE = 100
 
 
 def is_empty(value: t.Any) -> bool:
@@ -32,12 +32,14 @@ def is_empty(value: t.Any) -> bool:
 
 
 def as_list(value: t.Any) -> list[str]:
-    """Return a list of texts; a text holds one entry per line, or entries separated by commas.
+    """Return a list of texts; a text holds one entry per line, entries separated by commas, or a JSON list (``-e``).
 
     :raises Problem: the value is neither
     """
     if is_empty(value):
         return []
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _json_list(value)
     if isinstance(value, str):
         return [entry for entry in _SEPARATORS.split(value) if entry]
     if isinstance(value, t.Mapping) or not isinstance(value, t.Sequence):
@@ -48,10 +50,13 @@ def as_list(value: t.Any) -> list[str]:
     return [str(entry) for entry in value]
 
 
-def quoted(value: t.Any) -> str:
-    """Return a value as a message quotes it, on one line."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
+def _json_list(text: str) -> t.Any:
+    try:
+        return read_json(text)
+    except ValueError:
+        raise Problem(
+            f"{quoted(text)} is not a list", 'Give names separated by commas, or a list such as ["a", "b"]'
+        ) from None
 
 
 def check_value(variable: Variable, value: t.Any) -> None:
@@ -59,6 +64,8 @@ def check_value(variable: Variable, value: t.Any) -> None:
 
     :raises Problem: it cannot be used
     """
+    if variable.type == "int":
+        Problem.check(reject_number(next(iter(variable.roles.values()), ""), value))
     _TYPES[variable.type](value)
     if variable.choices:
         _check_choices(as_list(value), variable.choices)
@@ -90,11 +97,6 @@ def _check_bool(value: t.Any) -> None:
         raise Problem(f"{quoted(value)} is neither true nor false", "Set true or false") from None
 
 
-def _check_int(value: t.Any) -> None:
-    if isinstance(value, bool) or not _WHOLE_NUMBER.fullmatch(str(value).strip()):
-        raise Problem(f"{quoted(value)} is not a number of seconds", "Set a whole number, 0 or more")
-
-
 def _check_list(value: t.Any) -> None:
     as_list(value)
 
@@ -107,7 +109,7 @@ def _check_dict(value: t.Any) -> None:
 
 
 def _check_nothing(dummy_value: t.Any) -> None:
-    """Leave the check to the rule."""
+    """Leave the check to a rule."""
 
 
 def _check_choices(entries: t.Sequence[str], choices: t.Sequence[str]) -> None:
@@ -120,19 +122,7 @@ def _check_choices(entries: t.Sequence[str], choices: t.Sequence[str]) -> None:
 
 
 def _check_push_spec(value: t.Any) -> None:
-    try:
-        image = parse_image(str(value))
-    except ValueError:
-        raise Problem(f"{quoted(value)} is not the name of an image", "Give HOST/NAMESPACE/NAME:TAG") from None
-    if image.digest:
-        raise Problem(f"{quoted(value)} has a digest, which the build decides", "Give a tag instead, such as :latest")
-    if not image.host:
-        raise Problem(f"{quoted(value)} has no registry", "Add its host, as in registry.example.com/os/layered:latest")
-    if not image.tag:
-        raise Problem(f"{quoted(value)} has no tag", "Add one, such as :latest")
-    reason = why_push_would_hang(str(value))
-    if reason:
-        raise Problem(reason, "Use one namespace segment, as in registry.example.com/os/layered:latest")
+    Problem.check(reject_push_spec(str(value)))
 
 
 def _check_digested_image(value: t.Any) -> None:
@@ -162,8 +152,7 @@ def _check_deviations(value: t.Any) -> None:
 
 
 def _check_quantity(value: t.Any) -> None:
-    if not _QUANTITY.fullmatch(str(value).strip()):
-        raise Problem(f"{quoted(value)} is neither a number nor a percentage", "Set a number such as 2, or 10%")
+    Problem.check(reject_max_unavailable(value))
 
 
 def _check_object_names(value: t.Any) -> None:
@@ -175,7 +164,7 @@ _TYPES: t.Mapping[str, t.Callable[[t.Any], None]] = {
     "str": _check_text,
     "path": _check_text,
     "bool": _check_bool,
-    "int": _check_int,
+    "int": _check_nothing,
     "list": _check_list,
     "dict": _check_dict,
     "secrets": _check_nothing,

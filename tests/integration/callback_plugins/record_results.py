@@ -12,7 +12,7 @@ DOCUMENTATION = r"""
 name: record_results
 type: aggregate
 short_description: Write every task's result as a line of JSON
-version_added: 0.1.0
+version_added: 1.0.0
 author: Contributors to the imagemode.openshift collection (@imagemode)
 description:
   - Writes a line of JSON for each result to the file that E(RECORD_RESULTS) names.

@@ -40,12 +40,14 @@ def test_seeded_build_without_a_job_is_the_current_build(
     assert seeded["build"]["name"] == f"{built}-{'a' * 32}"
     assert seeded["build"]["attempts"] == []
     assert seeded["build"]["digested_image_push_spec"] == image
+    assert seeded["build"]["seeded"] is True
+    assert [finding["id"] for finding in seeded["findings"]] == ["build.seeded"]
 
 
 def test_output_in_the_condition_explains_a_failure_without_a_log(
     session_ansible: Ansible, api: Api, during: During, built: str
 ) -> None:
-    failed = wait_during("later-failure-failed", session_ansible, during)
+    failed = wait_during("later-failure-told", session_ansible, during)
     assert failed.failed
     assert failed["build"]["name"] == f"{built}-{'c' * 32}"
     assert failed["build"]["state"] == "failed"
@@ -55,7 +57,7 @@ def test_output_in_the_condition_explains_a_failure_without_a_log(
 def test_build_that_failed_without_a_job_ends_the_wait(
     session_ansible: Ansible, api: Api, during: During, built: str
 ) -> None:
-    failed = wait_during("later-syntax-failed", session_ansible, during)
+    failed = wait_during("later-syntax-refused", session_ansible, during)
     assert failed.failed
     assert failed["build"]["name"] == f"{built}-{'b' * 32}"
     assert (failed["build"]["state"], failed["build"]["attempts"]) == ("failed", [])

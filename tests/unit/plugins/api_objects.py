@@ -8,13 +8,15 @@ import json
 import typing as t
 from types import MappingProxyType
 
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.spec_edit import spec_hash
+
 MCO = "machineconfiguration.openshift.io/"
 OWN = "imagemode.openshift/"
 RENDERED = "rendered-layered-0123456789abcdef0123456789abcdef"
 OLD_RENDERED = "rendered-layered-fedcba9876543210fedcba9876543210"
 REPOSITORY = "registry.example.com/lab/os-layered"
 NOON = "2026-03-01T12:00:00Z"
-LATER = "2026-03-01T12:00:05Z"
+LATER = "2026-03-01T12:00:30Z"
 
 
 def digest_of(letter: str) -> str:
@@ -123,7 +125,10 @@ def machine_os_config(
     observed_generation: int | None = None,
     image: str = "",
     build: str = "",
-    build_before: str = "",
+    builds_before: t.Sequence[str] | None = None,
+    image_before: str = "",
+    proven: t.Sequence[t.Mapping[str, str]] = (),
+    settled: bool = True,
     edits: t.Sequence[tuple[str, str]] = (("imagemode.openshift", NOON),),
     **spec: t.Any,
 ) -> dict[str, t.Any]:
@@ -131,19 +136,31 @@ def machine_os_config(
 
     :param image: what its status names
     :param build: the build that the operator names
-    :param edits: who last changed the spec, and when; the first of them also owns the ``build-before`` mark
+    :param builds_before: identities of the builds in the record of our edit, which wrote this spec; None for no record
+    :param image_before: the image in that record
+    :param proven: the proven builds in that record
+    :param settled: whether that record says that the operator had reacted to all specs before
+    :param edits: who changed the spec, and when
     """
-    notes = {MCO + "current-machine-os-build": build, OWN + "build-before": build_before}
-    owners = []
-    for number, (manager, time) in enumerate(edits):
-        owned: dict[str, t.Any] = {"f:spec": {"f:containerFile": {}}}
-        if build_before and number == 0:
-            owned["f:metadata"] = {"f:annotations": {f"f:{OWN}build-before": {}}}
-        owners.append({"manager": manager, "operation": "Update", "time": time, "fieldsV1": owned})
+    owned = {"f:spec": {"f:containerFile": {}}}
+    owners = [{"manager": who, "operation": "Update", "time": time, "fieldsV1": owned} for who, time in edits]
     status: dict[str, t.Any] = {"currentImagePullSpec": image} if image else {}
     if observed_generation is not None:
         status["observedGeneration"] = observed_generation
     entries = [] if containerfile is None else [{"containerfileArch": "NoArch", "content": containerfile}]
+    full_spec = {
+        "machineConfigPool": {"name": pool},
+        "imageBuilder": {"imageBuilderType": "Job"},
+        "renderedImagePushSpec": f"{REPOSITORY}:latest",
+        "renderedImagePushSecret": {"name": "push"},
+        "containerFile": entries,
+        **spec,
+    }
+    notes = {MCO + "current-machine-os-build": build}
+    if builds_before is not None:
+        record = {"generation": generation, "specHash": spec_hash(full_spec), "builds": list(builds_before)}
+        record.update({"image": image_before, "proven": list(proven), "uid": f"uid-of-{name}", "settled": settled})
+        notes[OWN + "edit"] = json.dumps(record)
     return {
         "apiVersion": MCO + "v1",
         "kind": "MachineOSConfig",
@@ -154,14 +171,7 @@ def machine_os_config(
             "annotations": {key: value for key, value in notes.items() if value},
             "managedFields": owners,
         },
-        "spec": {
-            "machineConfigPool": {"name": pool},
-            "imageBuilder": {"imageBuilderType": "Job"},
-            "renderedImagePushSpec": f"{REPOSITORY}:latest",
-            "renderedImagePushSecret": {"name": "push"},
-            "containerFile": entries,
-            **spec,
-        },
+        "spec": full_spec,
         "status": status,
     }
 
@@ -202,7 +212,9 @@ def machine_os_build(
     if state:
         status = {"conditions": build_conditions(state), "buildStart": NOON}
     if state == "Succeeded":
-        status.update({"digestedImagePushSpec": image or image_of(name[-1]), "buildEnd": LATER})
+        builder = {"imageBuilderType": "Job", "job": {"group": "batch", "resource": "jobs", "name": f"build-{name}"}}
+        pushed = image or image_of(name[-1])
+        status.update({"digestedImagePushSpec": pushed, "buildEnd": LATER, "builder": builder})
     return {
         "apiVersion": MCO + "v1",
         "kind": "MachineOSBuild",
@@ -439,3 +451,52 @@ def budget(
             "observedGeneration": generation if observed is None else observed,
         },
     }
+
+
+def virtual_machine_pod(
+    machine: str = "vm1", node: str = "worker-0", owner: bool = True, **labels: str
+) -> dict[str, t.Any]:
+    """Return the pod of a virtual machine of the namespace ``vms``.
+
+    :param owner: whether the virtual machine is its owner; otherwise only its labels tell
+    """
+    found = pod(f"virt-launcher-{machine}-abcde", "vms", node, {"kubevirt.io": "virt-launcher", **labels})
+    found["metadata"]["labels"]["kubevirt.io/created-by"] = f"uid-of-{machine}"
+    found["metadata"]["ownerReferences"] = [_owned_by_machine(machine)] if owner else []
+    return found
+
+
+def virtual_machine_budget(machine: str = "vm1", owner: bool = True) -> dict[str, t.Any]:
+    """Return the budget with which KubeVirt protects the pod of a virtual machine."""
+    selector = {"matchLabels": {"kubevirt.io/created-by": f"uid-of-{machine}"}}
+    found = budget(f"kubevirt-disruption-budget-{machine}", selector, allowed=0, healthy=1, desired=1, expected=1)
+    found["metadata"]["namespace"] = "vms"
+    found["metadata"]["ownerReferences"] = [_owned_by_machine(machine)] if owner else []
+    return found
+
+
+def virtual_machine(
+    name: str = "vm1", reason: str = "", message: str = "", migration: t.Mapping[str, t.Any] | None = None
+) -> dict[str, t.Any]:
+    """Return a VirtualMachineInstance of KubeVirt.
+
+    :param reason: why it cannot migrate
+    """
+    status = {"type": "LiveMigratable", "status": "True"}
+    if reason:
+        status = {"type": "LiveMigratable", "status": "False", "reason": reason, "message": message}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": name, "namespace": "vms", "labels": {"kubevirt.io/nodeName": "worker-0"}},
+        "spec": {"domain": {"devices": {}}, "evictionStrategy": "LiveMigrate"},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}, status],
+            **({"migrationState": dict(migration)} if migration else {}),
+        },
+    }
+
+
+def _owned_by_machine(name: str) -> dict[str, t.Any]:
+    return {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "name": name, "controller": True}

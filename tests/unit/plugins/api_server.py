@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import Kind
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
+    FIELD_MANAGER,
+    Kind,
+)
 from ansible_collections.imagemode.openshift.tests.unit.plugins.merge_patch import merged
 
 OLDEST_VERSION = 50
@@ -104,7 +107,7 @@ class _Fault:
 class ApiServer:
     """Objects by their REST path, and all requests in the order in which they came.
 
-    :ivar not_served: plurals that this cluster does not have
+    :ivar not_served: plurals that this cluster does not have, in any version or in one: ``v1/machineosconfigs``
     :ivar account: the name that it has for whoever asks
     :ivar denied: what it says that account may not do, as in ``create pods/exec``
     """
@@ -115,6 +118,10 @@ class ApiServer:
     denied: set[str] = field(default_factory=set)
     logs: dict[str, list[str]] = field(default_factory=dict)
     """``pod/container`` -> its log, each line with its time in front."""
+    time: str = "2026-03-01T13:00:00Z"
+    """The time of the server, as it is written to managedFields of a MachineOSConfig."""
+    graceful: set[str] = field(default_factory=set)
+    """The plurals of which a deleted object stays until someone drops it, as a pod does until its containers end."""
     growing: set[str] = field(default_factory=set)
     """The logs that are not at their end, so that who follows one is kept waiting."""
 
@@ -122,6 +129,7 @@ class ApiServer:
         self._objects: dict[str, dict[str, t.Any]] = {}
         self._changes: list[Change] = []
         self._faults: list[_Fault] = []
+        self._before: list[t.Callable[[Request], None]] = []
         self._version = 100
         self._watches = 0  # raised to end all watches
         self._cutting = False
@@ -179,6 +187,11 @@ class ApiServer:
         """Return an object as it is now."""
         return self._objects[kind.path(name, namespace)]
 
+    def all_kept(self, kind: Kind, namespace: str = "") -> list[dict[str, t.Any]]:
+        """Return all objects of a kind as they are now, sorted by name."""
+        collection = kind.path(namespace=namespace)
+        return [obj for path, obj in sorted(self._objects.items()) if path.rpartition("/")[0] == collection]
+
     def fail(self, part: str, *replies: Reply) -> None:
         """Answer the next requests whose path and query hold *part* with these, one after the other."""
         self._faults.append(_Fault(part, list(replies)))
@@ -186,6 +199,10 @@ class ApiServer:
     def always_fail(self, part: str, reply: Reply) -> None:
         """Answer all requests whose path and query hold *part* with this."""
         self._faults.append(_Fault(part, [reply], always=True))
+
+    def before_each(self, action: t.Callable[[Request], None]) -> None:
+        """Call *action* before each request is answered, in the place of another client that writes then."""
+        self._before.append(action)
 
     def end_watches(self, cut: bool = False) -> None:
         """End the watches that are open, in the middle of a line if they are cut."""
@@ -213,12 +230,14 @@ class ApiServer:
 
     def answer(self, request: Request) -> Reply:
         """Return the server's own answer."""
+        for action in self._before:
+            action(request)
         plural_at = {"v1": 3}.get(request.path.split("/")[2], 4)
         parts = request.path.split("/")
         if parts[plural_at] == "namespaces" and len(parts) > plural_at + 2:  # something in it, not the namespace itself
             plural_at += 2
         plural = parts[plural_at]
-        if plural in self.not_served:
+        if self.not_served & {plural, f"{parts[3]}/{plural}"}:
             return Reply(404, "404 page not found\n")
         if request.is_review:
             return Reply(201, json.dumps({**request.body, "status": self._reviewed(request.body)}))
@@ -296,6 +315,10 @@ class ApiServer:
         if "paused" in (request.body.get("spec") or {}):
             writer = {"manager": request.query["fieldManager"], "fieldsV1": {"f:spec": {"f:paused": {}}}}
             changed["metadata"] = {**changed["metadata"], "managedFields": [writer]}
+        if changed.get("spec") != current.get("spec") and plural == "machineosconfigs":
+            entries = [e for e in changed["metadata"].get("managedFields") or [] if e["manager"] != FIELD_MANAGER]
+            ours = {"manager": FIELD_MANAGER, "time": self.time, "fieldsV1": {"f:spec": {}}}
+            changed["metadata"] = {**changed["metadata"], "managedFields": [*entries, ours]}
         if changed.get("spec") != current.get("spec"):
             changed["metadata"] = {**changed["metadata"], "generation": current["metadata"].get("generation", 1) + 1}
         return self._write(request, changed, 200)
@@ -313,7 +336,10 @@ class ApiServer:
         uid = ((request.body or {}).get("preconditions") or {}).get("uid")
         if uid and uid != current["metadata"].get("uid"):
             return refusal(409, "Conflict", "the UID in the precondition is another", name=current["metadata"]["name"])
-        if request.writes:
+        if request.writes and plural in self.graceful:
+            deleted = {**current["metadata"], "deletionTimestamp": self.time}
+            self._store(request.path.rpartition("/")[0], {**current, "metadata": deleted})
+        elif request.writes:
             self._remove(request.path)
         return Reply(200, json.dumps({"kind": "Status", "status": "Success"}))
 
@@ -461,7 +487,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = reply.body.encode()
-        self.send_response(reply.status)
+        (self.send_response_only if "Date" in reply.headers else self.send_response)(reply.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         for name, value in reply.headers.items():

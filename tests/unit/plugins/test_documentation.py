@@ -41,6 +41,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._result import
     findings_result,
     node_result,
 )
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._variables.specification import specification
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import build_pod
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
@@ -56,7 +57,7 @@ WITHOUT_A_CLUSTER = {
     "show_summary",
     "validate_variables",
 }
-STEPS = {"build_image", "registry_secrets", "roll_out"}
+STEPS = {"build_image", "check_request", "registry_secrets", "roll_out", "verify_pool"}
 """Call other modules, and return what those return."""
 MODULES = [module for module in ALL if module not in WITHOUT_A_CLUSTER]
 VARIABLE = re.compile(r"variable E\((K8S_AUTH_\w+)\)")
@@ -272,3 +273,20 @@ def test_a_result_is_what_its_documentation_says(module: str, result: str, value
     described = documented(module, "RETURN")[result]
 
     assert ways(value) == {way for way, dummy in leaves(described["contains"])}
+
+
+# Guides ---------------------------------------------------------------------------------------------------------------
+
+PAGES = sorted((COLLECTION / "docs/docsite/rst").glob("*.rst"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_names_findings_that_exist(page):
+    named = set(re.findall(r"``((?:build|cluster|node|pool)\.(?!yml\b)[a-z_]+)``", page.read_text(encoding="utf-8")))
+    assert named - {finding.value for finding in FindingId} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_names_variables_that_exist(page):
+    named = set(re.findall(r"\bimage_mode_[a-z_]+\b", page.read_text(encoding="utf-8")))
+    assert named - {"image_mode_result"} - {variable.name for variable in specification().variables} == set()

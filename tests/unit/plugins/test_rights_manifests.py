@@ -13,7 +13,12 @@ _FOLDER = Path(__file__).resolve().parents[3] / "docs/docsite/rbac"
 _MANIFESTS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8"))["items"] for path in _FOLDER.iterdir()}
 _GUIDE = _FOLDER.parent / "rst/guide_permissions.rst"
 _READS = {"get", "list", "watch"}
-_NAMED = {"clusterversions": ["version"], "infrastructures": ["cluster"], "clusteroperators": ["machine-config"]}
+_NAMED = {
+    "clusterversions": ["version"],
+    "infrastructures": ["cluster"],
+    "clusteroperators": ["machine-config"],
+    "daemonsets": ["machine-config-daemon"],
+}
 """Resources of which each job reads one object."""
 
 
@@ -43,10 +48,18 @@ def test_no_manifest_reads_controllerconfigs_or_configmaps_which_contain_pull_se
     assert not _granting("configmaps", *_READS)
 
 
-def test_secrets_are_granted_to_one_job_in_one_namespace_and_read_and_changed_by_name_only():
+def test_only_the_manifest_of_its_own_reads_virtual_machines_which_contain_passwords():
+    assert _granting("virtualmachineinstances", *_READS) == {("virtual-machines.yaml", "")}
+
+
+def test_secrets_are_granted_to_one_job_in_one_namespace_and_read_changed_and_deleted_by_name_only():
     verbs = ("get", "list", "watch", "create", "patch", "update", "delete", "deletecollection")
-    assert _granting("secrets", *verbs) == {("apply.yaml", "openshift-machine-config-operator")}
-    assert not _granting("secrets", "list", "watch", "update", "delete", "deletecollection")
+    namespace = "openshift-machine-config-operator"
+    manifests = ("apply.yaml", "v1alpha1.yaml", "secret-removal.yaml")
+    assert _granting("secrets", *verbs) == {(name, namespace) for name in manifests}
+    assert _granting("secrets", "create", "patch") == {("apply.yaml", namespace)}
+    assert _granting("secrets", "delete") == {("secret-removal.yaml", namespace)}
+    assert not _granting("secrets", "list", "watch", "update", "deletecollection")
     for dummy, dummy_namespace, rule in _rules():
         if "secrets" in rule["resources"]:
             assert rule.get("resourceNames") or rule["verbs"] == ["create"]
@@ -69,6 +82,18 @@ def test_no_manifest_can_raise_its_own_rights():
     assert [name for name, dummy, rule in _rules() if verbs & set(rule["verbs"])] == []
     assert [name for name, dummy, rule in _rules() if "rbac.authorization.k8s.io" in rule["apiGroups"]] == []
     assert not _granting("serviceaccounts/token", "create")
+
+
+def test_only_the_manifest_for_v1alpha1_deletes_what_a_build_left_and_only_in_the_namespace_of_the_operator():
+    place = {("v1alpha1.yaml", "openshift-machine-config-operator")}
+    assert _granting("configmaps", "delete") == place
+    assert _granting("pods", "delete") == place | {("debug.yaml", "")}
+
+
+@pytest.mark.parametrize("name", ["v1alpha1.yaml", "secret-removal.yaml", "virtual-machines.yaml"])
+def test_manifest_in_addition_to_apply_is_bound_to_its_account(name):
+    subjects = [subject for obj in _MANIFESTS[name] for subject in obj.get("subjects", [])]
+    assert {(subject["name"], subject["namespace"]) for subject in subjects} == {("apply", "imagemode")}
 
 
 def test_commands_run_in_the_namespace_of_the_operator_only():

@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.built_content import BuiltContent
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.deviation import Allowed
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.verdict import (
     CommandResult,
@@ -17,11 +18,12 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.proof.v
     summarize,
     worst,
 )
-from ansible_collections.imagemode.openshift.plugins.module_utils._result import node_result
+from ansible_collections.imagemode.openshift.plugins.module_utils._result import containerfile_result, node_result
 
 RIGHT, WRONG = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 REPOSITORY = "registry.example.com/os/layered"
 ALLOWED = Allowed.of(["tcpdump", "strace"])
+CONTENT = BuiltContent("layered", "c" * 64, "FROM configs AS final\nRUN true\n", is_exact=True)
 ASKED_AT = "2026-11-24T09:30:00Z"
 CLUSTER = {
     "api_url": "https://api.blue.example.com:6443",
@@ -60,6 +62,7 @@ def verified(answers: t.Mapping[str, CommandResult], pool: str = "layered", **pa
         "cluster": CLUSTER,
         "account": "system:serviceaccount:audit:imagemode",
         "transport": "pod_exec",
+        "containerfile": containerfile_result(CONTENT),
         "verdict": whole.value,
         "summary": summarize(verdicts),
         "nodes": nodes,
@@ -75,5 +78,5 @@ def of_200_nodes() -> dict[str, t.Any]:
     for number in (100, 150, 199):
         answers[f"worker-{number}.blue.example.com"] = silent()
     for number in (20, 21):
-        answers[f"worker-{number}.blue.example.com"] = booted(RIGHT, **{"requested-packages": ["tcpdump", "strace"]})
+        answers[f"worker-{number}.blue.example.com"] = booted(RIGHT, packages=["tcpdump", "strace"])
     return verified(answers)

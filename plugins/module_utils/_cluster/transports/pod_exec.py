@@ -6,17 +6,19 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import dataclass
-from functools import partial
 
 from ..._model.findings import FindingId
 from ..._model.objects.node import NodeState
 from ..._model.objects.resources import OPERATOR_NAMESPACE
 from ..._model.proof.verdict import CommandResult
 from ..api_error import DENIED
-from ..daemon_pods import CONTAINER, daemon_pods
+from ..daemon_pods import CONTAINER, DaemonPods, daemon_pods
 from ..exec import ExecFailed, ExecTimedOut, ExecTooLong, run_in_container
 from ..session import Session
-from .transport import STATUS, Access, no_response, query_in_parallel, with_retries
+from .transport import LEAST_TIME, STATUS, Access, no_response, query_in_parallel, with_retries
+
+_INTERVAL = 1.0
+"""Seconds between two looks for a pod that is being replaced."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,19 @@ class PodExec:
         :raises OperationError: the pods of the machine-config-daemon cannot be listed
         """
         pods = daemon_pods(self.session)
-        return query_in_parallel(nodes, self.concurrency, lambda node: self._query_one(node, pods.get(node.name)))
+        return query_in_parallel(nodes, self.concurrency, lambda node: self._query_one(node, pods))
 
-    def _query_one(self, node: NodeState, pod: str | None) -> CommandResult:
-        if pod is None:
-            finding = FindingId.NODE_NO_DAEMON_POD if node.ready else FindingId.NODE_NOT_READY
-            why = "has no running machine-config-daemon pod" if node.ready else "is not Ready"
-            return CommandResult(failure=finding, failure_message=f"Node {node.name} {why}")
-        return with_retries(partial(self._attempt, node, pod), self.node_timeout, wait=time.sleep)
+    def _query_one(self, node: NodeState, pods: DaemonPods) -> CommandResult:
+        pod = pods.running.get(node.name, "")
+        if not pod and node.name not in pods.replaced:
+            return _without_pod(node)
+        return with_retries(_Attempts(self, node, pod).attempt, self.node_timeout, wait=time.sleep)
 
-    def _attempt(self, node: NodeState, pod: str, timeout: float) -> CommandResult:
+    def run_in_pod(self, node: NodeState, pod: str, timeout: float) -> CommandResult:
+        """Run the command in the daemon pod of a node.
+
+        :param timeout: seconds
+        """
         command = ["chroot", self.host_root, *STATUS]
         try:
             output = run_in_container(self.session.connection, OPERATOR_NAMESPACE, pod, CONTAINER, command, timeout)
@@ -68,3 +73,40 @@ class PodExec:
             message = output.message
             return CommandResult(failure=FindingId.NODE_EXEC_FAILED, failure_message=message, stderr=output.stderr)
         return CommandResult(output.exit_status, output.stdout, output.stderr)
+
+
+class _Attempts:
+    """The attempts of a command on one node. The operator can replace the pod between two of them.
+
+    Source: docs/operator-behavior.md ("Running commands on nodes").
+
+    :param pod: the pod for the first attempt; empty if the pod is being replaced
+    """
+
+    def __init__(self, transport: PodExec, node: NodeState, pod: str) -> None:
+        self._transport = transport
+        self._node = node
+        self._pod = pod
+
+    def attempt(self, timeout: float) -> CommandResult:
+        """Run the command. Each further attempt looks for the pod again, and waits until it runs."""
+        deadline = time.monotonic() + timeout
+        pod = self._pod or self._running_pod(deadline)
+        self._pod = ""
+        if not pod:
+            return _without_pod(self._node)
+        return self._transport.run_in_pod(self._node, pod, max(LEAST_TIME, deadline - time.monotonic()))
+
+    def _running_pod(self, deadline: float) -> str:
+        """Return the name of the pod, or an empty text if none runs before the deadline."""
+        while True:
+            pod = daemon_pods(self._transport.session, self._node.name).running.get(self._node.name, "")
+            if pod or time.monotonic() + _INTERVAL >= deadline:
+                return pod
+            time.sleep(_INTERVAL)
+
+
+def _without_pod(node: NodeState) -> CommandResult:
+    finding = FindingId.NODE_NO_DAEMON_POD if node.ready else FindingId.NODE_NOT_READY
+    why = "has no running machine-config-daemon pod" if node.ready else "is not Ready"
+    return CommandResult(failure=finding, failure_message=f"Node {node.name} {why}")

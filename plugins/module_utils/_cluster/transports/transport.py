@@ -23,7 +23,7 @@ STATUS = ("rpm-ostree", "status", "--json")
 
 _ATTEMPTS = 3
 """Attempts of a command whose connection breaks."""
-_LEAST_TIME = 0.1
+LEAST_TIME = 0.1
 """Seconds that an attempt has at least."""
 
 
@@ -147,7 +147,7 @@ def with_retries(
     deadline = time.monotonic() + timeout
     left = _ATTEMPTS
     while True:
-        result = attempt(max(_LEAST_TIME, deadline - time.monotonic()))
+        result = attempt(max(LEAST_TIME, deadline - time.monotonic()))
         left -= 1
         pause = random.uniform(0.2, 1.0)
         is_last = not left or time.monotonic() + pause >= deadline

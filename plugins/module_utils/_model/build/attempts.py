@@ -10,10 +10,24 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ..objects.resources import Object, metadata_of
+from ..objects.resources import Object, conditions_of, metadata_of
+from ..objects.timestamp import seconds_of
+from ..objects.values import text_in
 
 BUILDER = "image-build"
 """Container that runs buildah. Other containers only report that the builder failed."""
+MAX_ATTEMPTS = 4
+"""Attempts that the Job makes."""
+DELETED = "deleted"
+"""Key of a pod that was deleted. The API has no such key."""
+DISRUPTION = "DisruptionTarget"
+"""Condition of a pod that is evicted."""
+CANNOT_START = frozenset(
+    ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError")
+)
+"""Reasons of a container that does not start."""
+_GONE = "Deleted"
+"""Reason of an attempt whose pod was deleted before its containers ended."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,11 @@ class Container:
     finished: str
 
     @property
+    def cannot_start(self) -> bool:
+        """Whether the container waits for something that has failed."""
+        return not (self.running or self.ended) and self.reason in CANNOT_START
+
+    @property
     def has_log(self) -> bool:
         """Whether the container has written a log."""
         return self.running or (self.ended and bool(self.started))
@@ -37,7 +56,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One pod of a build's Job."""
+    """One pod of a build."""
 
     number: int
     pod: str
@@ -47,11 +66,20 @@ class Attempt:
     message: str
     started: str
     containers: tuple[Container, ...]
+    node: str = ""
+    lost: bool = False
+    """Whether the pod was deleted before the builder ended."""
+    evicted: bool = False
 
     @property
     def ended(self) -> bool:
         """Whether no container runs any more."""
         return bool(self.reason) or (bool(self.containers) and all(c.ended for c in self.containers))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the attempt cannot succeed any more, even if a container waits or runs for ever."""
+        return bool(self.reason) or any(c.exit_code for c in self.containers)
 
     @property
     def succeeded(self) -> bool:
@@ -92,23 +120,46 @@ def attempts(pods: t.Iterable[Object], since: str = "") -> list[Attempt]:
 
 def last_failed(made: t.Sequence[Attempt]) -> Attempt | None:
     """Return the newest failed attempt, or None."""
-    return next(
-        (a for a in reversed(made) if a.reason or (a.deciding_container and a.deciding_container.exit_code)), None
-    )
+    return next((attempt for attempt in reversed(made) if attempt.failed), None)
 
 
 def _attempt(number: int, pod: Object) -> Attempt:
     status, meta = pod.get("status") or {}, metadata_of(pod)
     states = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    containers = tuple(_container(state) for state in states)
+    is_lost = _is_lost(pod, containers)
+    is_gone = is_lost and bool(pod.get(DELETED)) and not (containers and all(c.ended for c in containers))
+    gone = (_GONE, "The pod was deleted before its containers ended.") if is_gone else ("", "")
     return Attempt(
         number=number,
         pod=meta["name"],
         uid=meta.get("uid", ""),
-        reason=str(status.get("reason") or ""),
-        message=str(status.get("message") or ""),
+        reason=str(status.get("reason") or gone[0]),
+        message=str(status.get("message") or gone[1]),
         started=str(status.get("startTime") or meta.get("creationTimestamp") or ""),
-        containers=tuple(_container(state) for state in states),
+        containers=containers,
+        node=text_in(pod.get("spec"), "nodeName"),
+        lost=is_lost,
+        evicted=conditions_of(pod).get(DISRUPTION, False),
     )
+
+
+def _is_lost(pod: Object, containers: t.Sequence[Container]) -> bool:
+    """Whether a pod was deleted before its builder ended. A builder that is stopped for it ends with an error."""
+    requested = _deletion_requested(pod)
+    if requested is None and not pod.get(DELETED):
+        return False
+    if containers and all(c.ended and not c.exit_code for c in containers):
+        return False
+    ends = [seconds_of(c.finished) for c in containers if c.ended and c.exit_code]
+    return not any(requested is None or (end is not None and end < requested) for end in ends)
+
+
+def _deletion_requested(pod: Object) -> float | None:
+    """Return when the deletion of a pod was requested, in seconds since the epoch, or None if it was not."""
+    meta = metadata_of(pod)
+    deadline, grace = seconds_of(text_in(meta, "deletionTimestamp")), meta.get("deletionGracePeriodSeconds")
+    return None if deadline is None else deadline - (grace if isinstance(grace, int) else 0)
 
 
 def _exit_code(value: t.Any) -> int:
@@ -119,12 +170,13 @@ def _exit_code(value: t.Any) -> int:
 def _container(status: Object) -> Container:
     state = status.get("state") or {}
     ended = state.get("terminated") or {}
+    waiting = state.get("waiting") or {}
     return Container(
         name=str(status.get("name", "")),
         running="running" in state,
         ended=bool(ended),
         exit_code=_exit_code(ended.get("exitCode")),
-        reason=str(ended.get("reason") or ""),
+        reason=str(ended.get("reason") or waiting.get("reason") or ""),
         message=str(ended.get("message") or ""),
         started=str(ended.get("startedAt") or (state.get("running") or {}).get("startedAt") or ""),
         finished=str(ended.get("finishedAt") or ""),

@@ -17,9 +17,15 @@ from ..json_text import read_json
 
 MAX_SIZE = 64 << 10
 """Maximum characters of a Containerfile that is parsed. The API accepts 4096."""
-_DIRECTIVE = re.compile(r"^#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
-_DOCUMENT = re.compile(r"<<-?\s*[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?")
+_DIRECTIVE = re.compile(r"^#\s*(syntax|escape|check)\s*=\s*(\S+)", re.IGNORECASE)
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*'|["'\\])+""")
+"""A word of the shell, with its quotes."""
+_DOCUMENT = re.compile(r"""\d*<<(-?)(["']?)([^<"']+)\2""")
+"""A word that begins a here-document. A word in quotes, a here-string and a shift of bits do not match."""
 _WITH_DOCUMENTS = frozenset(("RUN", "COPY", "ADD"))
+_BYTE_ORDER_MARK = "\ufeff"
+_WITHOUT_TABS = "\n"
+"""Marks a line without its tabs in an index of lines. No line contains it."""
 _REWRITTEN = frozenset(("FROM",))
 """Instructions that the builder logs in another form: it replaces a stage by the id of its image."""
 
@@ -34,6 +40,8 @@ class Instruction:
     line: int
     """Line where the instruction begins. The first line is 1."""
     text: str
+    unterminated: str = ""
+    """Name of a here-document of the instruction that has no end, or empty."""
 
     @property
     def keyword(self) -> str:
@@ -64,7 +72,7 @@ class Step:
 def instructions(content: str) -> list[Instruction]:
     """Return the instructions in order. A text that is too long for a Containerfile has none."""
     found: list[Instruction] = []
-    lines = content.splitlines() if len(content) <= MAX_SIZE else []
+    lines = content.lstrip(_BYTE_ORDER_MARK).split("\n") if len(content) <= MAX_SIZE else []
     ends = _lines_by_text(lines)
     escape = _escape(lines)
     index = 0
@@ -75,8 +83,8 @@ def instructions(content: str) -> list[Instruction]:
             continue
         first = index + 1
         whole, index = _joined(lines, index, escape)
-        found.append(Instruction(first, whole))
-        index = _after_documents(ends, index, found[-1])
+        index, unterminated = _after_documents(ends, index, whole)
+        found.append(Instruction(first, whole, unterminated))
     return found
 
 
@@ -100,8 +108,14 @@ def locate_in(user: t.Sequence[Instruction], step: Step) -> Instruction | None:
 
 
 def _escape(lines: t.Sequence[str]) -> str:
-    directive = _DIRECTIVE.match(lines[0]) if lines else None
-    return directive.group(1) if directive else "\\"
+    """Return the escape character. Only directives may precede the line that sets it."""
+    for line in lines:
+        directive = _DIRECTIVE.match(line.strip())
+        if directive is None:
+            break
+        if directive.group(1).lower() == "escape":
+            return directive.group(2)
+    return "\\"
 
 
 def _joined(lines: t.Sequence[str], index: int, escape: str) -> tuple[str, int]:
@@ -124,21 +138,41 @@ def _lines_by_text(lines: t.Sequence[str]) -> t.Mapping[str, t.Sequence[int]]:
     """Return text -> indexes of the lines with this text."""
     indexes: dict[str, list[int]] = {}
     for n, line in enumerate(lines):
-        indexes.setdefault(line.strip(), []).append(n)
+        indexes.setdefault(line.rstrip("\r"), []).append(n)
+        if line.startswith("\t"):
+            indexes.setdefault(_WITHOUT_TABS + line.rstrip("\r").lstrip("\t"), []).append(n)
     return indexes
 
 
-def _after_documents(ends: t.Mapping[str, t.Sequence[int]], index: int, instruction: Instruction) -> int:
-    """Return the index of the line after the here-documents of an instruction. They contain no instructions."""
-    if instruction.keyword not in _WITH_DOCUMENTS:
-        return index
-    for word in _DOCUMENT.findall(instruction.text):
-        indexes = ends.get(word, ())
-        following = bisect_left(indexes, index)
-        if following == len(indexes):
-            return index
-        index = indexes[following] + 1
-    return index
+def _after_documents(ends: t.Mapping[str, t.Sequence[int]], index: int, text: str) -> tuple[int, str]:
+    """Return the index of the line after the here-documents of an instruction, which contain no instructions.
+
+    The name of a here-document without an end is returned too. It takes no line away.
+    """
+    words = text.split(None, 1)
+    if len(words) < 2 or words[0].upper() not in _WITH_DOCUMENTS:
+        return index, ""
+    for without_tabs, name in _documents(words[1]):
+        following = [n for n in (_first_from(ends.get(end, ()), index) for end in (name, *without_tabs)) if n >= 0]
+        if not following:
+            return index, name
+        index = min(following) + 1
+    return index, ""
+
+
+def _documents(arguments: str) -> t.Iterator[tuple[tuple[str, ...], str]]:
+    """Return the here-documents of an instruction: other ends of it than its name, and the name."""
+    for word in _WORD.finditer(arguments):
+        found = _DOCUMENT.fullmatch(word.group())
+        if found:
+            name = found.group(3)
+            yield ((_WITHOUT_TABS + name,) if found.group(1) else ()), name
+
+
+def _first_from(indexes: t.Sequence[int], index: int) -> int:
+    """Return the first of the sorted *indexes* that is not below *index*, or -1."""
+    following = bisect_left(indexes, index)
+    return indexes[following] if following < len(indexes) else -1
 
 
 def _by_number(user: t.Sequence[Instruction], step: Step) -> Instruction | None:
@@ -173,7 +207,12 @@ def _may_be(instruction: Instruction, logged: str) -> bool:
     """Whether the builder may log the instruction as *logged*, a normalized text."""
     if instruction.keyword in _REWRITTEN:
         return logged.split(None, 1)[:1] == [instruction.keyword]
-    return instruction.normalized == logged
+    return instruction.normalized == logged or is_announced_as(instruction.normalized, logged)
+
+
+def is_announced_as(text: str, logged: str) -> bool:
+    """Whether *logged* is an instruction with the beginnings of its here-documents in parentheses after it."""
+    return "<<" in text and logged.startswith(f"{text} (") and logged.endswith(")")
 
 
 def normalized(text: str) -> str:

@@ -13,48 +13,42 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..findings import FindingId
 from ..registry.masking import masked
 from ..text import truncate_middle
-from .containerfile import Instruction, Step, instructions, locate_in, normalized
+from .builder_error import BuilderError, Cause, cause_of_operation, find_error, other_cause
+from .command_output import command_cause, last_telling
+from .containerfile import Instruction, Step, instructions, is_announced_as, locate_in, normalized
+from .containerfile_faults import containerfile_faults
 from .diagnosis_patterns import (
     AT_STEP,
-    BUILDER_CAUSES,
-    COMMAND_CAUSES,
-    ERROR,
     EVICTED,
-    EXIT_STATUS,
     INVALID,
     KILLED,
-    KILLED_IN_RUN,
     NOISE,
-    NOT_FOUND,
-    NOT_STARTED,
     ORIGINAL,
-    PULL_CAUSES,
-    PULL_OPERATION,
-    PUSH_CAUSES,
     PUSH_OPERATION,
     SOURCE_NOT_FOUND,
     STEP,
     STEP_OBJECT,
     UNKNOWN_INSTRUCTION,
-    Patterns,
 )
 from .log_lines import MAX_SHOWN, Line, lines_of
+from .remedies import special_remedy
 
 EXCERPT_LINES = 12
 EXCERPT_BYTES = 1500
-SEARCHED_LINES = 2000
-"""Lines at the end of the output that are searched for the cause of a failed command."""
-SEARCHED_SIZE = 512 << 10
-"""Characters at the end of the output that are searched."""
 MAX_QUOTE_ENDS = 100
 """Possible ends of a quoted step that are tried, from the end of the line: the text after the quote is short."""
+MAX_STEPS = 200
+"""Steps at the end of a log that an error with a here-document can be about."""
 MAX_COMPLETE_SIZE = 2000
 """Characters from which on a text may be the end of a longer one: a status contains 2048 bytes of a log."""
+
+_MARK = re.compile(r"^(?:[-*]|>>>) +")
+"""Mark of an entry of a list."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +64,8 @@ class Diagnosis:
     """Line of the user's Containerfile where the failed instruction begins, if it is certain."""
     instruction: str = ""
     """The failed instruction on one line."""
+    remedy: str = ""
+    """Remedy for this failure, if that of the finding is too general."""
 
 
 def diagnose(log: str, containerfile: str = "", exit_code: int = 0, reason: str = "") -> Diagnosis:
@@ -80,41 +76,58 @@ def diagnose(log: str, containerfile: str = "", exit_code: int = 0, reason: str 
     :param exit_code: exit code of the container
     :param reason: reason from the status of the pod: ``OOMKilled``, ``Evicted``, ``Error``, ...
     """
-    lines = _informative_lines(log)
-    error = _last(ERROR, lines)
+    found = _Log.read(log)
     written = instructions(containerfile)
-    failed = _failed_step(lines, error, written)
-    step = failed.step if failed else _last_step(lines)
-    cause = _cause(lines, error, failed, exit_code, reason)
-    pushed = error is not None and PUSH_OPERATION.search(error.text)
-    found = locate_in(written, step) if step and not pushed and cause is not FindingId.BUILD_EVICTED else None
-    place = (found.line, found.text) if found else None
-    if place is None and cause is FindingId.BUILD_CONTAINERFILE_INVALID:
+    failed = _failed_step(found, written)
+    step = failed.step if failed else _last_step(found.lines)
+    cause = _cause(found, failed, exit_code, reason)
+    is_user_step = not cause.pushed and cause.finding is not FindingId.BUILD_EVICTED
+    instruction = locate_in(written, step) if step and is_user_step else None
+    place = (instruction.line, instruction.text) if instruction else None
+    if place is None and cause.finding is FindingId.BUILD_CONTAINERFILE_INVALID:
         place = _invalid_line(containerfile, lines_of(log, str.rstrip))
-    excerpt = "\n".join(line.shown() for line in _excerpt(lines, error))
+    excerpt = "\n".join(line.shown() for line in _excerpt(found, cause.telling))
     return Diagnosis(
-        cause=cause,
-        summary=truncate_middle(_summary(lines, error, failed, cause), MAX_SHOWN),
+        cause=cause.finding,
+        summary=truncate_middle(cause.summary, MAX_SHOWN),
         excerpt=_last_bytes(excerpt, EXCERPT_BYTES),
         line=place[0] if place else None,
-        instruction=truncate_middle(masked(" ".join(place[1].split())), MAX_SHOWN) if place else "",
+        instruction=instruction_text(place[1]) if place else "",
+        remedy=special_remedy(cause.finding, cause.summary, cause.by_mirror),
     )
 
 
-def _informative_lines(log: str) -> list[Line]:
-    """Return the lines that carry information. The first line of a truncated log is dropped, because it is partial."""
-    lines = lines_of(log, _without_object)
-    whole = lines[1:] if len(log) >= MAX_COMPLETE_SIZE and len(lines) > 1 else lines
-    return [line for line in whole if not NOISE.match(line.text)]
+def instruction_text(text: str) -> str:
+    """Return an instruction on one line, shortened and with credentials masked."""
+    return truncate_middle(masked(" ".join(text.split())), MAX_SHOWN)
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The log of a container."""
+
+    lines: t.Sequence[Line]
+    """The lines that carry information."""
+    error: BuilderError | None
+
+    @classmethod
+    def read(cls, log: str) -> _Log:
+        """Read a log. The first line of a truncated log is dropped, because it is partial."""
+        lines = lines_of(log, _without_object)
+        whole = lines[1:] if len(log) >= MAX_COMPLETE_SIZE and len(lines) > 1 else lines
+        return cls([line for line in whole if not NOISE.match(line.text)], find_error(whole))
+
+    @property
+    def output(self) -> t.Sequence[Line]:
+        """The lines since the last step, without the error of the builder."""
+        of_error = self.error.lines if self.error else ()
+        hidden = {id(line) for line in of_error}
+        return [line for line in _since_last_step(self.lines) if id(line) not in hidden and not STEP.match(line.text)]
 
 
 def _without_object(line: str) -> str:
     """Return a line without the builder's internal representation of a step, which ends some lines."""
     return (line.partition(STEP_OBJECT)[0] if line.endswith("}") else line).rstrip()
-
-
-def _last(pattern: t.Pattern[str], lines: t.Sequence[Line]) -> Line | None:
-    return next((line for line in reversed(lines) if pattern.match(line.text)), None)
 
 
 @dataclass(frozen=True)
@@ -132,20 +145,20 @@ class _FailedStep:
         return (self.step.text.split(None, 1) or [""])[0].upper()
 
 
-def _failed_step(lines: t.Sequence[Line], error: Line | None, written: t.Sequence[Instruction]) -> _FailedStep | None:
+def _failed_step(log: _Log, written: t.Sequence[Instruction]) -> _FailedStep | None:
     """Parse an error about a step.
 
     The builder quotes the step without escaping. The quote ends where its text is a step of the log or, failing that,
     an instruction of the Containerfile.
     """
-    if error is None or not error.text.startswith(AT_STEP):
+    if log.error is None or not log.error.text.startswith(AT_STEP):
         return None
-    text = error.text
+    text = log.error.text
     ends = [found.start() for found in re.finditer('": ', text)]
     ends = [*ends[:1], *ends[1:][-MAX_QUOTE_ENDS:]]
-    logged = {normalized(found[5]): _step(found) for found in _steps(lines)}
+    logged = {normalized(found[5]): _step(found) for found in _steps(log.lines)}
     known: t.Sequence[t.Callable[[str], Step | None]] = (
-        lambda quoted: logged.get(normalized(quoted)),
+        lambda quoted: _logged_step(logged, normalized(quoted)),
         lambda quoted: Step(quoted) if locate_in(written, Step(quoted)) else None,
         Step,
     )
@@ -155,6 +168,18 @@ def _failed_step(lines: t.Sequence[Line], error: Line | None, written: t.Sequenc
             if step:
                 return _FailedStep(step, text[end + 3 :], end + 3)
     return None
+
+
+def _logged_step(logged: t.Mapping[str, Step], text: str) -> Step | None:
+    """Return the last step that was announced with this text, or None.
+
+    :param logged: normalized text -> last step with this text
+    """
+    found = logged.get(text)
+    if found or "<<" not in text:
+        return found
+    latest = list(logged.items())[-MAX_STEPS:]
+    return next((step for announced, step in reversed(latest) if is_announced_as(text, announced)), None)
 
 
 def _steps(lines: t.Iterable[Line]) -> t.Iterator[t.Match[str]]:
@@ -171,69 +196,69 @@ def _step(found: t.Match[str]) -> Step:
     return Step(found.group(5), stage or 1, stages or 1, number, of)
 
 
-def _cause(
-    lines: t.Sequence[Line], error: Line | None, failed: _FailedStep | None, exit_code: int, reason: str
-) -> FindingId:
+@dataclass(frozen=True)
+class _FoundCause:
+    """The cause of a failure, and what the log says about it."""
+
+    finding: FindingId
+    summary: str
+    """The most informative text."""
+    telling: Line | None = None
+    """The line of the output that names the cause."""
+    pushed: bool = False
+    """Whether the push failed, so that no instruction did."""
+    by_mirror: bool = False
+
+
+def _cause(log: _Log, failed: _FailedStep | None, exit_code: int, reason: str) -> _FoundCause:
+    cause = _cause_in_log(log, failed, exit_code)
     if reason == "OOMKilled":
-        return FindingId.BUILD_KILLED
+        return replace(cause, finding=FindingId.BUILD_KILLED)
     if reason in EVICTED:
-        return FindingId.BUILD_EVICTED
-    output = _searched(_since_last_step(lines))
+        return replace(cause, finding=FindingId.BUILD_EVICTED)
+    return cause
+
+
+def _cause_in_log(log: _Log, failed: _FailedStep | None, exit_code: int) -> _FoundCause:
+    error = log.error
+    if error is None:
+        is_killed = exit_code == 137 or any(KILLED.search(line.text) for line in log.output)
+        telling = last_telling(log.output)
+        finding = FindingId.BUILD_KILLED if is_killed else FindingId.BUILD_FAILED
+        return _FoundCause(finding, telling.shown() if telling else "", telling)
     if failed:
-        return _cause_in_run(failed, output) if failed.keyword == "RUN" else _cause_in_step(failed)
-    message = error.text if error else ""
-    if PUSH_OPERATION.search(message):
-        return _first(BUILDER_CAUSES, message) or _first(PUSH_CAUSES, message) or FindingId.BUILD_FAILED
-    if PULL_OPERATION.search(message):
-        return _first(BUILDER_CAUSES, message) or _first(PULL_CAUSES, message) or FindingId.BUILD_FAILED
-    if INVALID.search(message):
-        return FindingId.BUILD_CONTAINERFILE_INVALID
-    if exit_code == 137 or (error is None and any(map(KILLED.search, output))):
-        return FindingId.BUILD_KILLED
-    return _first(BUILDER_CAUSES, message) or FindingId.BUILD_FAILED
-
-
-def _cause_in_step(failed: _FailedStep) -> FindingId:
-    reason = failed.reason
-    if PULL_OPERATION.search(reason):
-        return _first(BUILDER_CAUSES, reason) or _first(PULL_CAUSES, reason) or FindingId.BUILD_FAILED
-    if INVALID.search(reason):
-        return FindingId.BUILD_CONTAINERFILE_INVALID
-    return _first(BUILDER_CAUSES, reason) or (
-        FindingId.BUILD_SOURCE_NOT_FOUND if SOURCE_NOT_FOUND.search(reason) else FindingId.BUILD_FAILED
-    )
-
-
-def _cause_in_run(failed: _FailedStep, output: t.Sequence[str]) -> FindingId:
-    reason = failed.reason
-    if INVALID.search(reason):
-        return FindingId.BUILD_CONTAINERFILE_INVALID
-    known = _first(COMMAND_CAUSES, *output)
+        return _cause_in_run(error, failed, log.output) if failed.keyword == "RUN" else _cause_in_step(error, failed)
+    known = cause_of_operation(error)
     if known:
-        return known
-    status = EXIT_STATUS.search(reason)
-    code = int(status.group(1)) if status else 0
-    if code == 137 or "signal: killed" in reason or any(map(KILLED_IN_RUN.search, output)):
-        return FindingId.BUILD_KILLED
-    if code == 127 or any(map(NOT_STARTED.search, output)):
-        return FindingId.BUILD_COMMAND_NOT_FOUND
-    return FindingId.BUILD_RUN_FAILED
+        return _of_builder(known, pushed=bool(PUSH_OPERATION.search(error.text)))
+    other = other_cause(error)
+    return _of_builder(replace(other, finding=FindingId.BUILD_KILLED) if exit_code == 137 else other)
 
 
-def _first(patterns: Patterns, *lines: str) -> FindingId | None:
-    return next((cause for cause, pattern in patterns if any(map(pattern.search, lines))), None)
+def _of_builder(cause: Cause, pushed: bool = False) -> _FoundCause:
+    return _FoundCause(cause.finding, cause.message, None, pushed, cause.by_mirror)
 
 
-def _searched(lines: t.Sequence[Line]) -> list[str]:
-    """Return the text of the last lines, within the limits of the search."""
-    room = SEARCHED_SIZE
-    found: list[str] = []
-    for line in reversed(lines[-SEARCHED_LINES:]):
-        room -= len(line.text)
-        if room < 0:
-            break
-        found.append(line.text)
-    return found[::-1]
+def _cause_in_step(error: BuilderError, failed: _FailedStep) -> _FoundCause:
+    known = cause_of_operation(error, failed.reason_at)
+    if known:
+        return _of_builder(known)
+    other = other_cause(error, failed.reason_at)
+    if other.finding is FindingId.BUILD_FAILED and SOURCE_NOT_FOUND.search(failed.reason):
+        other = replace(other, finding=FindingId.BUILD_SOURCE_NOT_FOUND)
+    return _of_builder(other)
+
+
+def _cause_in_run(error: BuilderError, failed: _FailedStep, output: t.Sequence[Line]) -> _FoundCause:
+    """Return why a command failed: its exit status, and the line of its output that names the cause."""
+    reason = error.first.shown(failed.reason_at)
+    if INVALID.search(failed.reason):
+        return _FoundCause(FindingId.BUILD_CONTAINERFILE_INVALID, reason)
+    cause = command_cause(failed.reason, output)
+    telling = cause.telling
+    if telling is None:
+        return _FoundCause(cause.finding, reason)
+    return _FoundCause(cause.finding, f"{reason}: {_MARK.sub('', telling.shown().strip())}", telling)
 
 
 def _since_last_step(lines: t.Sequence[Line]) -> t.Sequence[Line]:
@@ -246,36 +271,15 @@ def _since_last_step(lines: t.Sequence[Line]) -> t.Sequence[Line]:
     return since if len(since) > 1 else lines[-EXCERPT_LINES:]
 
 
-def _excerpt(lines: t.Sequence[Line], error: Line | None) -> t.Sequence[Line]:
-    since = list(_since_last_step(lines))[-EXCERPT_LINES:]
-    return since if error is None or error in since else [*since[1:], error]
-
-
-def _summary(lines: t.Sequence[Line], error: Line | None, failed: _FailedStep | None, cause: FindingId) -> str:
-    """Return the most informative line: for a failed command, its exit status and its own output."""
-    others = [line for line in _since_last_step(lines) if line != error and not STEP.match(line.text)]
-    since = others[-SEARCHED_LINES:]
-    if error is None or failed is None:
-        return _message(error) or (since[-1].shown() if since else "")
-    reason = error.shown(failed.reason_at)
-    if failed.keyword != "RUN" or cause is FindingId.BUILD_CONTAINERFILE_INVALID:
-        return reason
-    patterns = [pattern for known, pattern in COMMAND_CAUSES if known is cause]
-    if cause is FindingId.BUILD_COMMAND_NOT_FOUND:
-        patterns = [NOT_FOUND]
-    matching = (line for pattern in patterns for line in since if pattern.search(line.text))
-    output = next(matching, since[-1] if since else None)
-    return f"{reason}: {output.shown().strip()}" if output else reason
-
-
-def _message(error: Line | None) -> str:
-    """Return the message of an error, without its prefix and without a repeated image name."""
-    mark = ERROR.match(error.text) if error else None
-    if error is None or mark is None:
-        return ""
-    start = len(error.text) - len(error.text[mark.end() :].lstrip(' "'))
-    message = error.shown(start).rstrip(' "')
-    return re.sub(r"initializing source docker://(\S+): (?=(?:reading manifest|pinging|\S+ error))", r"\1: ", message)
+def _excerpt(log: _Log, telling: Line | None) -> t.Sequence[Line]:
+    """Return the last lines. The line that names the cause and the error of the builder are among them."""
+    since = list(_since_last_step(log.lines))
+    of_error = [line for line in (log.error.lines if log.error else ()) if line.text]
+    error = [line for line in of_error if all(line is not other for other in since)]
+    shown = [*since[len(error) - EXCERPT_LINES :], *error] if len(error) < EXCERPT_LINES else error
+    if telling is None or any(line is telling for line in shown):
+        return shown
+    return [telling, *shown[1:]]
 
 
 def _invalid_line(containerfile: str, log: t.Sequence[Line]) -> tuple[int, str] | None:
@@ -289,7 +293,14 @@ def _invalid_line(containerfile: str, log: t.Sequence[Line]) -> tuple[int, str] 
         matching = [place for place in lines if place[1].split()[0].upper() == word.group(1).upper()]
     else:
         matching = []
-    return matching[0] if len(matching) == 1 else None
+    if len(matching) == 1:
+        return matching[0]
+    faults = [fault for fault in containerfile_faults(containerfile) if fault.line]
+    return _line(containerfile, faults[0].line) if len(faults) == 1 else None
+
+
+def _line(containerfile: str, number: int) -> tuple[int, str]:
+    return number, containerfile.split("\n")[number - 1]
 
 
 def _original(line: str) -> str:

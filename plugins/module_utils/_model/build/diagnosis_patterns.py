@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patterns of build logs: the table behind :mod:`diagnosis`.
+"""Patterns of what the builder prints: the tables behind :mod:`diagnosis`.
 
 The tests match every pattern against recordings of real failures (``tests/recordings``). A hostile build can write
 anything into its log, so each pattern takes time in proportion to the length of the line.
@@ -46,16 +46,28 @@ PUSH_OPERATION = re.compile(r"pushing image|trying to reuse blob|writing manifes
 """Operations that push the built image."""
 
 Patterns = t.Sequence[tuple[FindingId, t.Pattern[str]]]
-"""Cause -> pattern."""
+"""Cause -> pattern. The first cause that matches any line counts."""
 
 
-def _compiled(table: t.Mapping[FindingId, t.Sequence[str]]) -> Patterns:
+def compiled(table: t.Mapping[FindingId, t.Sequence[str]]) -> Patterns:
+    """Return the table with one pattern for each cause, without regard to case."""
     return [(cause, re.compile("|".join(words), re.IGNORECASE)) for cause, words in table.items()]
 
 
-BUILDER_CAUSES = _compiled(
+def _words(*words: str) -> str:
+    """Return a pattern of words that are not part of the name of an image or of a host."""
+    return rf"(?<![\w./:@-])(?:{'|'.join(words)})(?![\w/-]|[.:]\w)"
+
+
+BUILDER_CAUSES = compiled(
     {
         FindingId.BUILD_NO_SPACE: ["no space left on device", "disk quota exceeded"],
+        FindingId.BUILD_BASE_IMAGE_REJECTED: [
+            "source image rejected",
+            "a signature was required",
+            "is rejected by policy",
+        ],
+        FindingId.BUILD_REGISTRY_BLOCKED: [r"registry \S+ is blocked in "],
         FindingId.BUILD_REGISTRY_WITHOUT_TLS: [
             "server gave HTTP response to HTTPS client",
             "first record does not look like a TLS",
@@ -65,6 +77,7 @@ BUILDER_CAUSES = _compiled(
             "certificate (?:is not trusted|has expired|signed by unknown)",
             "tls: failed to verify",
         ],
+        FindingId.BUILD_REGISTRY_ERROR: [r"received unexpected HTTP status: 5\d\d", r"StatusCode: 5\d\d"],
         FindingId.BUILD_REGISTRY_UNREACHABLE: [
             "connection refused",
             "no such host",
@@ -77,24 +90,24 @@ BUILDER_CAUSES = _compiled(
             r"Client\.Timeout exceeded",
             "context deadline exceeded",
             "proxyconnect",
-            r"received unexpected HTTP status: 5\d\d",
             ": EOF$",
         ],
     }
 )
-"""Causes in an error of the builder, for any operation. The first match counts, here and below."""
-PULL_CAUSES = _compiled(
+"""Causes in an error of the builder, for any operation. In most of them no registry answered."""
+PULL_CAUSES = compiled(
     {
         FindingId.BUILD_BASE_IMAGE_DENIED: [
-            "unauthorized",
+            _words("unauthorized", "denied", "forbidden"),
             "authentication required",
             "access to the requested resource is not authorized",
-            "denied",
-            "forbidden",
             "invalid username/password",
-            "toomanyrequests",
+            "too ?many ?requests",
+            r"StatusCode: (?:40[13]|429)",
         ],
         FindingId.BUILD_BASE_IMAGE_NOT_FOUND: [
+            r"StatusCode: 404",
+            "did not resolve to an alias",
             "manifest unknown",
             "name unknown",
             "not found",
@@ -103,74 +116,42 @@ PULL_CAUSES = _compiled(
         ],
     }
 )
-"""Causes in an error of the builder about a base image."""
-PUSH_CAUSES = _compiled(
+"""Answers of a registry about a base image."""
+PUSH_CAUSES = compiled(
     {
+        FindingId.BUILD_PUSH_TAG_IMMUTABLE: [_words("immutable"), "cannot be overwritten"],
         FindingId.BUILD_PUSH_QUOTA_EXCEEDED: [
-            "quota",
+            _words("quota"),
             "storage limit",
-            "exceeds? the (?:maximum|limit)",
-            "request entity too large",
+            "exceeds? the (?:maximum|limit|configured)",
+            "insufficient storage",
+        ],
+        FindingId.BUILD_PUSH_TOO_LARGE: ["request entity too large", "payload too large", r"StatusCode: 413"],
+        FindingId.BUILD_REGISTRY_ERROR: [
+            "blob upload (?:unknown|invalid)",
+            "unknown: unknown error",
+            _words("read-only"),
         ],
         FindingId.BUILD_PUSH_REPOSITORY_UNKNOWN: [
             "name unknown",
             "name invalid",
+            r"project \S{1,300} not found",
             "repository .{0,300}?(?:not found|does not exist)",
             ": not found",
         ],
         FindingId.BUILD_PUSH_DENIED: [
-            "unauthorized",
+            _words("unauthorized", "denied", "forbidden"),
             "authentication required",
-            "denied",
-            "forbidden",
             "not authorized",
             "invalid username",
+            r"StatusCode: 40[13]",
         ],
     }
 )
-"""Causes in an error of the builder about the push."""
-COMMAND_CAUSES = _compiled(
-    {
-        FindingId.BUILD_NO_SPACE: [
-            "no space left on device",
-            "disk quota exceeded",
-            "not enough free space",
-            r"needs \S+ more space",
-        ],
-        FindingId.BUILD_PACKAGE_NOT_FOUND: [
-            r"^\W*error: unable to find a match",
-            r"^\W*no match for argument",
-            r"^\W*error: packages not found",
-            r"^\W*no package \S+ available",
-            "nothing provides ",
-        ],
-        FindingId.BUILD_REPOSITORY_UNUSABLE: [
-            "there are no enabled repo",
-            "no enabled repositories",
-            "not registered with an entitlement server",
-            "unable to read consumer identity",
-            "failed to (?:download|synchronize|retrieve) (?:metadata|cache|repodata)",
-            "cannot download repo(?:md|data)",
-            "errors during downloading metadata",
-            "cannot update repo",
-            "cannot prepare internal mirrorlist",
-            r"status code: 40[1347] for \S*(?:repo|rpm)",
-            "gpg check failed",
-        ],
-    }
-)
-"""Causes in the output of a command in a RUN instruction."""
-NOT_STARTED = re.compile(
-    "process failed to start.{0,300}?no such file or directory|executable file .{0,300}?not found", re.IGNORECASE
-)
-"""A command could not be started."""
-NOT_FOUND = re.compile(rf"not found$|{NOT_STARTED.pattern}", re.IGNORECASE)
-"""A command was not found."""
-KILLED_IN_RUN = re.compile(r"^subprocess exited on killed$")
-"""A command in a RUN instruction was killed."""
+"""Answers of a registry about the push."""
 KILLED = re.compile(r"^Killed\b|exited 137")
 """The builder was killed."""
-UNKNOWN_INSTRUCTION = re.compile(r"unknown instruction:? \\?\"?(\w+)", re.IGNORECASE)
+UNKNOWN_INSTRUCTION = re.compile(r"unknown (?:Dockerfile )?instruction:? \\?\"?(\w+)", re.IGNORECASE)
 """Name of an instruction that the builder does not know."""
 SOURCE_NOT_FOUND = re.compile(
     "checking on sources|copier: stat|no such file or directory|no items matching glob", re.IGNORECASE
@@ -179,7 +160,9 @@ SOURCE_NOT_FOUND = re.compile(
 INVALID = re.compile(
     "|".join(
         (
-            "unknown instruction",
+            "unknown (?:Dockerfile )?instruction",
+            "unterminated heredoc",
+            "parsing main Dockerfile",
             "parse error",
             "error parsing",
             "unknown flag",
@@ -199,6 +182,6 @@ INVALID = re.compile(
 )
 """The Containerfile is not valid."""
 EVICTED = frozenset(
-    ("Evicted", "Preempting", "Preempted", "NodeShutdown", "Terminated", "DeadlineExceeded", "NodeLost")
+    ("Evicted", "Preempting", "Preempted", "NodeShutdown", "Terminated", "DeadlineExceeded", "NodeLost", "Deleted")
 )
-"""Reasons in the status of a pod that was stopped by the node."""
+"""Reasons of an attempt whose pod was stopped by the node or deleted."""

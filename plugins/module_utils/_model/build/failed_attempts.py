@@ -10,11 +10,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ..findings import Finding, FindingId
+from ..findings import FINDINGS, Finding, FindingId
 from ..objects.machineosbuild import MachineOSBuild
 from ..objects.resources import OPERATOR_NAMESPACE, POD, ObjectRef
 from ..observation import Need, Snapshot
-from .attempts import Attempt
+from .attempts import MAX_ATTEMPTS, Attempt
 from .diagnosis import Diagnosis
 from .failure import explain_attempt, failure_text
 
@@ -40,25 +40,31 @@ def explain_failed_attempts(
     :param known: the attempts that earlier observations explained
     """
     explained = {attempt.pod: attempt for attempt in known if attempt.build == build.identity}
+    missing = len(explained.keys() - {attempt.pod for attempt in made})
     needs: list[Need[t.Any]] = []
     for attempt in made:
-        if attempt.pod in explained or not attempt.ended or attempt.succeeded or snapshot.outage:
+        if attempt.pod in explained or not attempt.failed or snapshot.outage:
             continue
         diagnosis, more = explain_attempt(snapshot, build, attempt)
         needs += more
         if diagnosis is not None:
-            explained[attempt.pod] = FailedAttempt(build.identity, attempt.pod, attempt.number, diagnosis)
+            number = attempt.number + missing
+            explained[attempt.pod] = FailedAttempt(build.identity, attempt.pod, number, diagnosis)
     return tuple(explained.values()), tuple(needs)
 
 
 def attempt_findings(build: MachineOSBuild, failed: t.Sequence[FailedAttempt]) -> tuple[Finding, ...]:
     """Return one finding for each failed attempt, with its cause."""
-    return tuple(_finding(build, attempt, _attempt_text(attempt)) for attempt in failed)
+    return tuple(_finding(build, attempt, "") for attempt in failed)
 
 
 def progress_text(failed: t.Sequence[FailedAttempt]) -> str:
     """Return the newest failed attempt, to follow the progress line of the build."""
-    return f", {_attempt_text(failed[-1])}" if failed else ""
+    if not failed:
+        return ""
+    diagnosis = failed[-1].diagnosis
+    where = f" at line {diagnosis.line}" if diagnosis.line else ""
+    return f", {_attempt(failed[-1])} failed{where}" + (f": {diagnosis.summary}" if diagnosis.summary else "")
 
 
 def limit_finding(build: MachineOSBuild, failed: t.Sequence[FailedAttempt], limit: int) -> Finding | None:
@@ -68,14 +74,20 @@ def limit_finding(build: MachineOSBuild, failed: t.Sequence[FailedAttempt], limi
     """
     if not limit or len(failed) < limit:
         return None
-    return _finding(build, failed[-1], f"{_attempt_text(failed[-1])}. The operator may start another attempt")
+    is_last = failed[-1].number >= MAX_ATTEMPTS
+    return _finding(build, failed[-1], "" if is_last else ". The operator continues with further attempts")
 
 
-def _finding(build: MachineOSBuild, attempt: FailedAttempt, text: str) -> Finding:
+def _finding(build: MachineOSBuild, attempt: FailedAttempt, more: str) -> Finding:
     ref = ObjectRef(POD.name, attempt.pod, OPERATOR_NAMESPACE)
-    message = f"MachineOSBuild {build.name}: {text}"
-    return Finding(FindingId.BUILD_ATTEMPT_FAILED, ref, message, attempt.diagnosis.excerpt)
+    diagnosis = attempt.diagnosis
+    message = (
+        f"MachineOSBuild {build.name}: {_attempt(attempt)} failed{failure_text(diagnosis)} ({diagnosis.cause}){more}"
+    )
+    remedy = diagnosis.remedy or FINDINGS[diagnosis.cause].remedy
+    return Finding(FindingId.BUILD_ATTEMPT_FAILED, ref, message, diagnosis.excerpt, remedy)
 
 
-def _attempt_text(attempt: FailedAttempt) -> str:
-    return f"attempt {attempt.number} failed{failure_text(attempt.diagnosis)}"
+def _attempt(attempt: FailedAttempt) -> str:
+    of_all = f" of {MAX_ATTEMPTS}" if attempt.number <= MAX_ATTEMPTS else ""
+    return f"attempt {attempt.number}{of_all}"

@@ -35,19 +35,24 @@ class Line:
     hidden: bool = False
     """Whether the line is part of a private key of several lines."""
 
-    def shown(self, start: int = 0) -> str:
+    def shown(self, start: int = 0, end: int | None = None) -> str:
         """Return the line, shortened and with credentials masked.
 
         :param start: first character to show, as an index into :attr:`text`
+        :param end: end of the characters to show, as such an index; None is the end of the line
         """
         if self.hidden:
             return MASK
-        size = len(self.whole)
-        begin = start if start <= MAX_LINE // 2 else size - (len(self.text) - start)
-        if size - begin <= MAX_SHOWN:
-            return self._part(begin, size)
+        begin = self._in_whole(start)
+        stop = len(self.whole) if end is None else self._in_whole(end)
+        if stop - begin <= MAX_SHOWN:
+            return self._part(begin, stop)
         half = MAX_SHOWN // 2
-        return f"{self._part(begin, begin + half)}{GAP}{self._part(size - half, size)}"
+        return f"{self._part(begin, begin + half)}{GAP}{self._part(stop - half, stop)}"
+
+    def _in_whole(self, index: int) -> int:
+        """Return the index into the whole line of an index into its text."""
+        return index if index <= MAX_LINE // 2 else len(self.whole) - (len(self.text) - index)
 
     def _part(self, begin: int, end: int) -> str:
         return masked_part(self.whole, begin, end, self._secrets)

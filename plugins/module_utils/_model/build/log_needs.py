@@ -12,6 +12,7 @@ from ..objects.resources import OPERATOR_NAMESPACE, Object, ObjectRef
 from ..observation import Need
 from .attempts import Attempt, Container
 from .log_position import LogPosition
+from .pod_build import pod_of
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class BuildRun:
     uid: str
     created: str
     """Creation time, RFC 3339."""
+    pod: str = ""
+    """Name of the pod of a build that has only one. Empty if a Job makes the pods."""
 
     @classmethod
     def of(cls, build: MachineOSBuild) -> BuildRun:
         """Return the run of a MachineOSBuild."""
-        return cls(build.name, build.uid, build.created)
+        return cls(build.name, build.uid, build.created, pod_of(build) if build.is_pod_build else "")
 
     @property
     def identity(self) -> str:
@@ -63,6 +66,12 @@ class LogProgress:
     """Why pods or logs cannot be read, or an empty text."""
     unwritten: str = ""
     """Which file cannot be written and why, or an empty text."""
+    pod: str = ""
+    """Name of the pod of a build that has only one."""
+    is_listed: bool = False
+    """Whether the pods are known."""
+    has_older: bool = False
+    """Whether there is a pod of the same name that is older than the build."""
 
     @property
     def pushed(self) -> bool:
@@ -72,7 +81,8 @@ class LogProgress:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What prevents the logs from being read or saved. It does not end a wait."""
-        ref = ObjectRef("Pod", f"build-{self.identity.partition('/')[0]}", OPERATOR_NAMESPACE)
+        name = self.pod or f"build-{self.identity.partition('/')[0]}"
+        ref = ObjectRef("Pod", name, OPERATOR_NAMESPACE)
         found = []
         if self.unreadable:
             message = f"The log of the builder cannot be read: {self.unreadable}"

@@ -17,7 +17,7 @@ from ..objects.machineosbuild import BuildState, MachineOSBuild
 from ..objects.resources import JOB, MACHINE_OS_BUILD, OPERATOR_NAMESPACE, ObjectRef
 from ..observation import Need, ReadObject, Snapshot
 from .confirm import confirm_need, confirmed
-from .progress import BuildProgress
+from .pending_build import BuildProgress
 
 FIRST_CHECK = 60.0
 """Seconds without progress after which the Job is checked. An operator that notices a missing Job needs 5 s."""

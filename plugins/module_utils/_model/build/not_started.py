@@ -4,18 +4,21 @@
 The operator writes the reason to its log only, so the known causes are checked:
 
 * A Secret does not exist. No object reports it. See docs/operator-behavior.md ("Build Job and attempts", "Secrets").
-* The pool is degraded. See docs/operator-behavior.md ("Pools and rendering").
-* The operator reports a problem on its ClusterOperator.
+* The pool is degraded, up to 4.19 for any reason, later for any other than a failed build. See
+  docs/operator-behavior.md ("Pools and rendering").
+* The operator reports a problem on its ClusterOperator. OpenShift 4.16 and 4.17 name a MachineOSConfig that they reject
+  there, and start no build of any pool. See docs/operator-behavior.md ("Builds in single pods").
 * Nodes joined the pool before it was rendered (4.20 and later). The status of a pool names a configuration only when
   all its nodes have it, and no build starts before. See docs/operator-behavior.md ("Pools and rendering").
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..findings import Finding, FindingId
+from ..findings import REBUILD_POD_BUILD, Finding, FindingId
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.release import Release, desired_version
 from ..objects.resources import (
@@ -26,16 +29,22 @@ from ..objects.resources import (
     SECRET,
     Object,
     ObjectRef,
+    true_condition_text,
 )
 from ..observation import Need, Outcome, ReadObject, Snapshot
-from .progress import BuildProgress, PendingBuild
+from .pending_build import BuildProgress, PendingBuild
 
 FIRST_CHECK = 15.0
 """Seconds without a build after which the causes are checked. A build appears after 5 s, its Job after 12 s."""
 CHECK_INTERVAL = 60.0
 """Seconds between two checks."""
 
-_POOL_PROBLEMS = ("RenderDegraded", "NodeDegraded", "Degraded")
+_POOL_PROBLEMS = ("RenderDegraded", "NodeDegraded", "PinnedImageSetsDegraded", "PoolSynchronizerDegraded")
+"""Conditions of a pool that keep every release from starting a build. See docs/operator-behavior.md ("Build Job and
+attempts")."""
+_ANY_PROBLEM = (*_POOL_PROBLEMS, "Degraded")
+_REJECTED = re.compile(r"invalid MachineOSConfig \S+:")
+"""Text of the operator about a MachineOSConfig that it rejects."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,8 @@ def check_not_started(
     needs = _needs(config)
     if any(snapshot.result(need) is None for need in needs):
         return check, needs
-    return NotStartedCheck(progress.pending, _causes(snapshot, config), pending_seconds), needs
+    causes = tuple(_with_remedy(finding, progress) for finding in _causes(snapshot, config))
+    return NotStartedCheck(progress.pending, causes, pending_seconds), needs
 
 
 def why_not_started(
@@ -89,13 +99,15 @@ def why_not_started(
     :param missing_secrets: Secrets of the MachineOSConfig that certainly do not exist
     """
     found = [_missing_secret(config, name) for name in sorted(missing_secrets)]
-    problem = _condition(operator, ("Degraded",))
+    problem = true_condition_text(operator or {}, "Degraded")
     if problem:
         ref = ObjectRef(CLUSTER_OPERATOR.name, "machine-config")
         message = f"ClusterOperator machine-config is degraded: {problem}"
-        found.append(Finding(FindingId.BUILD_OPERATOR_DEGRADED, ref, message))
+        is_rejection = config.is_v1alpha1 and _REJECTED.search(problem)
+        degraded = FindingId.BUILD_MACHINEOSCONFIG_REJECTED if is_rejection else FindingId.BUILD_OPERATOR_DEGRADED
+        found.append(Finding(degraded, ref, message))
     ref = ObjectRef(MACHINE_CONFIG_POOL.name, config.pool)
-    problem = _condition(pool, _POOL_PROBLEMS)
+    problem = true_condition_text(pool or {}, *(_ANY_PROBLEM if release.needs_healthy_pool else _POOL_PROBLEMS))
     if problem:
         message = f"MachineConfigPool {config.pool} is degraded: {problem}"
         found.append(Finding(FindingId.BUILD_POOL_DEGRADED, ref, message))
@@ -108,11 +120,24 @@ def why_not_started(
     return tuple(found)
 
 
+def _with_remedy(finding: Finding, progress: BuildProgress) -> Finding:
+    """Return a cause with its remedy. A build that exists without its pod does not start when the cause is gone."""
+    begin = _REMEDIES.get(finding.id, "") if progress.build is not None else ""
+    return replace(finding, own_remedy=f"{begin}. {REBUILD_POD_BUILD}") if begin else finding
+
+
+_REMEDIES: t.Mapping[FindingId, str] = {
+    FindingId.BUILD_SECRET_MISSING: f"Create the Secret in {OPERATOR_NAMESPACE} (registry_secret)",
+    FindingId.BUILD_MACHINEOSCONFIG_REJECTED: "Correct what the message names",
+}
+"""Beginning of the remedies for a build that exists without its pod."""
+
+
 def _needs(config: MachineOSConfig) -> tuple[ReadObject, ...]:
     return (
         _pool(config),
         _OPERATOR,
-        *(_secret(name) for name in _secrets(config)),
+        *(_secret(name) for name in config.secrets),
         _VERSION,
     )
 
@@ -123,7 +148,7 @@ def _causes(snapshot: Snapshot, config: MachineOSConfig) -> tuple[Finding, ...]:
         return result.obj if result else None
 
     missing = []
-    for name in _secrets(config):
+    for name in config.secrets:
         result = snapshot.result(_secret(name))
         if result is not None and result.missing:
             missing.append(name)
@@ -143,10 +168,6 @@ def _secret(name: str) -> ReadObject:
     return ReadObject(SECRET, name, OPERATOR_NAMESPACE)
 
 
-def _secrets(config: MachineOSConfig) -> list[str]:
-    return sorted({config.rendered_image_push_secret, config.base_image_pull_secret} - {""})
-
-
 def _missing_secret(config: MachineOSConfig, name: str) -> Finding:
     message = f"Secret {name} does not exist, but MachineOSConfig {config.name} refers to it"
     return Finding(FindingId.BUILD_SECRET_MISSING, ObjectRef(SECRET.name, name, OPERATOR_NAMESPACE), message)
@@ -155,13 +176,3 @@ def _missing_secret(config: MachineOSConfig, name: str) -> Finding:
 def _has_unsettled_nodes(pool: Object | None) -> bool:
     status = (pool or {}).get("status") or {}
     return bool(status.get("machineCount")) and not (status.get("configuration") or {}).get("name")
-
-
-def _condition(obj: Object | None, types: t.Sequence[str]) -> str:
-    """Return the message of the first condition that is True, or an empty text."""
-    conditions = {c.get("type"): c for c in ((obj or {}).get("status") or {}).get("conditions") or []}
-    for name in types:
-        condition = conditions.get(name) or {}
-        if condition.get("status") == "True":
-            return " ".join(str(condition.get("message") or condition.get("reason") or name).split())
-    return ""

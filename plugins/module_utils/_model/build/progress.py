@@ -16,57 +16,12 @@ from ..objects.machineosconfig import MachineOSConfig
 from ..objects.resources import MACHINE_OS_BUILD, MACHINE_OS_CONFIG, ObjectRef
 from ..observation import Outcome
 from ..registry.push_spec import why_pool_would_hang, why_push_would_hang
-from .current import BuildMatch, current_build, image_is_current
-
-REPLACEMENT_GRACE = 120.0
-"""Default of ``replacement_grace``: seconds to wait for a replacement build."""
-_NO_BUILD = (FindingId.BUILD_NOT_STARTED, FindingId.BUILD_POOL_NAME_TOO_LONG)
-"""The pending reasons that mean that no build was started."""
-
-
-@dataclass(frozen=True)
-class PendingBuild:
-    """Why the current build is missing. It stays equal for as long as the reason stays the same."""
-
-    reason: FindingId
-    """The finding that the reason becomes after the grace period."""
-    subject: str = ""
-    """What the reason is about: the identity of a build, the name of a deleted build, or a rendered MachineConfig."""
-
-
-@dataclass(frozen=True)
-class BuildProgress:
-    """State of the current build."""
-
-    outcome: Outcome
-    state: BuildState
-    build: MachineOSBuild | None
-    findings: tuple[Finding, ...]
-    line: str
-    """The state in one line for the user."""
-    pending: PendingBuild | None = None
-    """Why the current build is missing. None if it runs or has ended."""
-    if_it_lasts: Finding | None = None
-    """The failure after the grace period. None if other limits end the wait."""
-
-    @property
-    def not_started(self) -> bool:
-        """Whether the operator has not started a build."""
-        return self.pending is not None and self.pending.reason in _NO_BUILD
-
-    @property
-    def awaits_rebuild_of(self) -> str:
-        """Identity of the build that a requested rebuild has not replaced yet, or an empty text."""
-        if self.pending is None or self.pending.reason is not FindingId.BUILD_REBUILD_NOT_STARTED:
-            return ""
-        return self.pending.subject
-
-    def after(self, waited: float, grace: float = REPLACEMENT_GRACE) -> BuildProgress:
-        """Return the progress after the current build was missing for *waited* of *grace* seconds."""
-        if self.if_it_lasts is None or waited < grace:
-            return self
-        finding = self.if_it_lasts
-        return replace(self, outcome=Outcome.FAILED, findings=(finding,), line=finding.message)
+from .current import BuildMatch, CurrentBuild, current_build, image_is_current
+from .pending_build import BuildProgress, EditedBuild, PendingBuild, pending_progress
+from .pod_build import is_built_by_pod
+from .pod_progress import deleted_pod_build, evaluate_pod_build
+from .run_spec import RunSpec
+from .seeded import seeded_findings
 
 
 @dataclass(frozen=True)
@@ -80,6 +35,8 @@ class BuildTracking:
     """Time of the last observation, in watched seconds (``Snapshot.watched``)."""
     before_rebuild: str = ""
     """Identity of the build that existed when a rebuild was requested, or an empty text."""
+    after_edit: EditedBuild | None = None
+    """The latest build that was observed after an edit, which may be deleted since."""
 
     def after(self, progress: BuildProgress, watched: float, resumed: bool) -> BuildTracking:
         """Return the tracking after an observation.
@@ -93,7 +50,9 @@ class BuildTracking:
         passed = 0.0 if resumed else max(0.0, watched - self.observed_at)
         is_same = progress.pending is not None and progress.pending == self.pending
         seconds = self.pending_seconds + passed if is_same else 0.0
-        return BuildTracking(progress.pending, seconds, watched, self._before_rebuild(progress))
+        return BuildTracking(
+            progress.pending, seconds, watched, self._before_rebuild(progress), progress.after_edit or self.after_edit
+        )
 
     def _before_rebuild(self, progress: BuildProgress) -> str:
         """Return the build before the requested rebuild. It is forgotten once another build exists."""
@@ -102,46 +61,106 @@ class BuildTracking:
         return self.before_rebuild if progress.build.identity == self.before_rebuild else ""
 
 
+def bound_to_image(run: RunSpec, config: MachineOSConfig, progress: BuildProgress) -> BuildProgress:
+    """Return the progress of a run: a success with another image than the one of the run is none."""
+    build = progress.build
+    why_not = run.other_image(config.current_image_pull_spec)
+    if progress.outcome is not Outcome.SUCCEEDED or build is None or not why_not:
+        return progress
+    finding = Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, ObjectRef(MACHINE_OS_CONFIG.name, config.name), why_not)
+    line = f"MachineOSConfig {config.name}: has another image than this run built"
+    return pending_progress(BuildState.PENDING, build, finding, line, build)
+
+
+FIRST_TRACKING = BuildTracking()
+"""What a wait knows before its first observation."""
+
+
 def build_progress(
     config: MachineOSConfig,
     builds: t.Collection[MachineOSBuild],
     rendered_config: str,
     pushed: str = "",
-    before_rebuild: str = "",
+    tracking: BuildTracking = FIRST_TRACKING,
 ) -> BuildProgress:
-    """Evaluate the current build as if it were observed for the first time.
+    """Evaluate the current build.
 
     :param rendered_config: the rendered MachineConfig of the pool's spec
     :param pushed: identity of a build whose builder succeeded, so that its image is in the registry
-    :param before_rebuild: see :attr:`BuildTracking.before_rebuild`; the operator may remove the request without a build
+    :param tracking: what earlier observations of the same wait found
     """
-    match, build = current_build(config, builds, rendered_config)
-    if build is None and config.current_build:
+    edited = EditedBuild(config.generation, rendered_config)
+    was_observed = tracking.after_edit == edited
+    current = current_build(config, builds, rendered_config, was_observed)
+    if is_built_by_pod(config, builds):
+        progress = _evaluate_pod_build(config, current, builds, rendered_config, was_observed)
+    else:
+        # The operator may remove the request for a rebuild before the new build exists.
+        progress = _evaluate(config, current, rendered_config, pushed, tracking.before_rebuild)
+    return replace(progress, after_edit=edited) if current.created_after_edit else progress
+
+
+def _evaluate_pod_build(
+    config: MachineOSConfig,
+    current: CurrentBuild,
+    builds: t.Collection[MachineOSBuild],
+    rendered_config: str,
+    was_observed: bool,
+) -> BuildProgress:
+    if current.build is not None:
+        return evaluate_pod_build(config, current, builds)
+    return deleted_pod_build(config, rendered_config) if was_observed else _not_started(config, rendered_config)
+
+
+def _evaluate(
+    config: MachineOSConfig, current: CurrentBuild, rendered_config: str, pushed: str, before_rebuild: str
+) -> BuildProgress:
+    build = current.build
+    if build is None and config.current_build and not _is_before_edit(config):
         return _deleted(config)
-    if match is BuildMatch.NONE_YET or build is None:
+    if current.match is BuildMatch.NONE_YET or build is None:
         return _not_started(config, rendered_config)
-    if match is BuildMatch.UNPROVEN:
+    if current.match is BuildMatch.UNPROVEN:
         return _unproven(config, build)
+    if current.match is BuildMatch.UNSETTLED:
+        return _unsettled(config, build)
+    if build.state.ended:
+        return _evaluate_ended(config, current, build, before_rebuild)
+    if build.identity == pushed:
+        return _not_recorded(config, build)
+    return BuildProgress(Outcome.WAITING, build.state, build, (), f"build {build.name}: {_STATE_LINE[build.state]}")
+
+
+def _evaluate_ended(
+    config: MachineOSConfig, current: CurrentBuild, build: MachineOSBuild, before_rebuild: str
+) -> BuildProgress:
     if build.state is BuildState.INTERRUPTED:  # it may be the rebuild itself, while the request still exists
         return _interrupted(build)
-    if build.state.ended and (config.rebuild_requested or build.identity == before_rebuild):
+    if config.rebuild_requested or build.identity == before_rebuild:
         return _rebuild_requested(config, build)
     if build.state is BuildState.FAILED:
         failed = Finding(FindingId.BUILD_FAILED, _ref(build), f"MachineOSBuild {build.name} failed")
         return BuildProgress(Outcome.FAILED, build.state, build, (failed,), f"build {build.name}: failed")
-    if image_is_current(config, match, build):
-        line = f"build {build.name}: succeeded, {build.digested_image_push_spec}"
-        return BuildProgress(Outcome.SUCCEEDED, build.state, build, (), line)
-    if build.identity == pushed and not build.state.ended:
-        return _not_recorded(config, build)
-    return BuildProgress(Outcome.WAITING, build.state, build, (), f"build {build.name}: {_STATE_LINE[build.state]}")
+    if current.match is BuildMatch.OLDER_IMAGE:
+        return _older_image(config, build)
+    if image_is_current(config, current):
+        how = "seeded, not built from the Containerfile" if build.seeded else "succeeded"
+        line = f"build {build.name}: {how}, {build.digested_image_push_spec}"
+        return BuildProgress(Outcome.SUCCEEDED, build.state, build, seeded_findings(build), line)
+    return _not_published(config, build)
+
+
+def _is_before_edit(config: MachineOSConfig) -> bool:
+    """Whether the build that the operator names existed before our edit. It is deleted if it had not ended."""
+    builds = config.edit.builds if config.edit else frozenset()
+    proven = {proven.build.partition("/")[0] for proven in config.proven_builds}
+    return config.current_build in {identity.partition("/")[0] for identity in builds} - proven
 
 
 _STATE_LINE = {
     BuildState.PENDING: "waiting for its Job",
     BuildState.PREPARING: "preparing",
     BuildState.BUILDING: "building",
-    BuildState.SUCCEEDED: "image pushed, waiting for the operator to publish it",
 }
 
 
@@ -169,29 +188,61 @@ def _deleted(config: MachineOSConfig) -> BuildProgress:
     name = config.current_build
     ref = ObjectRef(MACHINE_OS_BUILD.name, name)
     finding = Finding(FindingId.BUILD_DELETED, ref, f"MachineOSBuild {name} was deleted and not replaced")
-    return _pending(BuildState.PENDING, None, finding, f"build {name}: deleted, waiting for a replacement")
+    return pending_progress(BuildState.PENDING, None, finding, f"build {name}: deleted, waiting for a replacement")
 
 
 def _unproven(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    by = f" by {config.spec_changed_by}" if config.spec_changed_by else ""
     message = (
-        f"MachineOSBuild {build.name} ({build.state.value}) may be the build before the last edit of "
-        f"MachineOSConfig {config.name}"
+        f"MachineOSBuild {build.name} ({build.state.value}) is not younger than the last change of MachineOSConfig "
+        f"{config.name}{by}, so it may belong to an earlier spec"
     )
     line = f"MachineOSConfig {config.name}: waiting for the build of its present spec"
     finding = Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, _ref(build), message)
-    return _pending(BuildState.PENDING, None, finding, line, build)
+    return pending_progress(BuildState.PENDING, None, finding, line, build)
+
+
+def _unsettled(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    message = (
+        f"MachineOSBuild {build.name} ({build.state.value}) can belong to an earlier spec: the operator had not "
+        f"reacted to the specs before when MachineOSConfig {config.name} was changed"
+    )
+    line = f"build {build.name}: {build.state.value}, waiting for a build that is certainly one of the present spec"
+    finding = Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, _ref(build), message)
+    return pending_progress(BuildState.PENDING, None, finding, line, build)
+
+
+def _older_image(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    message = (
+        f"MachineOSBuild {build.name} has the image of an earlier spec of MachineOSConfig {config.name}, which the "
+        "operator took over without a build"
+    )
+    line = f"build {build.name}: has the image of an earlier spec, waiting for a build"
+    finding = Finding(FindingId.BUILD_IDENTITY_UNVERIFIED, _ref(build), message)
+    return pending_progress(BuildState.PENDING, None, finding, line, build)
 
 
 def _rebuild_requested(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
     message = f"the requested rebuild of MachineOSBuild {build.name} has not started"
     line = f"MachineOSConfig {config.name}: waiting for the requested rebuild to start"
     finding = Finding(FindingId.BUILD_REBUILD_NOT_STARTED, ObjectRef(MACHINE_OS_CONFIG.name, config.name), message)
-    return _pending(BuildState.PENDING, None, finding, line, build)
+    return pending_progress(BuildState.PENDING, None, finding, line, build)
 
 
 def _interrupted(build: MachineOSBuild) -> BuildProgress:
     finding = Finding(FindingId.BUILD_INTERRUPTED, _ref(build), f"MachineOSBuild {build.name} was interrupted")
-    return _pending(build.state, build, finding, f"build {build.name}: interrupted, waiting for a replacement", build)
+    return pending_progress(
+        build.state, build, finding, f"build {build.name}: interrupted, waiting for a replacement", build
+    )
+
+
+def _not_published(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
+    """Evaluate a build that succeeded while the MachineOSConfig has another image, which is normal for some seconds."""
+    image = config.current_image_pull_spec or "no image"
+    message = f"MachineOSBuild {build.name} succeeded, and the status of MachineOSConfig {config.name} has {image}"
+    finding = Finding(FindingId.BUILD_NOT_PUBLISHED, ObjectRef(MACHINE_OS_CONFIG.name, config.name), message)
+    line = f"build {build.name}: image pushed, waiting for the operator to publish it"
+    return pending_progress(build.state, build, finding, line, build)
 
 
 def _not_recorded(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgress:
@@ -200,17 +251,5 @@ def _not_recorded(config: MachineOSConfig, build: MachineOSBuild) -> BuildProgre
     message = f"{message}: {why_not}" if why_not else message
     finding = Finding(FindingId.BUILD_RESULT_NOT_RECORDED, _ref(build), message)
     line = f"build {build.name}: image pushed, waiting for the operator to record it"
-    pending = _pending(build.state, build, finding, line, build)
+    pending = pending_progress(build.state, build, finding, line, build)
     return pending.after(0.0, grace=0.0) if why_not else pending
-
-
-def _pending(
-    state: BuildState, shown: MachineOSBuild | None, finding: Finding, line: str, existing: MachineOSBuild | None = None
-) -> BuildProgress:
-    """Return that the current build is missing.
-
-    :param shown: the build for the result
-    :param existing: the build that exists instead; another one is another pending reason
-    """
-    subject = existing.identity if existing else finding.object.name
-    return BuildProgress(Outcome.WAITING, state, shown, (), line, PendingBuild(finding.id, subject), finding)

@@ -11,10 +11,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ..findings import Finding
-from ..objects.machineosbuild import POOL_LABEL, BuildState, MachineOSBuild
+from ..findings import Finding, FindingId
+from ..objects.machineosbuild import BuildState, MachineOSBuild
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.readers import BUILDS, CONFIGS, POOLS
+from ..objects.resources import POOL_LABEL
 from ..objects.subject import Subject
 from ..observation import Need, Observation, Outcome, Snapshot, Wait, WaitError
 from .confirm import confirm_need, confirmed
@@ -24,7 +25,13 @@ from .failure import explain_failure, with_cause
 from .log_needs import BuildRun, FinishLogs, FollowedLogs, FollowLogs, LogProgress
 from .lost_job import JobCheck, check_job, lost_job_findings
 from .not_started import NotStartedCheck, check_not_started
-from .progress import REPLACEMENT_GRACE, BuildProgress, BuildTracking, build_progress
+from .orphaned_config import orphaned_configs
+from .own_pod import with_pod
+from .pending_build import REPLACEMENT_GRACE, BuildProgress
+from .pod_check import LeftPods, followed_pod, read_left_pods
+from .progress import BuildTracking, build_progress
+from .run_spec import ANY_RUN, RunSpec
+from .suspicious_success import SuccessCheck, check_success
 
 _RUNNING = (BuildState.PENDING, BuildState.PREPARING, BuildState.BUILDING)
 FINISH_FOLLOWED = 1.0
@@ -46,6 +53,8 @@ class BuildWaitOptions:
     check_mode: bool = False
     max_build_attempts: int = 0
     """Number of failed attempts that end the wait. 0 sets no limit."""
+    run: RunSpec = ANY_RUN
+    """The spec that the run wrote."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,8 @@ class BuildWaitState:
     job: JobCheck = field(default_factory=JobCheck)
     ended: EndedBuild = field(default_factory=EndedBuild)
     failed_attempts: tuple[FailedAttempt, ...] = ()
+    success: SuccessCheck = field(default_factory=SuccessCheck)
+    left_pods: LeftPods = field(default_factory=LeftPods)
     logs: FollowedLogs = field(default_factory=FollowedLogs)
     log_cluster: str = ""
     """Cluster name for the names of saved logs."""
@@ -112,7 +123,7 @@ def build_wait(options: BuildWaitOptions) -> Wait[BuildWaitState, BuildObservati
 def build_subjects(pool: str) -> tuple[Subject, ...]:
     """Return what the wait watches."""
     return (
-        POOLS.subject(field_selector=f"metadata.name={pool}"),
+        POOLS.subject(),
         CONFIGS.subject(),
         BUILDS.subject(label_selector=f"{POOL_LABEL}={pool}"),
     )
@@ -123,23 +134,37 @@ def observe(
 ) -> tuple[BuildWaitState, BuildObservation]:
     """Return the next state and what is known of the build. All times of this wait are watched seconds."""
     config = next((c for c in snapshot.all(CONFIGS) if c.pool == options.pool), None)
-    pool = next(iter(snapshot.all(POOLS)), None)
+    pool = next((p for p in snapshot.all(POOLS) if p.name == options.pool), None)
+    changed = "" if options.check_mode else options.run.changed_by_other(options.pool, config)
+    if changed and pool is not None:
+        error = WaitError(changed, options.run.REMEDY)
+        return state, BuildObservation(Outcome.FAILED, changed, mark="", error=error, config=config)
     if pool is None or config is None:
         return state, _nothing_to_wait_for(options, pool is not None, config)
-    state, progress = _track(options, snapshot, state, config, pool.rendered_config)
+    state, observation = _observe_build(options, snapshot, state, config, pool.rendered_config)
+    orphans = orphaned_configs(snapshot.all(CONFIGS), snapshot.all(POOLS))
+    return state, replace(observation, findings=(*observation.findings, *orphans))
+
+
+def _observe_build(
+    options: BuildWaitOptions, snapshot: Snapshot, state: BuildWaitState, config: MachineOSConfig, rendered_config: str
+) -> tuple[BuildWaitState, BuildObservation]:
+    state, progress, needs = _track(options, snapshot, state, config, rendered_config)
     build = progress.build
     if options.check_mode:
         return state, _observation(config, progress, LogProgress(), progress.findings, ())
     if build is None and progress.outcome is Outcome.FAILED:
         return state, _observation(config, progress, LogProgress(), progress.findings, ())
-    needs: Needs = ()
     if build is not None and progress.outcome is Outcome.SUCCEEDED:
-        needs = (confirm_need(build),)
+        needs = (*needs, confirm_need(build))
         progress = _confirmed(snapshot, progress, build)
     if build is None or progress.outcome is Outcome.WAITING:
         state, observation = _observe_waiting(snapshot, state, config, progress, needs)
-        return (state, observation) if build is None else _add_attempts(options, snapshot, state, observation, build)
-    return _observe_ended(options, snapshot, state, config, progress)
+        if build is None or build.is_pod_build:
+            return state, observation
+        return _add_attempts(options, snapshot, state, observation, build)
+    state, observation = _observe_ended(options, snapshot, state, config, progress)
+    return state, replace(observation, needs=(*needs, *observation.needs))
 
 
 def _nothing_to_wait_for(options: BuildWaitOptions, has_pool: bool, config: MachineOSConfig | None) -> BuildObservation:
@@ -155,14 +180,17 @@ def _nothing_to_wait_for(options: BuildWaitOptions, has_pool: bool, config: Mach
 
 def _track(
     options: BuildWaitOptions, snapshot: Snapshot, state: BuildWaitState, config: MachineOSConfig, rendered_config: str
-) -> tuple[BuildWaitState, BuildProgress]:
+) -> tuple[BuildWaitState, BuildProgress, Needs]:
     """Evaluate the current build, and remember for how long it has been missing."""
     followed = _followed(snapshot)
     pushed = followed.identity if followed and followed.pushed else state.pushed
-    progress = build_progress(config, snapshot.all(BUILDS), rendered_config, pushed, state.tracking.before_rebuild)
+    progress = build_progress(config, snapshot.all(BUILDS), rendered_config, pushed, state.tracking)
+    pod = followed_pod(progress.build, followed, state.logs)
+    left_pods, needs = read_left_pods(snapshot, progress, pod, state.left_pods)
+    progress = with_pod(progress, pod, left_pods.of(progress.build))
     tracking = state.tracking.after(progress, snapshot.watched, snapshot.resumed)
     progress = progress.after(tracking.pending_seconds, options.replacement_grace)
-    return replace(state, tracking=tracking, pushed=pushed), progress
+    return replace(state, tracking=tracking, pushed=pushed, left_pods=left_pods), progress, needs
 
 
 def _followed(snapshot: Snapshot) -> LogProgress | None:
@@ -187,7 +215,7 @@ def _observe_waiting(
     if build is not None:
         follow = FollowLogs(BuildRun.of(build))
         followed = snapshot.result(follow)
-        if followed is not None or build.state in _RUNNING:
+        if followed is not None or build.state in _RUNNING or build.is_pod_build:
             needs = (*needs, follow)
         logs = followed or logs
     activity = state.activity.after(_mark(progress, logs), snapshot.watched)
@@ -195,8 +223,18 @@ def _observe_waiting(
     job, read_job = check_job(snapshot, progress, state.job, unchanged)
     pending_seconds = state.tracking.pending_seconds
     not_started, read_causes = check_not_started(snapshot, config, progress, state.not_started, pending_seconds)
-    state = replace(state, activity=activity, job=job, not_started=not_started)
-    findings = (*not_started.findings, *lost_job_findings(build, job), *progress.findings, *logs.findings)
+    success = state.success
+    if build is not None:
+        success, read_log = check_success(snapshot, build, logs, success)
+        needs = (*needs, *read_log)
+    state = replace(state, activity=activity, job=job, not_started=not_started, success=success)
+    findings = (
+        *not_started.findings,
+        *lost_job_findings(build, job),
+        *progress.findings,
+        *logs.findings,
+        *success.of(build),
+    )
     return state, _observation(config, progress, logs, findings, (*needs, *read_causes, *read_job))
 
 
@@ -241,27 +279,38 @@ def _observe_ended(
     needs: Needs = (FollowLogs(run),) if followed else ()
     if state.ended.build != run.identity:
         was_followed = bool(followed and followed.attempts)
-        is_wanted = build.state is BuildState.FAILED or was_followed or options.saves_logs
+        is_wanted = _has_failed(progress, build) or was_followed or options.saves_logs
         if not is_wanted or snapshot.outage:
             logs = followed or LogProgress()
-            return state, _observation(config, progress, logs, (*progress.findings, *logs.findings), needs)
+            findings = (*progress.findings, *logs.findings, *state.success.of(build))
+            return state, _observation(config, progress, logs, findings, needs)
         finish = FinishLogs(run, FINISH_FOLLOWED if was_followed else FINISH_UNFOLLOWED)
-        ended, more = _end(snapshot, build, finish)
+        ended, more = _end(snapshot, progress, build, finish)
         needs = (*needs, finish, *more)
         state = replace(state, ended=ended or state.ended)
     if state.ended.build != run.identity:
         return state, _observation(config, progress, followed or LogProgress(), progress.findings, needs)
     failure, logs = state.ended.failure, state.ended.logs
     causes = [with_cause(finding, failure, build) if failure else finding for finding in progress.findings]
-    return state, _observation(config, progress, logs, (*causes, *logs.findings), needs, failure)
+    findings = (*causes, *logs.findings, *state.success.of(build))
+    return state, _observation(config, progress, logs, findings, needs, failure)
 
 
-def _end(snapshot: Snapshot, build: MachineOSBuild, finish: FinishLogs) -> tuple[EndedBuild | None, Needs]:
+def _has_failed(progress: BuildProgress, build: MachineOSBuild) -> bool:
+    """Whether the builder failed. The conditions of a build in a single pod do not decide it."""
+    if build.is_pod_build:
+        return any(finding.id is FindingId.BUILD_FAILED for finding in progress.findings)
+    return build.state is BuildState.FAILED
+
+
+def _end(
+    snapshot: Snapshot, progress: BuildProgress, build: MachineOSBuild, finish: FinishLogs
+) -> tuple[EndedBuild | None, Needs]:
     """Return what is known of a build that has ended, or None and what has to be read."""
     finished = snapshot.result(finish)
     if finished is None:
         return None, ()
-    if build.state is not BuildState.FAILED:
+    if not _has_failed(progress, build):
         return EndedBuild(finish.run.identity, finished.progress), ()
     failure, needs = explain_failure(snapshot, build, finished)
     if failure is None:

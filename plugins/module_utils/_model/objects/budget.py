@@ -9,9 +9,17 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ..text import legible
 from .label_selector import selector_matches
 from .pod import Pod
 from .resources import Object, metadata_of, pruned
+from .values import mapping, mappings, number_in, text_in
+from .virtualmachine import owner_in, owner_reference
+
+_USUAL_REASONS = ("SufficientPods", "InsufficientPods")
+"""Reasons of the condition DisruptionAllowed that say no more than the counts."""
+_LONGEST_PROBLEM = 300
+"""Characters of the problem of the disruption controller."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +37,28 @@ class PodDisruptionBudget:
     """Whether a pod that is not Ready is protected while fewer pods than desired are healthy."""
     is_current: bool
     """Whether the status belongs to the present spec."""
+    problem: str = ""
+    """Why the disruption controller cannot compute the status, or an empty string."""
+    virtual_machine: str = ""
+    """Name of the VirtualMachineInstance that the budget belongs to, or an empty string."""
 
     @classmethod
     def from_api(cls, obj: Object) -> PodDisruptionBudget:
         """Read a policy/v1 PodDisruptionBudget."""
-        meta, spec, status = metadata_of(obj), obj.get("spec") or {}, obj.get("status") or {}
+        meta, spec, status = metadata_of(obj), mapping(obj.get("spec")), mapping(obj.get("status"))
+        selector = spec.get("selector")
         return cls(
             namespace=meta.get("namespace", ""),
             name=meta["name"],
-            selector=spec.get("selector"),
-            disruptions_allowed=status.get("disruptionsAllowed", 0),
-            current_healthy=status.get("currentHealthy", 0),
-            desired_healthy=status.get("desiredHealthy", 0),
-            expected_pods=status.get("expectedPods", 0),
+            selector=selector if isinstance(selector, t.Mapping) else None,
+            disruptions_allowed=number_in(status, "disruptionsAllowed"),
+            current_healthy=number_in(status, "currentHealthy"),
+            desired_healthy=number_in(status, "desiredHealthy"),
+            expected_pods=number_in(status, "expectedPods"),
             protects_unhealthy=spec.get("unhealthyPodEvictionPolicy", "IfHealthyBudget") == "IfHealthyBudget",
-            is_current=status.get("observedGeneration", 0) >= meta.get("generation", 0),
+            is_current=number_in(status, "observedGeneration") >= number_in(meta, "generation"),
+            problem=_problem(status),
+            virtual_machine=owner_in(meta),
         )
 
     def covers(self, pod: Pod) -> bool:
@@ -60,22 +75,27 @@ class PodDisruptionBudget:
 
     @property
     def never_allows_eviction(self) -> bool:
-        """Whether the budget would allow no eviction even if every pod were healthy."""
-        return self.is_current and self.disruptions_allowed <= 0 and self.desired_healthy >= self.expected_pods > 0
+        """Whether the budget would allow no eviction even if every pod were healthy.
+
+        The counts of a budget whose status cannot be computed are old, and prove nothing.
+        """
+        is_known = self.is_current and not self.problem
+        return is_known and self.disruptions_allowed <= 0 and self.desired_healthy >= self.expected_pods > 0
 
     @property
     def status_line(self) -> str:
-        """The counts of the status, as evidence."""
-        return (
+        """The counts and the problem of the status, as evidence."""
+        counts = (
             f"PodDisruptionBudget {self.namespace}/{self.name}: disruptionsAllowed {self.disruptions_allowed}, "
             f"currentHealthy {self.current_healthy}, desiredHealthy {self.desired_healthy}, "
             f"expectedPods {self.expected_pods}"
         )
+        return f"{counts}, {self.problem}" if self.problem else counts
 
 
 def reduced(obj: Object) -> dict[str, t.Any]:
     """Return the part of a PodDisruptionBudget that a wait reads."""
-    return pruned(
+    kept = pruned(
         obj,
         "metadata.name",
         "metadata.namespace",
@@ -88,3 +108,20 @@ def reduced(obj: Object) -> dict[str, t.Any]:
         "status.expectedPods",
         "status.observedGeneration",
     )
+    problem, machine = _problem(mapping(obj.get("status"))), owner_in(metadata_of(obj))
+    if problem:
+        condition = {"type": "DisruptionAllowed", "status": "False", "reason": problem}
+        kept.setdefault("status", {})["conditions"] = [condition]
+    if machine:
+        kept["metadata"]["ownerReferences"] = [owner_reference(machine)]
+    return kept
+
+
+def _problem(status: t.Mapping[str, t.Any]) -> str:
+    for condition in mappings(status.get("conditions")):
+        reason = text_in(condition, "reason")
+        is_denial = condition.get("type") == "DisruptionAllowed" and condition.get("status") != "True"
+        if is_denial and reason not in _USUAL_REASONS:
+            parts = [part for part in (reason, text_in(condition, "message")) if part]
+            return legible(": ".join(parts), _LONGEST_PROBLEM)
+    return ""

@@ -20,6 +20,7 @@ _ITEM = rf"\s*(?:{_WORD}\s*)?"
 _SET = re.compile(rf"^{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>{_ITEM}(?:,{_ITEM})*)\)$")
 _EQUALITY = re.compile(rf"^{_KEY}\s*(?P<operator>!=|==|=)\s*(?P<value>{_VALUE})$")
 _EXISTS = re.compile(rf"^(?P<no>!?)\s*{_KEY}$")
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _PARENTHESIS_OR_COMMA = re.compile(r"[(),]")
 
 
@@ -44,9 +45,22 @@ def _parts(text: str) -> t.Iterator[str]:
 
 
 def selector_matches(selector: Object, labels: t.Mapping[str, str]) -> bool:
-    """Whether labels match a LabelSelector of the API (``matchLabels`` and ``matchExpressions``)."""
-    plain = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return plain and matches(selector.get("matchExpressions") or [], labels)
+    """Whether labels match a LabelSelector of the API (``matchLabels`` and ``matchExpressions``).
+
+    A selector that the API server would not store matches nothing.
+    """
+    plain, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions")
+    if not isinstance(plain, dict) or any(labels.get(key) != value for key, value in plain.items()):
+        return False
+    if not expressions:
+        return True
+    return isinstance(expressions, list) and all(map(_is_valid, expressions)) and matches(expressions, labels)
+
+
+def _is_valid(requirement: t.Any) -> bool:
+    if not isinstance(requirement, t.Mapping) or not isinstance(requirement.get("values") or [], list):
+        return False
+    return isinstance(requirement.get("key"), str) and requirement.get("operator") in _OPERATORS
 
 
 def matches(requirements: t.Iterable[Object], labels: t.Mapping[str, str]) -> bool:

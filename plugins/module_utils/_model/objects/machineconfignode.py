@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .resources import Object, metadata_of, pruned
+from .values import mapping, mappings, text_in
 
 _NOT_YET = "not-yet-set"
 _DRAIN_ERROR = "Error is: "
@@ -29,7 +30,7 @@ class MachineConfigNode:
     @classmethod
     def from_api(cls, obj: Object) -> MachineConfigNode:
         """Read a v1 MachineConfigNode."""
-        status = obj.get("status") or {}
+        status = mapping(obj.get("status"))
         return cls(
             name=metadata_of(obj)["name"],
             current_config=_value(status.get("configVersion"), "current"),
@@ -41,7 +42,7 @@ class MachineConfigNode:
 def reduced(obj: Object) -> dict[str, t.Any]:
     """Return the part of a MachineConfigNode that a wait reads: the error of its drain."""
     kept = pruned(obj, "metadata.name")
-    error = _drain_error(obj.get("status") or {})
+    error = _drain_error(mapping(obj.get("status")))
     if error:
         condition = {"type": "Drained", "status": "Unknown", "message": _DRAIN_ERROR + error}
         kept["status"] = {"conditions": [condition]}
@@ -49,13 +50,12 @@ def reduced(obj: Object) -> dict[str, t.Any]:
 
 
 def _drain_error(status: t.Mapping[str, t.Any]) -> str:
-    for condition in status.get("conditions") or []:
-        message = condition.get("message") or ""
+    for condition in mappings(status.get("conditions")):
         if condition.get("type") == "Drained" and condition.get("status") != "True":
-            return message.partition(_DRAIN_ERROR)[2].strip()
+            return text_in(condition, "message").partition(_DRAIN_ERROR)[2].strip()
     return ""
 
 
-def _value(part: t.Mapping[str, str] | None, key: str) -> str:
-    value = (part or {}).get(key) or ""
+def _value(part: t.Any, key: str) -> str:
+    value = text_in(part, key)
     return "" if value == _NOT_YET else value

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -13,19 +14,25 @@ from .resources import (
     MACHINE_CONFIG_POOL,
     OURS,
     PAUSED_BY,
+    PAUSED_FOR,
+    REBUILD_PAUSE,
     Object,
     annotations_of,
-    conditions_of,
     is_ours,
     metadata_of,
     pruned,
+    true_condition_text,
 )
+from .values import mapping, text_in
 
 CONTROL_PLANE = "master"
 WORKER = "worker"
 BUILT_IN = (CONTROL_PLANE, WORKER, "arbiter")
 ROLE_LABEL = "node-role.kubernetes.io/"
 CONFIG_ROLE_LABEL = "machineconfiguration.openshift.io/role"
+_ENTRY = ("manager", "operation", "subresource")
+"""Fields of an entry of managedFields that identify a manager."""
+_MAX_UNAVAILABLE = re.compile(r"([0-9]{1,6})(%?)")
 NOT_FOUND_REMEDY = "Check the name, or create the pool (machineconfigpool, or image_mode_create_pool in the playbooks)"
 
 
@@ -35,13 +42,17 @@ class Pool:
 
     name: str
     paused: bool
-    paused_by_us: bool
-    """Whether this collection is the only manager of ``spec.paused``."""
+    pause_kept_because: str
+    """Why this collection must not unpause the pool, or an empty string if it may."""
     created_by_us: bool
     max_unavailable: str
     node_selector: Object
     rendered_config: str
     render_error: str
+    paused_by: str = ""
+    """Managers of ``spec.paused``, as far as the object names them."""
+    marked_for_rebuild: bool = False
+    """Whether the annotation of a rebuild says that the pool is paused until a build has started."""
 
     @classmethod
     def from_api(cls, obj: Object) -> Pool:
@@ -50,13 +61,25 @@ class Pool:
         return cls(
             name=metadata_of(obj)["name"],
             paused=bool(spec.get("paused")),
-            paused_by_us=not reason_to_keep_pause(obj),
+            pause_kept_because=reason_to_keep_pause(obj),
             created_by_us=is_ours(obj),
             max_unavailable=str(spec.get("maxUnavailable", "")),
-            node_selector=spec.get("nodeSelector") or {},
-            rendered_config=(spec.get("configuration") or {}).get("name", ""),
-            render_error=_render_error(obj),
+            node_selector=mapping(spec.get("nodeSelector")),
+            rendered_config=text_in(spec.get("configuration"), "name"),
+            render_error=true_condition_text(obj, "RenderDegraded"),
+            paused_by=_pausers(obj) if spec.get("paused") else "",
+            marked_for_rebuild=annotations_of(obj).get(PAUSED_FOR) == REBUILD_PAUSE,
         )
+
+    @property
+    def paused_by_us(self) -> bool:
+        """Whether this collection is the only manager of ``spec.paused``."""
+        return not self.pause_kept_because
+
+    @property
+    def paused_for_rebuild(self) -> bool:
+        """Whether a rebuild by this collection paused the pool, and no one relies on the pause otherwise."""
+        return self.paused and self.paused_by_us and self.marked_for_rebuild
 
     def selects(self, node_labels: t.Mapping[str, str]) -> bool:
         """Whether the node selector matches. An empty selector matches no node: the operator ignores such a pool."""
@@ -65,11 +88,15 @@ class Pool:
     def most_unavailable(self, total: int) -> int:
         """Return how many of *total* nodes may be unavailable at the same time, at least one.
 
+        A value that the operator cannot read counts as one, although the operator then updates no node.
+
         Source: docs/operator-behavior.md ("Rollout order and maxUnavailable").
         """
-        text = self.max_unavailable or "1"
-        count = total * int(text[:-1]) // 100 if text.endswith("%") else int(text)
-        return max(1, count)
+        found = _MAX_UNAVAILABLE.fullmatch(self.max_unavailable or "1")
+        if not found:
+            return 1
+        number = int(found.group(1))
+        return max(1, total * number // 100 if found.group(2) else number)
 
     def membership_labels(self) -> dict[str, str] | None:
         """Return the labels that make a node match, or None if the selector has more than ``matchLabels``."""
@@ -124,12 +151,34 @@ def pool_patch(current: Object, wanted: WantedPool) -> dict[str, t.Any]:
     if wanted.paused is not None and wanted.paused != now.paused:
         spec["paused"] = wanted.paused
         patch["metadata"] = {"annotations": {PAUSED_BY: OURS if wanted.paused else None}}
+    if wanted.paused is not None and PAUSED_FOR in annotations_of(current):
+        # From now on the pause, or its end, is what the user asks for, and no longer that of a rebuild.
+        patch.setdefault("metadata", {}).setdefault("annotations", {})[PAUSED_FOR] = None
     if "paused" in spec and not wanted.paused and metadata_of(current).get("resourceVersion"):
         # Another client may pause the pool as well between this read and the write.
         patch["metadata"]["resourceVersion"] = metadata_of(current)["resourceVersion"]
     if spec:
         patch["spec"] = spec
     return patch
+
+
+def rebuild_pause(current: Object) -> dict[str, t.Any]:
+    """Return the merge patch that pauses a pool until a build has started."""
+    return _pause_patch(current, {PAUSED_BY: OURS, PAUSED_FOR: REBUILD_PAUSE}, paused=True)
+
+
+def end_of_rebuild_pause(current: Object) -> dict[str, t.Any]:
+    """Return the merge patch that ends the pause of a rebuild. A pause of another client stays."""
+    pool = Pool.from_api(current)
+    if pool.paused_for_rebuild:
+        return _pause_patch(current, {PAUSED_BY: None, PAUSED_FOR: None}, paused=False)
+    return _pause_patch(current, {PAUSED_FOR: None})
+
+
+def _pause_patch(current: Object, notes: t.Mapping[str, str | None], **spec: bool) -> dict[str, t.Any]:
+    """Return a merge patch for the very version of the pool that was read."""
+    version = {"resourceVersion": metadata_of(current).get("resourceVersion")}
+    return {"metadata": {**version, "annotations": dict(notes)}, **({"spec": spec} if spec else {})}
 
 
 def selector_changes(pool: Pool, wanted: WantedPool) -> bool:
@@ -163,9 +212,10 @@ def reduced(obj: Object) -> dict[str, t.Any]:
     )
     notes = annotations_of(obj)
     kept["metadata"]["annotations"] = {name: notes[name] for name in (CREATED_BY, PAUSED_BY) if name in notes}
-    if not reason_to_keep_pause(obj):
-        kept["metadata"]["managedFields"] = [{"manager": FIELD_MANAGER, "fieldsV1": {"f:spec": {"f:paused": {}}}}]
-    error = _render_error(obj)
+    holders = [{name: e[name] for name in _ENTRY if name in e} for e in _holders_of_pause(obj)]
+    if holders:
+        kept["metadata"]["managedFields"] = [{**entry, "fieldsV1": {"f:spec": {"f:paused": {}}}} for entry in holders]
+    error = true_condition_text(obj, "RenderDegraded")
     if error:
         kept["status"] = {"conditions": [{"type": "RenderDegraded", "status": "True", "message": error}]}
     return kept
@@ -187,6 +237,21 @@ def reason_to_keep_pause(obj: Object) -> str:
     return "" if managers else "metadata.managedFields does not show which client paused it"
 
 
+def find_other_manager(pool: str) -> str:
+    """Return the remedy for a pool that another client pauses."""
+    return (
+        f"Find the other manager of spec.paused with oc get machineconfigpool {pool} -o yaml --show-managed-fields, "
+        "and unpause it with oc"
+    )
+
+
+def _pausers(obj: Object) -> str:
+    """Return the names of the managers of ``spec.paused``."""
+    holders = _holders_of_pause(obj)
+    names = {"this collection" if _is_our_entry(e) else str(e.get("manager") or "an unnamed client") for e in holders}
+    return " and ".join(sorted(names))
+
+
 def _managers_of_pause(obj: Object) -> list[str]:
     """Return the managers of ``spec.paused``, an empty string for this collection.
 
@@ -194,9 +259,14 @@ def _managers_of_pause(obj: Object) -> list[str]:
     """
     return [
         "" if _is_our_entry(entry) else f"{entry.get('manager') or 'unnamed'} by {entry.get('operation') or 'Update'}"
-        for entry in metadata_of(obj).get("managedFields") or []
-        if _holds_pause(entry.get("fieldsV1") or {})
+        for entry in _holders_of_pause(obj)
     ]
+
+
+def _holders_of_pause(obj: Object) -> list[Object]:
+    """Return the entries of the managers of ``spec.paused``."""
+    entries = metadata_of(obj).get("managedFields") or []
+    return [entry for entry in entries if _holds_pause(mapping(entry.get("fieldsV1")))]
 
 
 def _is_our_entry(entry: Object) -> bool:
@@ -207,13 +277,4 @@ def _is_our_entry(entry: Object) -> bool:
 def _holds_pause(fields: Object) -> bool:
     """Whether the fields of one entry include ``spec.paused``. A manager of all of ``spec`` manages it as well."""
     spec = fields.get("f:spec")
-    return spec is not None and (not spec or "f:paused" in spec)
-
-
-def _render_error(obj: Object) -> str:
-    if not conditions_of(obj).get("RenderDegraded"):
-        return ""
-    for condition in (obj.get("status") or {}).get("conditions") or []:
-        if condition["type"] == "RenderDegraded":
-            return str(condition.get("message") or condition.get("reason") or "")
-    return ""
+    return spec is not None and (not spec or "f:paused" in mapping(spec))

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .resources import ANNOTATION_PREFIX, Object, annotations_of, conditions_of, labels_of, metadata_of, pruned
+from .values import mapping, text_in
 
 _CURRENT_CONFIG = ANNOTATION_PREFIX + "currentConfig"
 _DESIRED_CONFIG = ANNOTATION_PREFIX + "desiredConfig"
@@ -23,19 +24,7 @@ _LAST_APPLIED_DRAIN = ANNOTATION_PREFIX + "lastAppliedDrain"
 
 _UNCORDON = "uncordon-"
 
-_PULL_FAILED = "failed to update OS to"
-_DENIALS = (
-    "unauthorized",
-    "authentication required",
-    "denied",
-    "forbidden",
-    "manifest unknown",
-    "name unknown",
-    "repository name not known",
-    "certificate signed by unknown authority",
-)
-"""Words with which a registry denies an image, or the node rejects its certificate. Network errors have none."""
-
+NOT_FOUND_REMEDY = "Correct nodes; oc get nodes lists the names"
 CONTROL_PLANE_ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
 
 
@@ -61,7 +50,6 @@ class NodeState:
     def from_api(cls, obj: Object) -> NodeState:
         """Read a v1 Node. A missing Ready condition counts as not Ready."""
         notes = annotations_of(obj)
-        status = obj.get("status") or {}
         request = notes.get(_DESIRED_DRAIN, "")
         pending = request != notes.get(_LAST_APPLIED_DRAIN, "")
         return cls(
@@ -75,8 +63,8 @@ class NodeState:
             draining=pending and not request.startswith(_UNCORDON),
             uncordoning=pending and request.startswith(_UNCORDON),
             ready=conditions_of(obj).get("Ready", False),
-            unschedulable=bool((obj.get("spec") or {}).get("unschedulable")),
-            boot_id=(status.get("nodeInfo") or {}).get("bootID", ""),
+            unschedulable=bool(mapping(obj.get("spec")).get("unschedulable")),
+            boot_id=text_in(mapping(obj.get("status")).get("nodeInfo"), "bootID"),
             labels=labels_of(obj),
         )
 
@@ -94,17 +82,6 @@ class NodeState:
     def degraded(self) -> bool:
         """Whether the daemon reports an error."""
         return self.state in ("Degraded", "Unreconcilable")
-
-    @property
-    def pull_error(self) -> str:
-        """The error of the registry if it denies the image to the node, or an empty string."""
-        if not self.degraded or _PULL_FAILED not in self.reason:
-            return ""
-        if not any(denial in self.reason.lower() for denial in _DENIALS):
-            return ""
-        # The daemon quotes its command first and the error of the registry last.
-        error = self.reason.rpartition("error: ")[2] or self.reason
-        return error.rpartition(": exit status")[0] or error
 
 
 _READ = (

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from calendar import timegm
 from dataclasses import dataclass
 from time import strptime
 
 from .resources import Object, annotations_of, conditions_of, labels_of, metadata_of, pruned
+from .values import text_in
+from .virtualmachine import machine_of_pod, owner_reference
 
 _MIRROR = "kubernetes.io/config.mirror"
 _ALWAYS_EVICTED = ("Succeeded", "Failed", "Pending")
@@ -29,6 +32,8 @@ class Pod:
     ready: bool
     deletion_deadline: float | None
     """Time at which the grace period of a deleted pod ends, in seconds since the epoch. None if it was not deleted."""
+    virtual_machine: str = ""
+    """Name of the VirtualMachineInstance that the pod runs, or an empty string."""
 
     @classmethod
     def from_api(cls, obj: Object) -> Pod:
@@ -38,12 +43,13 @@ class Pod:
         return cls(
             namespace=meta.get("namespace", ""),
             name=meta["name"],
-            node=(obj.get("spec") or {}).get("nodeName", ""),
+            node=text_in(obj.get("spec"), "nodeName"),
             labels=labels_of(obj),
             ignored_by_drain=_is_ignored_by_drain(obj),
-            phase=(obj.get("status") or {}).get("phase", ""),
+            phase=text_in(obj.get("status"), "phase"),
             ready=conditions_of(obj).get("Ready", False),
             deletion_deadline=_seconds(deleted) if deleted else None,
+            virtual_machine=machine_of_pod(meta),
         )
 
     @property
@@ -66,6 +72,9 @@ def reduced(obj: Object) -> dict[str, t.Any]:
     if _is_ignored_by_drain(obj):
         kept["metadata"]["annotations"] = {_MIRROR: ""}  # shorter than the owner references, with the same effect
         kept["metadata"].pop("labels", None)
+    machine = machine_of_pod(metadata_of(obj))
+    if machine:
+        kept["metadata"]["ownerReferences"] = [owner_reference(machine)]
     if conditions_of(obj).get("Ready"):
         kept.setdefault("status", {})["conditions"] = [{"type": "Ready", "status": "True"}]
     return kept
@@ -78,5 +87,8 @@ def _is_ignored_by_drain(obj: Object) -> bool:
 
 
 def _seconds(time: str) -> float:
-    """Return an RFC 3339 time of the API server in seconds since the epoch."""
-    return float(timegm(strptime(time[:19], "%Y-%m-%dT%H:%M:%S")))
+    """Return an RFC 3339 time of the API server in seconds since the epoch. A time of another form never comes."""
+    try:
+        return float(timegm(strptime(time[:19], "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return math.inf

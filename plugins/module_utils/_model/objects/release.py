@@ -13,6 +13,8 @@ from .resources import Object
 
 _FOLLOWS_CURRENT_BUILD = (4, 21)
 _NEEDS_SETTLED_POOL = (4, 20)
+_STARTS_AFTER_FAILED_BUILD = (4, 20)
+_STOPS_AT_OLDER_BUILD = (4, 20)
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,14 @@ class Release:
     follows_current_build: bool
     """Whether a rollout uses the build that the MachineOSConfig names (4.21 and later). Earlier releases use the first
     succeeded build by name. 4.20 then waits without end if the MachineOSConfig has the digest of another build."""
+    stops_at_older_build: bool
+    """Whether it is certain that a rollout never starts if the first succeeded build has another digest than the
+    MachineOSConfig (4.20). Earlier releases differ from one z-stream to the next."""
     needs_settled_pool: bool
     """Whether the operator starts a build only for a pool whose status names a configuration (4.20 and later)."""
+    needs_healthy_pool: bool
+    """Whether the operator starts no build for a pool that is degraded for any reason (4.18 and 4.19). Later releases
+    start one after a failed build, which degrades the pool too."""
 
     @classmethod
     def from_version(cls, version: str) -> Release:
@@ -32,7 +40,9 @@ class Release:
         release = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
         return cls(
             follows_current_build=release >= _FOLLOWS_CURRENT_BUILD,
+            stops_at_older_build=release == _STOPS_AT_OLDER_BUILD,
             needs_settled_pool=release >= _NEEDS_SETTLED_POOL,
+            needs_healthy_pool=numbers is not None and release < _STARTS_AFTER_FAILED_BUILD,
         )
 
 

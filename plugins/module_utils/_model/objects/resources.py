@@ -15,15 +15,25 @@ Object = t.Mapping[str, t.Any]
 
 OPERATOR_NAMESPACE = "openshift-machine-config-operator"
 """Namespace of Secrets, builds and daemons of the operator (docs/operator-behavior.md, "Secrets")."""
+DAEMON = "machine-config-daemon"
+"""DaemonSet of the daemons."""
 DAEMON_CONTAINER = "machine-config-daemon"
 """Container of the daemon's pods that runs commands (docs/operator-behavior.md, "Running commands on nodes")."""
 
 ANNOTATION_PREFIX = "machineconfiguration.openshift.io/"
 OWN_PREFIX = "imagemode.openshift/"
 
+CONFIG_LABEL = ANNOTATION_PREFIX + "machine-os-config"
+"""Label of a MachineOSBuild with the name of its MachineOSConfig."""
+POOL_LABEL = ANNOTATION_PREFIX + "target-machine-config-pool"
+"""Label of a MachineOSBuild with the name of its pool."""
+
 CREATED_BY = OWN_PREFIX + "created-by"
 PAUSED_BY = OWN_PREFIX + "paused-by"
-BUILD_BEFORE = OWN_PREFIX + "build-before"
+PAUSED_FOR = OWN_PREFIX + "paused-for"
+REBUILD_PAUSE = "rebuild"
+"""Value of ``paused-for`` on a pool that is paused only until the operator has started a build."""
+EDIT = OWN_PREFIX + "edit"
 SUPERSEDED_BUILDS = OWN_PREFIX + "superseded-builds"
 OURS = "imagemode.openshift"
 """Value of ``created-by`` and ``paused-by`` on objects of this collection."""
@@ -56,7 +66,10 @@ class Kind:
         return "/".join(parts)
 
 
-_MCO_V1 = "machineconfiguration.openshift.io/v1"
+MACHINE_CONFIG_GROUP = "machineconfiguration.openshift.io"
+_MCO_V1 = f"{MACHINE_CONFIG_GROUP}/v1"
+V1ALPHA1 = f"{MACHINE_CONFIG_GROUP}/v1alpha1"
+"""API version of image mode in OpenShift 4.16 and 4.17 (docs/operator-behavior.md, "API versions")."""
 
 MACHINE_OS_CONFIG = Kind("MachineOSConfig", "machineosconfigs", _MCO_V1)
 MACHINE_OS_BUILD = Kind("MachineOSBuild", "machineosbuilds", _MCO_V1)
@@ -65,8 +78,11 @@ MACHINE_CONFIG_NODE = Kind("MachineConfigNode", "machineconfignodes", _MCO_V1)
 MACHINE_CONFIG = Kind("MachineConfig", "machineconfigs", _MCO_V1)
 NODE = Kind("Node", "nodes", "v1")
 POD = Kind("Pod", "pods", "v1", namespaced=True)
+CONFIG_MAP = Kind("ConfigMap", "configmaps", "v1", namespaced=True)
 JOB = Kind("Job", "jobs", "batch/v1", namespaced=True)
+DAEMON_SET = Kind("DaemonSet", "daemonsets", "apps/v1", namespaced=True)
 POD_DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1", namespaced=True)
+VIRTUAL_MACHINE_INSTANCE = Kind("VirtualMachineInstance", "virtualmachineinstances", "kubevirt.io/v1", namespaced=True)
 NAMESPACE = Kind("Namespace", "namespaces", "v1")
 SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts", "v1", namespaced=True)
 SECRET = Kind("Secret", "secrets", "v1", namespaced=True)
@@ -119,6 +135,19 @@ def conditions_of(obj: Object) -> dict[str, bool]:
     return {c["type"]: c.get("status") == "True" for c in status.get("conditions") or []}
 
 
+def true_condition_text(obj: Object, *types: str) -> str:
+    """Return why the first of these conditions that is True is so, in one line. Return an empty text if none is True.
+
+    That is its message, or its reason, or its type if it has neither.
+    """
+    conditions = {c["type"]: c for c in (obj.get("status") or {}).get("conditions") or []}
+    for name in types:
+        condition = conditions.get(name) or {}
+        if condition.get("status") == "True":
+            return " ".join(str(condition.get("message") or condition.get("reason") or name).split())
+    return ""
+
+
 def pruned(obj: Object, *paths: str) -> dict[str, t.Any]:
     """Return a copy of an object with only the fields at *paths*, such as ``spec.paused``."""
     kept: dict[str, t.Any] = {}
@@ -126,8 +155,8 @@ def pruned(obj: Object, *paths: str) -> dict[str, t.Any]:
         *parents, last = path.split(".")
         source: t.Any = obj
         for step in parents:
-            source = (source or {}).get(step)
-        if source and last in source:
+            source = source.get(step) if isinstance(source, t.Mapping) else None
+        if isinstance(source, t.Mapping) and last in source:
             target = kept
             for step in parents:
                 target = target.setdefault(step, {})

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from calendar import timegm
 from datetime import datetime, timezone
+from time import strptime
 
 
 def timestamp(moment: datetime) -> str:
@@ -17,3 +19,17 @@ def timestamp(moment: datetime) -> str:
 def timestamp_now() -> str:
     """Return the current time as text."""
     return timestamp(datetime.now(timezone.utc))
+
+
+def seconds_of(text: str) -> float | None:
+    """Return a time as seconds since the epoch, without fractions of a second, or None if it is not a time."""
+    try:
+        return float(timegm(strptime(text[:19], "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return None
+
+
+def seconds_between(earlier: str, later: str) -> float | None:
+    """Return the seconds from one time to another, or None if one of them is not a time."""
+    start, end = seconds_of(earlier), seconds_of(later)
+    return None if start is None or end is None else end - start

@@ -16,7 +16,7 @@ from ..findings import FindingId
 from ..json_text import read_json
 from ..registry.image_reference import ImageReference, is_digest, parse_deployed
 from ..text import legible
-from .deviation import Deviation, deviations_of
+from .deviation import Deviation, local_changes_of
 
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _PIVOT = "pivot://"
@@ -71,6 +71,9 @@ class Deployment:
     version: str
     end_of_life: str
     deviations: tuple[Deviation, ...]
+    """Local changes that are applied to the deployment or to the running system."""
+    inactive_requests: tuple[Deviation, ...] = ()
+    """Requested local changes that changed nothing."""
 
     @property
     def reference(self) -> str:
@@ -118,7 +121,7 @@ def read_status(text: str) -> Status:
 
 def _parse(text: str) -> dict[str, t.Any]:
     try:
-        output = read_json(text)
+        output = read_json(text, unique_keys=True)
     except ValueError as error:
         raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, f"the output cannot be parsed: {error}") from error
     if not isinstance(output, dict):
@@ -132,7 +135,7 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
     resolved = resolved if is_digest(resolved) else ""
     named = (image.digest if image else "", resolved) if origin is Origin.CONTAINER else ()
     try:
-        deviations = deviations_of(entry)
+        changes = local_changes_of(entry)
     except ValueError as error:
         raise UnreadableStatus(FindingId.NODE_OUTPUT_UNREADABLE, str(error)) from error
     return Deployment(
@@ -146,7 +149,8 @@ def _read(entry: t.Mapping[str, t.Any]) -> Deployment:
         digests=frozenset(digest for digest in named if digest),
         version=_text(entry.get("version")),
         end_of_life=_text(entry.get("endoflife")),
-        deviations=deviations,
+        deviations=changes.applied,
+        inactive_requests=changes.inactive,
     )
 
 

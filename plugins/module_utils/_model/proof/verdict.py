@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from ..fault import name_of
 from ..findings import Finding, FindingId, by_severity, share_evidence_limit
+from ..node_failure import cause_in_log, failure_of
 from ..objects.machineconfignode import MachineConfigNode
 from ..objects.node import NodeState
 from ..objects.resources import ObjectRef
@@ -48,6 +49,12 @@ class Expected:
     or ``none`` for a node in no pool."""
     current: bool = True
     """Whether the image belongs to the current spec of the pool. No node matches an image that does not."""
+    why_not: str = ""
+    """Why it is not current, or empty."""
+    doubt: FindingId = FindingId.CLUSTER_EXPECTATION_NOT_CURRENT
+    """Finding for nodes if the image is not current."""
+    read_at: str = ""
+    """When it was read from the cluster (RFC 3339), or empty if it was not."""
 
     @classmethod
     def of_pull_spec(cls, pull_spec: str, source: str, current: bool = True) -> Expected:
@@ -61,6 +68,10 @@ class Expected:
         if not image.digest:
             raise ValueError(f"{pull_spec} has no digest; a tag does not identify an image")
         return cls(pull_spec, image.digest, source, current)
+
+    def is_image(self, pull_spec: str) -> bool:
+        """Whether a pull spec has the digest of the image."""
+        return pull_spec.rpartition("@")[2] == self.digest
 
     @property
     def repository(self) -> str:
@@ -89,6 +100,8 @@ class NodeVerdict:
     findings: tuple[Finding, ...]
     """Findings by severity, the highest first. Of one severity the deciding ones are first."""
     booted: Deployment | None = None
+    allowances: frozenset[str] | None = None
+    """Entries of ``allowed_deviations`` that allowed a local change. None if the changes are not known."""
 
 
 def evaluate(
@@ -129,12 +142,13 @@ def _evaluate(
         return _verdict(node, Verdict.UNKNOWN, [finding, *_node_problems(ref, node)])
     verdict, difference = _compare(ref, expected, status)
     denied, permitted = _local_changes(ref, status.booted, allowed)
+    allowances = frozenset(entry for d in status.booted.deviations for entry in allowed.entries_for(d))
     if verdict is Verdict.MATCH and denied:
         verdict = Verdict.MISMATCH
     pending = _pending_deployments(ref, expected, status)
     notes = [*_notes(ref, expected, status), *_disagreements(ref, node, status.booted, machine_config_node)]
     findings = [*difference, *pending, *denied, *_node_problems(ref, node), *permitted, *notes]
-    return _verdict(node, verdict, findings, status.booted)
+    return replace(_verdict(node, verdict, findings, status.booted), allowances=allowances)
 
 
 def evaluate_reported_state(
@@ -164,12 +178,9 @@ def without_pool(result: NodeVerdict) -> NodeVerdict:
     return _without_expectation(result, Finding(FindingId.NODE_IN_NO_POOL, ObjectRef("Node", result.name), message))
 
 
-def with_cached_expectation(result: NodeVerdict, read_at: str) -> NodeVerdict:
-    """Return the verdict on a node whose expected image comes from a cache and may be outdated."""
-    message = f"the expected image of Node {result.name} comes from a cache, read at {read_at}"
-    return _without_expectation(
-        result, Finding(FindingId.CLUSTER_EXPECTATION_CACHED, ObjectRef("Node", result.name), message)
-    )
+def with_outdated_expectation(result: NodeVerdict, doubt: Finding) -> NodeVerdict:
+    """Return the verdict on a node whose expected image may be outdated."""
+    return _without_expectation(result, doubt)
 
 
 def _without_expectation(result: NodeVerdict, reason: Finding) -> NodeVerdict:
@@ -177,15 +188,21 @@ def _without_expectation(result: NodeVerdict, reason: Finding) -> NodeVerdict:
     return replace(result, verdict=Verdict.UNKNOWN, findings=(reason, *others))
 
 
-def worst(verdicts: t.Iterable[Verdict]) -> Verdict | None:
-    """Return the least certain verdict, or None if *verdicts* is empty."""
-    present = set(verdicts)
+def worst(verdicts: t.Iterable[Verdict], left_out: int = 0) -> Verdict | None:
+    """Return the least certain verdict, or None if there is no node.
+
+    :param left_out: number of nodes without a verdict; they count as unknown
+    """
+    present = {*verdicts, *([Verdict.UNKNOWN] if left_out else [])}
     return next((v for v in _WORST_FIRST if v in present), None)
 
 
-def summarize(verdicts: t.Iterable[Verdict]) -> dict[str, int]:
-    """Count total, match, mismatch and unknown."""
-    counted = list(verdicts)
+def summarize(verdicts: t.Iterable[Verdict], left_out: int = 0) -> dict[str, int]:
+    """Count total, match, mismatch and unknown.
+
+    :param left_out: number of nodes without a verdict; they count as unknown
+    """
+    counted = [*verdicts, *[Verdict.UNKNOWN] * left_out]
     return {"total": len(counted), **{v.value: counted.count(v) for v in Verdict}}
 
 
@@ -193,7 +210,8 @@ def _verdict(
     node: NodeState, verdict: Verdict, findings: t.Iterable[Finding], booted: Deployment | None = None
 ) -> NodeVerdict:
     if booted:
-        booted = replace(booted, deviations=())  # findings contain them; for thousands of nodes they need much memory
+        # Findings contain the changes; for thousands of nodes they need much memory.
+        booted = replace(booted, deviations=(), inactive_requests=())
     return NodeVerdict(node.name, verdict, share_evidence_limit(by_severity(findings)), booted)
 
 
@@ -249,7 +267,8 @@ def _not_current(ref: ObjectRef, expected: Expected) -> Finding:
     if expected.source == FORBIDDEN:
         message = f"The expected image of Node {ref.name} is not known: the account cannot read MachineConfigs"
         return Finding(FindingId.CLUSTER_EXPECTATION_FORBIDDEN, ref, message)
-    return Finding(FindingId.CLUSTER_EXPECTATION_NOT_CURRENT, ref, f"{expected.pull_spec or 'no image'} is not current")
+    why = f": {expected.why_not}" if expected.why_not else ""
+    return Finding(expected.doubt, ref, f"{expected.pull_spec or 'no image'} is not current{why}")
 
 
 def _pending_match(expected: Expected, status: Status) -> list[Deployment]:
@@ -291,20 +310,42 @@ def _local_change(finding_id: FindingId, ref: ObjectRef, deviations: list[Deviat
     return Finding(finding_id, ref, message, "\n".join(shown))
 
 
+def _inactive_requests(ref: ObjectRef, booted: Deployment) -> t.Iterator[Finding]:
+    shown = [request.shown for request in booted.inactive_requests]
+    if shown:
+        message = legible(f"requested, but not applied: {', '.join(shown)}")
+        yield Finding(FindingId.NODE_REQUEST_INACTIVE, ref, message, "\n".join(shown))
+
+
+def _requested_digest(ref: ObjectRef, expected: Expected, booted: Deployment) -> t.Iterator[Finding]:
+    """Yield a finding if the node booted the expected digest only according to its request."""
+    if not expected.current or expected.digest not in booted.digests or booted.resolved_digest == expected.digest:
+        return
+    imported = f"and imported {booted.resolved_digest}" if booted.resolved_digest else "and reports no imported digest"
+    message = f"the node requested {expected.digest} {imported}"
+    yield Finding(FindingId.NODE_DIGEST_NOT_IMPORTED, ref, message, booted.source)
+
+
 def _node_problems(ref: ObjectRef, node: NodeState, known: str = "") -> t.Iterator[Finding]:
     """Yield problems that the cluster reports for the node, except the finding *known*."""
     if not node.ready and known != FindingId.NODE_NOT_READY:
         yield Finding(FindingId.NODE_NOT_READY, ref, f"Node {node.name} is not Ready")
     if node.degraded:
-        yield Finding(
-            FindingId.NODE_DEGRADED, ref, legible(node.reason) or f"Node {node.name} is {node.state}", node.reason
-        )
+        cause = failure_of(node.reason).finding
+        if cause is FindingId.NODE_CAUSE_IN_LOG:
+            yield Finding(FindingId.NODE_CAUSE_IN_LOG, ref, cause_in_log(node.name), node.reason)
+            return
+        message = legible(node.reason) or f"Node {node.name} is {node.state}"
+        is_revert = cause is FindingId.NODE_REVERT_NOT_SUPPORTED
+        yield Finding(cause if is_revert else FindingId.NODE_DEGRADED, ref, message, node.reason)
 
 
 def _notes(ref: ObjectRef, expected: Expected, status: Status) -> t.Iterator[Finding]:
     booted = status.booted
     if status.transaction:
         yield Finding(FindingId.NODE_TRANSACTION_RUNNING, ref, f"rpm-ostree transaction running: {status.transaction}")
+    yield from _inactive_requests(ref, booted)
+    yield from _requested_digest(ref, expected, booted)
     if booted.end_of_life:
         yield Finding(FindingId.NODE_END_OF_LIFE, ref, booted.end_of_life)
     name = booted.image.repository if booted.image else legible(booted.source)

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from ..json_text import read_json
 from ..objects.resources import CREATED_BY, OURS, Object
 from ..objects.timestamp import timestamp
+from .image_reference import ImageReference
 from .json_members import read_members, write_members
 
 DOCKERCONFIGJSON = "kubernetes.io/dockerconfigjson"
@@ -142,11 +143,39 @@ def of_secret(secret: Object) -> dict[str, Credential]:
     return content_of(secret).credentials
 
 
+def credential_for(credentials: Credentials, image: ImageReference) -> Credential | None:
+    """Return the credential that a client uses for an image: the entry of the longest part of its name, or None.
+
+    An entry can name a registry, or a repository or namespace in it. The older layout has URLs.
+    """
+    parts = [image.host, *image.path]
+    names = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    by_name = {_without_scheme(entry): credential for entry, credential in credentials.items()}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _without_scheme(entry: str) -> str:
+    scheme, separator, rest = entry.partition("://")
+    return rest.partition("/")[0] if separator and scheme in ("http", "https") else entry
+
+
 def content_of(secret: Object) -> Content:
     """Parse the content of a v1 Secret of either type.
 
     :raises ValueError: the Secret has another type, or its content cannot be parsed
     """
+    return Content.read(_text_of(secret))
+
+
+def has_auths(secret: Object) -> bool:
+    """Whether the content of a v1 Secret has the layout with ``auths``. False if it cannot be parsed."""
+    try:
+        return _AUTHS in read_members(_text_of(secret))
+    except ValueError:
+        return False
+
+
+def _text_of(secret: Object) -> str:
     key = KEYS.get(secret.get("type", ""))
     if key is None:
         raise ValueError(f"its type is {secret.get('type') or 'Opaque'}")
@@ -156,7 +185,7 @@ def content_of(secret: Object) -> Content:
         raise ValueError(f"key {key} cannot be decoded") from None
     if not text:
         raise ValueError(f"key {key} is missing or empty")
-    return Content.read(text)
+    return text
 
 
 def new_secret(name: str, namespace: str, credentials: Credentials) -> dict[str, t.Any]:
@@ -230,8 +259,10 @@ def _read_entry(host: str, entry: Object) -> Credential:
             return Credential("", "", "", entry)
         return Credential(str(entry.get("username", "")), str(entry.get("password", "")), token, entry)
     try:
-        username, dummy, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
-    except (ValueError, TypeError):
+        # Clients on the cluster ignore line ends, which base64 programs insert, and no other character.
+        encoded = entry["auth"].replace("\r", "").replace("\n", "")
+        username, dummy, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (ValueError, TypeError, AttributeError):
         raise ValueError(f"the auth of {host} cannot be decoded") from None
     return Credential(username, password, token, entry)
 

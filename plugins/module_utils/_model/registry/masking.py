@@ -253,6 +253,9 @@ RULES: t.Sequence[Rule] = (
     ),
 )
 
+_CONTINUED = re.compile(r"(?:[ \t]|[\\`][ \t\r]*\n(?:[ \t]*(?:#[^\n]*)?\n)*)+")
+"""Blanks between two words of an instruction, with an escaped line end and the comments after it among them. The escape
+character can be a backslash or, with a directive, a backtick."""
 _ROUNDS = 4
 """Maximum passes. A mask can make the text beside it match another rule, but rarely twice."""
 _QUOTED = re.compile(r"(?s)(\\{0,3}[\"'])(.+)\1")
@@ -270,6 +273,22 @@ def masked(text: str) -> str:
             break
         text = shown
     return text
+
+
+def masked_instructions(text: str) -> str:
+    """Return the text of a Containerfile with all credentials masked.
+
+    An option and its value can be on two lines of one instruction, so rules search joined lines as well.
+    """
+    joined, places = _joined(text)
+    shown: list[str] = []
+    place = start = 0
+    for line in joined.split("\n"):
+        for begins, ends in secrets_in(line):
+            shown += (text[place : places[start + begins]], MASK)
+            place = places[start + ends - 1] + 1
+        start += len(line) + 1
+    return masked("".join((*shown, text[place:])))
 
 
 def masked_part(line: str, start: int = 0, end: int | None = None, secrets: t.Sequence[Span] | None = None) -> str:
@@ -301,6 +320,20 @@ def secrets_in(line: str) -> list[Span]:
     # The meaning of the first words of a window may depend on the text before it.
     unknown = (WINDOW, rest + WINDOW // 2)
     return _merged([*_found(line[:WINDOW], 0), unknown, *_found(line[rest:], rest)])
+
+
+def _joined(text: str) -> tuple[str, list[int]]:
+    """Return the text with one blank between the words of an instruction, and the place of each character before."""
+    parts: list[str] = []
+    places: list[int] = []
+    end = 0
+    for blank in _CONTINUED.finditer(text):
+        parts += (text[end : blank.start()], " ")
+        places += (*range(end, blank.start()), blank.start())
+        end = blank.end()
+    parts.append(text[end:])
+    places += range(end, len(text))
+    return "".join(parts), places
 
 
 def _found(text: str, offset: int) -> list[Span]:

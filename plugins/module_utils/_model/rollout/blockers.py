@@ -7,8 +7,10 @@ The public table of findings decides which of them end a wait: those that cannot
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
-from ..findings import Finding, FindingId
+from ..findings import REBUILD_POD_BUILD, Finding, FindingId
+from ..node_failure import PULL_FAILURES, cause_in_log, failure_of
 from ..objects.machineconfigpool import Pool
 from ..objects.node import NodeState
 from ..objects.resources import MACHINE_CONFIG_POOL, NODE, ObjectRef
@@ -22,6 +24,14 @@ PULL_RETRIED = 60.0
 """Seconds after which the daemon has retried a failed pull, so that the error has no cause that was fixed before."""
 _LONGEST_REASON = 200
 """Characters of the daemon's reason in a message or a progress line."""
+_REMEDIES_V1ALPHA1: t.Mapping[FindingId, str] = {
+    FindingId.NODE_IMAGE_PULL_DENIED: "Correct the credentials for the registry in the Secret that "
+    "current_image_pull_secret names; the daemon reads it at each try and then continues automatically",
+    FindingId.NODE_IMAGE_NOT_FOUND: f"{REBUILD_POD_BUILD}. Exclude images that nodes use from the cleanup of the "
+    "registry",
+}
+"""Remedies that differ where the nodes pull with a Secret of the MachineOSConfig, and the operator builds in single
+pods."""
 
 
 def pool_blockers(pool: Pool) -> list[Finding]:
@@ -47,6 +57,12 @@ def node_blockers(node: NodeState, phase: Phase, history: NodeHistory, now: floa
     if node.unschedulable and not (node.draining or node.uncordoning):
         found.append(_blocker(node, FindingId.NODE_UNSCHEDULABLE, f"Node {node.name} is cordoned", "cordoned"))
     return found
+
+
+def remedied(finding: Finding, is_v1alpha1: bool) -> Finding:
+    """Return a finding about a node with the remedy for the API version of the cluster."""
+    remedy = _REMEDIES_V1ALPHA1.get(finding.id, "") if is_v1alpha1 else ""
+    return replace(finding, own_remedy=remedy) if remedy else finding
 
 
 def max_unavailable_reached(
@@ -95,11 +111,18 @@ def _not_returned(node: NodeState, history: NodeHistory, now: float) -> list[Blo
 
 
 def _degraded(node: NodeState, history: NodeHistory, now: float) -> Blocker:
-    if node.pull_error and seconds_since(history.pull_failed_since, now) >= PULL_RETRIED:
-        message = f"Node {node.name} cannot pull the image: {node.pull_error}"
-        return _blocker(node, FindingId.NODE_IMAGE_PULL_DENIED, message, node.pull_error, node.reason)
-    message = f"Node {node.name} is degraded: {node.reason or node.state}"
-    return _blocker(node, FindingId.NODE_DEGRADED, message, node.reason, node.reason)
+    failure = history.failure or failure_of(node.reason)
+    if failure.finding in PULL_FAILURES and seconds_since(history.pull_failed_since, now) >= PULL_RETRIED:
+        message = f"Node {node.name} cannot pull the image: {failure.error}"
+        return _blocker(node, failure.finding, message, failure.error, node.reason)
+    if failure.finding is FindingId.NODE_CAUSE_IN_LOG:
+        return _blocker(
+            node, failure.finding, cause_in_log(node.name), "the first error is in the daemon's log", node.reason
+        )
+    message = f"Node {node.name} is degraded: {failure.error or node.state}"
+    is_revert = failure.finding is FindingId.NODE_REVERT_NOT_SUPPORTED
+    finding = failure.finding if is_revert else FindingId.NODE_DEGRADED
+    return _blocker(node, finding, message, failure.error, node.reason)
 
 
 def _blocker(node: NodeState, finding_id: FindingId, message: str, summary: str, evidence: str = "") -> Blocker:

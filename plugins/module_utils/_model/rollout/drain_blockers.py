@@ -2,19 +2,24 @@
 """Find what blocks the drain of a node, before the operator reports it.
 
 A PodDisruptionBudget is named as soon as the drain reaches its pod; the operator reports a failed drain an hour later.
-Source: docs/operator-behavior.md ("Drains").
+The budget of a virtual machine is an exception: its eviction starts a live migration, and the drain then continues.
+Source: docs/operator-behavior.md ("Drains", "Virtual machines").
 """
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..findings import Finding, FindingId
 from ..objects.budget import PodDisruptionBudget
 from ..objects.machineconfignode import MachineConfigNode
 from ..objects.pod import Pod
-from ..objects.resources import NODE, POD, ObjectRef
+from ..objects.resources import NODE, POD, VIRTUAL_MACHINE_INSTANCE, ObjectRef
+from ..objects.virtualmachine import VirtualMachine
+
+T = t.TypeVar("T")
 
 TERMINATION_MARGIN = 60.0
 """Seconds that a pod may exist after the end of its grace period."""
@@ -40,6 +45,44 @@ class DrainSnapshot:
     """MachineConfigNodes by the name of their node. The drain controller reports its errors there."""
     unreadable: str = ""
     """Why pods or budgets cannot be read, or an empty string."""
+    virtual_machines: t.Sequence[VirtualMachine] = ()
+    """The virtual machines on nodes with a drain that waits for one. Empty if they cannot be read."""
+
+    @cached_property
+    def pods_by_node(self) -> t.Mapping[str, t.Sequence[Pod]]:
+        """The pods that a drain evicts, by the name of their node."""
+        return _grouped((pod.node, pod) for pod in self.pods if not pod.ignored_by_drain)
+
+    @cached_property
+    def machine_by_name(self) -> t.Mapping[tuple[str, str], VirtualMachine]:
+        """The virtual machines by namespace and name."""
+        return {(machine.namespace, machine.name): machine for machine in self.virtual_machines}
+
+    @cached_property
+    def _budgets_by_namespace(self) -> t.Mapping[str, t.Sequence[PodDisruptionBudget]]:
+        return _grouped((budget.namespace, budget) for budget in self.budgets)
+
+    @cached_property
+    def _has_machines(self) -> bool:
+        return any(pod.virtual_machine for pod in self.pods) or any(budget.virtual_machine for budget in self.budgets)
+
+    def budgets_of(self, pod: Pod) -> list[PodDisruptionBudget]:
+        """Return the budgets that select a pod."""
+        return [budget for budget in self._budgets_by_namespace.get(pod.namespace, ()) if budget.covers(pod)]
+
+    def waits_for_machine(self, node: str) -> bool:
+        """Whether the drain of a node waits for a virtual machine."""
+        if not self._has_machines:
+            return False
+        pods = (pod for pod in self.pods_by_node.get(node, ()) if _is_evictable(pod))
+        return any(_waits_for_machine(pod, self.budgets_of(pod)) for pod in pods)
+
+
+def _grouped(pairs: t.Iterable[tuple[str, T]]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def drain_blockers(node: str, drains: DrainSnapshot, now: float) -> list[Blocker]:
@@ -47,8 +90,8 @@ def drain_blockers(node: str, drains: DrainSnapshot, now: float) -> list[Blocker
 
     :param now: seconds since the epoch
     """
-    pods = [pod for pod in drains.pods if pod.node == node and not pod.ignored_by_drain]
-    found = [blocker for pod in pods for blocker in [_pod_blocker(pod, drains.budgets, now)] if blocker]
+    pods = drains.pods_by_node.get(node, ())
+    found = [blocker for pod in pods for blocker in [_pod_blocker(pod, drains, now)] if blocker]
     report = drains.machine_config_nodes.get(node)
     if found or report is None or not report.drain_error:
         return found
@@ -57,17 +100,50 @@ def drain_blockers(node: str, drains: DrainSnapshot, now: float) -> list[Blocker
     return [Blocker(node, finding, report.drain_error)]
 
 
-def _pod_blocker(pod: Pod, budgets: t.Iterable[PodDisruptionBudget], now: float) -> Blocker | None:
+def _pod_blocker(pod: Pod, drains: DrainSnapshot, now: float) -> Blocker | None:
     if pod.deletion_deadline is not None:
         return _not_terminating(pod) if now - pod.deletion_deadline > TERMINATION_MARGIN else None
-    if not pod.is_protected_by_budgets:
+    if not _is_evictable(pod):
         return None
-    covering = [budget for budget in budgets if budget.covers(pod)]
+    covering = drains.budgets_of(pod)
+    if _is_of_machine(pod, covering):
+        return _virtual_machine(pod, covering, drains) if _waits_for_machine(pod, covering) else None
     if len(covering) > 1:
         return _two_budgets(pod, covering)
     if covering and covering[0].blocks_eviction_of(pod):
         return _blocked_by(pod, covering[0])
     return None
+
+
+def _is_evictable(pod: Pod) -> bool:
+    """Whether budgets decide about the eviction of a pod."""
+    return pod.deletion_deadline is None and pod.is_protected_by_budgets
+
+
+def _is_of_machine(pod: Pod, budgets: t.Iterable[PodDisruptionBudget]) -> bool:
+    return bool(pod.virtual_machine) or any(budget.virtual_machine for budget in budgets)
+
+
+def _waits_for_machine(pod: Pod, budgets: t.Collection[PodDisruptionBudget]) -> bool:
+    """Whether the eviction of a pod waits until its virtual machine has left the node."""
+    return _is_of_machine(pod, budgets) and any(budget.blocks_eviction_of(pod) for budget in budgets)
+
+
+def _virtual_machine(pod: Pod, budgets: t.Sequence[PodDisruptionBudget], drains: DrainSnapshot) -> Blocker:
+    """Report the virtual machine of a pod. KubeVirt migrates it when the drain controller evicts the pod."""
+    owners = (budget.virtual_machine for budget in budgets if budget.virtual_machine)
+    name = pod.virtual_machine or next(owners)
+    ref = ObjectRef(VIRTUAL_MACHINE_INSTANCE.name, name, pod.namespace)
+    machine = drains.machine_by_name.get((pod.namespace, name))
+    evidence = "; ".join(budget.status_line for budget in budgets)
+    if machine and machine.why_not_migratable:
+        message = f"Node {pod.node} cannot be drained: {ref} cannot migrate ({machine.why_not_migratable})"
+        finding = Finding(FindingId.NODE_VM_NOT_MIGRATABLE, ref, message, evidence)
+        return Blocker(pod.node, finding, f"VM {pod.namespace}/{name} cannot migrate ({machine.why_not_migratable})")
+    target = f" to {machine.target_node}" if machine and machine.target_node else ""
+    message = f"The drain of Node {pod.node} requires the live migration of {ref}{target}"
+    finding = Finding(FindingId.NODE_VM_MIGRATING, ref, message, evidence)
+    return Blocker(pod.node, finding, f"VM {pod.namespace}/{name} migrates{target}")
 
 
 def _not_terminating(pod: Pod) -> Blocker:
@@ -89,7 +165,8 @@ def _blocked_by(pod: Pod, budget: PodDisruptionBudget) -> Blocker:
     never = budget.never_allows_eviction
     name = f"{budget.namespace}/{budget.name}"
     allows = "never allows" if never else "does not currently allow"
-    reason = f"PodDisruptionBudget {name} {allows} the eviction of {_ref(pod)}"
+    problem = f" ({budget.problem})" if budget.problem else ""
+    reason = f"PodDisruptionBudget {name} {allows} the eviction of {_ref(pod)}{problem}"
     finding_id = FindingId.NODE_DRAIN_IMPOSSIBLE if never else FindingId.NODE_DRAIN_BLOCKED
     summary = f"PDB {name} blocks eviction of {pod.namespace}/{pod.name}"
     return _blocker(pod, finding_id, reason, summary, budget.status_line)

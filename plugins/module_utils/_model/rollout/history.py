@@ -7,11 +7,14 @@ Only what the wait itself observed counts. The update of a node that started bef
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ..node_failure import PULL_FAILURES, NodeFailure, failure_of
 from ..objects.node import NodeState
 from .node_phase import Phase
 
+_LONGEST_ERROR = 500
+"""Characters of the error of a node."""
 _MOST_DURATIONS = 50
 """Number of durations that are kept, the latest ones."""
 
@@ -26,6 +29,26 @@ class NodeHistory:
     draining_since: float | None = None
     not_ready_since: float | None = None
     pull_failed_since: float | None = None
+    failure: NodeFailure | None = None
+    """The failure with its cause, as long as the daemon of the node retries. None if it is not known."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Since when nodes wait for an image and none is being updated."""
+
+    image: str = ""
+    """The awaited image. Empty if a node is being updated or none waits."""
+    since: float = 0.0
+    """Watched seconds (``Snapshot.watched``)."""
+
+    def after(self, image: str, watched: float) -> Idle:
+        """Return the state after one more observation."""
+        return self if image == self.image else Idle(image, watched)
+
+    def seconds(self, watched: float) -> float:
+        """Return for how long the nodes have been waiting."""
+        return watched - self.since if self.image else 0.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,7 @@ class RolloutHistory:
     """Seconds that each completed update took."""
     started: bool = False
     """Whether there was an observation before."""
+    idle: Idle = field(default_factory=Idle)
 
     def of(self, node: str) -> NodeHistory:
         """Return the history of a node."""
@@ -54,23 +78,44 @@ class RolloutHistory:
                 histories[node.name] = history
             if phase is Phase.DONE and before.update_started is not None:
                 durations.append(now - before.update_started)
-        return RolloutHistory(histories, tuple(durations[-_MOST_DURATIONS:]), started=True)
+        return RolloutHistory(histories, tuple(durations[-_MOST_DURATIONS:]), started=True, idle=self.idle)
 
     def _node_after(self, before: NodeHistory, node: NodeState, phase: Phase, now: float) -> NodeHistory:
         updating = phase is Phase.UPDATING
         first = now if self.started else None
+        failure = _failure(before, node)
+        is_denied = failure is not None and failure.finding in PULL_FAILURES
         return NodeHistory(
             updating=updating,
             update_started=(before.update_started if before.updating else first) if updating else None,
             draining_since=_since(before.draining_since, node.draining, now),
             not_ready_since=_since(before.not_ready_since, not node.ready, now),
-            pull_failed_since=_since(before.pull_failed_since, bool(node.pull_error), now),
+            pull_failed_since=_since(before.pull_failed_since, is_denied, now),
+            failure=failure,
         )
+
+    def with_failure(self, node: str, failure: NodeFailure) -> RolloutHistory:
+        """Return the history with the failure of a node that its reason does not tell."""
+        known = replace(self.of(node), failure=replace(failure, error=failure.error[:_LONGEST_ERROR]))
+        return replace(self, nodes={**self.nodes, node: known})
 
     def draining(self, seconds: float, now: float) -> list[str]:
         """Return the nodes that have been draining for *seconds* or longer, the longest drain first."""
         started = [(h.draining_since, name) for name, h in self.nodes.items() if h.draining_since is not None]
         return [name for since, name in sorted(started) if now - since >= seconds]
+
+
+def _failure(before: NodeHistory, node: NodeState) -> NodeFailure | None:
+    """Return the failure with its cause. While the daemon retries, its reason may no longer tell the cause.
+
+    The daemon leaves the reason until it has succeeded or failed again.
+    """
+    if not node.reason or not (node.degraded or node.state == "Working"):
+        return None
+    found = failure_of(node.reason)
+    if found.names_cause:
+        return replace(found, error=found.error[:_LONGEST_ERROR])
+    return before.failure if found.error else None
 
 
 _EMPTY = NodeHistory()

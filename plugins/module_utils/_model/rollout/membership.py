@@ -35,6 +35,11 @@ class Move:
         return {**self.before, **self.patch}
 
 
+def labels_after(labels: t.Mapping[str, str], patch: t.Mapping[str, str | None]) -> dict[str, str]:
+    """Return the labels of a node after a move."""
+    return {key: value for key, value in {**labels, **patch}.items() if value is not None}
+
+
 def plan_moves(pool: Pool, pools: t.Collection[Pool], nodes: t.Iterable[Object], joining: bool) -> list[Move]:
     """Return the label change of each node.
 

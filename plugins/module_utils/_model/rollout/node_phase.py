@@ -20,6 +20,13 @@ class Phase(enum.Enum):
     DONE = "done"
     UPDATING = "updating"
     WAITING = "waiting"
+    LEFT = "left"
+    """The node left the pool during the rollout."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the rollout does not wait for the node any longer."""
+        return self in (Phase.DONE, Phase.LEFT)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,6 @@ def phases_of(nodes: t.Iterable[NodeState], target: Target | None) -> dict[str, 
 
 
 def count_phases(phases: t.Iterable[Phase]) -> dict[str, int]:
-    """Return the counts ``total``, ``done``, ``updating`` and ``waiting``."""
+    """Return the counts ``total``, ``done``, ``updating``, ``waiting`` and ``left``."""
     all_phases = list(phases)
     return {"total": len(all_phases), **{phase.value: all_phases.count(phase) for phase in Phase}}

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..findings import Finding, FindingId, Severity
 from ..objects.machineosbuild import MachineOSBuild
 from ..objects.node import NodeState
 from ..objects.resources import MACHINE_CONFIG_POOL, ObjectRef
-from .blockers import max_unavailable_reached, node_blockers, pool_blockers
+from .blockers import max_unavailable_reached, node_blockers, pool_blockers, remedied
 from .drain_blockers import Blocker, drain_blockers
 from .history import RolloutHistory
 from .node_phase import Phase, count_phases, phases_of
 from .older_build import ASSIGNMENT_TIME, older_build
-from .progress_line import counts_text, progress_line, stage_of
+from .progress_line import counts_text, left_text, progress_line, stage_of
 from .remaining import remaining_seconds
 from .snapshot import RolloutSnapshot
 from .target import PoolTarget, pool_target
+from .unsucceeded_build import unsucceeded_build
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ class Rollout:
 
     @property
     def done(self) -> bool:
-        """Whether every awaited node has reached the target."""
-        return bool(self.phases) and all(phase is Phase.DONE for phase in self.phases.values())
+        """Whether every awaited node has reached the target, except nodes that left the pool."""
+        phases = set(self.phases.values())
+        return Phase.DONE in phases and all(phase.is_final for phase in phases)
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts ``total``, ``done``, ``updating`` and ``waiting``."""
+        """The counts ``total``, ``done``, ``updating``, ``waiting`` and ``left``."""
         return count_phases(self.phases.values())
 
 
@@ -67,13 +69,18 @@ def evaluate(snapshot: RolloutSnapshot, history: RolloutHistory, now: float) -> 
     :param now: seconds since the epoch
     """
     target = pool_target(snapshot.pool, snapshot.config, snapshot.build)
-    phases = dict.fromkeys(snapshot.outside_nodes, Phase.WAITING)
+    phases = {
+        **dict.fromkeys(snapshot.left_nodes, Phase.LEFT),
+        **dict.fromkeys(snapshot.outside_nodes, Phase.WAITING),
+    }
     phases.update(phases_of(snapshot.nodes, target.target))
     history = history.after(snapshot.nodes, phases, now)
+    history = replace(history, idle=history.idle.after(_idle_image(snapshot, target, phases), snapshot.watched))
     blockers = _blockers(snapshot, phases, history, now)
-    findings = [*target.findings]
-    if any(phase is not Phase.DONE for phase in phases.values()):
+    findings = [*target.findings, *snapshot.left_nodes.values()]
+    if not _is_final(phases):
         findings += _findings(snapshot, target, phases, blockers)
+        findings += _older_build(snapshot, target, phases, history)
     return Rollout(
         phases,
         tuple(findings),
@@ -100,16 +107,27 @@ def _findings(
     snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase], blockers: t.Iterable[Blocker]
 ) -> list[Finding]:
     """Return the findings about a rollout that is not done."""
-    pool_nodes = [*snapshot.nodes, *snapshot.other_nodes]
-    all_phases = {**phases_of(snapshot.other_nodes, target.target), **phases}
+    is_v1alpha1 = snapshot.config is not None and snapshot.config.is_v1alpha1
     return [
         *snapshot.outside_nodes.values(),
         *pool_blockers(snapshot.pool),
-        *(blocker.finding for blocker in blockers),
+        *(remedied(blocker.finding, is_v1alpha1) for blocker in blockers),
         *_unreadable_drains(snapshot),
-        *max_unavailable_reached(snapshot.pool, pool_nodes, all_phases, phases),
-        *(_older_build(snapshot, phases) if target.target else ()),
+        *_max_unavailable_reached(snapshot, target, phases),
+        *(unsucceeded_build(snapshot.build, phases) if target.target else ()),
     ]
+
+
+def _pool_phases(snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase]) -> t.Mapping[str, Phase]:
+    """Return the phases of all nodes of the pool, those that are not awaited included."""
+    return {**phases_of(snapshot.other_nodes, target.target), **phases}
+
+
+def _max_unavailable_reached(
+    snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase]
+) -> list[Finding]:
+    nodes = [*snapshot.nodes, *snapshot.other_nodes]
+    return max_unavailable_reached(snapshot.pool, nodes, _pool_phases(snapshot, target, phases), phases)
 
 
 def _unreadable_drains(snapshot: RolloutSnapshot) -> list[Finding]:
@@ -120,12 +138,28 @@ def _unreadable_drains(snapshot: RolloutSnapshot) -> list[Finding]:
     return [Finding(FindingId.CLUSTER_DRAINS_NOT_READABLE, ref, message)]
 
 
-def _older_build(snapshot: RolloutSnapshot, phases: t.Mapping[str, Phase]) -> tuple[Finding, ...]:
-    """Return the finding if the node controller has started no node, although it had time to."""
-    is_started = any(phase is Phase.UPDATING for phase in phases.values())
-    if is_started or snapshot.pool.paused or snapshot.watched < ASSIGNMENT_TIME:
+def _idle_image(snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase]) -> str:
+    """Return the image that nodes wait for while none is being updated, or an empty text."""
+    present = set(_pool_phases(snapshot, target, phases).values())
+    is_idle = Phase.WAITING in present and Phase.UPDATING not in present and not snapshot.pool.paused
+    return target.target.image if target.target and is_idle else ""
+
+
+def _older_build(
+    snapshot: RolloutSnapshot, target: PoolTarget, phases: t.Mapping[str, Phase], history: RolloutHistory
+) -> tuple[Finding, ...]:
+    """Return the finding if the node controller has started no node, although it had time to.
+
+    If it is not certain that the release stops at an older build, nodes with the image prove that it does not, and
+    nodes that reach maxUnavailable are another reason.
+    """
+    if history.idle.seconds(snapshot.watched) < ASSIGNMENT_TIME:
         return ()
     if snapshot.config is None or snapshot.release.follows_current_build:
+        return ()
+    is_certain = snapshot.release.stops_at_older_build
+    has_image = Phase.DONE in _pool_phases(snapshot, target, phases).values()
+    if not is_certain and (has_image or _max_unavailable_reached(snapshot, target, phases)):
         return ()
     return older_build(snapshot.config, snapshot.builds, snapshot.pool.rendered_config)
 
@@ -135,9 +169,14 @@ def _line(
 ) -> str:
     if target.line:
         return f"{counts_text(snapshot.pool.name, phases)}, {target.line}"
-    is_done = all(phase is Phase.DONE for phase in phases.values())
+    is_done = _is_final(phases)
     line = progress_line(snapshot.pool.name, phases, snapshot.nodes, () if is_done else blockers)
-    return f"{line}, paused" if snapshot.pool.paused and not is_done else line
+    line = f"{line}, paused" if snapshot.pool.paused and not is_done else line
+    return f"{line}, {left_text(snapshot.left_nodes)}" if snapshot.left_nodes else line
+
+
+def _is_final(phases: t.Mapping[str, Phase]) -> bool:
+    return all(phase.is_final for phase in phases.values())
 
 
 def _mark(phases: t.Mapping[str, Phase], nodes: t.Iterable[NodeState], target: PoolTarget) -> str:
@@ -155,8 +194,7 @@ def _remaining(
     now: float,
 ) -> float | None:
     """Return the estimate, or None if the rollout is done, blocked, or has no target yet."""
-    is_done = all(phase is Phase.DONE for phase in phases.values())
-    if is_done or target.target is None or any(f.severity is not Severity.WARNING for f in findings):
+    if _is_final(phases) or target.target is None or any(f.severity is not Severity.WARNING for f in findings):
         return None
     waiting = sum(phase is Phase.WAITING for phase in phases.values())
     limit = snapshot.pool.most_unavailable(len(snapshot.nodes) + len(snapshot.other_nodes))

@@ -33,6 +33,13 @@ def counts_text(pool: str, phases: t.Mapping[str, Phase]) -> str:
     return f"pool {pool}: {counts['done']}/{counts['total']} nodes updated"
 
 
+def left_text(names: t.Collection[str]) -> str:
+    """Return the part of the line about nodes that left the pool."""
+    shown = ", ".join(sorted(names)[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{shown}{more} left the pool"
+
+
 def stage_of(node: NodeState) -> str:
     """Return the step of its update that a node is at."""
     if node.draining:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..build.progress import BuildProgress
+from ..build.pending_build import BuildProgress
 from ..findings import Finding
 from ..objects.machineconfigpool import Pool
 from ..objects.machineosbuild import MachineOSBuild

@@ -55,7 +55,7 @@ def test_a_report_of_the_same_api_is_replaced_as_a_whole(tmp_path: Path) -> None
     write(tmp_path, of(WRONG))
     written = write(tmp_path, of(RIGHT, api_url=CLUSTER["api_url"] + "/"))
 
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*-layered.*"))) == 2
     assert json.loads(json_file(written).read_text(encoding="utf-8"))["verdict"] == "match"
 
 

@@ -9,6 +9,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible_collections.imagemode.openshift.plugins.action.node_image_verify import ActionModule
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import REPORT_FIRST_CONTACT
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.timestamp import timestamp_now
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     booted_image,
     digest_of,
@@ -230,7 +231,7 @@ OF_THE_INVENTORY = {
         "source": "machineosconfig",
         "current": True,
     },
-    "image_mode_read_at": "2026-03-01T12:00:00Z",
+    "image_mode_read_at": timestamp_now(),
     "image_mode_cached": False,
 }
 
@@ -252,6 +253,12 @@ def test_inventory_names_the_node_and_its_expected_image(host):
     assert done["cluster"] == CLUSTER
 
 
+def test_age_of_the_expectation_is_measured_at_the_start_of_the_play(host):
+    started = {"validate_variables_result": {"started_at": 1772366460}}
+    (node,) = run_known(host, image_mode_read_at="2026-03-01T12:00:00Z", **started)["nodes"]
+    assert (node["verdict"], node["expected"]["read_at"]) == ("match", "2026-03-01T12:00:00Z")
+
+
 def test_options_take_precedence_over_the_inventory(host):
     done = run_known(host, {"expected_image": image_of("b"), "nodes": ["other"], "pool": "mine"})
     (node,) = done["nodes"]
@@ -268,9 +275,12 @@ def test_options_take_precedence_over_the_inventory(host):
         ({"image_mode_expected": expected(source="none", pull_spec=None, current=False)}, "node.in_no_pool"),
         ({"image_mode_expected": expected(source="forbidden", pull_spec=None)}, "cluster.expectation_forbidden"),
         ({"image_mode_cached": True}, "cluster.expectation_cached"),
+        ({"image_mode_read_at": "2026-03-01T12:00:00Z"}, "cluster.expectation_outdated"),
+        ({"image_mode_read_at": None}, "cluster.expectation_outdated"),
+        ({"validate_variables_result": {"started_at": 2**31}}, "cluster.expectation_outdated"),
     ],
 )
-def test_cached_expectation_matches_no_node(host, variables, finding):
+def test_expectation_that_is_not_current_matches_no_node(host, variables, finding):
     (node,) = run_known(host, **variables)["nodes"]
     assert (node["verdict"], node["findings"][0]["id"]) == ("unknown", finding)
 

@@ -8,7 +8,9 @@ import typing as t
 from unittest import mock
 
 import pytest
+from ansible import context
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
@@ -68,6 +70,8 @@ def test_valid_variables_pass():
         ({"image_mode_pol": "x"}, [], "image_mode_pol is not read by any playbook. Did you mean image_mode_pool?"),
         ({"image_mode_node": "worker-0"}, [], "host localhost is a node, and this playbook needs hosts that are pools"),
         ({"ansible_run_tags": ["deploy"]}, ["always"], "--tags deploy selects none of its tasks. Leave --tags out."),
+        ({"ansible_skip_tags": ["all"]}, ["always"], "--skip-tags all skips all of its tasks. Leave --skip-tags out."),
+        ({"ansible_skip_tags": ["untagged"]}, ["always"], "--skip-tags untagged skips all of its tasks."),
     ],
 )
 def test_wrong_variables_fail_in_one_line(variables, tags, problem):
@@ -82,40 +86,100 @@ def test_options_of_a_role_are_validated_by_their_own_names():
     assert result["msg"].startswith("Could not use variable roll_out_progress: ")
 
 
+STARTED: t.Mapping[str, t.Any] = {"changed": False, "started_at": 1}
+
+
+def publish(results: t.Mapping[str, t.Any], playbook: str = "verify", **options: t.Any) -> dict[str, t.Any]:
+    """Return the result of publish_result at the end of a playbook whose variables are valid."""
+    variables = {"image_mode_pool": "layered", "validate_variables_result": STARTED, **results}
+    return run("publish_result", variables, playbook=playbook, **options)
+
+
+def entry_of(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the only entry of image_mode_result."""
+    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
+    return t.cast("dict[str, t.Any]", entry)
+
+
 def test_result_is_published_with_its_summary_and_failure():
-    result = run("publish_result", {"verify_nodes_result": VERIFIED}, pool="layered")
-    stats = result["ansible_stats"]
-    (entry,) = stats["data"]["image_mode_result"]
-    assert stats["aggregate"]
+    result = publish({"verify_nodes_result": VERIFIED})
+    entry = entry_of(result)
+    assert result["ansible_stats"]["aggregate"]
     assert (entry["verdict"], entry["counts"], entry["pool"]) == ("mismatch", COUNTS, "layered")
     assert result["failure"] == entry["failure"]
     assert result["failure"].startswith("Could not verify MachineConfigPool layered: 1 of 1 nodes are not verified")
     assert result["summary"][0] == f"Result: {entry['failure']}"
 
 
-def test_failure_of_a_step_is_published_and_not_repeated():
-    failed = {"failed": True, "msg": "Could not reach the cluster: no. Do it."}
-    result = run("publish_result", {"build_image_result": failed}, pool="layered")
-    assert result["ansible_stats"]["data"]["image_mode_result"][0]["failure"] == failed["msg"]
+@pytest.mark.parametrize(
+    ("results", "playbook", "failure"),
+    [
+        ({"build_image_result": {"failed": True, "msg": "Could not reach: no. Do it."}}, "apply", "Could not reach"),
+        ({"validate_variables_result": {"failed": True, "msg": "Could not start: no. Do it."}}, "verify", "Could not"),
+        ({"verify_nodes_result": {"failed": True, "msg": "'nope' is\nundefined"}}, "verify", "'nope' is undefined"),
+        ({"verify_nodes_result": {"unreachable": True, "msg": "no route"}}, "verify", "no route"),
+        ({"verify_nodes_result": {"failed": True}}, "verify", "a task failed"),
+    ],
+)
+def test_failure_of_a_step_is_published_in_one_line_and_not_repeated(results, playbook, failure):
+    result = publish(results, playbook)
+    assert entry_of(result)["failure"].startswith(failure)
+    assert "\n" not in entry_of(result)["message"]
+    assert entry_of(result)["message"] == entry_of(result)["failure"]
+    assert entry_of(result)["verdict"] == "unknown"
     assert result["failure"] == ""
+
+
+@pytest.mark.parametrize(
+    ("results", "playbook", "task"),
+    [
+        ({}, "verify", "Verify booted images"),
+        ({"verify_nodes_result": {"skipped": True}}, "verify_hosts", "Verify booted images"),
+        ({"validate_variables_result": {}, "verify_nodes_result": VERIFIED}, "verify", "Validate variables"),
+        ({"verify_nodes_result": VERIFIED}, "apply", "Check the request"),
+        (
+            {"verify_nodes_result": VERIFIED, "check_request_result": {"forecast": None}},
+            "apply",
+            "Manage registry secrets",
+        ),
+    ],
+)
+def test_task_that_did_not_run_is_a_failure(results, playbook, task):
+    result = publish(results, playbook)
+    assert f"Could not finish the playbook: task {task} did not run." in result["failure"]
+    assert entry_of(result)["failure"] == result["failure"]
+
+
+def test_variable_whose_template_fails_does_not_keep_the_result_from_being_published():
+    variables = dict.fromkeys(("image_mode_pool", "verify_nodes_fail_on", "image_mode_report_dir"), "{{ nope }}")
+    failed = {"failed": True, "msg": "Could not use variable image_mode_pool: its template fails. Correct it."}
+    result = publish({**variables, "validate_variables_result": failed})
+    assert entry_of(result)["failure"] == failed["msg"]
 
 
 def test_report_that_cannot_be_written_is_a_failure():
     reporter = {"failed": True, "msg": "Could not write report /a: no. Do it."}
-    task_vars = {"verify_nodes_result": {**VERIFIED, "nodes": [], "verdict": "match"}}
-    result = run("publish_result", task_vars, reporter=reporter, pool="layered", report_dir="reports")
+    results = {"verify_nodes_result": {**VERIFIED, "nodes": [], "verdict": "match"}, "image_mode_report_dir": "reports"}
+    result = publish(results, reporter=reporter)
     assert result["failure"] == reporter["msg"]
-    assert result["ansible_stats"]["data"]["image_mode_result"][0]["verdict"] == "match"
+    assert entry_of(result)["verdict"] == "match"
 
 
 def test_error_of_ansible_in_a_report_is_a_failure_and_keeps_the_entry():
     error = AnsibleError("formats must be\none of: html")
-    task_vars = {"verify_nodes_result": {**VERIFIED, "nodes": [], "verdict": "match"}}
-    result = run("publish_result", task_vars, reporter=error, pool="layered", report_dir="reports")
-    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
+    results = {"verify_nodes_result": {**VERIFIED, "nodes": [], "verdict": "match"}, "image_mode_report_dir": "reports"}
+    result = publish(results, reporter=error)
     assert not result.get("failed")
     assert "formats must be one of: html" in result["failure"]
-    assert (entry["verdict"], entry["failure"]) == ("match", result["failure"])
+    assert (entry_of(result)["verdict"], entry_of(result)["failure"]) == ("match", result["failure"])
+
+
+def test_failure_before_the_cluster_is_known_writes_no_report():
+    failed = {"failed": True, "msg": "Could not reach the cluster: no. Do it."}
+    reporter = AssertionError("a report was written")
+    result = publish({"verify_nodes_result": failed, "image_mode_report_dir": "reports"}, reporter=reporter)
+    assert entry_of(result)["failure"] == failed["msg"]
+    assert entry_of(result)["reports"] == []
 
 
 @pytest.mark.parametrize(
@@ -131,32 +195,31 @@ def test_error_of_ansible_in_a_report_is_a_failure_and_keeps_the_entry():
     ],
 )
 def test_result_that_cannot_be_read_is_published_as_a_failure(malformed):
-    result = run("publish_result", malformed, pool="layered")
-    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
+    result = publish({"verify_nodes_result": {**VERIFIED, "nodes": [], "verdict": "match"}, **malformed})
+    entry = entry_of(result)
     assert not result.get("failed")
     assert result["failure"].startswith("Could not finish: an unexpected ")
     assert (entry["failure"], entry["verdict"], entry["pool"]) == (result["failure"], "unknown", "layered")
-    assert result["summary"] == [f"Result: {result['failure']}"]
+    assert result["summary"][0] == f"Result: {result['failure']}"
 
 
 def test_options_that_cannot_be_used_are_published_as_a_failure():
-    result = run("publish_result", {}, pools="layered")
+    result = run("publish_result", {}, playbooks="verify")
     assert not result.get("failed")
     assert result["failure"].startswith("Could not publish the result: ")
-    assert result["ansible_stats"]["data"]["image_mode_result"][0]["failure"] == result["failure"]
+    assert entry_of(result)["failure"] == result["failure"]
 
 
 def test_entry_with_a_failed_report_is_small():
     reporter = {"failed": True, "msg": "\x1b" * 30000}
-    result = run("publish_result", {"verify_nodes_result": VERIFIED}, reporter=reporter, report_dir="reports")
-    (entry,) = result["ansible_stats"]["data"]["image_mode_result"]
-    assert len(json.dumps(entry).encode()) <= MAX_BYTES
+    result = publish({"verify_nodes_result": VERIFIED, "image_mode_report_dir": "reports"}, reporter=reporter)
+    assert len(json.dumps(entry_of(result)).encode()) <= MAX_BYTES
 
 
 def test_reports_are_published():
     reporter = {"reports": [{"format": "json", "path": "/reports/a.json"}]}
-    result = run("publish_result", {"verify_nodes_result": VERIFIED}, reporter=reporter, report_dir="reports")
-    assert result["ansible_stats"]["data"]["image_mode_result"][0]["reports"] == reporter["reports"]
+    result = publish({"verify_nodes_result": VERIFIED, "image_mode_report_dir": "reports"}, reporter=reporter)
+    assert entry_of(result)["reports"] == reporter["reports"]
     assert "Report: /reports/a.json" in result["summary"]
 
 
@@ -178,10 +241,41 @@ def test_summary_is_shown_and_fails_with_the_failure(printed):
     assert not run("show_summary", {}, summary=["a"]).get("failed")
 
 
+def test_summary_without_a_result_fails():
+    result = run("show_summary", {}, summary=[])
+    assert result["msg"].startswith("Could not show the summary: the task that publishes the result did not run.")
+
+
 def test_line_of_the_summary_cannot_add_lines(printed):
     result = run("show_summary", {}, summary=["Image: a\nResult: all nodes match"], failure="Could not verify:\nno.")
     assert printed == ["  Image: a Result: all nodes match"]
     assert result["msg"] == "Could not verify: no."
+
+
+def summary_of(reports: t.Sequence[t.Any], reporter: t.Any) -> dict[str, t.Any]:
+    """Show the summary of a host beside another one that failed, and had these reports."""
+    entry = {"host": "edge.stage", "pool": "edge", "failure": "Could not list Nodes: no.", "reports": reports}
+    published = {"ansible_stats": {"data": {"image_mode_result": [entry]}}}
+    hosts = {"edge.stage": {"__image_mode_published": published}, "edge.prod": {}}
+    task_vars = {"image_mode_report_dir": "reports", "ansible_play_hosts_all": list(hosts), "hostvars": hosts}
+    return run("show_summary", task_vars, reporter=reporter, summary=["a"], failure="Could not verify: no.")
+
+
+def test_host_without_a_report_is_added_to_the_index(printed):
+    written = {"failed": True, "msg": "Could not write report /a: no. Do it."}
+    assert summary_of([], written)["msg"] == "Could not verify: no. Could not write report /a: no. Do it."
+    assert summary_of([], {"index": "/reports/image-mode-index.html"})["msg"] == "Could not verify: no."
+
+
+def test_host_with_a_report_is_in_the_index_already(printed):
+    never = AssertionError("the index was written again")
+    assert summary_of([{"format": "json", "path": "/a"}], never)["msg"] == "Could not verify: no."
+
+
+def hosts_of_play(variables: t.Mapping[str, t.Any], pattern: str = "", **options: t.Any) -> list[str]:
+    lookup = lookup_loader.get("imagemode.openshift.play_hosts", loader=DataLoader())
+    groups = {"all": ["one", "two"], "pools": ["one"]}
+    return t.cast("list[str]", lookup.run([pattern], variables={"groups": groups, **variables}, **options))
 
 
 @pytest.mark.parametrize(
@@ -192,13 +286,44 @@ def test_line_of_the_summary_cannot_add_lines(printed):
         ("pools", "one", ""),
         ("nowhere", None, r"no host of the inventory matches image_mode_hosts \(nowhere\)"),
         ("pools", "two", r"--limit two leaves no host of image_mode_hosts \(pools\)"),
+        ("", "one", r"--limit one leaves no host of image_mode_hosts \(localhost\)"),
+        ("pools", "nowhere", r"--limit nowhere leaves no host of image_mode_hosts \(pools\)"),
     ],
 )
 def test_pattern_without_a_host_is_an_error(pattern, limit, error):
-    variables = {"groups": {"all": ["one", "two"], "pools": ["one"]}, "ansible_limit": limit}
-    lookup = lookup_loader.get("imagemode.openshift.play_hosts", loader=DataLoader())
+    variables = {"ansible_limit": limit}
     if not error:
-        assert lookup.run([pattern], variables=variables) == [pattern or "localhost"]
+        assert hosts_of_play(variables, pattern) == [pattern or "localhost"]
         return
     with pytest.raises(Exception, match=error):
-        lookup.run([pattern], variables=variables)
+        hosts_of_play(variables, pattern)
+
+
+@pytest.mark.parametrize(
+    ("limit", "host"), [(None, "localhost"), ("all", "one"), ("two", "two"), ("localhost,two", "localhost")]
+)
+def test_play_that_needs_no_particular_host_runs_on_one_that_the_limit_leaves(limit, host):
+    assert hosts_of_play({"ansible_limit": limit}, any_host=True) == [host]
+
+
+def test_limit_that_leaves_no_host_at_all_is_an_error():
+    with pytest.raises(Exception, match="--limit nowhere leaves no host of the inventory"):
+        hosts_of_play({"ansible_limit": "nowhere"}, any_host=True)
+
+
+@pytest.mark.parametrize("skipped", [["always"], ["tagged"], ["deploy", "always"]])
+@pytest.mark.parametrize("options", [{}, {"any_host": True}])
+def test_skipped_validation_is_an_error_before_any_task(skipped, options):
+    with pytest.raises(Exception, match=f"--skip-tags {','.join(skipped)} leaves out the task that validates"):
+        hosts_of_play({"ansible_skip_tags": skipped}, **options)
+
+
+def test_skipped_tags_of_other_tasks_are_no_error():
+    assert hosts_of_play({"ansible_skip_tags": ["deploy"]}) == ["localhost"]
+
+
+@pytest.mark.parametrize("options", [{}, {"any_host": True}])
+def test_start_at_task_is_an_error(options, monkeypatch):
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(start_at_task="Show the summary"))
+    with pytest.raises(Exception, match="--start-at-task Show the summary leaves out tasks"):
+        hosts_of_play({}, **options)

@@ -15,6 +15,8 @@ from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.template import Templar
+from ansible_collections.imagemode.openshift.plugins.action import verify_pool
+from ansible_collections.imagemode.openshift.plugins.module_utils._options import CHECKED_BEFORE
 
 CONFIG: t.Mapping[str, t.Any] = {
     "pool": "layered",
@@ -87,8 +89,29 @@ def test_build_without_further_wishes_applies_the_config_and_waits():
     assert modules.names == ["machineosconfig", "machineosbuild_wait"]
     assert result["build"] == {"name": "layered-1"}
     assert (result["changed"], result["changes"]) == (False, [])
-    assert "base_image_pull_secret" not in modules.arguments("machineosconfig")
+    assert not {"base_image_pull_secret", "current_image_pull_secret"} & modules.arguments("machineosconfig").keys()
     assert "log_dir" not in modules.arguments("machineosbuild_wait")
+
+
+def test_build_passes_the_secret_of_the_nodes_on():
+    modules = Modules()
+    run("build_image", modules, **CONFIG, current_image_pull_secret="os-pull")
+    assert modules.arguments("machineosconfig")["current_image_pull_secret"] == "os-pull"
+
+
+def test_build_waits_for_the_spec_that_it_wrote():
+    modules = Modules(machineosconfig={"machineosconfig": {"spec_hash": "sha256:s"}})
+    run("build_image", modules, **CONFIG)
+    assert modules.arguments("machineosbuild_wait")["spec_hash"] == "sha256:s"
+
+
+def test_rollout_is_bound_to_the_build_of_the_run_before_a_node_is_labelled():
+    built = {"build": {"name": "layered-1"}}
+    modules = Modules(machineconfigpool_wait=current(a="waiting"), machineconfigpool_nodes={"nodes": []})
+    run("roll_out", modules, pool="layered", nodes=["a"], build=built)
+    waits = [arguments for name, arguments, dummy in modules.calls if name == "machineconfigpool_wait"]
+    assert modules.names[0] == "machineconfigpool_wait"
+    assert [wait["build"] for wait in waits] == [built, built]
 
 
 def test_build_checks_nodes_first_and_in_check_mode():
@@ -110,7 +133,8 @@ def test_step_collects_changes_diffs_and_warnings():
     )
     result = run("build_image", modules, **CONFIG, create_pool=True, delete_superseded=True)
     assert result["changes"] == ["MachineConfigPool layered", "MachineOSConfig layered", "older MachineOSBuilds"]
-    assert result["diff"] == [diff]
+    name = "MachineOSConfig layered"
+    assert result["diff"] == [{**diff, "before_header": name, "after_header": name}]
     assert result["warnings"] == ["mind the gap"]
 
 
@@ -138,7 +162,7 @@ def test_exception_after_a_change_keeps_what_was_collected(error, message):
     assert result["msg"].startswith(message)
     assert "\n" not in result["msg"]
     assert result["changes"] == ["MachineConfigPool layered"]
-    assert (result["diff"], result["warnings"]) == ([diff], ["mind the gap"])
+    assert ([shown["after"] for shown in result["diff"]], result["warnings"]) == ([{"a": 1}], ["mind the gap"])
 
 
 def test_ansible_error_before_a_change_is_left_to_ansible():
@@ -261,30 +285,215 @@ def test_traceback_never_shows_the_credentials_that_were_read(hidden, monkeypatc
     assert "RuntimeError: ******** and ********" in result["exception"]
 
 
-def test_nodes_are_checked_before_a_secret_is_written(monkeypatch):
-    monkeypatch.setenv("ROBOT_PASSWORD", "correct-horse")
-    entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"}
-    variables = {"__registry_access_nodes": {"pool": "layered", "nodes": "worker-0"}}
-    modules = Modules()
-    run("registry_secrets", modules, variables=variables, secrets=[entry])
-    assert modules.names == ["machineconfigpool_nodes", "registry_secret"]
-    assert modules.calls[0][1:] == ({"pool": "layered", "nodes": ["worker-0"]}, True)
-    modules = Modules(machineconfigpool_nodes={"failed": True, "msg": "Could not add nodes: no. Do it."})
-    result = run("registry_secrets", modules, variables=variables, secrets=[entry])
-    assert (result["msg"], modules.names) == ("Could not add nodes: no. Do it.", ["machineconfigpool_nodes"])
+ROLES: t.Mapping[str, t.Any] = {
+    **{f"build_image_{name}": value for name, value in CONFIG.items()},
+    "build_image_create_pool": "",
+    "build_image_nodes": "worker-0\nworker-1",
+    "build_image_max_unavailable": "10%",
+    "build_image_allow_node_reboots": "true",
+    "registry_access_secrets": [{"name": "os-push", "registry_password_env": "NOT_SET"}],
+}
+FORECAST: t.Mapping[str, t.Any] = {
+    "complete": False,
+    "labels": {"worker-0": {"before": {"os": None}, "after": {"os": "x"}}},
+}
+
+
+def test_request_is_checked_with_the_variables_of_the_roles():
+    modules = Modules(rollout_forecast={"forecast": None})
+    result = run("check_request", modules, variables=ROLES)
+    assert modules.names == ["rollout_forecast"]
+    assert (result["changed"], result["forecast"]) == (False, None)
+    assert modules.arguments("rollout_forecast") == {
+        **CONFIG,
+        "create_pool": False,
+        "nodes": ["worker-0", "worker-1"],
+        "max_unavailable": "10%",
+        "new_secrets": ["os-push"],
+        "allow_node_reboots": True,
+        "delete_superseded": False,
+        "details": False,
+    }
+
+
+def test_request_is_checked_with_the_secret_of_the_nodes():
+    modules = Modules(rollout_forecast={"forecast": None})
+    run("check_request", modules, variables={**ROLES, "build_image_current_image_pull_secret": "os-pull"})
+    assert modules.arguments("rollout_forecast")["current_image_pull_secret"] == "os-pull"
+
+
+def test_forecast_is_made_in_check_mode_only():
+    modules = Modules(rollout_forecast={"forecast": FORECAST})
+    result = run("check_request", modules, variables=ROLES, check_mode=True)
+    assert modules.arguments("rollout_forecast")["details"] is True
+    assert result["forecast"] == FORECAST
+
+
+def test_request_that_cannot_work_fails_the_step_in_one_line():
+    failed = {"failed": True, "msg": "Could not apply the image of MachineConfigPool layered: it is paused. Do it."}
+    assert run("check_request", Modules(rollout_forecast=failed), variables=ROLES)["msg"] == failed["msg"]
+    result = run("check_request", Modules(), variables={**ROLES, "build_image_containerfile": "RUN true"})
+    assert result["msg"].startswith("Could not check the request: the Containerfile has no FROM instruction. Start it")
+    result = run("check_request", Modules(), variables={**ROLES, "registry_access_secrets": "{"})
+    assert result["msg"].startswith("Could not check the request: it is not a list.")
 
 
 @pytest.mark.parametrize(
-    "variables",
+    ("playbook", "prefix"), [("apply", "image_mode_"), ("", "build_image_")], ids=["playbook", "role"]
+)
+def test_check_of_the_request_names_variables_and_no_options(playbook, prefix):
+    variables = {**ROLES, "validate_variables_result": {"playbook": playbook}}
+    failed = {"failed": True, "msg": "Could not apply the image: it would reboot nodes. Set allow_node_reboots=true."}
+    result = run("check_request", Modules(rollout_forecast=failed), variables=variables)
+    assert result["msg"].endswith(f"Set {prefix}allow_node_reboots=true.")
+    forecast = {"lines": ["it may never start. Set delete_superseded=true"], "findings": []}
+    result = run("check_request", Modules(rollout_forecast={"forecast": forecast}), variables=variables)
+    assert result["forecast"]["lines"] == [f"it may never start. Set {prefix}delete_superseded=true"]
+
+
+CHECKED: t.Mapping[str, t.Any] = {"check_request_result": {"cluster": {"api_url": "https://api"}, "forecast": FORECAST}}
+
+
+def test_nodes_that_were_checked_before_are_not_checked_again():
+    modules = Modules()
+    run("build_image", modules, **CONFIG, nodes=["worker-0"], variables=CHECKED)
+    assert modules.names == ["machineosconfig", "machineosbuild_wait"]
+
+
+@pytest.mark.parametrize(
+    ("check_mode", "variables", "checked"), [(True, CHECKED, True), (True, {}, False), (False, CHECKED, False)]
+)
+def test_check_mode_warns_of_missing_objects_only_if_no_earlier_step_checked_the_request(
+    check_mode, variables, checked
+):
+    modules = Modules()
+    run("build_image", modules, **CONFIG, check_mode=check_mode, variables=variables)
+    assert modules.arguments("machineosconfig").get(CHECKED_BEFORE, False) is checked
+
+
+def test_build_of_another_spec_is_no_part_of_a_forecast():
+    modules = Modules(machineosconfig={"changed": True}, machineosbuild_wait={"build": {"name": "old"}})
+    result = run("build_image", modules, **CONFIG, delete_superseded=True, check_mode=True)
+    assert modules.names == ["machineosconfig"]
+    assert (result["build"], result["machineosconfig"], result["changes"]) == (None, None, ["MachineOSConfig layered"])
+
+
+def test_build_of_the_unchanged_spec_is_shown_in_check_mode():
+    modules = Modules(machineosbuild_wait={"build": {"name": "layered-1"}})
+    assert run("build_image", modules, **CONFIG, check_mode=True)["build"] == {"name": "layered-1"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "build"),
+    [(["worker-0"], []), ([], ["MachineOSConfig layered"])],
+)
+def test_state_of_the_nodes_before_a_change_is_no_part_of_a_forecast(nodes, build):
+    modules = Modules(machineconfigpool_wait=current(b="done"))
+    variables = {**CHECKED, "build_image_result": {"changes": build}}
+    result = run("roll_out", modules, pool="layered", nodes=nodes, check_mode=True, variables=variables)
+    assert modules.names == ["machineconfigpool_wait"]
+    assert (result["rollout"], result["nodes"]) == (None, [])
+    assert result["changes"] == (["Node worker-0"] if nodes else [])
+    labels = {"before": {"worker-0": {"os": None}}, "after": {"worker-0": {"os": "x"}}}
+    header = {"before_header": "labels of nodes", "after_header": "labels of nodes"}
+    assert result.get("diff", []) == ([{**labels, **header}] if nodes else [])
+
+
+def test_state_of_the_nodes_is_shown_in_check_mode_if_nothing_changes():
+    modules = Modules(machineconfigpool_wait=current(b="done"))
+    assert run("roll_out", modules, pool="layered", check_mode=True)["rollout"] == {"total": 1}
+
+
+VERIFIED: t.Mapping[str, t.Any] = {"verdict": "match", "nodes": [{"name": "worker-0"}]}
+BUILT: t.Mapping[str, t.Any] = {"build": {"state": "succeeded"}, "changes": []}
+UPDATED: t.Mapping[str, t.Any] = {"rollout": {"total": 2, "done": 2}, "changes": []}
+
+
+def test_verification_passes_its_options_on():
+    modules = Modules(node_image_verify=dict(VERIFIED))
+    result = run("verify_pool", modules, pool="layered", allowed_deviations="a\nb", fail_on=[], node_timeout="90")
+    assert result["verdict"] == "match"
+    assert modules.arguments("node_image_verify") == {
+        "pool": "layered",
+        "allowed_deviations": ["a", "b"],
+        "transport": "auto",
+        "node_timeout": 90,
+        "fail_on": [],
+        "allow_empty_pool": False,
+    }
+
+
+def test_verification_knows_the_nodes_that_the_rollout_waited_for():
+    modules = Modules(node_image_verify=dict(VERIFIED))
+    rollout = {**UPDATED, "nodes": [{"name": "worker-0", "phase": "done"}, {"name": "worker-1", "phase": "left"}]}
+    run("verify_pool", modules, variables={"roll_out_result": rollout}, pool="layered")
+    assert modules.arguments("node_image_verify")["awaited_nodes"] == ["worker-0", "worker-1"]
+
+
+def test_verification_knows_a_node_that_left_before_the_wait_observed_it():
+    modules = Modules(machineconfigpool_wait=current(b="done"), machineconfigpool_nodes={"nodes": []})
+    rollout = run("roll_out", modules, pool="layered", nodes=["a"])
+    assert [node["name"] for node in rollout["nodes"]] == ["b"]
+    modules = Modules(node_image_verify=dict(VERIFIED))
+    run("verify_pool", modules, variables={"roll_out_result": rollout}, pool="layered")
+    assert modules.arguments("node_image_verify")["awaited_nodes"] == ["a", "b"]
+
+
+def test_verification_is_bound_to_the_build_of_the_run():
+    modules = Modules(node_image_verify=dict(VERIFIED))
+    run("verify_pool", modules, pool="layered", build=dict(BUILT))
+    assert modules.arguments("node_image_verify")["build"] == BUILT
+
+
+@pytest.mark.parametrize(
+    ("build", "rollout", "reason"),
     [
-        {"__registry_access_nodes": {"pool": "layered", "nodes": ""}},
-        {"__registry_access_nodes": {"pool": "layered", "nodes": []}},
-        {"image_mode_pool": "layered", "image_mode_nodes": ["worker-0"]},
+        (BUILT, UPDATED, ""),
+        ({}, {}, ""),
+        ({**BUILT, "changes": ["MachineOSConfig layered"]}, UPDATED, "the run would change objects before"),
+        ({**BUILT, "build": None}, UPDATED, "the build has not succeeded"),
+        ({**BUILT, "build": {"state": "building"}}, UPDATED, "the build has not succeeded"),
+        (BUILT, {**UPDATED, "changes": ["Node worker-0"]}, "the run would change objects before"),
+        (BUILT, {"rollout": {"total": 2, "done": 1}, "changes": []}, "the rollout is not done"),
     ],
 )
-def test_without_nodes_to_check_a_secret_is_written_at_once(variables, monkeypatch):
-    monkeypatch.setenv("ROBOT_PASSWORD", "correct-horse")
-    entry = {"name": "s", "registry": "r", "registry_username": "u", "registry_password_env": "ROBOT_PASSWORD"}
-    modules = Modules()
-    run("registry_secrets", modules, variables=variables, secrets=[entry])
-    assert modules.names == ["registry_secret"]
+def test_check_mode_verifies_only_if_the_earlier_steps_change_nothing(monkeypatch, build, rollout, reason):
+    printed: list[str] = []
+    monkeypatch.setattr(verify_pool.display, "display", printed.append)
+    variables = {"build_image_result": build, "roll_out_result": rollout}
+    modules = Modules(node_image_verify=dict(VERIFIED))
+    result = run("verify_pool", modules, check_mode=True, variables=variables, pool="layered")
+    assert modules.names == ([] if reason else ["node_image_verify"])
+    assert printed == ([f"  check mode: no node is verified, because {reason}"] if reason else [])
+    assert ("verdict" in result) is not bool(reason)
+    modules = Modules(node_image_verify=dict(VERIFIED))
+    assert run("verify_pool", modules, variables=variables, pool="layered")["verdict"] == "match"
+
+
+STALLED = "Could not wait for the build: no progress. Raise stall_timeout."
+IN_ROLE: t.Mapping[str, t.Any] = {"ansible_role_name": "imagemode.openshift.build_image"}
+
+
+def test_warning_of_a_module_names_the_variable_that_the_user_sets():
+    summary = mock.Mock(event=mock.Mock(msg="Set max_unavailable=1."))  # as ansible-core 2.19 and later pass it
+    warnings = ["Set delete_superseded=true.", summary]
+    modules = Modules(machineconfigpool={"changed": True, "warnings": warnings})
+    result = run("build_image", modules, variables=IN_ROLE, **CONFIG, create_pool=True)
+    assert result["warnings"] == ["Set build_image_delete_superseded=true.", "Set build_image_max_unavailable=1."]
+
+
+@pytest.mark.parametrize(
+    ("variables", "option"),
+    [
+        ({}, "stall_timeout"),
+        ({"ansible_role_name": "mine"}, "stall_timeout"),
+        (IN_ROLE, "build_image_stall_timeout"),
+        ({**IN_ROLE, "validate_variables_result": {"playbook": "apply"}}, "image_mode_build_stall_timeout"),
+        ({**IN_ROLE, "validate_variables_result": {"playbook": None}}, "build_image_stall_timeout"),
+        ({**IN_ROLE, "validate_variables_result": "text"}, "build_image_stall_timeout"),
+    ],
+)
+def test_failure_of_a_step_names_what_its_user_sets(variables, option):
+    modules = Modules(machineosbuild_wait={"failed": True, "msg": STALLED})
+    result = run("build_image", modules, variables=variables, **CONFIG)
+    assert result["msg"] == STALLED.replace("stall_timeout", option)

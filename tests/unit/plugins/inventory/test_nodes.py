@@ -207,6 +207,8 @@ def test_the_others_are_read_when_the_user_wants_that_and_he_is_warned(source, c
     assert sorted(read.hosts) == ["worker-0.prod", "worker-1.prod"]
     (warning,) = [text for text in warnings if "stage" in text]
     assert warning.endswith("None of its nodes is in the inventory.")
+    (error,) = read.groups["all"].vars["image_mode_inventory_errors"]
+    assert error == warning.removesuffix(" None of its nodes is in the inventory.")
     cluster.always_fail("", REFUSED)
     assert "prod" in source.refuse(clusters=clusters, fail_on_errors=False)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.run_spec import RunSpec
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.wait import BuildWaitState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import WantedPool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
@@ -21,13 +22,14 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation imp
     apply_pool,
     apply_secret,
     delete_superseded,
+    forecast_inputs,
     label_nodes,
     verify_nodes,
     wait_for_build,
     wait_for_rollout,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.select_nodes import Selection
-from ansible_collections.imagemode.openshift.plugins.module_utils._options import CONNECTION
+from ansible_collections.imagemode.openshift.plugins.module_utils._options import CHECKED_BEFORE, CONNECTION
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import auth
@@ -42,10 +44,17 @@ OPERATION = {
     "machineosconfig": "apply_machineosconfig",
     "node_image_verify": "verify_nodes",
     "registry_secret": "apply_secret",
+    "rollout_forecast": "forecast",
 }
 CLUSTER = {"host": "https://api.example.com:6443", "api_key": "sha256~token"}
 NAMESPACE = "openshift-machine-config-operator"
 REGISTRY = "registry.example.com"
+
+BUILT = {
+    "machineosconfig": {"pool": "layered", "spec_hash": "sha256:s"},
+    "build": {"digested_image_push_spec": "registry.example.com/os@sha256:b"},
+}
+RUN = RunSpec("sha256:s", "registry.example.com/os@sha256:b")
 
 
 class Operation:
@@ -94,10 +103,15 @@ CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
             "rendered_image_push_spec": f"{REGISTRY}/os:t",
             "rendered_image_push_secret": "push",
             "base_image_pull_secret": "",
+            "current_image_pull_secret": "nodes",
             "allow_node_reboots": True,
         },
         apply_machineosconfig.MachineOSConfigRequest(
-            True, "old-name", WantedConfig("layered", "FROM configs", f"{REGISTRY}/os:t", "push", ""), True, False
+            True,
+            "old-name",
+            WantedConfig("layered", "FROM configs", f"{REGISTRY}/os:t", "push", "", "nodes"),
+            True,
+            False,
         ),
     ),
     (
@@ -164,8 +178,11 @@ CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
             "replacement_grace": 9,
             "max_build_attempts": 2,
             "log_dir": "/home/user/logs",
+            "spec_hash": "sha256:s",
         },
-        wait_for_build.BuildWaitRequest("layered", Limits(60, 5, 0, (), 7), "c", False, "/home/user/logs", 9, 2),
+        wait_for_build.BuildWaitRequest(
+            "layered", Limits(60, 5, 0, (), 7), "c", False, "/home/user/logs", 9, 2, "sha256:s"
+        ),
     ),
     (
         "machineconfigpool_nodes",
@@ -193,9 +210,10 @@ CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
             "window": 5,
             "cursor": "c",
             "waited": 7,
+            "build": BUILT,
         },
         wait_for_rollout.RolloutWaitRequest(
-            "layered", ["worker-0", "worker-1"], Limits(60, 5, 30, ("fatal", "node.degraded"), 7), "c", False
+            "layered", ["worker-0", "worker-1"], Limits(60, 5, 30, ("fatal", "node.degraded"), 7), "c", False, RUN
         ),
     ),
     (
@@ -216,6 +234,8 @@ CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
             "host_root": "/host",
             "fail_on": ["mismatch"],
             "allowed_deviations": ["node.local_packages"],
+            "allow_empty_pool": True,
+            "awaited_nodes": ["worker-0"],
         },
         verify_nodes.VerificationRequest(
             "",
@@ -227,12 +247,45 @@ CASES: list[tuple[str, dict[str, t.Any], t.Any]] = [
             frozenset((Verdict.MISMATCH,)),
             "pod_exec",
             ("node.local_packages",),
+            True,
+            awaited_nodes=("worker-0",),
         ),
     ),
     (
         "node_image_verify",
-        {"pool": "layered", "label_selector": "zone=a", "fail_on": []},
-        verify_nodes.VerificationRequest("layered", Selection([], "zone=a"), "", 50, 60, "/rootfs", frozenset()),
+        {"pool": "layered", "label_selector": "zone=a", "fail_on": [], "build": BUILT},
+        verify_nodes.VerificationRequest(
+            "layered", Selection([], "zone=a"), "", 50, 60, "/rootfs", frozenset(), run=RUN
+        ),
+    ),
+    (
+        "rollout_forecast",
+        {
+            "pool": "layered",
+            "create_pool": True,
+            "node_selector": {"os": "x"},
+            "max_unavailable": "10%",
+            "nodes": ["worker-0"],
+            "containerfile": "FROM configs AS final",
+            "rendered_image_push_spec": "registry.example.com/os:1",
+            "rendered_image_push_secret": "push",
+            "base_image_pull_secret": "pull",
+            "current_image_pull_secret": "nodes",
+            "new_secrets": ["push"],
+            "allow_node_reboots": True,
+            "delete_superseded": True,
+            "details": False,
+        },
+        forecast_inputs.ForecastRequest(
+            WantedConfig("layered", "FROM configs AS final", "registry.example.com/os:1", "push", "pull", "nodes"),
+            WantedPool("layered", {"os": "x"}, max_unavailable="10%"),
+            True,
+            ["worker-0"],
+            ["push"],
+            True,
+            True,
+            False,
+        ),
     ),
 ]
 """Module, options, and the request that its operation has to receive."""
@@ -262,6 +315,7 @@ WITHOUT_EFFECT = {
 }
 ACTION_PLUGINS = {
     "build_image",
+    "check_request",
     "check_verdicts",
     "evidence_report",
     "node_image_summary",
@@ -270,6 +324,7 @@ ACTION_PLUGINS = {
     "roll_out",
     "show_summary",
     "validate_variables",
+    "verify_pool",
 }
 """Modules that only document an action plugin. The tests of the plugins cover their options."""
 
@@ -343,14 +398,22 @@ LEAST: dict[str, dict[str, t.Any]] = {
     "machineconfigpool_nodes": {"pool": "layered", "nodes": ["worker-0"]},
     "machineconfigpool_wait": {"pool": "layered"},
     "node_image_verify": {"pool": "layered"},
+    "rollout_forecast": {"pool": "layered"},
 }
-WRITERS_AND_WAITS = sorted(set(LEAST) - {"node_image_verify"})
+WRITERS_AND_WAITS = sorted(set(LEAST) - {"node_image_verify", "rollout_forecast"})
 
 
 @pytest.mark.parametrize("module", WRITERS_AND_WAITS)
 def test_check_mode_reaches_the_operation(module, operation):
     run_module(module, LEAST[module], check_mode=True)
     assert operation.request.check_mode is True
+
+
+def test_earlier_check_reaches_the_operation(operation):
+    run_module("machineosconfig", {**LEAST["machineosconfig"], CHECKED_BEFORE: True})
+    assert operation.request.checked_before
+    run_module("machineosconfig", LEAST["machineosconfig"])
+    assert not operation.request.checked_before
 
 
 def test_check_mode_of_a_verification_is_the_same_because_it_writes_nothing(operation):
@@ -397,7 +460,11 @@ def test_warning_of_the_operation_is_a_warning_of_the_module(operation, monkeypa
         ),
         ("registry_secret", {"name": "push", "registry": "r", "dockerconfigjson": "{}"}, "mutually exclusive"),
         ("machineosbuild_wait", {"pool": "a", "timeout": "soon"}, "timeout"),
-        ("machineosbuild_wait", {"pool": "a", "stall_timeout": -1}, "stall_timeout is -1. Give 0 or more."),
+        (
+            "machineosbuild_wait",
+            {"pool": "a", "stall_timeout": -1},
+            "stall_timeout: -1 seconds is negative. Set a whole number",
+        ),
         ("machineconfigpool_wait", {"pool": "a", "fail_on_findings": ["pool.pause"]}, "names pool.pause, which is no"),
     ],
 )

@@ -86,3 +86,28 @@ def test_of_many_nodes_the_rest_is_counted():
     assert len(lines) == MAX_LINES + 1
     assert lines[0].startswith("last: unknown")
     assert lines[-1] == "... and 6 more nodes (6 match)"
+
+
+def about_pool(finding_id: str) -> dict[str, t.Any]:
+    """Return a result whose nodes all match, with a finding about the pool."""
+    pool = {"kind": "MachineConfigPool", "namespace": "", "name": "layered"}
+    finding = {"id": finding_id, "object": pool, "message": "a fact", "remedy": "Do it", "severity": "error"}
+    return {"nodes": [node("worker-0")], "findings": [finding]}
+
+
+@pytest.mark.parametrize(
+    ("finding_id", "fail_on", "fails"),
+    [
+        ("pool.nodes_left_out", BOTH, True),
+        ("pool.nodes_left_out", ["unknown"], True),
+        ("pool.nodes_left_out", ["mismatch"], False),
+        ("pool.nodes_left_out", [], False),
+        ("pool.no_nodes", BOTH, True),
+        ("pool.no_nodes", ["mismatch"], True),
+        ("pool.no_nodes", [], False),
+        ("pool.paused", BOTH, False),
+    ],
+)
+def test_pool_that_is_not_verified_as_a_whole_fails_although_its_nodes_match(finding_id, fail_on, fails):
+    expected = "Could not verify MachineConfigPool layered: a fact. Do it." if fails else ""
+    assert why_not_verified(about_pool(finding_id), fail_on) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 import typing as t
+from dataclasses import replace
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import log_folder, logs, pod_tracker
@@ -175,6 +176,37 @@ def test_log_of_a_deleted_pod_is_no_longer_read(builder, wait):
     builder.falls_silent(CONTAINER)
     builder.drop(POD, "build-layered-a-x7k2p", "openshift-machine-config-operator")
     until(lambda: wait.logs.state().done)
+
+
+def test_pod_that_is_deleted_while_it_runs_is_a_failed_attempt_in_later_windows_too(builder, wait):
+    until(lambda: wait.logs.state().paths)
+    assert [attempt.failed for attempt in wait.logs.progress().attempts] == [False]
+    builder.falls_silent(CONTAINER)
+    builder.drop(POD, "build-layered-a-x7k2p", "openshift-machine-config-operator")
+    until(lambda: [attempt.failed for attempt in wait.logs.progress().attempts] == [True])
+    wait.end()
+    assert [attempt.reason for attempt in wait.window().progress().attempts] == ["Deleted"]
+
+
+def test_pod_that_was_deleted_between_two_lists_is_a_failed_attempt(builder, wait):
+    until(lambda: wait.logs.state().paths)
+    wait.end()
+    builder.falls_silent(CONTAINER)
+    wait.state = replace(wait.state, version="")
+    builder.drop(POD, "build-layered-a-x7k2p", "openshift-machine-config-operator")
+    wait.window()
+    until(lambda: [attempt.reason for attempt in wait.logs.progress().attempts] == ["Deleted"])
+
+
+def test_pod_that_is_deleted_after_its_end_keeps_its_result(builder, wait):
+    until(lambda: wait.logs.state().paths)
+    builder.keep(POD, ENDED)
+    builder.falls_silent(CONTAINER)
+    until(lambda: [attempt.failed for attempt in wait.logs.progress().attempts] == [True])
+    builder.drop(POD, "build-layered-a-x7k2p", "openshift-machine-config-operator")
+    until(lambda: wait.logs.state().pods[0].get("deleted"))
+    (attempt,) = wait.logs.progress().attempts
+    assert (attempt.reason, attempt.containers[0].exit_code) == ("", 7)
 
 
 def test_output_of_the_builder_is_progress_without_saved_logs(builder, session):

@@ -267,7 +267,7 @@ def test_a_list_without_end_ends(expires, api):
         api.always_fail("continue=", refusal(410, "Expired", "too old"))
     api.always_fail("limit=", page)
     with pytest.raises(Unreachable, match="does not end") as error:
-        session_with(api.url, ResponseLimits(list_pages=20)).pages(NODE.path(), {})
+        session_with(api.url, ResponseLimits(list_pages=20)).pages(Subject(NODE))
     assert error.value.final
     assert len(api.requests) == 20
 
@@ -282,7 +282,7 @@ def test_the_size_of_a_whole_list_is_limited(api):
     items = [{"metadata": {"name": f"worker-{number}"}} for number in range(100)]
     api.always_fail("limit=", Reply(200, json.dumps({"items": items, "metadata": {"continue": "more"}})))
     with pytest.raises(Unreachable, match="does not end"):
-        session_with(api.url, ResponseLimits(list_size=10_000)).pages(NODE.path(), {})
+        session_with(api.url, ResponseLimits(list_size=10_000)).pages(Subject(NODE))
     assert len(api.requests) < 6
 
 
@@ -291,7 +291,7 @@ def test_a_list_of_many_small_values_weighs_what_it_takes_in_memory(api):
     body = json.dumps({"items": items, "metadata": {"continue": "more"}}, separators=(",", ":"))
     api.always_fail("limit=", Reply(200, body))
     with pytest.raises(Unreachable, match="does not end"):
-        session_with(api.url, ResponseLimits(list_size=10 * len(body))).pages(NODE.path(), {})
+        session_with(api.url, ResponseLimits(list_size=10 * len(body))).pages(Subject(NODE))
     assert len(api.requests) == 1
 
 
@@ -454,7 +454,7 @@ LISTS = {
 @pytest.mark.parametrize("body", LISTS.values(), ids=LISTS)
 def test_a_list_with_parts_of_a_wrong_type_is_no_answer_of_a_kubernetes_api(body, serve):
     with pytest.raises(Unreachable, match=r"not as a Kubernetes API \("):
-        session_with(serve(raw(body)).url).pages(NODE.path(), {})
+        session_with(serve(raw(body)).url).pages(Subject(NODE))
 
 
 EVENTS = {

@@ -27,6 +27,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     SECRET,
     Kind,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.timestamp import timestamp_now
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     machine_config_pool,
     node,
@@ -34,6 +35,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import (
     HANG_UP,
+    LOSE_ANSWER,
     ApiServer,
     Reply,
     refusal,
@@ -217,7 +219,7 @@ def test_missing_object_is_none(api, session):
 
 def test_kind_that_is_not_served_is_not_a_missing_object(api, session):
     api.not_served.add("machineosconfigs")
-    with pytest.raises(OperationError, match=r"does not serve machineosconfigs.*OpenShift 4\.18"):
+    with pytest.raises(OperationError, match=r"does not serve machineosconfigs.*OpenShift 4\.16"):
         session.find(MACHINE_OS_CONFIG, "layered")
     with pytest.raises(OperationError, match="does not serve machineosconfigs"):
         session.delete(MACHINE_OS_CONFIG, "layered")
@@ -233,13 +235,19 @@ def test_only_the_object_with_the_uid_is_deleted(api, session):
     api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
     with pytest.raises(OperationError, match="Could not delete MachineConfigPool layered"):
         session.delete(MACHINE_CONFIG_POOL, "layered", uid="of-the-one-before")
-    session.delete(MACHINE_CONFIG_POOL, "layered", uid="uid-of-layered")
+    assert session.delete(MACHINE_CONFIG_POOL, "layered", uid="uid-of-layered")
     assert session.find(MACHINE_CONFIG_POOL, "layered") is None
 
 
 def test_deletion_of_a_missing_object_succeeds(api, session):
-    session.delete(MACHINE_CONFIG_POOL, "layered")
+    assert not session.delete(MACHINE_CONFIG_POOL, "layered")
     assert len(api.requests) == 1
+
+
+def test_deletion_whose_response_was_lost_has_deleted_the_object(api, session):
+    api.keep(MACHINE_CONFIG_POOL, machine_config_pool())
+    api.fail("layered", LOSE_ANSWER)
+    assert session.delete(MACHINE_CONFIG_POOL, "layered")
 
 
 # What the API server answers, as a sentence --------------------------------------------------------------------------
@@ -265,7 +273,7 @@ def api_error(status: int, body: t.Any) -> ApiError:
         (
             api_error(404, "404 page not found"),
             MACHINE_OS_CONFIG,
-            r"https://api does not serve machineosconfigs\.machineconfiguration\.openshift\.io/v1\. Image mode needs",
+            r"https://api does not serve machineosconfigs\.machineconfiguration\.openshift\.io, neither as v1 nor",
         ),
         (api_error(404, "404 page not found"), POD, r"https://api does not serve pods of v1\. Check that this"),
         (
@@ -389,3 +397,28 @@ def test_dry_run_of_a_deletion_with_a_uid_deletes_nothing(api, session):
     session.delete(SECRET, "push", NAMESPACE, uid=uid, dry_run=True)
     assert api.requests[-1].body["dryRun"] == ["All"]  # beside a body, the API server does not read the query
     assert api.kept(SECRET, "push", NAMESPACE)
+
+
+# The clock of the API server ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("date", "moment"),
+    [
+        ("Sun, 01 Mar 2026 12:00:00 GMT", "2026-03-01T12:00:00Z"),
+        ("Sun, 01 Mar 2026 14:00:00 +0200", "2026-03-01T12:00:00Z"),
+        ("Sun, 01 Mar 2026 12:00:00 -0000", "2026-03-01T12:00:00Z"),
+    ],
+)
+def test_time_of_the_api_server_is_that_of_its_last_response(api, session, date, moment):
+    api.always_fail("/nodes", Reply(200, json.dumps({"items": [], "metadata": {}}), headers={"Date": date}))
+    session.list(NODE)
+    assert session.time_of_last_response == moment
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Sun, 01 Mar 99999 12:00:00 GMT"])
+def test_time_of_this_machine_is_used_if_the_server_sends_none(api, session, date):
+    api.always_fail("/nodes", Reply(200, json.dumps({"items": [], "metadata": {}}), headers={"Date": date}))
+    before = timestamp_now()
+    session.list(NODE)
+    assert before <= session.time_of_last_response <= timestamp_now()

@@ -50,7 +50,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server impor
 )
 
 NODES = Subject(NODE)
-LONG = 30
+LONG = 300
 """Seconds of a window that the test leaves as soon as it has seen enough."""
 
 
@@ -394,7 +394,7 @@ def test_a_list_of_5000_objects_is_never_in_memory_as_a_whole(session, monkeypat
 
     monkeypatch.setattr(session, "_page", read_page)
     tracemalloc.start()
-    listing = session.pages("/api/v1/nodes", {}, keep=lambda obj: {"name": obj["metadata"]["name"]})
+    listing = session.pages(Subject(NODE, reader=Reader(NODE, lambda obj: {"name": obj["metadata"]["name"]}, dict)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(listing.items) == 5000

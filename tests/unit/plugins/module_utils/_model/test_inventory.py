@@ -156,6 +156,19 @@ def test_the_name_of_a_host_carries_its_cluster_when_asked():
     assert (plain.variables["image_mode_cached"], carrying.variables["image_mode_cached"]) == (False, True)
 
 
+def test_host_knows_how_many_nodes_its_pool_has_in_its_cluster():
+    one, two = reading("a", "worker-0", "worker-1", "infra-0", "alone"), reading("b", "worker-0")
+    one["nodes"][2]["image_mode_pool"], one["nodes"][3]["image_mode_pool"] = "infra", ""
+    hosts = {host.name: host.variables for host in named_hosts([one, two], with_cluster=True, cached=False)}
+    assert {name: known["image_mode_pool_size"] for name, known in hosts.items()} == {
+        "worker-0.a": 2,
+        "worker-1.a": 2,
+        "infra-0.a": 1,
+        "alone.a": None,
+        "worker-0.b": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("readings", "with_cluster", "reason"),
     [

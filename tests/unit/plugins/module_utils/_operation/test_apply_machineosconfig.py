@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import WantedConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import (
+    MachineOSConfig,
+    WantedConfig,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
     NODE,
     SECRET,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.spec_edit import (
+    SpecEdit,
+    read_spec_edit,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.apply_machineosconfig import (
     MachineOSConfigRequest,
@@ -26,7 +34,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     node,
     secret,
 )
-from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden, refusal
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import LOSE_ANSWER, forbidden, refusal
 
 PUSH = "registry.example.com/lab/os-layered:latest"
 CONTAINERFILE = "FROM configs AS final\nRUN true\n"
@@ -109,18 +117,84 @@ def test_the_one_that_serves_the_pool_is_meant_whatever_its_name(cluster, apply)
     assert [r.path.rpartition("/")[2] for r in cluster.writes] == ["old-name"]
 
 
-def test_an_edit_records_the_build_before_it_in_the_same_patch(configured, apply):
-    apply(create(containerfile="FROM x"))
+def record(of: dict) -> SpecEdit:
+    edit = read_spec_edit(of["metadata"]["annotations"][OWN + "edit"])
+    assert edit is not None
+    return edit
+
+
+def test_an_edit_records_the_builds_before_it_in_the_same_patch(configured, apply):
+    done = apply(create(containerfile="FROM x"))
     (write,) = configured.writes
-    assert write.body["metadata"]["annotations"] == {OWN + "build-before": "layered-a/1"}
-    assert write.body["metadata"]["resourceVersion"], "a mark is true only of the object as it was read"
+    assert record(write.body).builds == {"layered-a/1"}
+    assert write.body["metadata"]["resourceVersion"], "the record is valid only for the version that was read"
     assert write.body["spec"] == {"containerFile": [{"containerfileArch": "NoArch", "content": "FROM x"}]}
+    assert record(configured.kept(MACHINE_OS_CONFIG, "layered")).spec_hash == done["machineosconfig"]["spec_hash"]
 
 
-def test_an_edit_before_any_build_says_so(cluster, apply):
+def test_an_edit_before_any_build_records_none(cluster, apply):
     cluster.keep(MACHINE_OS_CONFIG, machine_os_config())
     apply(create(containerfile="FROM x"))
-    assert cluster.writes[0].body["metadata"]["annotations"] == {OWN + "build-before": "none"}
+    assert record(cluster.writes[0].body).builds == frozenset()
+
+
+def test_a_creation_is_recorded(cluster, apply):
+    done = apply(create())
+    created = record(cluster.kept(MACHINE_OS_CONFIG, "layered"))
+    assert (created.generation, created.spec_hash) == (1, done["machineosconfig"]["spec_hash"])
+
+
+def test_a_build_that_is_created_during_the_edit_is_added_to_the_record(configured, apply):
+    def build_again(request):
+        if request.method == "PATCH" and len(configured.writes) == 1:
+            configured.keep(MACHINE_OS_BUILD, machine_os_build("layered-b", uid="2"))
+
+    configured.before_each(build_again)
+    apply(create(containerfile="FROM x"))
+    assert [w.method for w in configured.writes] == ["PATCH", "PATCH"]
+    assert record(configured.kept(MACHINE_OS_CONFIG, "layered")).builds == {"layered-a/1", "layered-b/2"}
+
+
+def test_spec_that_the_server_completed_is_recorded_though_the_response_was_lost(configured, apply):
+    def complete(request):
+        edited = configured.kept(MACHINE_OS_CONFIG, "layered")
+        if request.method == "GET" and edited["metadata"]["generation"] == 2:
+            configured.keep(MACHINE_OS_CONFIG, {**edited, "spec": {**edited["spec"], "defaulted": True}})
+
+    configured.before_each(complete)
+    configured.fail("/machineosconfigs/layered?fieldManager=", LOSE_ANSWER)
+    done = apply(create(containerfile="FROM x"))
+    assert done["changed"]
+    assert record(configured.kept(MACHINE_OS_CONFIG, "layered")).spec_hash == done["machineosconfig"]["spec_hash"]
+
+
+def test_record_of_an_edit_by_another_client_after_a_lost_response_stays(configured, apply):
+    def edit_again(request):
+        edited = configured.kept(MACHINE_OS_CONFIG, "layered")
+        if request.method == "GET" and edited["metadata"]["generation"] == 2:
+            metadata = {**edited["metadata"], "generation": 3}
+            configured.keep(MACHINE_OS_CONFIG, {**edited, "metadata": metadata, "spec": {**edited["spec"], "more": 1}})
+
+    configured.before_each(edit_again)
+    configured.fail("/machineosconfigs/layered?fieldManager=", LOSE_ANSWER)
+    apply(create(containerfile="FROM x"))
+    kept = configured.kept(MACHINE_OS_CONFIG, "layered")
+    assert record(kept).generation == 2
+    assert record(kept).spec_hash != MachineOSConfig.from_api(kept).spec_hash
+
+
+def test_check_mode_corrects_no_record(configured, apply):
+    apply(create(containerfile="FROM x", check=True))
+    assert configured.writes == []
+    assert [r.method for r in configured.requests].count("PATCH") == 1
+
+
+def test_too_many_builds_for_a_record_are_an_error_before_the_edit(configured, apply):
+    many = [machine_os_build(f"layered-{n:060}", uid=f"{n:036}") for n in range(2500)]
+    configured.keep(MACHINE_OS_BUILD, *many)
+    with pytest.raises(OperationError, match=r"change MachineOSConfig layered: it has 250. builds, too many for the"):
+        apply(create(containerfile="FROM x"))
+    assert configured.writes == []
 
 
 def test_options_that_are_not_given_leave_their_fields(configured, apply):
@@ -246,10 +320,38 @@ def test_a_secret_that_may_not_be_read_is_only_warned_of(cluster, apply):
 
 
 def test_the_apis_own_rules_are_the_apis(cluster, apply):
-    causes = [{"field": "spec.renderedImagePushSpec", "message": "should follow the host[:port] format"}]
+    causes = [{"field": "spec.renderedImagePushSecret", "message": "should follow the rules of names"}]
     cluster.fail("dryRun", refusal(422, "Invalid", "long", causes=causes))
-    with pytest.raises(OperationError, match=r"renderedImagePushSpec: should follow .*Correct the value"):
-        apply(create(rendered_image_push_spec="no-dots/os", check=True))
+    with pytest.raises(OperationError, match=r"renderedImagePushSecret: should follow .*Correct the value"):
+        apply(create(check=True))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"rendered_image_push_spec": "registry.example.com/os/layered"}, "layered has no tag. Add one"),
+        ({"rendered_image_push_spec": ""}, "the push spec is empty"),
+        ({"containerfile": "RUN true\n"}, "the Containerfile has no FROM instruction"),
+        ({"containerfile": "FROM configs AS final\n" + "x" * 4096}, "4118 characters; the limit is 4096"),
+    ],
+)
+def test_value_that_cannot_work_is_refused_before_a_write(configured, apply, values, reason):
+    with pytest.raises(OperationError, match=r"^Could not change MachineOSConfig layered: ") as error:
+        apply(create(**values))
+    assert reason in str(error.value)
+    assert configured.writes == []
+
+
+def test_what_may_be_wrong_in_a_new_containerfile_is_a_warning(configured, apply):
+    apply(create(containerfile="FROM configs AS final\nRUNN true\n"))
+    assert apply.warnings == ["Line 2 of the Containerfile may be invalid: unknown instruction RUNN"]
+
+
+def test_containerfile_that_is_not_changed_is_not_doubted(cluster, apply):
+    apply(create(containerfile="FROM configs AS final\nRUNN true\n"))
+    apply.warnings.clear()
+    apply(create(containerfile="FROM configs AS final\nRUNN true\n"))
+    assert apply.warnings == []
 
 
 # Names ---------------------------------------------------------------------------------------------------------------
@@ -302,8 +404,41 @@ def test_check_mode_lets_the_server_decide_and_writes_nothing(asked, configured,
 def test_check_mode_tolerates_what_a_task_before_would_have_brought(api, apply):
     done = apply(create(check=True))
     assert done["changed"]
-    assert [warning.partition(" does not")[0] for warning in apply.warnings] == [
-        "MachineConfigPool layered",
-        "Secret openshift-machine-config-operator/push",
+    consequence = ", and this task would fail unless an earlier task changes that"
+    assert apply.warnings == [
+        f"MachineConfigPool layered does not exist{consequence}",
+        f"Secret openshift-machine-config-operator/push does not exist{consequence}",
     ]
     assert api.writes == []
+
+
+def test_check_mode_does_not_warn_of_what_an_earlier_step_found_to_be_created(api, apply):
+    assert apply(dataclasses.replace(create(check=True), checked_before=True))["changed"]
+    assert apply.warnings == []
+    with pytest.raises(OperationError, match="MachineConfigPool layered does not exist"):
+        apply(dataclasses.replace(create(), checked_before=True))
+
+
+def test_config_without_its_pool_is_a_warning_of_a_change(configured, apply):
+    configured.keep(MACHINE_OS_CONFIG, machine_os_config("gone", pool="gone"))
+    apply(create(containerfile="FROM x"))
+    assert any("cluster.orphaned_machineosconfig" in warning for warning in apply.warnings)
+
+
+def test_change_of_a_config_without_its_pool_is_warned_of_and_not_settled(configured, apply):
+    configured.drop(MACHINE_CONFIG_POOL, "layered")
+    apply(create(containerfile="FROM x"))
+    assert any("cluster.orphaned_machineosconfig" in warning for warning in apply.warnings)
+    assert not record(configured.kept(MACHINE_OS_CONFIG, "layered")).is_settled
+
+
+def test_an_edit_waits_until_the_operator_has_reacted_to_the_change_before(configured, apply, nap):
+    configured.time = "2026-03-01T12:00:14Z"  # the last change and the build are of noon
+
+    def pass_time() -> None:
+        configured.time = "2026-03-01T12:00:15Z"
+
+    nap.after(1, pass_time)
+    assert apply(create(containerfile="FROM x"))["changed"]
+    assert configured.time == "2026-03-01T12:00:15Z"
+    assert record(configured.kept(MACHINE_OS_CONFIG, "layered")).is_settled

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CREATED_BY,
+    DAEMON_SET,
     MACHINE_OS_CONFIG,
     OURS,
     SECRET,
@@ -22,12 +23,14 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.app
     apply_secret,
     wanted_credentials,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins import v1alpha1_objects
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     auth,
     machine_os_config,
     secret,
     token_expiring,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_server import forbidden
 
 NAMESPACE = "openshift-machine-config-operator"
 HOST = "registry.example.com"
@@ -40,8 +43,9 @@ def ask(
     present: bool = True,
     check: bool = False,
     whole: bool = True,
+    name: str = "push",
 ) -> SecretRequest:
-    return SecretRequest(present, "push", NAMESPACE, BUILDER if credentials is None else credentials, whole, check)
+    return SecretRequest(present, name, NAMESPACE, BUILDER if credentials is None else credentials, whole, check)
 
 
 def ours(*arguments: t.Any, **more: t.Any) -> dict[str, t.Any]:
@@ -272,10 +276,72 @@ def test_a_secret_of_somebody_else_is_not_removed(api, session):
     assert api.writes == []
 
 
-def test_a_secret_that_a_config_names_is_not_removed(api, session):
+@pytest.mark.parametrize("check", [False, True])
+def test_a_secret_that_a_config_names_is_not_removed(check, api, session):
     api.keep(SECRET, ours("push"))
     api.keep(MACHINE_OS_CONFIG, machine_os_config(renderedImagePushSecret={"name": "push"}))
-    with pytest.raises(OperationError, match="MachineOSConfig layered uses it"):
+    with pytest.raises(OperationError) as error:
+        apply_secret(session, ask({}, present=False, check=check))
+    assert str(error.value) == (
+        f"Could not delete Secret {NAMESPACE}/push: MachineOSConfig layered (rendered_image_push_secret) uses it. "
+        "Delete the MachineOSConfig first, or set rendered_image_push_secret to another Secret."
+    )
+    assert not [request for request in api.requests if request.method == "DELETE"]
+
+
+def test_a_secret_of_another_namespace_is_removed_without_a_question(api, session):
+    made = ours("push")
+    api.keep(SECRET, {**made, "metadata": {**made["metadata"], "namespace": "mine"}})
+    api.keep(MACHINE_OS_CONFIG, machine_os_config(renderedImagePushSecret={"name": "push"}))
+    assert apply_secret(session, SecretRequest(False, "push", "mine", {}, True, False))["changed"]
+
+
+@pytest.mark.parametrize("name", ["os-push", "os-push-canonical", "os-pull", "global-pull-secret-copy"])
+def test_no_secret_of_a_config_in_v1alpha1_is_removed(name, api, session):
+    api.not_served.update(v1alpha1_objects.NOT_SERVED)
+    api.keep(SECRET, ours(name))
+    push = {"name": "os-push-canonical"}
+    api.keep(v1alpha1_objects.OLDER_CONFIG, v1alpha1_objects.machine_os_config(renderedImagePushSecret=push))
+    with pytest.raises(OperationError, match=r"MachineOSConfig layered \(\w+\) uses it"):
+        apply_secret(session, ask({}, present=False, name=name))
+    assert api.writes == []
+
+
+def daemons_that_mount(name: str) -> dict[str, t.Any]:
+    volumes = [{"name": "rootfs", "hostPath": {"path": "/"}}, {"name": name, "secret": {"secretName": name}}]
+    meta = {"name": "machine-config-daemon", "namespace": NAMESPACE}
+    return {"metadata": meta, "spec": {"template": {"spec": {"volumes": volumes}}}}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_secret_that_the_daemons_of_v1alpha1_mount_is_not_removed_although_no_config_names_it(check, api, session):
+    api.not_served.update(v1alpha1_objects.NOT_SERVED)
+    api.keep(SECRET, ours("os-pull"))
+    api.keep(DAEMON_SET, daemons_that_mount("os-pull"))
+    with pytest.raises(OperationError, match=r"DaemonSet machine-config-daemon still mounts it.*Keep it"):
+        apply_secret(session, ask({}, present=False, check=check, name="os-pull"))
+    assert not [request for request in api.requests if request.method == "DELETE"]
+
+
+def test_a_secret_that_the_daemons_of_v1alpha1_do_not_mount_is_removed(api, session):
+    api.not_served.update(v1alpha1_objects.NOT_SERVED)
+    api.keep(SECRET, ours("push"))
+    api.keep(DAEMON_SET, daemons_that_mount("os-pull"))
+    assert apply_secret(session, ask({}, present=False))["changed"]
+
+
+def test_the_daemons_of_v1_are_not_read(api, session):
+    api.keep(SECRET, ours("push"))
+    api.always_fail("daemonsets", forbidden("daemonsets"))
+    assert apply_secret(session, ask({}, present=False))["changed"]
+
+
+@pytest.mark.parametrize("unreadable", ["machineosconfigs", "daemonsets"])
+def test_a_secret_whose_use_may_not_be_read_is_not_removed(unreadable, api, session):
+    api.not_served.update(v1alpha1_objects.NOT_SERVED)
+    api.keep(SECRET, ours("push"))
+    api.always_fail(unreadable, forbidden(unreadable))
+    with pytest.raises(OperationError, match=rf"whether it is used is unknown: {unreadable} is forbidden.*Grant"):
         apply_secret(session, ask({}, present=False))
     assert api.writes == []
 

@@ -16,6 +16,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.del
     delete_superseded,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    LATER,
     OWN,
     all_pools,
     cluster_version,
@@ -39,7 +40,7 @@ def cluster(api):
     api.keep(MACHINE_CONFIG_POOL, *all_pools())
     edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
     api.keep(MACHINE_OS_CONFIG, edited)
-    api.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
+    api.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b", created=LATER))
     return api
 
 
@@ -196,3 +197,10 @@ def test_last_change_of_the_pool_follows_a_slow_deletion(cluster, session, nap):
     nap.after(2, lambda: cluster.drop(MACHINE_OS_BUILD, "layered-a"))
     assert delete_superseded(session, request())["deleted"] == ["layered-a"]
     assert recorded_in(cluster) is None
+
+
+def test_nothing_is_deleted_while_a_config_has_no_pool(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config("gone", pool="gone"))
+    with pytest.raises(OperationError, match="Delete MachineOSConfig gone first"):
+        delete_superseded(session, request())
+    assert written(cluster) == []

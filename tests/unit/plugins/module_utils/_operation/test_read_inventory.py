@@ -162,3 +162,12 @@ def test_traceback_of_an_unexpected_exception_stays_with_the_error_of_the_cluste
     monkeypatch.setattr(read_inventory, "read_cluster", fail)
     (failed,) = read_clusters([ClusterRequest("one", {"host": cluster.url, "api_key": "k"})], Wanted(), {})
     assert "ValueError: x" in failed.traceback
+
+
+def test_config_without_its_pool_is_reported(cluster, session):
+    cluster.keep(MACHINE_OS_CONFIG, machine_os_config("gone", pool="gone"))
+    reports: list[str] = []
+    read_nodes(session, ASKED, Wanted(), reports.append)
+    (report,) = reports
+    assert "MachineConfigPool gone of MachineOSConfig gone does not exist" in report
+    assert "(cluster.orphaned_machineosconfig). Delete the MachineOSConfig" in report

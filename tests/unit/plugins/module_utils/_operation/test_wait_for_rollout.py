@@ -17,6 +17,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     NODE,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import wait as rollout_wait
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import Idle, RolloutHistory
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.wait import RolloutWaitState
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_rollout import (
     RolloutWaitRequest,
@@ -25,6 +26,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wai
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, read_cursor
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.window import Limits
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    LATER,
     all_pools,
     budget,
     cluster_version,
@@ -73,7 +75,7 @@ def test_completed_rollout_returns_at_once(cluster, session):
     finish_nodes(cluster)
     done = wait_for_rollout(session, request())
     assert done["finished"]
-    assert done["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0, "remaining_seconds": None}
+    assert done["rollout"] == {"total": 2, "done": 2, "updating": 0, "waiting": 0, "left": 0, "remaining_seconds": None}
     assert [(n["name"], n["phase"]) for n in done["nodes"]] == [("worker-0", "done"), ("worker-1", "done")]
     assert done["nodes"][0]["current_image"] == image_of("a")
     assert done["cluster"]["version"] == "4.21.0"
@@ -158,10 +160,11 @@ def test_new_finding_is_reported_at_once(cluster, session, monkeypatch):
 
 def test_fatal_finding_ends_the_wait(cluster, session):
     cluster.keep(CLUSTER_VERSION, cluster_version("4.20.5"))
-    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b", created=LATER))
     edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
     cluster.keep(MACHINE_OS_CONFIG, edited)
-    long_ago = str(Cursor(Progress(started=time.time() - 100), {}, RolloutWaitState()))
+    idle = RolloutWaitState(RolloutHistory(idle=Idle(image_of("b"))))
+    long_ago = str(Cursor(Progress(started=time.time() - 100), {}, idle))
     with pytest.raises(
         OperationError, match=r"uses MachineOSBuild layered-a instead of layered-b.*Run machineosbuild_superseded"
     ) as error:
@@ -381,19 +384,32 @@ def test_node_that_joins_during_the_wait_is_awaited(cluster, session):
     assert (second["finished"], second["rollout"]["done"], second["rollout"]["total"]) == (False, 2, 3)
 
 
-def test_node_that_leaves_during_the_wait_is_not_awaited(cluster, session):
+def test_node_that_leaves_during_the_wait_is_not_awaited_and_stays_in_the_result(cluster, session):
     finish_nodes(cluster, "worker-0")
     latest = wait_for_rollout(session, request())
     cluster.drop(NODE, "worker-1")
+    warnings: list[str] = []
     while not latest["finished"]:
-        latest = wait_for_rollout(session, request(cursor=latest["cursor"]))
-    assert latest["rollout"]["total"] == 1
+        latest = wait_for_rollout(session, request(cursor=latest["cursor"]), warn=warnings.append)
+    assert {key: latest["rollout"][key] for key in ("total", "done", "left")} == {"total": 2, "done": 1, "left": 1}
+    assert [(n["name"], n["phase"]) for n in latest["nodes"]] == [("worker-0", "done"), ("worker-1", "left")]
+    assert [f["id"] for f in latest["findings"]] == ["node.left_pool"]
+    left = "Node worker-1 left MachineConfigPool layered during the rollout: it was deleted"
+    assert warnings == [f"The rollout is complete without a node that left the pool: {left}."]
+
+
+def test_named_node_that_leaves_is_a_failure_with_the_result(cluster, session):
+    latest = wait_for_rollout(session, request("worker-0", "worker-1"))
+    cluster.drop(NODE, "worker-1")
+    with pytest.raises(OperationError, match="Node worker-1 left MachineConfigPool layered") as failed:
+        wait_for_rollout(session, request("worker-0", "worker-1", cursor=latest["cursor"], window=5))
+    assert [(n["name"], n["phase"]) for n in failed.value.result["nodes"]][1] == ("worker-1", "left")
 
 
 def test_pool_that_all_nodes_leave_is_no_success(cluster, session):
     latest = wait_for_rollout(session, request())
     cluster.keep(NODE, *(node(name, roles=["worker"]) for name in ("worker-0", "worker-1")))
-    with pytest.raises(OperationError, match="no node is in it"):
+    with pytest.raises(OperationError, match="Node worker-0 left MachineConfigPool layered"):
         wait_for_rollout(session, request(cursor=latest["cursor"], window=5))
 
 
@@ -407,7 +423,7 @@ def test_release_is_read_again_before_an_older_build_is_reported(cluster, sessio
     cluster.keep(CLUSTER_VERSION, cluster_version("4.20.5"))
     first = wait_for_rollout(session, request())
     cluster.keep(CLUSTER_VERSION, cluster_version("4.21.0"))
-    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b"))
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a"), machine_os_build("layered-b", created=LATER))
     edited = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
     cluster.keep(MACHINE_OS_CONFIG, edited)
     known = read_cursor(first["cursor"], RolloutWaitState)

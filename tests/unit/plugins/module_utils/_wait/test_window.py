@@ -422,3 +422,19 @@ def test_limit_of_a_wait_ends_it_whatever_findings_end_waits(session):
     window = new_window(session, [], LONG, cursor_of(), lambda: 1000.0)
     assert window.ending(Observation(Outcome.WAITING, "", "", (fatal,))) is None
     assert window.ending(Observation(Outcome.WAITING, "", "", (fatal,), limit=fatal)) is fatal
+
+
+def test_subject_that_is_no_longer_watched_can_be_forgotten(cluster, session):
+    cluster.keep_as("/api/v1/pods", pod())
+    window = new_window(session, SUBJECTS, LONG, "")
+    moments = window.moments()
+    next(moments)
+    window.watch_also([PODS_OF_NODE])
+    while not names(window, POD):
+        next(moments)
+    window.watch_also([])
+    window.forget_inactive()
+    assert window.complete
+    assert names(window) == ["worker-0", "worker-1"]
+    window.watch_also([PODS_OF_NODE])
+    assert names(window, POD) == []

@@ -22,6 +22,7 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.docu
     ReportContext,
     as_json,
     document,
+    earlier_name,
     file_name,
     for_readers,
     is_report_of,
@@ -30,6 +31,7 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.docu
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
     ASKED_AT,
     CLUSTER,
+    CONTENT,
     RIGHT,
     WRONG,
     booted,
@@ -144,8 +146,62 @@ def test_the_verdict_is_that_of_the_nodes_whatever_the_result_claims(claimed: st
     assert report["summary"] == {"total": 3, "match": 1, "mismatch": 1, "unknown": 1}
 
 
+def test_containerfile_is_reported_as_it_was_returned() -> None:
+    assert read_back(whole_run())["containerfile"] == {
+        "machineosconfig": "layered",
+        "sha256": CONTENT.sha256,
+        "text": CONTENT.text,
+        "exact": True,
+        "proven": True,
+        "why_not": None,
+    }
+
+
+@pytest.mark.parametrize("answers", [{"a": booted(WRONG)}, {"a": silent()}, {}])
+def test_containerfile_is_not_proven_without_a_match_whatever_the_result_contains(answers: dict[str, t.Any]) -> None:
+    content = read_back(verified(answers))["containerfile"]
+
+    assert (content["proven"], content["sha256"]) == (False, CONTENT.sha256)
+    assert content["why_not"] == "no node is proven to have booted an image that was built from it"
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [{"proven": False, "why_not": "it was seeded"}, {"proven": "yes", "why_not": "it was seeded"}],
+)
+def test_reason_why_a_containerfile_is_not_proven_stays(claimed: dict[str, t.Any]) -> None:
+    result = verified({"a": booted(RIGHT)})
+    content = read_back({**result, "containerfile": {**result["containerfile"], **claimed}})["containerfile"]
+
+    assert (content["proven"], content["why_not"]) == (False, "it was seeded")
+
+
+def test_containerfile_without_a_hash_is_not_proven() -> None:
+    result = {**verified({"a": booted(RIGHT)}), "containerfile": {"proven": True}}
+
+    assert read_back(result)["containerfile"]["proven"] is False
+    Draft202012Validator(closed(PUBLISHED)).validate(read_back(result))
+
+
+def test_report_of_a_result_without_a_containerfile_has_none() -> None:
+    assert read_back({**verified({"a": booted(RIGHT)}), "containerfile": None})["containerfile"] is None
+
+
+def test_report_without_a_containerfile_still_fits_the_schema() -> None:
+    older = {name: value for name, value in read_back(whole_run()).items() if name != "containerfile"}
+
+    Draft202012Validator(PUBLISHED).validate(older)
+
+
 def test_no_nodes_are_no_success() -> None:
     assert read_back({"verdict": "match", "nodes": []})["verdict"] == "unknown"
+
+
+def test_nodes_that_were_left_out_count_as_unknown() -> None:
+    report = read_back({**verified({"worker-0": booted(RIGHT)}), "pool_total": 3, "left_out": 2})
+
+    assert (report["verdict"], report["pool_total"], report["left_out"]) == ("unknown", 3, 2)
+    assert report["summary"] == {"total": 3, "match": 1, "mismatch": 0, "unknown": 2}
 
 
 def test_a_pool_without_members_stays_one_without_a_verdict() -> None:
@@ -163,6 +219,12 @@ def test_a_pool_without_members_stays_one_without_a_verdict() -> None:
         {"nodes": [{"name": "worker-0", "verdict": "match", "booted": "yes"}]},
         {"verdict": "unknown", "findings": [{"message": "no id"}]},
         {"verdict": "unknown", "cluster": "blue"},
+        {"verdict": "unknown", "left_out": "2"},
+        {"verdict": "unknown", "containerfile": "FROM configs"},
+        {"verdict": "unknown", "containerfile": {"sha256": "c" * 63}},
+        {"verdict": "unknown", "containerfile": {"sha256": 7}},
+        {"verdict": "unknown", "left_out": -1},
+        {"verdict": "unknown", "pool_total": 10**9},
     ],
 )
 def test_what_is_no_result_of_a_verification_is_refused(result: dict[str, t.Any]) -> None:
@@ -196,6 +258,25 @@ def test_no_name_leaves_the_folder(cluster: str, pool: str) -> None:
     assert name.startswith("image-mode-")
     assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
     assert len(name) < 200
+
+
+NAMES = ("image-mode-id-284069c2-layered", "image-mode-id-284069c2-other", "image-mode-x-00000000-layered", "notes")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "pool", "name"),
+    [
+        ({**CLUSTER, "id": None}, "layered", NAMES[0]),
+        ({**CLUSTER, "id": None}, "infra", ""),
+        ({**CLUSTER, "api_url": "https://elsewhere", "id": None}, "layered", ""),
+        (CLUSTER, "layered", ""),
+    ],
+)
+def test_report_without_the_id_of_its_cluster_replaces_the_one_that_has_it(
+    cluster: t.Any, pool: str, name: str
+) -> None:
+    doc = document({"cluster": cluster, "pool": pool, "verdict": "unknown"}, CONTEXT)
+    assert earlier_name(doc, NAMES) == name
 
 
 def test_json_holds_any_text_as_it_was() -> None:

@@ -53,6 +53,12 @@ def test_a_node_is_a_test_case_a_mismatch_a_failure_and_an_unknown_an_error() ->
     assert counts(suite) == {"tests": 3, "failures": 1, "errors": 1, "skipped": 0}
 
 
+def test_nodes_that_were_left_out_are_an_error_of_the_pool() -> None:
+    suite = suite_of({**verified({"worker-0": booted(RIGHT)}), "pool": "layered", "pool_total": 3, "left_out": 2})
+
+    assert outcomes(suite) == {"MachineConfigPool layered": "error", "worker-0": "passed"}
+
+
 def test_200_nodes_are_200_cases() -> None:
     suite = suite_of(of_200_nodes())
 
@@ -71,7 +77,7 @@ def test_a_failure_says_what_was_found_and_what_to_do() -> None:
 
 
 def test_a_warning_does_not_fail_a_node_but_is_told() -> None:
-    suite = suite_of(verified({"worker-0": booted(RIGHT, **{"requested-packages": ["strace"]})}))
+    suite = suite_of(verified({"worker-0": booted(RIGHT, packages=["strace"])}))
 
     assert outcomes(suite) == {"worker-0": "passed"}
     assert "node.deviation_allowed" in (suite.findtext("testcase/system-out") or "")
@@ -91,6 +97,21 @@ def test_the_suite_says_which_cluster_who_asked_and_for_what() -> None:
     assert properties["account"] == "system:serviceaccount:audit:imagemode"
     assert properties["expected"].endswith(RIGHT)
     assert properties["verdict"] == "unknown"
+
+
+def test_the_suite_has_the_hash_of_the_containerfile_and_not_its_text() -> None:
+    suite = suite_of(verified({"worker-0": booted(RIGHT)}))
+    properties = {p.attrib["name"]: p.attrib["value"] for p in suite.iter("property")}
+
+    assert (properties["containerfile.sha256"], properties["containerfile.proven"]) == ("c" * 64, "true")
+    assert b"RUN true" not in ET.tostring(suite)
+
+
+@pytest.mark.parametrize("content", [None, {"machineosconfig": "layered", "sha256": None}])
+def test_the_suite_of_an_image_without_a_containerfile_has_no_hash(content: t.Any) -> None:
+    suite = suite_of({**verified({"worker-0": booted(RIGHT)}), "containerfile": content})
+
+    assert not [p for p in suite.iter("property") if "containerfile" in p.attrib["name"]]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.docu
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.page import as_html
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
     CLUSTER,
+    CONTENT,
     REPOSITORY,
     RIGHT,
     WRONG,
@@ -87,6 +88,7 @@ def saying(text: str) -> dict[str, t.Any]:
     result.update(
         failure=text,
         transport=text,
+        containerfile={**result["containerfile"], "machineosconfig": text, "text": text, "exact": False},
         build=dict.fromkeys(("name", "state", "finished", "digested_image_push_spec"), text),
     )
     for node in result["nodes"]:
@@ -132,6 +134,43 @@ def test_the_page_says_in_a_sentence_what_is_proven(answers: dict[str, str], sen
     page = page_of(verified({name: booted(digest) if digest else silent() for name, digest in answers.items()}))
 
     assert sentence in page.text
+
+
+def test_the_page_shows_the_containerfile_and_its_hash() -> None:
+    page = page_of(verified({"a": booted(RIGHT)}))
+
+    assert CONTENT.text in page.text
+    assert ("pre", "class", "evidence") in page.attributes
+    assert CONTENT.sha256 in page.text
+    assert "The image of the nodes with verdict match was built from it." in page.text
+    assert "Not proven." not in page.text
+    assert "differs from the exact text" not in page.text
+
+
+def test_the_page_says_why_a_containerfile_is_not_proven_and_that_its_text_differs() -> None:
+    result = verified({"a": booted(RIGHT)})
+    result["containerfile"].update(proven=False, why_not="it was seeded", exact=False)
+    page = page_of(result)
+
+    assert "Not proven. it was seeded" in page.text
+    assert "differs from the exact text" in page.text
+    assert "was built from it." not in page.text
+
+
+@pytest.mark.parametrize("content", [None, {"machineosconfig": "layered", "sha256": None, "why_not": "it has none"}])
+def test_the_page_of_an_image_without_a_containerfile_shows_no_text(content: t.Any) -> None:
+    page = page_of({**verified({"a": booted(RIGHT)}), "containerfile": content})
+
+    assert ("pre", "class", "evidence") not in page.attributes
+    assert ("it has none" in page.text) is bool(content)
+
+
+def test_nodes_that_were_left_out_are_counted_but_are_not_in_the_table() -> None:
+    page = page_of({**verified({"a": booted(RIGHT)}), "pool_total": 4, "left_out": 3})
+
+    assert "1 of 4 nodes booted the expected image; 3 were left out." in page.text
+    assert "4 nodes, 3 left out" in page.text
+    assert [value for tag, name, value in page.attributes if (tag, name) == ("tr", "class")] == ["match"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._variables.problem import Problem
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._variables.specification import (
     PREFIX,
     read_specification,
     specification,
 )
-from ansible_collections.imagemode.openshift.plugins.plugin_utils._variables.values import check_value, is_empty
+from ansible_collections.imagemode.openshift.plugins.plugin_utils._variables.values import (
+    as_list,
+    check_value,
+    is_empty,
+)
 
 COLLECTION = Path(__file__).parents[5]
 SPEC = specification()
@@ -63,3 +68,14 @@ def test_unknown_key_of_a_variable_is_an_error():
     content = {"playbooks": {}, "roles": {}, "role_inputs": {}, "secret_keys": {}, "node_variables": []}
     with pytest.raises(TypeError, match="defalt"):
         read_specification({**content, "variables": {"image_mode_a": {"type": "str", "roles": {}, "defalt": ""}}})
+
+
+@pytest.mark.parametrize("value", [["a", "b"], "a,b", "a\nb", '["a", "b"]', ' ["a",\n"b"]'])
+def test_list_is_read_from_each_form(value):
+    assert as_list(value) == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", ['["a"', '[["a"]]', '["a", null]', '[{"a": 1}]'])
+def test_text_that_begins_like_a_list_must_be_a_list_of_texts(value):
+    with pytest.raises(Problem):
+        as_list(value)

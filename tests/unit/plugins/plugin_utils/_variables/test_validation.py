@@ -100,7 +100,7 @@ def test_variable_of_another_playbook_of_the_inventory_or_of_an_earlier_job_is_k
         ("pool", ["layered"], "['layered'] is not a string. Use a string"),
         ("create_pool", "perhaps", "perhaps is neither true nor false. Set true or false"),
         ("build_timeout", "soon", "soon is not a number of seconds. Set a whole number, 0 or more"),
-        ("build_timeout", -1, "-1 is not a number of seconds. Set a whole number, 0 or more"),
+        ("build_timeout", -1, "-1 seconds is negative. Set a whole number, 0 or more"),
         ("build_timeout", True, "True is not a number of seconds. Set a whole number, 0 or more"),
         ("progress", "line", "line is not a valid value. Did you mean lines? Set lines or none"),
         ("transport", "ssh", "ssh is not a valid value. Set auto, pod_exec, oc_debug, connection or api"),
@@ -110,6 +110,8 @@ def test_variable_of_another_playbook_of_the_inventory_or_of_an_earlier_job_is_k
         ("nodes", "worker-0 Worker", "Worker is not the name of a Kubernetes object."),
         ("fail_on_findings", ["node.degraed"], "node.degraed is not the id of a finding. Did you mean node.degraded?"),
         ("max_unavailable", "some", "some is neither a number nor a percentage. Set a number such as 2, or 10%"),
+        ("max_unavailable", "0%", "0% allows no node to be updated. Set 1 or more"),
+        ("max_build_attempts", "x", "x is not a number of attempts. Set a whole number, 0 or more"),
         ("node_selector", "x", "x is not a dictionary. Give labels as KEY: VALUE"),
         ("expected_image", "registry.example.com/a:1", "registry.example.com/a:1 has no digest"),
         ("allowed_deviations", ["node.nothing"], "node.nothing is not the id of a deviation. Use patterns"),
@@ -123,6 +125,12 @@ def test_variable_of_another_playbook_of_the_inventory_or_of_an_earlier_job_is_k
         ("rendered_image_push_spec", "r.example.com/a b:1", "r.example.com/a b:1 is not the name of an image"),
         ("rendered_image_push_spec", "r.example.com/a/b/c:1", "has 2 namespace segments"),
         ("containerfile", "x" * 4097, "the Containerfile has 4097 characters; the limit is 4096"),
+        (
+            "containerfile",
+            "RUN true\n",
+            "the Containerfile has no FROM instruction. Start it with FROM configs AS final",
+        ),
+        ("rendered_image_push_spec", "r.example.com/OS:1", "upper case letters (OS), which registries do not accept"),
         ("containerfile", "", "neither image_mode_containerfile_path nor image_mode_containerfile is set"),
         (
             "containerfile_path",
@@ -271,3 +279,21 @@ def test_file_that_the_vault_password_does_not_open_is_named(tmp_path):
 )
 def test_tags_that_select_no_task_are_recognized(tags, requested, nothing):
     assert selects_nothing(tags, requested) is nothing
+
+
+@pytest.mark.parametrize(
+    ("tags", "requested", "skipped", "nothing"),
+    [
+        (["always"], ["all"], ["all"], True),
+        (["always"], ["all"], ["untagged"], True),
+        (["always"], ["all"], ["deploy"], False),
+        (["always", "os"], ["all"], ["os"], True),
+        (["always", "os"], ["os"], ["deploy"], False),
+        (["always", "os"], ["all"], ["tagged"], True),
+        (["always", "os"], ["all"], ["untagged"], False),
+        (["always", "never"], ["all"], [], True),
+        (["always", "never"], ["never"], [], False),
+    ],
+)
+def test_skipped_tags_that_leave_no_task_are_recognized(tags, requested, skipped, nothing):
+    assert selects_nothing(tags, requested, skipped) is nothing

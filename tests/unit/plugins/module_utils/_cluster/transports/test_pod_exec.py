@@ -8,6 +8,7 @@ import typing as t
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import exec as execs
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.daemon_pods import DaemonPods
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports import pod_exec, transport
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.transports.pod_exec import PodExec
@@ -34,11 +35,15 @@ ANSWER = rpm_ostree_status(booted_image("a"))
 
 @pytest.fixture
 def server(monkeypatch) -> t.Iterator[ExecServer]:
-    monkeypatch.setattr(pod_exec, "daemon_pods", lambda session: {"worker-0": "machine-config-daemon-x"})
+    monkeypatch.setattr(pod_exec, "daemon_pods", lambda session, node="": pods(**{"worker-0": "daemon-x"}))
     monkeypatch.setattr(transport.random, "uniform", lambda low, high: 0.0)
     running = ExecServer()
     yield running
     running.stop()
+
+
+def pods(replaced: t.Iterable[str] = (), **running: str) -> DaemonPods:
+    return DaemonPods(running, frozenset(replaced))
 
 
 def ask(server: ExecServer, timeout: float = 30) -> CommandResult:
@@ -138,7 +143,9 @@ def test_denied_upgrade_is_retried_unless_it_is_definite(status, finding, attemp
 
 def test_parallel_queries_are_independent(server, monkeypatch):
     nodes = [NodeState.from_api(node(f"worker-{n}")) for n in range(40)]
-    monkeypatch.setattr(pod_exec, "daemon_pods", lambda session: {n.name: f"daemon-{n.name}" for n in nodes})
+    monkeypatch.setattr(
+        pod_exec, "daemon_pods", lambda session, node="": pods(**{n.name: f"daemon-{n.name}" for n in nodes})
+    )
 
     def script(connection: Connection) -> None:
         connection.frame(STDOUT, b"{}")
@@ -171,6 +178,63 @@ def test_lost_reply_is_retried(broken, server):
     server.script = script
     assert ask(server) == CommandResult(0, ANSWER, "")
     assert len(server.asked) == 3
+
+
+def looks(monkeypatch: pytest.MonkeyPatch, *found: DaemonPods) -> list[str]:
+    """Let the pods be these in one look after the other, and return the nodes that were asked for."""
+    asked: list[str] = []
+
+    def look(session: Session, node: str = "") -> DaemonPods:
+        asked.append(node)
+        return found[min(len(asked), len(found)) - 1]
+
+    monkeypatch.setattr(pod_exec, "daemon_pods", look)
+    monkeypatch.setattr(pod_exec, "_INTERVAL", 0.01)
+    return asked
+
+
+def answers(server: ExecServer, pod: str) -> t.Callable[[Connection], None]:
+    """Answer in the pod of this name only."""
+
+    def script(connection: Connection) -> None:
+        if f"/pods/{pod}/exec" not in server.asked[-1][0]:
+            connection.status(status="Failure", reason="NotFound", message="pod not found")
+            return
+        connection.frame(STDOUT, ANSWER.encode())
+        connection.exited(0)
+
+    return script
+
+
+def test_command_runs_in_the_new_pod_if_the_pod_was_replaced(server, monkeypatch):
+    ending = pods(replaced=["worker-0"])
+    asked = looks(monkeypatch, pods(**{"worker-0": "old"}), ending, pods(), pods(**{"worker-0": "new"}))
+    server.script = answers(server, "new")
+
+    assert ask(server) == CommandResult(0, ANSWER, "")
+    assert asked == ["", "worker-0", "worker-0", "worker-0"]
+    assert len(server.asked) == 2
+
+
+def test_pod_that_is_being_replaced_at_first_is_awaited(server, monkeypatch):
+    looks(monkeypatch, pods(replaced=["worker-0"]), pods(replaced=["worker-0"]), pods(**{"worker-0": "new"}))
+    server.script = answers(server, "new")
+
+    assert ask(server) == CommandResult(0, ANSWER, "")
+
+
+def test_pod_that_is_not_replaced_within_the_timeout_is_none(server, monkeypatch):
+    looks(monkeypatch, pods(replaced=["worker-0"]))
+
+    assert ask(server, timeout=0.1).failure == "node.no_daemon_pod"
+    assert server.asked == []
+
+
+def test_node_without_any_daemon_pod_is_not_awaited(server, monkeypatch):
+    asked = looks(monkeypatch, pods())
+
+    assert ask(server).failure == "node.no_daemon_pod"
+    assert asked == [""]
 
 
 def test_reply_that_is_lost_three_times_is_a_failed_query(server):

@@ -3,7 +3,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts, last_failed
+import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import (
+    DELETED,
+    Attempt,
+    Container,
+    attempts,
+    last_failed,
+)
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import build_pod, container_status
 
 MORNING, NOON, EVENING = "2026-03-01T08:00:00Z", "2026-03-01T12:00:00Z", "2026-03-01T18:00:00Z"
@@ -59,3 +66,73 @@ def test_an_exit_code_that_is_no_number_is_that_of_a_failure():
         attempt = attempts([build_pod("x", status)])[0]
         assert attempt.containers[0].exit_code == 1
         assert not attempt.succeeded
+
+
+def test_ended_container_is_read_completely():
+    status = container_status("image-build", 7, "no such package")
+    assert attempts([build_pod("x", status)])[0].containers == (
+        Container(
+            name="image-build",
+            running=False,
+            ended=True,
+            exit_code=7,
+            reason="Error",
+            message="no such package",
+            started=NOON,
+            finished=EVENING,
+        ),
+    )
+
+
+def test_running_container_is_read_completely():
+    assert attempts([build_pod("x", container_status("image-build", None))])[0].containers == (
+        Container(
+            "image-build", running=True, ended=False, exit_code=0, reason="", message="", started=NOON, finished=""
+        ),
+    )
+
+
+@pytest.mark.parametrize("state", [{}, {"state": {}}, {"state": {"waiting": {}}}])
+def test_waiting_container_has_no_values(state):
+    empty = Container("", running=False, ended=False, exit_code=0, reason="", message="", started="", finished="")
+    (container,) = attempts([build_pod("x", state)])[0].containers
+    assert container == empty
+    assert not container.has_log
+
+
+def test_container_without_values_is_read():
+    for state in ({"terminated": {"exitCode": 0}}, {"running": None}):
+        (container,) = attempts([build_pod("x", {"name": "n", "state": state})])[0].containers
+        assert (container.reason, container.message, container.started, container.finished) == ("", "", "", "")
+
+
+def test_init_containers_come_before_the_others():
+    pod = build_pod("x", container_status("create-digest-configmap", None))
+    pod["status"]["initContainerStatuses"] = [container_status("image-build", 0)]
+    assert [c.name for c in attempts([pod])[0].containers] == ["image-build", "create-digest-configmap"]
+
+
+def test_attempt_is_read_completely():
+    pod = build_pod("x", reason="Evicted", message="The node was low on memory.")
+    assert attempts([pod]) == [Attempt(1, "x", "uid-of-x", "Evicted", "The node was low on memory.", NOON, ())]
+
+
+def test_pod_that_was_not_started_began_at_its_creation():
+    pod = build_pod("x", created=MORNING)
+    pod["status"] = {"startTime": NOON}
+    assert attempts([pod])[0].started == NOON
+    pod["status"] = {}
+    del pod["metadata"]["uid"]
+    assert attempts([pod]) == [Attempt(1, "x", "", "", "", MORNING, ())]
+    del pod["metadata"]["creationTimestamp"]
+    (attempt,) = attempts([pod])
+    assert (attempt.started, attempt.as_result()["started"]) == ("", None)
+
+
+def test_pod_that_was_deleted_while_it_ran_failed():
+    lost = {**build_pod("x", container_status("image-build", None)), DELETED: True}
+    (attempt,) = attempts([lost])
+    assert (attempt.reason, attempt.message) == ("Deleted", "The pod was deleted before its containers ended.")
+    assert attempt.failed
+    (ended,) = attempts([{**build_pod("x", container_status("image-build", 0)), DELETED: True}])
+    assert (ended.reason, ended.message, ended.failed) == ("", "", False)

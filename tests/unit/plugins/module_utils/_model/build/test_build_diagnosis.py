@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import json
 import tracemalloc
 import typing as t
-from pathlib import Path
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.diagnosis import (
@@ -15,96 +13,58 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.d
     diagnose,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FINDINGS, FindingId
+from ansible_collections.imagemode.openshift.tests.diagnosis.cases import RECORDINGS, recorded_cases, written_cases
 
-RECORDINGS = Path(__file__).parents[5] / "recordings" / "build_failures"
-ENDS = json.loads((RECORDINGS / "ends.json").read_text())
-
-# case -> cause, line of the user's Containerfile, and a part of the summary
-CASES: dict[str, tuple[FindingId, int | None, str]] = {
-    "base-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, None, "lab/rhel-coreos:4.99.0"),
-    "base-not-found-repository": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, None, "lab/no-such-repository:latest"),
-    "base-refused": (FindingId.BUILD_BASE_IMAGE_DENIED, None, "unauthorized: authentication required"),
-    "base-refused-wrong-password": (FindingId.BUILD_BASE_IMAGE_DENIED, None, "unauthorized: authentication required"),
-    "command-not-found": (
-        FindingId.BUILD_COMMAND_NOT_FOUND,
-        2,
-        "exit status 127: /bin/sh: line 1: tcpdmp: command not found",
-    ),
-    "command-not-found-exec-form": (FindingId.BUILD_COMMAND_NOT_FOUND, 2, "/usr/bin/tcpdmp: no such file or directory"),
-    "copy-source-missing": (FindingId.BUILD_SOURCE_NOT_FOUND, 2, '"/motd": no such file or directory'),
-    "http-for-https": (FindingId.BUILD_REGISTRY_WITHOUT_TLS, None, "server gave HTTP response to HTTPS client"),
-    "killed-buildah": (FindingId.BUILD_KILLED, 2, "Killed"),
-    "killed-in-run": (FindingId.BUILD_KILLED, 2, "subprocess exited on killed"),
-    "no-space": (FindingId.BUILD_NO_SPACE, None, "no space left on device"),
-    "no-space-in-run": (FindingId.BUILD_NO_SPACE, 2, "No space left on device"),
-    "package-not-found-dnf": (FindingId.BUILD_PACKAGE_NOT_FOUND, 2, "tcpdmp"),
-    "package-not-found-rpm-ostree": (FindingId.BUILD_PACKAGE_NOT_FOUND, 2, "error: Packages not found: tcpdmp"),
-    "push-refused": (FindingId.BUILD_PUSH_DENIED, None, "unauthorized: authentication required"),
-    "push-refused-wrong-password": (FindingId.BUILD_PUSH_DENIED, None, "unauthorized: authentication required"),
-    "push-unknown-ca": (FindingId.BUILD_REGISTRY_NOT_TRUSTED, None, "x509"),
-    "push-unreachable": (FindingId.BUILD_REGISTRY_UNREACHABLE, None, "connection refused"),
-    "registry-name-unknown": (FindingId.BUILD_REGISTRY_UNREACHABLE, None, "registry.invalid"),
-    "registry-unreachable": (FindingId.BUILD_REGISTRY_UNREACHABLE, None, "connection refused"),
-    "repository-forbidden": (FindingId.BUILD_REPOSITORY_UNUSABLE, 2, "rhel-9-for-x86_64-baseos-rpms"),
-    "repository-none": (FindingId.BUILD_REPOSITORY_UNUSABLE, 2, "Unable to read consumer identity"),
-    "run-failed": (FindingId.BUILD_RUN_FAILED, 5, "exit status 7: no such luck"),
-    "run-failed-beside-a-stage-that-nobody-uses": (FindingId.BUILD_RUN_FAILED, 5, "exit status 6"),
-    "run-failed-in-a-here-document": (FindingId.BUILD_CONTAINERFILE_INVALID, 3, "Unknown instruction"),
-    "run-failed-in-an-earlier-stage": (FindingId.BUILD_RUN_FAILED, 2, "exit status 1: cat: can't open '/no/such/file'"),
-    "run-failed-over-lines": (FindingId.BUILD_RUN_FAILED, 2, "exit status 1: two"),
-    "run-failed-twice-the-same": (FindingId.BUILD_RUN_FAILED, 6, "exit status 1: rm: can't remove '/flag'"),
-    "run-failed-without-from": (FindingId.BUILD_RUN_FAILED, 1, "exit status 3: early"),
-    "secrets-printed": (FindingId.BUILD_RUN_FAILED, 2, "exit status 22"),
-    "stage-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, 2, "toolz"),
-    "syntax-arguments": (FindingId.BUILD_CONTAINERFILE_INVALID, 2, "COPY requires at least one argument"),
-    "syntax-flag": (FindingId.BUILD_CONTAINERFILE_INVALID, 2, "only supports the --mount flag"),
-    "syntax-unknown-instruction": (FindingId.BUILD_CONTAINERFILE_INVALID, 3, 'Unknown instruction: "RNU"'),
-    "unknown-ca": (FindingId.BUILD_REGISTRY_NOT_TRUSTED, None, "x509"),
-    "user-base-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, 2, "lab/tools:9"),
-    "user-from-not-found": (FindingId.BUILD_BASE_IMAGE_NOT_FOUND, 1, "lab/tools:9"),
-}
+RECORDED = {case.name: case for case in recorded_cases()}
+WRITTEN = {case.name: case for case in written_cases()}
 
 # Cases whose line follows only from the numbers of the step, which the end of the log does not contain.
 NO_LINE_FROM_LOG_END = {
     "killed-buildah",
+    "run-failed-in-the-first-of-two-here-documents",
+    "run-failed-in-the-second-of-two-here-documents",
     "run-failed-twice-the-same",
     "user-base-not-found",
     "user-from-not-found",
 }
-
-
-def diagnosed(case: str, end_only: bool = False) -> Diagnosis:
-    log = (RECORDINGS / f"{case}.log").read_bytes()
-    if end_only:  # as the kubelet writes it into the status
-        log = b"".join(log.splitlines(keepends=True)[-80:])[-2048:]
-    user = (RECORDINGS / f"{case}.Containerfile").read_text()
-    return diagnose(log.decode("utf-8", "replace"), user, ENDS[case]["exit_code"], "Error")
+# Cases whose output is not in the end of the log, which the debug output of the builder fills.
+NO_CAUSE_FROM_LOG_END = {"repository-forbidden": "build.run_failed"}
 
 
 def test_every_recording_is_a_case():
-    assert set(CASES) == set(ENDS) == {path.stem for path in RECORDINGS.glob("*.log")}
+    recorded = {f"{path.parent.name}/{path.stem}" for path in RECORDINGS.glob("*/*.log")}
+    assert recorded == set(RECORDED)
+    assert all(case.exit_code for case in RECORDED.values())
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_log_gives_cause_line_and_summary(case):
-    cause, line, summary = CASES[case]
-    seen = diagnosed(case)
-    assert (seen.cause, seen.line) == (cause, line)
-    assert summary in seen.summary
-    assert "\n" not in seen.summary
+@pytest.mark.parametrize("name", RECORDED)
+def test_log_gives_cause_line_and_summary(name):
+    found = RECORDED[name].diagnosis()
+    assert RECORDED[name].faults(found) == []
+    assert "\n" not in found.summary
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_end_of_the_log_gives_the_same_cause_and_never_a_wrong_line(case):
-    cause, line, dummy = CASES[case]
-    seen = diagnosed(case, end_only=True)
-    assert (seen.cause, seen.line) == (cause, None if case in NO_LINE_FROM_LOG_END else line)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_line_that_names_the_cause_is_found(name):
+    case = WRITTEN[name]
+    found = case.diagnosis()
+    assert case.faults(found) == []
+    assert "\n" not in found.summary
+    assert len(found.excerpt.encode()) <= EXCERPT_BYTES
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_end_of_the_log_gives_the_same_cause_and_never_a_wrong_line(name):
+    case, short = RECORDED[name], name.partition("/")[2]
+    found = case.diagnosis(end_only=True)
+    assert found.cause.value == NO_CAUSE_FROM_LOG_END.get(short, case.cause)
+    assert found.line == (None if short in NO_LINE_FROM_LOG_END else case.line)
 
 
 @pytest.mark.parametrize("end_only", [False, True])
-@pytest.mark.parametrize("case", CASES)
-def test_excerpt_is_short_and_without_trace_and_debug_output(case, end_only):
-    excerpt = diagnosed(case, end_only).excerpt
+@pytest.mark.parametrize("name", RECORDED)
+def test_excerpt_is_short_and_without_trace_and_debug_output(name, end_only):
+    excerpt = RECORDED[name].diagnosis(end_only).excerpt
     assert excerpt
     assert len(excerpt.encode()) <= EXCERPT_BYTES
     assert not any(line.startswith(("+ ", "Retry ")) or "level=debug" in line for line in excerpt.splitlines())
@@ -112,15 +72,11 @@ def test_excerpt_is_short_and_without_trace_and_debug_output(case, end_only):
 
 @pytest.mark.parametrize("end_only", [False, True])
 def test_no_credential_is_shown(end_only):
-    seen = diagnosed("secrets-printed", end_only)
+    seen = RECORDED["build_failures/secrets-printed"].diagnosis(end_only)
     assert "***" in seen.excerpt
     for shown in (seen.excerpt, seen.summary, seen.instruction):
         assert "hunter" not in shown
         assert "aHVudGVy" not in shown
-
-
-def test_recordings_are_of_failed_builds_only():
-    assert all(end["exit_code"] for end in ENDS.values())
 
 
 PUSHING = 'Error: pushing image "r.example.com/os/x:t" to "docker://r.example.com/os/x:t": '
@@ -133,7 +89,7 @@ PUSHING = 'Error: pushing image "r.example.com/os/x:t" to "docker://r.example.co
             "writing blob: uploading layer chunked: denied: quota exceeded for namespace os",
             FindingId.BUILD_PUSH_QUOTA_EXCEEDED,
         ),
-        ("initiating layer upload: 413 Request Entity Too Large", FindingId.BUILD_PUSH_QUOTA_EXCEEDED),
+        ("initiating layer upload: 413 Request Entity Too Large", FindingId.BUILD_PUSH_TOO_LARGE),
         (
             "trying to reuse blob sha256:1: name unknown: repository os/x not found",
             FindingId.BUILD_PUSH_REPOSITORY_UNKNOWN,
@@ -141,7 +97,7 @@ PUSHING = 'Error: pushing image "r.example.com/os/x:t" to "docker://r.example.co
         ("writing manifest: denied: requested access to the resource is denied", FindingId.BUILD_PUSH_DENIED),
         (
             "initiating layer upload: received unexpected HTTP status: 503 Service Unavailable",
-            FindingId.BUILD_REGISTRY_UNREACHABLE,
+            FindingId.BUILD_REGISTRY_ERROR,
         ),
         ("writing blob: an unknown error", FindingId.BUILD_FAILED),
     ],
@@ -178,11 +134,11 @@ def test_empty_log_gives_an_empty_summary(words):
     assert diagnose(words, "FROM configs\n", 1) == Diagnosis(FindingId.BUILD_FAILED, "", "")
 
 
-@pytest.mark.parametrize("cause", sorted({cause for cause, *_rest in CASES.values()}))
+@pytest.mark.parametrize("cause", sorted({case.cause for case in (*RECORDED.values(), *WRITTEN.values())}))
 def test_every_cause_has_a_remedy_in_the_public_table(cause):
-    definition = FINDINGS[cause.value]
+    definition = FINDINGS[FindingId(cause)]
     assert definition.severity.value == "fatal"
-    assert definition.kind_of == (None if cause is FindingId.BUILD_FAILED else "build.failed")
+    assert definition.kind_of == (None if cause == "build.failed" else "build.failed")
 
 
 # Hostile logs --------------------------------------------------------------------------------------
@@ -249,7 +205,11 @@ def test_both_ends_of_a_long_line_are_used():
 
 
 def test_cause_is_found_before_thousands_of_other_lines():
-    lines = ["No match for argument: tcpdmp", *["words"] * 1900, 'Error: building at STEP "RUN x": exit status 1']
+    lines = [
+        "Error: Unable to find a match: tcpdmp",
+        *["words"] * 1900,
+        'Error: building at STEP "RUN x": exit status 1',
+    ]
     assert (
         diagnose("\n".join((STEP_STARTED, *lines)), "FROM configs\nRUN x\n", 1).cause
         is FindingId.BUILD_PACKAGE_NOT_FOUND

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import (
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.pending_build import (
     BuildProgress,
-    BuildTracking,
     PendingBuild,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import (
+    BuildTracking,
+    bound_to_image,
     build_progress,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.run_spec import RunSpec
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import (
     BuildState,
@@ -26,6 +30,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_os_build,
     machine_os_config,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.complete_findings import ids_of
 
 MORNING = "2026-03-01T08:00:00Z"
 
@@ -41,7 +46,8 @@ def progress(
 ) -> BuildProgress:
     """Return the progress after the current build was missing for *waited* seconds."""
     there = [MachineOSBuild.from_api(b) for b in builds]
-    found = build_progress(MachineOSConfig.from_api(config), there, rendered, pushed, before_rebuild)
+    tracking = BuildTracking(before_rebuild=before_rebuild)
+    found = build_progress(MachineOSConfig.from_api(config), there, rendered, pushed, tracking)
     return found.after(waited, grace)
 
 
@@ -50,7 +56,10 @@ def tracked(tracking: BuildTracking, seen: BuildProgress, watched: float = 0.0, 
 
 
 def ids(seen: BuildProgress) -> list[str]:
-    return [finding.id for finding in seen.findings]
+    assert isinstance(seen.state, BuildState)
+    assert isinstance(seen.line, str)
+    assert seen.pending is None or isinstance(seen.pending.reason, FindingId)
+    return ids_of(seen.findings)
 
 
 NEW = machine_os_config(build="layered-a")
@@ -278,3 +287,112 @@ def test_running_build_has_no_pending_time():
     running = progress(NEW, BUILDING)
     assert seconds((running, 10, True), (running, 12, False)) == 0
     assert tracked(BuildTracking(), running, 12).pending is None
+
+
+def test_seeded_image_is_no_build_of_the_containerfile():
+    seeded = machine_os_build("layered-a", image=image_of("e"))
+    seeded["metadata"]["labels"]["machineconfiguration.openshift.io/pre-built-image"] = "true"
+    seen = progress(machine_os_config(build="layered-a", image=image_of("e")), seeded)
+    assert seen.outcome is Outcome.SUCCEEDED
+    assert ids(seen) == [FindingId.BUILD_SEEDED]
+    assert seen.line == f"build layered-a: seeded, not built from the Containerfile, {image_of('e')}"
+
+
+def test_built_image_is_not_reported_as_seeded():
+    seen = progress(machine_os_config(build="layered-a", image=image_of("a")), machine_os_build("layered-a"))
+    assert (seen.outcome, ids(seen)) == (Outcome.SUCCEEDED, [])
+
+
+def test_success_that_is_not_published_fails_after_the_grace_period():
+    """Repeated writes of a MachineOSConfig without pool can leave the image of an older build."""
+    other = machine_os_config(build="layered-z", image=image_of("b"), generation=2, builds_before=["layered-z/1"])
+    older, current = machine_os_build("layered-z", uid="1", image=image_of("b")), machine_os_build("layered-a")
+    assert progress(other, older, current, waited=119).outcome is Outcome.WAITING
+    late = progress(other, older, current, waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.not_published"])
+    assert f"status of MachineOSConfig layered has {image_of('b')}" in late.line
+
+
+def test_named_build_before_our_edit_that_is_gone_was_not_deleted_by_anyone():
+    """The operator deletes a running build after an edit, and names it for some seconds more."""
+    edited = machine_os_config(build="layered-a", generation=2, builds_before=["layered-a/1"])
+    late = progress(edited, waited=10_000)
+    assert (late.outcome, ids(late)) == (Outcome.WAITING, ["build.not_started"])
+
+
+def test_named_build_that_was_proven_and_is_gone_fails_after_the_grace_period():
+    edited = machine_os_config(build="layered-a", generation=2)
+    spec = MachineOSConfig.from_api(edited).spec_hash
+    proven = {"specHash": spec, "build": "layered-a/1", "image": image_of("a")}
+    back = machine_os_config(build="layered-a", generation=2, builds_before=["layered-a/1"], proven=[proven])
+    assert ids(progress(back, waited=120)) == ["build.deleted"]
+
+
+def test_build_that_took_over_an_older_image_fails_after_the_grace_period():
+    edited = machine_os_config(
+        build="layered-b", image=image_of("a"), generation=2, builds_before=["layered-a/1"], image_before=image_of("a")
+    )
+    builds = machine_os_build("layered-a", uid="1"), machine_os_build("layered-b", image=image_of("a"))
+    assert "has the image of an earlier spec" in progress(edited, *builds).line
+    late = progress(edited, *builds, waited=120)
+    assert (late.outcome, ids(late)) == (Outcome.FAILED, ["build.identity_unverified"])
+
+
+def test_failed_build_that_took_over_an_older_image_is_a_failed_build():
+    edited = machine_os_config(generation=2, builds_before=[], image_before=image_of("a"))
+    seen = progress(edited, machine_os_build("layered-b", state="Failed", image=image_of("a")))
+    assert ids(seen) == ["build.failed"]
+
+
+def test_wait_remembers_that_a_build_after_the_edit_was_observed():
+    edited = machine_os_config(build="layered-a", image=image_of("a"), generation=3)
+    spec = MachineOSConfig.from_api(edited).spec_hash
+    proven = {"specHash": spec, "build": "layered-a/1", "image": image_of("a")}
+    back = machine_os_config(
+        build="layered-a", image=image_of("a"), generation=3, builds_before=["layered-a/1"], proven=[proven]
+    )
+    older, newer = machine_os_build("layered-a", uid="1"), machine_os_build("layered-b", state="Building")
+    tracking = BuildTracking()
+    for builds, outcome in (
+        ((older,), Outcome.SUCCEEDED),
+        ((older, newer), Outcome.WAITING),
+        ((older,), Outcome.WAITING),
+    ):
+        there = [MachineOSBuild.from_api(build) for build in builds]
+        seen = build_progress(MachineOSConfig.from_api(back), there, RENDERED, tracking=tracking)
+        assert seen.outcome is outcome
+        tracking = tracked(tracking, seen)
+    again = {**back, "metadata": {**back["metadata"], "generation": 4}}
+    seen = build_progress(MachineOSConfig.from_api(again), there, RENDERED, tracking=tracking)
+    assert seen.outcome is Outcome.SUCCEEDED, "what was observed of an earlier generation does not count"
+
+
+RUN = RunSpec(image=image_of("a"))
+PUBLISHED = machine_os_config(build="layered-a", image=image_of("a"))
+
+
+def test_success_with_the_image_of_the_run_is_a_success():
+    seen = progress(PUBLISHED, machine_os_build())
+    assert bound_to_image(RUN, MachineOSConfig.from_api(PUBLISHED), seen) == seen
+
+
+def test_success_with_another_image_than_the_one_of_the_run_is_none():
+    config = machine_os_config(build="layered-b", image=image_of("b"))
+    seen = bound_to_image(RUN, MachineOSConfig.from_api(config), progress(config, machine_os_build("layered-b")))
+    assert (seen.outcome, ids(seen)) == (Outcome.WAITING, [])
+    assert "has another image than this run built" in seen.line
+    assert ids(seen.after(120)) == ["build.identity_unverified"]
+
+
+def test_failure_is_not_bound_to_an_image():
+    config = machine_os_config(build="layered-b", image=image_of("b"))
+    failed = progress(config, machine_os_build("layered-b", state="Failed"))
+    assert bound_to_image(RUN, MachineOSConfig.from_api(config), failed) == failed
+
+
+def test_ended_build_of_an_edit_that_was_not_settled_fails_after_the_grace_period():
+    edited = machine_os_config(build="layered-a", image=image_of("a"), generation=2, builds_before=[], settled=False)
+    assert progress(edited, machine_os_build(state="Building")).line == "build layered-a: building"
+    late = progress(edited, machine_os_build(), waited=120)
+    assert (late.outcome, late.build, ids(late)) == (Outcome.FAILED, None, ["build.identity_unverified"])
+    assert "can belong to an earlier spec" in late.line

@@ -20,6 +20,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.l
     LogProgress,
     ReadLogText,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.run_spec import RunSpec
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.wait import (
     BuildObservation,
     BuildWaitOptions,
@@ -27,12 +28,14 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.w
     build_wait,
     observe,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import FINDINGS, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import (
     BuildState,
     MachineOSBuild,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.readers import CONFIGS
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_OPERATOR,
     CLUSTER_VERSION,
@@ -49,6 +52,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.observa
     ReadObject,
     ReadResult,
     Snapshot,
+    WaitError,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     NOON,
@@ -60,6 +64,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     machine_os_build,
     machine_os_config,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.complete_findings import ids_of
 
 OPTIONS = BuildWaitOptions("layered")
 CONFIG = machine_os_config(build="layered-a")
@@ -110,12 +115,15 @@ class Wait:
             if not missing:
                 return last
             self.fetched += missing
-            results.update({need: self.results[need] for need in missing})
+            # A test that does not name a log has an empty one.
+            results.update(
+                {n: self.results.get(n, "") if isinstance(n, ReadLogText) else self.results[n] for n in missing}
+            )
             seen = replace(seen, resumed=False)
 
 
 def ids(last: BuildObservation) -> list[str]:
-    return [str(finding.id) for finding in last.findings]
+    return ids_of(last.findings)
 
 
 def progress_of(*statuses: dict[str, t.Any], **more: t.Any) -> LogProgress:
@@ -130,7 +138,7 @@ def test_wait_names_its_subjects_and_its_goal():
     wait = build_wait(OPTIONS)
     assert wait.goal == "await the build of MachineConfigPool layered"
     assert [(s.key, s.field_selector, s.label_selector) for s in wait.subjects] == [
-        ("MachineConfigPool", "metadata.name=layered", ""),
+        ("MachineConfigPool", "", ""),
         ("MachineOSConfig", "", ""),
         ("MachineOSBuild", "", "machineconfiguration.openshift.io/target-machine-config-pool=layered"),
     ]
@@ -144,16 +152,18 @@ def test_wait_names_its_subjects_and_its_goal():
 
 def test_missing_pool_is_an_error():
     last = Wait().see(Snapshot())
-    assert last.error
-    assert last.error.reason == "MachineConfigPool layered does not exist"
-    assert "Check the name" in last.error.remedy
+    assert last.error == WaitError(
+        "MachineConfigPool layered does not exist",
+        "Check the name, or create the pool (machineconfigpool, or image_mode_create_pool in the playbooks)",
+    )
+    assert (last.outcome, last.mark, last.config) == (Outcome.WAITING, "", None)
 
 
 def test_pool_without_config_is_an_error():
     last = Wait().see(snapshot(None))
-    assert last.error
-    assert last.error.reason == "MachineConfigPool layered has no MachineOSConfig"
-    assert "machineosconfig" in last.error.remedy
+    assert last.error == WaitError(
+        "MachineConfigPool layered has no MachineOSConfig", "Create one first (machineosconfig)"
+    )
 
 
 def test_config_of_another_pool_does_not_count():
@@ -213,7 +223,7 @@ def test_logs_that_were_followed_are_read_to_their_end_after_success():
     wait = Wait(results={CONFIRM: ReadResult(machine_os_build()), finish: FinishedLogs(end)})
     last = wait.see(snapshot(PUBLISHED, machine_os_build(), results={FOLLOW: followed}))
     assert (last.outcome, last.logs, ids(last)) == (Outcome.SUCCEEDED, end, ["build.log_not_saved"])
-    assert wait.fetched == [CONFIRM, finish]
+    assert [n for n in wait.fetched if not isinstance(n, ReadLogText)] == [CONFIRM, finish]
 
 
 def test_logs_that_are_saved_are_read_after_success_even_if_they_were_not_followed():
@@ -222,6 +232,36 @@ def test_logs_that_are_saved_are_read_after_success_even_if_they_were_not_follow
     wait.results = {CONFIRM: ReadResult(machine_os_build()), finish: FinishedLogs(LogProgress())}
     assert wait.see(snapshot(PUBLISHED, machine_os_build())).outcome is Outcome.SUCCEEDED
     assert finish in wait.fetched
+
+
+def test_boot_error_in_the_log_of_a_pushed_image_is_a_warning_until_the_wait_ends():
+    building, pushed = machine_os_build(state="Building"), progress_of(container_status(exit_code=0))
+    need = ReadLogText(pushed.attempts[0], pushed.attempts[0].containers[0])
+    wait = Wait(results={need: "dracut: FAILED: cp x\nInstalled:\ndepmod: ERROR: y\n"})
+    first = wait.see(snapshot(CONFIG, building, results={FOLLOW: pushed}))
+    assert (first.outcome, ids(first)) == (Outcome.WAITING, ["build.suspicious_success"])
+    assert need in wait.fetched
+    (finding,) = first.findings
+    assert str(finding.object) == "MachineOSBuild layered-a"
+    assert finding.message == (
+        "MachineOSBuild layered-a pushed its image, and its log has an error of the boot files: dracut: FAILED: cp x"
+    )
+    assert finding.evidence == "dracut: FAILED: cp x\ndepmod: ERROR: y"
+    wait.results = {CONFIRM: ReadResult(machine_os_build())}
+    last = wait.see(snapshot(PUBLISHED, machine_os_build()))
+    assert (last.outcome, ids(last)) == (Outcome.SUCCEEDED, ["build.suspicious_success"])
+    other = wait.see(snapshot(CONFIG, machine_os_build(state="Building", uid="other")))
+    assert ids(other) == []
+
+
+def test_log_of_a_pushed_image_is_read_once():
+    pushed = progress_of(container_status(exit_code=0))
+    need = ReadLogText(pushed.attempts[0], pushed.attempts[0].containers[0])
+    wait = Wait(results={need: ""})
+    for dummy in range(2):
+        seen = snapshot(CONFIG, machine_os_build(state="Building"), results={FOLLOW: pushed})
+        assert ids(wait.see(seen)) == []
+    assert wait.fetched.count(need) == 1
 
 
 # Logs while the build runs -------------------------------------------------------------------------------------------
@@ -275,7 +315,7 @@ def test_pushed_image_is_remembered_and_fails_after_the_grace_period():
 
 def test_attempt_that_failed_pushed_nothing():
     last = attempts_wait(0, container_status()).see(building(container_status()))
-    assert last.progress.startswith("build layered-a: building, attempt 1 failed")
+    assert last.progress.startswith("build layered-a: building, attempt 1 of 4 failed")
 
 
 # Pending -------------------------------------------------------------------------------------------------------------
@@ -341,6 +381,7 @@ def test_missing_secret_is_reported_until_the_next_check():
     last = wait.see(at(15))
     assert ids(last) == ["build.secret_missing", "build.not_started"]
     assert last.findings[0].fatal
+    assert str(last.findings[0].object) == f"Secret {OPERATOR_NAMESPACE}/push"
     assert ids(wait.see(at(74))) == ids(last)
     wait.results = HEALTHY
     assert ids(wait.see(at(75))) == ["build.not_started"]
@@ -543,6 +584,72 @@ def test_failure_that_nothing_explains_is_reported_as_such():
     assert last.findings[0].message == "MachineOSBuild layered-a failed"
 
 
+def rejected_build(message: str = "Build Failed") -> dict[str, t.Any]:
+    """Return a build that failed before the operator created its Job."""
+    build = machine_os_build(state="Failed")
+    del build["status"]["buildStart"]
+    (condition,) = [c for c in build["status"]["conditions"] if c["type"] == "Failed"]
+    condition["message"] = message
+    return build
+
+
+def rejected_wait(containerfile: str, build: dict[str, t.Any]) -> BuildObservation:
+    wait = failed_wait(config=ReadResult(machine_os_config(build="layered-a", containerfile=containerfile)))
+    wait.results[READ_BUILD] = ReadResult(build)
+    return wait.see(snapshot(CONFIG, build))
+
+
+def test_build_that_failed_before_its_job_is_explained_by_the_faults_of_the_containerfile():
+    last = rejected_wait("FROM configs AS final\n\nRUNN dnf install -y tcpdump\nCPOY a b\n", rejected_build())
+    assert (last.outcome, ids(last)) == (Outcome.FAILED, ["build.containerfile_invalid"])
+    assert last.findings[0].message == (
+        "MachineOSBuild layered-a failed at line 3 of the Containerfile (RUNN dnf install -y tcpdump): "
+        "unknown instruction RUNN"
+    )
+    assert last.findings[0].evidence == "line 3: unknown instruction RUNN\nline 4: unknown instruction CPOY"
+    assert last.failure
+    assert last.failure.line == 3
+
+
+def test_build_that_failed_before_its_job_without_from_has_no_line():
+    last = rejected_wait("RUN dnf install -y tcpdump\n", rejected_build())
+    assert ids(last) == ["build.containerfile_invalid"]
+    assert last.findings[0].message == "MachineOSBuild layered-a failed: no FROM instruction"
+    assert last.failure
+    assert (last.failure.line, last.failure.instruction) == (None, "")
+
+
+def test_build_that_failed_before_its_job_without_a_fault_names_where_to_look():
+    last = rejected_wait("FROM configs AS final\nCOPY a\n", rejected_build())
+    assert ids(last) == ["build.failed"]
+    assert last.findings[0].message == (
+        "MachineOSBuild layered-a failed: the operator created no Job for it and reports no reason"
+    )
+    assert last.findings[0].evidence == ""
+    assert "machine-os-builder" in last.findings[0].remedy
+
+
+def test_build_that_failed_before_its_job_is_explained_by_the_message_of_a_later_release():
+    last = rejected_wait("FROM configs AS final\nCOPY a\n", rejected_build("COPY requires at least two arguments"))
+    assert ids(last) == ["build.containerfile_invalid"]
+    assert "COPY requires at least two arguments" in last.findings[0].message
+
+
+def test_build_that_failed_before_its_job_reports_any_other_message():
+    last = rejected_wait("FROM configs AS final\nRUN x\n", rejected_build("could not create ConfigMap: quota"))
+    assert ids(last) == ["build.failed"]
+    assert last.findings[0].message == "MachineOSBuild layered-a failed: could not create ConfigMap: quota"
+    assert last.findings[0].evidence == "could not create ConfigMap: quota"
+    assert "machine-os-builder" in last.findings[0].remedy
+
+
+def test_build_that_failed_before_its_job_has_no_faults_without_its_containerfile():
+    build = rejected_build()
+    wait = failed_wait(config=UNKNOWN)
+    wait.results[READ_BUILD] = ReadResult(build)
+    assert ids(wait.see(snapshot(CONFIG, build))) == ["build.failed"]
+
+
 def test_evicted_builder_is_reported_with_the_message_of_its_pod():
     words = "The node was low on resource: ephemeral-storage."
     made = tuple(attempts([build_pod("build-layered-a-x7k2p", reason="Evicted", message=words)]))
@@ -602,16 +709,79 @@ def building(*statuses: dict[str, t.Any]) -> Snapshot:
     return snapshot(CONFIG, BUILDING, results={FOLLOW: progress_of(*statuses)})
 
 
-def test_failed_attempt_of_running_build_is_a_finding_with_its_cause():
-    wait = attempts_wait(0, container_status(exit_code=1))
+BUILD_LOG = """\
+[3/3] STEP 1/3: FROM 001122 AS final
+[3/3] STEP 2/3: RUN dnf install -y tcpdmp
+No match for argument: tcpdmp
+Error: Unable to find a match: tcpdmp
+Error: building at STEP "RUN dnf install -y tcpdmp": while running runtime: exit status 1
+"""
+BUILT = machine_os_config(containerfile="FROM configs AS final\nRUN dnf install -y tcpdmp\nRUN true\n")
+
+
+def test_failed_attempt_of_running_build_is_a_finding_with_the_full_diagnosis():
+    wait = attempts_wait(0, container_status(exit_code=1), log=BUILD_LOG)
+    wait.results[READ_CONFIG] = ReadResult(BUILT)
     last = wait.see(building(container_status(exit_code=1)))
     assert last.outcome is Outcome.WAITING
     assert last.limit is None
     (finding,) = last.findings
     assert str(finding.id) == "build.attempt_failed"
-    assert finding.message.startswith("MachineOSBuild layered-a: attempt 1 failed")
     assert finding.object.kind == "Pod"
-    assert "no such package" in finding.message
+    assert finding.message == (
+        "MachineOSBuild layered-a: attempt 1 of 4 failed at line 2 of the Containerfile (RUN dnf install -y tcpdmp): "
+        "while running runtime: exit status 1: Error: Unable to find a match: tcpdmp (build.package_not_found)"
+    )
+    assert finding.remedy == FINDINGS[FindingId.BUILD_PACKAGE_NOT_FOUND].remedy
+    assert "Unable to find a match: tcpdmp" in finding.evidence
+
+
+def test_progress_line_names_the_line_of_the_containerfile():
+    wait = attempts_wait(0, container_status(exit_code=1), log=BUILD_LOG)
+    wait.results[READ_CONFIG] = ReadResult(BUILT)
+    last = wait.see(building(container_status(exit_code=1)))
+    assert last.progress == (
+        "build layered-a: building, attempt 1 of 4 failed at line 2: "
+        "while running runtime: exit status 1: Error: Unable to find a match: tcpdmp"
+    )
+
+
+def test_attempt_failed_when_its_builder_failed_although_another_container_never_starts():
+    """On 4.20 the builder is an init container. The container after it waits for ever."""
+    waiting = {"name": "create-digest-configmap", "state": {"waiting": {"reason": "PodInitializing"}}}
+    statuses = (container_status(exit_code=1), waiting)
+    assert ids(attempts_wait(0, *statuses).see(building(*statuses))) == ["build.attempt_failed"]
+
+
+def test_attempt_failed_when_its_builder_failed_although_another_container_runs():
+    """On 4.19 the other container waits for the builder."""
+    statuses = (container_status(exit_code=1), container_status("wait-for-done", None))
+    assert ids(attempts_wait(0, *statuses).see(building(*statuses))) == ["build.attempt_failed"]
+
+
+def test_attempt_whose_pod_was_deleted_while_it_ran_is_a_failed_one():
+    pod = {**build_pod("build-layered-a-x7k2p", container_status(exit_code=None)), "deleted": True}
+    made = tuple(attempts([pod]))
+    wait = attempts_wait(0)
+    wait.results[ReadLogText(made[0], made[0].containers[0])] = "installing packages"
+    last = wait.see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
+    assert ids(last) == ["build.attempt_failed"]
+    assert "The pod was deleted before its containers ended." in last.findings[0].message
+    assert "(build.evicted)" in last.findings[0].message
+
+
+def test_pod_that_was_deleted_after_its_end_is_no_failed_attempt():
+    pod = {**build_pod("build-layered-a-x7k2p", container_status(exit_code=0)), "deleted": True}
+    made = tuple(attempts([pod]))
+    last = attempts_wait(0).see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
+    assert ids(last) == []
+
+
+def test_attempt_whose_log_is_gone_is_explained_by_the_message_in_its_status():
+    status = container_status(exit_code=1, message=BUILD_LOG)
+    wait = attempts_wait(0, status, log="")
+    wait.results[READ_CONFIG] = ReadResult(BUILT)
+    assert "(build.package_not_found)" in wait.see(building(status)).findings[0].message
 
 
 def test_log_of_failed_attempt_is_read_once():
@@ -634,7 +804,49 @@ def test_wait_ends_at_max_build_attempts(limit, ends):
     wait = attempts_wait(limit, container_status(exit_code=1))
     found = wait.see(building(container_status(exit_code=1))).limit
     assert (found is not None) is ends
-    assert not found or found.message.endswith(". The operator may start another attempt")
+    assert not found or found.message.endswith(". The operator continues with further attempts")
+
+
+def pods_in_order(*statuses: dict[str, t.Any]) -> tuple[Attempt, ...]:
+    hours = range(12, 24)
+    return tuple(
+        attempts(
+            build_pod(f"build-layered-a-{hour}", status, created=f"2026-03-01T{hour}:00:00Z")
+            for hour, status in zip(hours, statuses)
+        )
+    )
+
+
+def several_attempts_wait(limit: int, made: tuple[Attempt, ...]) -> BuildObservation:
+    wait = attempts_wait(limit)
+    wait.results[FinishLogs(RUN, 1.0)] = FinishedLogs(LogProgress(RUN.identity, made), made)
+    for attempt in made:
+        container = t.cast(Container, attempt.deciding_container)
+        wait.results[ReadLogText(attempt, container)] = f"error: reason {attempt.number}"
+    return wait.see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
+
+
+def test_limit_at_the_last_attempt_promises_no_further_one():
+    last = several_attempts_wait(4, pods_in_order(*[container_status(exit_code=1)] * 4))
+    assert last.limit
+    assert last.limit.message.endswith(": error: reason 4 (build.failed)")
+
+
+def test_attempts_that_failed_while_the_wait_was_away_are_findings_of_their_own():
+    running = container_status(exit_code=None)
+    last = several_attempts_wait(
+        0, pods_in_order(container_status(exit_code=1), container_status(exit_code=1), running)
+    )
+    assert [finding.message.partition(" (")[0] for finding in last.findings] == [
+        "MachineOSBuild layered-a: attempt 1 of 4 failed: error: reason 1",
+        "MachineOSBuild layered-a: attempt 2 of 4 failed: error: reason 2",
+    ]
+    assert last.progress == "build layered-a: building, attempt 2 of 4 failed: error: reason 2"
+
+
+def test_attempt_of_a_job_that_was_created_again_is_not_counted_beyond_the_last():
+    last = several_attempts_wait(0, pods_in_order(*[container_status(exit_code=1)] * 5))
+    assert last.progress == "build layered-a: building, attempt 5 failed: error: reason 5"
 
 
 def test_second_failed_attempt_is_another_finding():
@@ -646,7 +858,7 @@ def test_second_failed_attempt_is_another_finding():
         wait.results[ReadLogText(attempt, t.cast(Container, attempt.deciding_container))] = "error: x"
     last = wait.see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
     assert len({finding.object for finding in last.findings}) == 2
-    assert "attempt 2 failed" in last.progress
+    assert "attempt 2 of 4 failed" in last.progress
 
 
 def test_deleted_pod_does_not_make_a_later_attempt_an_explained_one():
@@ -658,6 +870,7 @@ def test_deleted_pod_does_not_make_a_later_attempt_an_explained_one():
     wait.results[ReadLogText(made[0], t.cast(Container, made[0].deciding_container))] = "error: x"
     last = wait.see(snapshot(CONFIG, BUILDING, results={FOLLOW: LogProgress(RUN.identity, made)}))
     assert last.limit is not None
+    assert "attempt 2 of 4 failed" in last.progress
     assert first != second
 
 
@@ -673,3 +886,41 @@ def test_log_is_not_read_while_the_api_server_is_away():
     wait = attempts_wait(1, container_status(exit_code=1))
     last = wait.see(replace(building(container_status(exit_code=1)), outage="connection refused"))
     assert (wait.fetched, ids(last)) == ([], [])
+
+
+# The spec of the run ------------------------------------------------------------------------------------------------
+
+BOUND = replace(OPTIONS, run=RunSpec("sha256:other"))
+
+
+def test_change_of_the_spec_ends_the_wait_of_a_run_and_names_the_client():
+    last = Wait(BOUND).see(snapshot(CONFIG, machine_os_build(state="Building")))
+    assert last.outcome is Outcome.FAILED
+    assert last.error == WaitError(
+        "MachineOSConfig layered was changed by imagemode.openshift after this run wrote it",
+        "Run again to write the spec of this run, or keep the other change",
+    )
+
+
+def test_deletion_of_the_config_ends_the_wait_of_a_run():
+    last = Wait(BOUND).see(snapshot(None))
+    assert "was deleted after this run wrote it" in last.error.reason
+
+
+def test_same_spec_does_not_end_the_wait_of_a_run():
+    run = RunSpec(MachineOSConfig.from_api(CONFIG).spec_hash)
+    last = Wait(replace(OPTIONS, run=run)).see(snapshot(CONFIG, machine_os_build(state="Building")))
+    assert (last.outcome, last.error) == (Outcome.WAITING, None)
+
+
+def test_check_mode_is_bound_to_no_spec():
+    last = Wait(replace(BOUND, check_mode=True)).see(snapshot(CONFIG, machine_os_build(state="Building")))
+    assert last.error is None
+
+
+def test_config_without_its_pool_is_reported_with_each_observation():
+    seen = snapshot(CONFIG, machine_os_build(state="Building"))
+    gone = MachineOSConfig.from_api(machine_os_config("gone", pool="gone"))
+    configs = [gone, *seen.all(CONFIGS)]
+    last = Wait().see(replace(seen, objects={**seen.objects, "MachineOSConfig": configs}))
+    assert ids(last) == ["cluster.orphaned_machineosconfig"]

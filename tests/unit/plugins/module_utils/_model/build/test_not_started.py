@@ -8,6 +8,8 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.n
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import Release
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.v1alpha1 import as_v1
+from ansible_collections.imagemode.openshift.tests.unit.plugins import v1alpha1_objects
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     machine_config_pool,
     machine_os_config,
@@ -44,6 +46,53 @@ def test_degraded_pool_prevents_a_build():
     (finding,) = reasons(pool=having(NodeDegraded="Node worker-0 is reporting: ...", Updating=""))
     assert finding.id == "build.pool_degraded"
     assert "Node worker-0 is reporting" in finding.message
+
+
+REJECTED = (
+    "Failed to resync 4.16.0 because: invalid MachineOSConfig second: could not validate renderedImagePushSecret "
+    '"nosuch" for MachineOSConfig second: secret nosuch from second is not found. Did you use the right secret name?'
+)
+
+
+def older_reasons(operator: t.Any) -> tuple[Finding, ...]:
+    config = MachineOSConfig.from_api(as_v1(v1alpha1_objects.machine_os_config()))
+    return why_not_started(config, None, operator, (), Release.from_version("4.16.9"))
+
+
+def test_machineosconfig_that_the_operator_rejects_prevents_all_builds():
+    (finding,) = older_reasons(having(Degraded=REJECTED))
+    assert (finding.id, finding.fatal) == ("build.machineosconfig_rejected", True)
+    assert "secret nosuch from second is not found" in finding.message
+
+
+def test_other_problem_of_the_operator_may_clear():
+    (finding,) = older_reasons(having(Degraded="Failed to resync 4.16.0 because: timed out waiting for the condition"))
+    assert (finding.id, finding.fatal) == ("build.operator_degraded", False)
+
+
+def test_rejected_machineosconfig_is_retried_by_later_releases():
+    (finding,) = reasons(operator=having(Degraded=REJECTED))
+    assert finding.id == "build.operator_degraded"
+
+
+FAILED_BUILD = having(ImageBuildDegraded="Failed to build OS image", Degraded="Failed to build OS image")
+
+
+@pytest.mark.parametrize("release", ["4.20.0", "4.21.3", "5.1.0", ""])
+def test_pool_that_is_degraded_by_a_failed_build_prevents_no_build(release):
+    assert reasons(pool=FAILED_BUILD, release=release) == ()
+
+
+@pytest.mark.parametrize("release", ["4.18.22", "4.19.9"])
+def test_pool_that_is_degraded_for_any_reason_prevents_a_build_up_to_419(release):
+    (finding,) = reasons(pool=FAILED_BUILD, release=release)
+    assert (finding.id, "Failed to build OS image" in finding.message) == ("build.pool_degraded", True)
+
+
+@pytest.mark.parametrize("condition", ["RenderDegraded", "PinnedImageSetsDegraded", "PoolSynchronizerDegraded"])
+def test_each_degradation_without_a_build_prevents_a_build(condition):
+    (finding,) = reasons(pool=having(**{condition: "broken"}))
+    assert finding.message == "MachineConfigPool layered is degraded: broken"
 
 
 def test_healthy_or_unknown_objects_are_not_a_cause():

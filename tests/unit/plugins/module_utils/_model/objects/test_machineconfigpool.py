@@ -159,6 +159,27 @@ def test_pause_that_another_manager_sets_as_well_is_not_ours(other, named):
 
 
 @pytest.mark.parametrize(
+    ("entries", "named"),
+    [
+        ([], ""),
+        ([OF_STATUS], ""),
+        ([entry()], "this collection"),
+        ([entry("kubectl-edit")], "kubectl-edit"),
+        ([entry("oc"), entry(), entry("argocd", "Apply"), entry("oc", "Apply")], "argocd and oc and this collection"),
+        ([entry("")], "an unnamed client"),
+    ],
+)
+def test_managers_of_a_pause_are_named(entries, named):
+    pool = paused_by(*entries)
+    assert Pool.from_api(pool).paused_by == Pool.from_api(model.reduced(pool)).paused_by == named
+
+
+def test_pool_that_is_not_paused_has_no_manager_of_a_pause():
+    pool = paused_by(entry("oc"))
+    assert Pool.from_api({**pool, "spec": {**pool["spec"], "paused": False}}).paused_by == ""
+
+
+@pytest.mark.parametrize(
     ("pool", "reason"),
     [
         (paused_by(), "metadata.managedFields does not show which client paused it"),
@@ -268,3 +289,55 @@ def test_diff_shows_the_fields_that_a_user_sets():
         "metadata": {"name": "layered"},
         "spec": {"nodeSelector": {"matchLabels": roles("layered")}, "paused": False, "maxUnavailable": 2},
     }
+
+
+# The pause of a rebuild -----------------------------------------------------------------------------------------------
+
+REBUILD_MARK = {OWN + "paused-by": "imagemode.openshift", OWN + "paused-for": "rebuild"}
+
+
+def paused_for_rebuild() -> dict[str, t.Any]:
+    return machine_config_pool(paused=True, annotations=REBUILD_MARK)
+
+
+def test_pause_of_a_rebuild_names_its_purpose_in_the_same_patch():
+    current = {**machine_config_pool(), "metadata": {"name": "layered", "resourceVersion": "7"}}
+    assert model.rebuild_pause(current) == {
+        "metadata": {"resourceVersion": "7", "annotations": REBUILD_MARK},
+        "spec": {"paused": True},
+    }
+
+
+def test_pause_of_a_rebuild_is_one_only_while_no_other_client_relies_on_it():
+    pool = paused_for_rebuild()
+    assert Pool.from_api(pool).paused_for_rebuild
+    assert not Pool.from_api({**pool, "spec": {**pool["spec"], "paused": False}}).paused_for_rebuild
+    assert not Pool.from_api({**pool, "metadata": {**pool["metadata"], "managedFields": []}}).paused_for_rebuild
+    mark = {OWN + "paused-by": "imagemode.openshift"}
+    assert not Pool.from_api(machine_config_pool(paused=True, annotations=mark)).paused_for_rebuild
+
+
+def test_end_of_the_pause_of_a_rebuild_removes_what_marks_it():
+    marks = {OWN + "paused-by": None, OWN + "paused-for": None}
+    pool = paused_for_rebuild()
+    pool["metadata"]["resourceVersion"] = "7"
+    ended = {"metadata": {"resourceVersion": "7", "annotations": marks}, "spec": {"paused": False}}
+    assert model.end_of_rebuild_pause(pool) == ended
+
+
+def test_pause_of_another_client_stays_when_a_rebuild_ends():
+    pool = {**paused_for_rebuild(), "metadata": {"name": "layered", "annotations": REBUILD_MARK}}
+    patch = model.end_of_rebuild_pause(pool)
+    assert patch["metadata"]["annotations"] == {OWN + "paused-for": None}
+    assert "spec" not in patch
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_pause_that_the_user_requests_is_no_longer_that_of_a_rebuild(wanted):
+    patch = pool_patch(paused_for_rebuild(), WantedPool("layered", paused=wanted))
+    assert patch["metadata"]["annotations"][OWN + "paused-for"] is None
+    assert ("spec" in patch) is not wanted
+
+
+def test_pool_options_that_are_no_pause_keep_the_one_of_a_rebuild():
+    assert pool_patch(paused_for_rebuild(), WantedPool("layered")) == {}

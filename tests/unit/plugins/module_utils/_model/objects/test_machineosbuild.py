@@ -85,6 +85,38 @@ def test_identity_is_name_and_uid():
     assert build(uid="1").identity != build(uid="2").identity
 
 
+LABELLED = {"metadata": {"labels": {"machineconfiguration.openshift.io/pre-built-image": "true"}}}
+WITH_REASON = {"status": {"conditions": [{"type": "Succeeded", "status": "True", "reason": "PreBuiltImageSeeded"}]}}
+WITH_CONDITION = {
+    "status": {"conditions": [{"type": "Succeeded", "status": "True"}, {"type": "Seeded", "status": "True"}]}
+}
+
+
+def with_parts(parts: dict) -> dict:
+    whole = machine_os_build()
+    return {**whole, **{key: {**whole[key], **value} for key, value in parts.items()}}
+
+
+@pytest.mark.parametrize("parts", [LABELLED, WITH_REASON, WITH_CONDITION])
+def test_seeded_build_is_known_by_its_label_its_condition_or_the_reason(parts):
+    served = with_parts(parts)
+    assert MachineOSBuild.from_api(served).seeded
+    assert MachineOSBuild.from_api(served).state is BuildState.SUCCEEDED
+    assert MachineOSBuild.from_api(model.reduced(served)).seeded
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"metadata": {"labels": {"machineconfiguration.openshift.io/pre-built-image": "false"}}},
+        {"status": {"conditions": [{"type": "Seeded", "status": "False", "reason": "PreBuiltImageSeeded"}]}},
+    ],
+)
+def test_build_without_a_mark_is_not_seeded(parts):
+    assert not MachineOSBuild.from_api(with_parts(parts)).seeded
+
+
 @pytest.mark.parametrize("state", ["", *STATES])
 def test_reduced_build_reads_like_the_whole_one(state):
     whole = machine_os_build(state=state)

@@ -138,7 +138,9 @@ def test_the_secrets_that_it_refers_to_are_known():
 
 def test_a_new_one_holds_what_was_asked_for_and_nothing_else():
     asked = wanted(rendered_image_push_spec=f"{REPOSITORY}:t", rendered_image_push_secret="push")
-    assert new_object("layered", asked) == {
+    created = new_object("layered", asked)
+    del created["metadata"]["annotations"][OWN + "edit"]
+    assert created == {
         "apiVersion": "machineconfiguration.openshift.io/v1",
         "kind": "MachineOSConfig",
         "metadata": {"name": "layered", "annotations": {OWN + "created-by": "imagemode.openshift"}},
@@ -194,19 +196,18 @@ def test_annotations_and_status_are_no_change_of_the_spec(entry):
     assert MachineOSConfig.from_api(config).spec_changed_at == NOON
 
 
-@pytest.mark.parametrize(
-    ("edits", "mark"),
-    [
-        ((("imagemode.openshift", LATER), ("kubectl-create", NOON)), "layered-a/1"),
-        ((("imagemode.openshift", NOON),), "layered-a/1"),
-        # somebody else has edited since: our mark is of an edit before
-        ((("imagemode.openshift", NOON), ("kubectl-edit", LATER)), ""),
-    ],
-)
-def test_our_mark_speaks_only_of_the_last_edit(edits, mark):
-    config = machine_os_config(generation=3, build_before="layered-a/1", edits=edits)
-    assert MachineOSConfig.from_api(config).build_before == mark
-    assert MachineOSConfig.from_api(model.reduced(config)).build_before == mark
+def test_last_manager_of_the_spec_is_known():
+    config = machine_os_config(edits=[("imagemode.openshift", NOON), ("argocd", LATER), ("kubectl", NOON)])
+    assert MachineOSConfig.from_api(config).spec_changed_by == "argocd"
+
+
+def test_record_of_our_edit_is_valid_for_its_generation_and_spec_only():
+    ours = machine_os_config(generation=3, builds_before=["layered-a/1"])
+    assert MachineOSConfig.from_api(ours).edit.builds == {"layered-a/1"}
+    later = {**ours, "metadata": {**ours["metadata"], "generation": 4}}
+    assert MachineOSConfig.from_api(later).edit is None
+    other = {**ours, "spec": {**ours["spec"], "renderedImagePushSpec": "registry.example.com/other:latest"}}
+    assert MachineOSConfig.from_api(other).edit is None
 
 
 @given(
@@ -215,7 +216,7 @@ def test_our_mark_speaks_only_of_the_last_edit(edits, mark):
     st.none() | st.integers(0, 9),
     st.sampled_from(["", image_of("a")]),
     st.sampled_from(["", "layered-a"]),
-    st.sampled_from(["", "layered-a/1", "none"]),
+    st.sampled_from([None, [], ["layered-a/1"]]),
     st.lists(
         st.tuples(st.sampled_from(["imagemode.openshift", "kubectl"]), st.sampled_from([NOON, LATER])), max_size=3
     ),
@@ -225,7 +226,7 @@ def test_a_reduced_config_reads_as_the_whole_one_but_for_its_containerfile(
 ):
     whole = machine_os_config(
         containerfile=containerfile, generation=generation, observed_generation=observed, image=image, build=build,
-        build_before=before, edits=edits, baseImagePullSecret={"name": "pull"},
+        builds_before=before, edits=edits, baseImagePullSecret={"name": "pull"},
     )  # fmt: skip
     expected = replace(MachineOSConfig.from_api(whole), containerfile="")
     assert MachineOSConfig.from_api(model.reduced(whole)) == expected
@@ -253,10 +254,21 @@ def test_every_field_is_read_from_where_the_api_keeps_it():
 
 def test_a_diff_shows_the_spec_without_bookkeeping():
     assert model.shown(None) == {}
-    assert model.shown(CURRENT) == {"metadata": {"name": "layered"}, "spec": CURRENT["spec"]}
+    found = model.shown(CURRENT)
+    without = {name: value for name, value in CURRENT["spec"].items() if name != "containerFile"}
+    assert found["metadata"] == {"name": "layered"}
+    assert {name: value for name, value in found["spec"].items() if name != "containerFile"} == without
 
 
 def test_the_build_that_the_operator_names_stands_in_an_annotation():
     config = machine_os_config(build="layered-a")
     assert config["metadata"]["annotations"] == {MCO + "current-machine-os-build": "layered-a"}
     assert MachineOSConfig.from_api(config).current_build == "layered-a"
+
+
+def test_diff_shows_a_containerfile_as_its_lines():
+    config = machine_os_config(containerfile="FROM configs AS final\nRUN true\n")
+    assert model.shown(config)["spec"]["containerFile"] == [
+        {"containerfileArch": "NoArch", "content": ["FROM configs AS final", "RUN true"]}
+    ]
+    assert config["spec"]["containerFile"][0]["content"].startswith("FROM"), "the object itself stays as it is"

@@ -11,6 +11,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     labels_of,
     metadata_of,
     pruned,
+    true_condition_text,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,26 @@ def test_ours_is_what_says_so(by, ours):
 )
 def test_only_the_status_true_makes_a_condition_true(status, conditions):
     assert conditions_of({"status": status}) == conditions
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"message": "no such\n  secret", "reason": "RenderConfigFailed"}, "no such secret"),
+        ({"message": "", "reason": "RenderConfigFailed"}, "RenderConfigFailed"),
+        ({}, "Degraded"),
+        ({"status": "False", "message": "no such secret"}, ""),
+    ],
+)
+def test_text_of_a_true_condition_is_the_most_that_is_known_of_it(fields, text):
+    obj = {"status": {"conditions": [{"type": "Degraded", "status": "True", **fields}]}}
+    assert true_condition_text(obj, "Degraded") == text
+
+
+def test_text_is_the_one_of_the_first_type_that_is_true():
+    conditions = [{"type": name, "status": "True", "message": name.lower()} for name in ("B", "A")]
+    assert true_condition_text({"status": {"conditions": conditions}}, "C", "A", "B") == "a"
+    assert true_condition_text({"status": {"conditions": None}}, "A") == ""
 
 
 @pytest.mark.parametrize(

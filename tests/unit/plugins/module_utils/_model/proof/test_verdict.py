@@ -68,6 +68,19 @@ def told(verdict: NodeVerdict) -> tuple[Verdict, list[tuple[str, str, str]]]:
     return verdict.verdict, [(f_id, f.message, f.evidence) for f_id, f in zip(ids(verdict), verdict.findings)]
 
 
+REQUESTS = frozenset(
+    (
+        "requested-packages",
+        "requested-local-packages",
+        "requested-local-fileoverride-packages",
+        "requested-base-removals",
+        "requested-base-local-replacements",
+        "requested-base-remote-replacements",
+        "regenerate-initramfs",
+        "initramfs-args",
+        "initramfs-etc",
+    )
+)
 DEVIATING_KEYS = frozenset(
     (
         "requested-packages",
@@ -110,11 +123,8 @@ REFERENCE = "ostree-unverified-registry:"
     "entry",
     [
         booted_image("a"),
-        # what is asked for is a manifest list, what is booted its image for the node's architecture
-        deployment(f"ostree-unverified-registry:{image_of('a')}", digest_of("b")),
-        # and the other way round
+        # what was requested is a manifest list, what is booted its image for the node's architecture
         deployment(f"ostree-unverified-registry:{image_of('b')}", digest_of("a")),
-        deployment(f"ostree-unverified-registry:{image_of('a')}"),
         deployment(f"ostree-unverified-registry:{REPOSITORY}:4.20", digest_of("a")),
         deployment(f"ostree-unverified-image:containers-storage:{image_of('a')}", digest_of("a")),
         deployment(f"ostree-image-signed:docker://{image_of('a')}", digest_of("a")),
@@ -125,6 +135,38 @@ def test_a_node_that_booted_the_digest_matches(entry):
     verdict = judged(entry, deployment(f"ostree-unverified-registry:{image_of('c')}", booted=False))
     assert (verdict.name, verdict.verdict, ids(verdict)) == ("worker-0", Verdict.MATCH, [])
     assert verdict.booted is not None
+
+
+@pytest.mark.parametrize(
+    ("resolved", "imported"),
+    [
+        (digest_of("b"), f"and imported {digest_of('b')}"),
+        (None, "and reports no imported digest"),
+        ("unknown", "and reports no imported digest"),
+    ],
+)
+def test_match_that_rests_on_the_requested_digest_says_so(resolved, imported):
+    """A manifest list is requested by its digest, and the image for the node's architecture is imported."""
+    entry = deployment(REFERENCE + image_of("a"), resolved)
+    message = f"the node requested {digest_of('a')} {imported}"
+    assert told(judged(entry)) == (
+        Verdict.MATCH,
+        [("node.digest_not_imported", message, REFERENCE + image_of("a"))],
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (deployment(REFERENCE + image_of("b"), digest_of("c")), EXPECTED),
+        (deployment(REFERENCE + image_of("a"), digest_of("b")), replace(EXPECTED, current=False)),
+        (deployment(REFERENCE + "quay.io/os:4.20", digest_of("b")), EXPECTED),
+    ],
+)
+def test_digest_that_proves_nothing_is_not_said_to_be_requested_only(entry, expected):
+    verdict = judged(entry, expected=expected)
+    assert verdict.verdict is not Verdict.MATCH
+    assert "node.digest_not_imported" not in ids(verdict)
 
 
 @pytest.mark.parametrize(
@@ -337,10 +379,10 @@ def test_the_message_of_a_failure_is_bounded_and_printable():
 
 
 def test_the_verdict_on_a_node_keeps_no_list_of_its_deviations():
-    verdict = judged(booted_image("a", packages=["usbguard"]))
+    verdict = judged(booted_image("a", **{"packages": ["usbguard"], "requested-packages": ["htop"]}))
     assert verdict.booted is not None
-    assert verdict.booted.deviations == ()
-    assert ids(verdict) == ["node.local_packages"]
+    assert (verdict.booted.deviations, verdict.booted.inactive_requests) == ((), ())
+    assert ids(verdict) == ["node.local_packages", "node.request_inactive"]
 
 
 # An expectation that is none ----------------------------------------------------------------------------------------
@@ -371,16 +413,20 @@ def test_no_image_yet_is_an_expectation_that_nothing_matches():
 @pytest.mark.parametrize(
     ("change", "finding", "evidence"),
     [
-        ({"requested-packages": ["htop", "vim"]}, "node.local_packages", "requested-packages: %s"),
-        ({"requested-base-removals": ["vim"]}, "node.package_removals", "requested-base-removals: vim"),
+        ({"packages": ["htop", "vim"]}, "node.local_packages", "packages: %s"),
+        ({"base-removals": [["vim-1-1.x86_64", "vim"]]}, "node.package_removals", "base-removals: vim-1-1.x86_64"),
         (
-            {"requested-base-remote-replacements": {"repo": ["kernel"]}},
+            {"base-remote-replacements": {"repo": [["kernel-2-1.x86_64", "kernel", "kernel-1-1.x86_64"]]}},
             "node.package_overrides",
-            "requested-base-remote-replacements: kernel",
+            "base-remote-replacements: kernel-2-1.x86_64",
         ),
         ({"live-replaced": "4f1c"}, "node.live_changes", "live-replaced: 4f1c"),
         ({"unlocked": "hotfix"}, "node.unlocked", "unlocked: hotfix"),
-        ({"regenerate-initramfs": True}, "node.initramfs_regenerated", "regenerate-initramfs: True"),
+        (
+            {"regenerate-initramfs": True, "base-checksum": "4f1c"},
+            "node.initramfs_regenerated",
+            "regenerate-initramfs: True",
+        ),
         ({"base-checksum": "4f1c"}, "node.assembled_on_node", "base-checksum: 4f1c"),
     ],
 )
@@ -390,14 +436,14 @@ def test_a_node_that_changes_its_image_has_not_booted_that_image(expected, chang
     assert verdict.verdict is (Verdict.MISMATCH if expected.current else Verdict.UNKNOWN)
     assert ids(verdict)[-1:] == [finding]
     assert verdict.findings[-1].severity.value == "error"
-    names = change.get("requested-packages", [""])
+    names = change.get("packages", [""])
     lines = [evidence % name if "%s" in evidence else evidence for name in names]
     assert verdict.findings[-1].evidence == "\n".join(lines)
     assert verdict.findings[-1].message == f"the node has local changes: {', '.join(lines)}"
 
 
 def test_what_changes_another_image_is_told_beside_the_difference():
-    verdict = judged(booted_image("b", unlocked="hotfix", **{"requested-packages": ["htop"]}))
+    verdict = judged(booted_image("b", unlocked="hotfix", packages=["htop"]))
     assert (verdict.verdict, ids(verdict)) == (
         Verdict.MISMATCH,
         ["node.image_differs", "node.local_packages", "node.unlocked"],
@@ -410,23 +456,90 @@ def test_what_decided_is_told_before_what_only_waits():
 
 
 def test_what_is_allowed_is_told_and_changes_no_verdict():
-    entry = booted_image("a", **{"requested-packages": ["kernel-rt-core", "usbguard"], "unlocked": "hotfix"})
+    entry = booted_image("a", packages=["kernel-rt-core", "usbguard"], unlocked="hotfix")
     verdict = judged(entry, allowed=Allowed.of(["kernel-rt*", "usbguard", "node.unlocked"]))
-    evidence = "requested-packages: kernel-rt-core\nrequested-packages: usbguard\nunlocked: hotfix"
+    evidence = "packages: kernel-rt-core\npackages: usbguard\nunlocked: hotfix"
     message = "the node has local changes: " + evidence.replace("\n", ", ")
     assert told(verdict) == (Verdict.MATCH, [("node.deviation_allowed", message, evidence)])
     assert verdict.findings[0].severity.value == "warning"
 
 
 def test_one_package_that_is_not_allowed_is_enough():
-    entry = booted_image("a", **{"requested-packages": ["usbguard", "htop"]})
+    entry = booted_image("a", packages=["usbguard", "htop"])
     verdict = judged(entry, allowed=Allowed.of(["usbguard"]))
     assert (verdict.verdict, ids(verdict)) == (Verdict.MISMATCH, ["node.local_packages", "node.deviation_allowed"])
-    assert [f.evidence for f in verdict.findings] == ["requested-packages: htop", "requested-packages: usbguard"]
+    assert [f.evidence for f in verdict.findings] == ["packages: htop", "packages: usbguard"]
+
+
+def test_request_that_is_not_applied_is_a_warning():
+    """The nodes of a pool whose MachineConfigs had extensions before image mode look like this."""
+    entry = booted_image("a", **{"requested-packages": ["NetworkManager-ovs", "qemu-guest-agent"], "packages": []})
+    shown = ["requested-packages: NetworkManager-ovs", "requested-packages: qemu-guest-agent"]
+    verdict = judged(entry)
+    message = f"requested, but not applied: {', '.join(shown)}"
+    assert told(verdict) == (Verdict.MATCH, [("node.request_inactive", message, "\n".join(shown))])
+    assert verdict.findings[0].severity.value == "warning"
+
+
+def test_requests_that_are_not_applied_are_told_in_a_bounded_message():
+    requested = [f"package-{number}" for number in range(500)]
+    (finding,) = judged(booted_image("a", **{"requested-packages": requested})).findings
+    assert len(finding.message) <= 300
+
+
+def test_replacement_that_is_listed_by_its_source_is_allowed_by_its_name():
+    changes = {
+        "requested-base-remote-replacements": [["repo=updates", ["podman"]]],
+        "base-remote-replacements": {"repo=updates": [["podman-5-1.x86_64", "podman", "podman-4-1.x86_64"]]},
+    }
+    verdict = judged(booted_image("a", **changes), allowed=Allowed.of(["podman"]))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.MATCH, ["node.deviation_allowed"])
+
+
+@pytest.mark.parametrize(
+    ("change", "used"),
+    [
+        ({}, set()),
+        ({"packages": ["usbguard"]}, {"usb*"}),
+        ({"packages": ["usbguard"], "unlocked": "hotfix"}, {"usb*", "node.unlocked"}),
+        ({"requested-packages": ["usbguard"], "packages": []}, set()),
+        ({"packages": ["htop"]}, set()),
+    ],
+)
+def test_verdict_knows_the_entries_that_allowed_a_change(change, used):
+    allowed = Allowed.of(["usb*", "node.unlocked", "ipsec"])
+    assert judged(booted_image("a", **change), allowed=allowed).allowances == used
+
+
+def test_verdict_without_a_readable_deployment_knows_no_allowances():
+    assert evaluate(PLAIN, EXPECTED, CommandResult(0, "not JSON")).allowances is None
+    assert evaluate_reported_state(PLAIN, EXPECTED).allowances is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"deployments": [{"booted": false, "booted": true, %s}]}',
+        '{"deployments": [{"booted": true, "container-image-reference": "x", %s}]}',
+        '{"deployments": [], "deployments": [{"booted": true, %s}]}',
+        '{"deployments": [{"booted": true, %s, "base-commit-meta": {"a": 1, "a": 1}}]}',
+        '{"deployments": [{"booted": true, %s}, {"booted": false, "a": [{"b": 1, "b": 2}]}]}',
+        '{"transaction": null, "deployments": [{"booted": true, %s}], "transaction": null}',
+    ],
+)
+def test_output_in_which_an_object_has_a_key_twice_proves_nothing(text):
+    """Programs disagree about which of the values counts."""
+    shown = json.dumps(booted_image("a"))
+    fields = ", ".join(
+        f"{json.dumps(key)}: {json.dumps(value)}" for key, value in json.loads(shown).items() if key != "booted"
+    )
+    verdict = evaluate(PLAIN, EXPECTED, CommandResult(0, text % fields))
+    assert (verdict.verdict, ids(verdict)) == (Verdict.UNKNOWN, ["node.output_unreadable"])
+    assert verdict.findings[0].message == "the output cannot be parsed: an object has a key twice"
 
 
 def test_what_the_node_could_boot_instead_may_be_changed_as_it_likes():
-    rollback = {**booted_image("c"), "booted": False, "requested-packages": ["htop"]}
+    rollback = {**booted_image("c"), "booted": False, "packages": ["htop"], "requested-packages": ["vim"]}
     assert judged(booted_image("a"), rollback).findings == ()
 
 
@@ -484,7 +597,7 @@ def test_the_right_image_that_waits_is_told_beside_a_boot_that_is_no_container()
         ({**STAGED_C, **LOCKED}, "node.deployment_locked", f"{REFERENCE}{image_of('c')} is staged but locked"),
         # the same image once more, with a package on it
         (
-            {**STAGED_A, "requested-packages": ["htop"]},
+            {**STAGED_A, "packages": ["htop"]},
             "node.deployment_staged",
             f"{REFERENCE}{image_of('a')} is staged for the next boot",
         ),
@@ -543,8 +656,17 @@ def test_the_error_of_the_daemon_stands_beside_the_difference(state, reason, mes
     assert verdict.findings[1].evidence == reason
 
 
+def test_error_of_a_retry_is_not_quoted_as_the_cause():
+    reason = "failed to update OS to x: error: Old and new refs are equal: x: exit status 1"
+    broken = NodeState.from_api(node(annotations={"state": "Degraded", "reason": reason}))
+    verdict = judged(booted_image("b"), node_state=broken)
+    assert ids(verdict) == ["node.image_differs", "node.cause_in_log"]
+    assert "refs" not in verdict.findings[1].message
+    assert verdict.findings[1].evidence == reason
+
+
 def test_the_findings_of_a_node_hold_no_more_evidence_than_one_of_them_may():
-    entry = booted_image("b", **{"requested-packages": ["p" * 1500], "requested-base-removals": ["r" * 1500]})
+    entry = booted_image("b", **{"packages": ["p" * 1500], "base-removals": [["r" * 1500, "r"]]})
     verdict = judged(entry)
     assert sum(len(f.evidence.encode()) for f in verdict.findings) == MAX_EVIDENCE
     assert all(len(f.message) <= 300 for f in verdict.findings)
@@ -783,6 +905,8 @@ def test_no_value_of_any_key_raises_and_none_but_nothing_hides_a_change(key, val
     verdict = evaluate(
         NODE, EXPECTED, CommandResult(0, json.dumps({"deployments": [entry, *others] if booted else [*others, entry]}))
     )
-    if verdict.verdict is Verdict.MATCH and key in DEVIATING_KEYS:
+    is_reported = any(finding.id == FindingId.NODE_REQUEST_INACTIVE for finding in verdict.findings)
+    assert key in REQUESTS or not is_reported
+    if verdict.verdict is Verdict.MATCH and key in DEVIATING_KEYS and not is_reported:
         assert not value or value == "none" or isinstance(value, dict)
     json.dumps([f.as_result() for f in verdict.findings]).encode("utf-8")

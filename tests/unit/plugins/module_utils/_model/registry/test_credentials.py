@@ -68,6 +68,30 @@ def test_what_is_no_pull_secret_is_refused_without_being_quoted(text):
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
+def dockerconfigjson_with(auth: str) -> str:
+    return json.dumps({"auths": {"registry.example.com": {"auth": auth}}})
+
+
+def wrapped(auth: str, end: str, width: int = 76) -> str:
+    return end.join(auth[start : start + width] for start in range(0, len(auth), width))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_auth_with_line_ends_is_valid_as_for_clients_on_the_cluster(end):
+    auth = base64.b64encode(b"robot:" + b"hunter2" * 30).decode()
+    text = dockerconfigjson_with(wrapped(auth, end) + end)
+    (credential,) = read_dockerconfigjson(text).values()
+    assert (credential.username, credential.password) == ("robot", "hunter2" * 30)
+    secret = {"type": DOCKERCONFIGJSON, "data": {".dockerconfigjson": base64.b64encode(text.encode()).decode()}}
+    assert of_secret(secret)["registry.example.com"].password == "hunter2" * 30
+
+
+@pytest.mark.parametrize("auth", ["cm9ib3Q6 aHVudGVyMg==", "cm9ib3Q6\taHVudGVyMg==", "cm9ib3Q6-HVudGVyMg=="])
+def test_auth_with_other_characters_is_not_valid(auth):
+    with pytest.raises(ValueError, match=r"the auth of registry\.example\.com cannot be decoded"):
+        read_dockerconfigjson(dockerconfigjson_with(auth))
+
+
 _TEXT = st.text(string.printable, max_size=20)
 _CREDENTIALS = st.dictionaries(
     st.sampled_from(["registry.example.com", "quay.io:443", "https://index.docker.io/v1/"]),

@@ -10,6 +10,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.registr
     WINDOW,
     inside_keys,
     masked,
+    masked_instructions,
     masked_part,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.credential_examples import (
@@ -209,3 +210,56 @@ def test_masking_takes_time_in_proportion_to_the_text(unit):
     line = (unit * (4 * WINDOW))[: 2 * WINDOW]
     masked(line)
     inside_keys([line[:70]] * 20000)
+
+
+# Instructions of a Containerfile -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RUN login --password hunter2",
+        "RUN login \\\n    --password \\\n    hunter2",
+        "RUN login            \\\n            --password            \\\n            hunter2 && true",
+        "RUN login --password \\\r\n    hunter2\r\nRUN true",
+        "RUN login --password \\\n# the password\n\n    hunter2",
+        "# escape=`\nRUN login --password `\n    hunter2",
+        "RUN curl -u \\\n    robot:hunter2 https://x",
+        "ENV A=1 \\\n    DB_PASSWORD=hunter2",
+        "RUN <<EOF\nexport REPO_TOKEN=hunter2\nEOF",
+        "COPY <<EOF /key\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\nEOF",
+    ],
+)
+def test_credential_in_a_containerfile_is_not_shown(text):
+    shown = masked_instructions(text)
+    assert "hunter2" not in shown
+    assert MASK in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "FROM configs AS final\nRUN dnf install -y \\\n    tcpdump \\\n    strace && \\\n    ostree container commit\n",
+        "FROM configs AS final\r\nRUN true\r\n",
+        "RUN useradd --password-stdin \\\n# comment\n\n  x\n\n\n",
+    ],
+)
+def test_containerfile_without_a_credential_stays_as_it_is(text):
+    assert masked_instructions(text) == text
+
+
+def test_only_the_credential_of_an_instruction_is_masked():
+    text = "FROM configs AS final\nRUN login --password \\\n    hunter2 host\nRUN true\n"
+    assert masked_instructions(text) == f"FROM configs AS final\nRUN login --password \\\n    {MASK} host\nRUN true\n"
+
+
+@given(st.text(st.sampled_from("ab \t\n\\`#\r='\"{}"), max_size=200))
+def test_joined_lines_are_masked_at_their_own_place(text):
+    assert masked_instructions(f"{text}\n\nENV DB_PASSWORD=hunter2\n\n{text}").count("hunter2") == 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", [" ", "\\\n", " \\\n", "#\n", "\n", "`\n ", "\t\\\n#", "--password \\\n"])
+def test_joining_takes_time_in_proportion_to_the_text(unit):
+    masked_instructions("RUN a" + unit * (20_000 // len(unit)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.node_failure import failure_of
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineconfigpool import Pool
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.blockers import (
@@ -124,8 +125,8 @@ def test_rebooting_node_is_blocked_after_ten_minutes(since, expected):
 @pytest.mark.parametrize(
     ("since", "finding_id", "summary"),
     [
-        (1000.0 - PULL_RETRIED + 1, "node.degraded", DENIED),
-        (None, "node.degraded", DENIED),
+        (1000.0 - PULL_RETRIED + 1, "node.degraded", "reading manifest: unauthorized"),
+        (None, "node.degraded", "reading manifest: unauthorized"),
         (1000.0 - PULL_RETRIED, "node.image_pull_denied", "reading manifest: unauthorized"),
     ],
 )
@@ -134,6 +135,46 @@ def test_denied_pull_is_reported_after_the_daemon_has_retried(since, finding_id,
         degraded(DENIED), history=NodeHistory(pull_failed_since=since)
     )
     assert (found, found_summary, evidence) == (finding_id, summary, DENIED)
+
+
+SIGNATURE = (
+    "failed to update OS to r.example.com/os: error running rpm-ostree rebase x: error: Creating importer: "
+    "remote error: Source image rejected: A signature was required, but no signature exists\n: exit status 1"
+)
+RETRY = (
+    "failed to update OS to x: error running rpm-ostree rebase x: error: Old and new refs are equal: x: exit status 1"
+)
+
+
+def test_pull_that_fails_for_another_reason_has_its_own_finding():
+    ((found, message, summary, evidence),) = blockers(degraded(SIGNATURE), history=NodeHistory(pull_failed_since=0.0))
+    assert found == "node.image_rejected"
+    assert message == (
+        "Node worker-0 cannot pull the image: Source image rejected: A signature was required, but no signature exists"
+    )
+    assert (summary, evidence) == (message.partition("image: ")[2], SIGNATURE)
+
+
+def test_error_of_a_retry_is_not_quoted_as_the_cause():
+    ((found, message, summary, evidence),) = blockers(degraded(RETRY), history=NodeHistory(pull_failed_since=0.0))
+    assert (found, evidence) == ("node.cause_in_log", RETRY)
+    assert "refs" not in message + summary
+    assert "The first error is in the log of its machine-config-daemon" in message
+
+
+@pytest.mark.parametrize(
+    ("since", "finding_id", "begin"),
+    [
+        (None, "node.degraded", "Node worker-0 is degraded: "),
+        (1000.0 - PULL_RETRIED, "node.image_rejected", "Node worker-0 cannot pull the image: "),
+    ],
+)
+def test_cause_that_was_observed_before_the_retry_is_reported(since, finding_id, begin):
+    history = NodeHistory(pull_failed_since=since, failure=failure_of(SIGNATURE))
+    ((found, message, dummy_summary, evidence),) = blockers(degraded(RETRY), history=history)
+    assert (found, evidence) == (finding_id, RETRY)
+    assert message.startswith(begin)
+    assert message.endswith("no signature exists")
 
 
 # maxUnavailable ------------------------------------------------------------------------------------------------------

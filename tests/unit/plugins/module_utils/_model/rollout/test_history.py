@@ -96,3 +96,39 @@ def test_longest_drain_is_first_and_short_drains_are_left_out():
     assert history.draining(15.0, 60.0) == ["b", "c", "a"]
     assert history.draining(0.0, 60.0) == ["b", "c", "a", "d"]
     assert history.draining(30.0, 60.0) == ["b", "c", "a"]
+
+
+def failing(reason: str, state: str = "Degraded") -> dict[str, t.Any]:
+    return {"annotations": {"state": state, "reason": reason}}
+
+
+RETRY = "failed to update OS to x: error: Old and new refs are equal: x: exit status 1"
+DISK_FULL = "failed to update OS to x: error: No space left on device: exit status 1"
+
+
+def test_cause_of_a_failure_is_kept_while_the_daemon_retries():
+    denied = (1000, {"annotations": DENIED})
+    assert fold(denied, (1010, failing(RETRY))).failure == fold(denied).failure
+    assert fold(denied, (1010, failing(DENIED["reason"], "Working")), (1020, failing(RETRY))).pull_failed_since == 1000
+    assert fold(denied).failure.finding == "node.image_pull_denied"
+
+
+@pytest.mark.parametrize(
+    ("history", "failure", "since"),
+    [
+        (((1000, failing(RETRY)),), None, None),
+        (((1000, {"annotations": DENIED}), (1010, {}), (1020, failing(RETRY))), None, None),
+        (((1000, {"annotations": DENIED}), (1010, failing(""))), None, None),
+        (((1000, {"annotations": DENIED}), (1010, failing("", "Working")), (1020, failing(RETRY))), None, None),
+        (((1000, {"annotations": DENIED}), (1010, failing(DISK_FULL))), "No space left on device", None),
+        (((1000, failing(DISK_FULL)), (1010, failing(RETRY))), "No space left on device", None),
+        (((1000, failing(DISK_FULL, "Done")),), None, None),
+    ],
+)
+def test_failure_ends_with_another_reason_or_a_success(history, failure, since):
+    found = fold(*history)
+    assert (found.failure.error if found.failure else None, found.pull_failed_since) == (failure, since)
+
+
+def test_error_that_is_kept_is_bounded():
+    assert len(fold((1000, failing("x" * 9999))).failure.error) == 500

@@ -83,6 +83,7 @@ def test_phases_are_counted():
         "done": 2,
         "updating": 0,
         "waiting": 1,
+        "left": 0,
     }
 
 

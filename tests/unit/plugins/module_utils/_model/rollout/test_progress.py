@@ -18,7 +18,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout
     PULL_RETRIED,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.drain_blockers import DrainSnapshot
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import RolloutHistory
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import Idle, RolloutHistory
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_phase import Phase, Target
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.outside_nodes import outside_node
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress import (
@@ -29,7 +29,6 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.target import PoolTarget, pool_target
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     LATER,
-    NOON,
     OLD_RENDERED,
     RENDERED,
     budget,
@@ -42,6 +41,7 @@ from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects impo
     pod,
     render_degraded,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.complete_findings import ids_of
 
 MORNING = "2026-03-01T08:00:00Z"
 BUILT = machine_os_config(build="layered-a", image=image_of("a"), observed_generation=1)
@@ -62,7 +62,7 @@ def run(
     history: RolloutHistory | None = None,
     **more: t.Any,
 ) -> Rollout:
-    """Evaluate a rollout."""
+    """Evaluate a rollout. Without a history no node has been updated since the wait began."""
     read_pool = Pool.from_api(pool or machine_config_pool())
     read_config = None if config is NOT_LAYERED else MachineOSConfig.from_api(config or BUILT)
     read_builds = [MachineOSBuild.from_api(b) for b in builds]
@@ -77,7 +77,8 @@ def run(
         watched=watched,
         **more,
     )
-    return evaluate(snapshot, history or RolloutHistory(), now)
+    idle = Idle(read_config.current_image_pull_spec if read_config else "")
+    return evaluate(snapshot, history or RolloutHistory(idle=idle), now)
 
 
 def target_of(pool: dict, config: dict | None, *builds: dict) -> PoolTarget:
@@ -90,13 +91,13 @@ def target_of(pool: dict, config: dict | None, *builds: dict) -> PoolTarget:
 
 
 def ids(rollout: Rollout) -> list[str]:
-    return [finding.id for finding in rollout.findings]
+    return ids_of(rollout.findings)
 
 
 def test_rollout_is_done_when_every_node_runs_the_image_of_the_current_build():
     rollout = run([node_with_image("a", "worker-0"), node_with_image("a", "worker-1")])
     assert rollout.done
-    assert rollout.counts == {"total": 2, "done": 2, "updating": 0, "waiting": 0}
+    assert rollout.counts == {"total": 2, "done": 2, "updating": 0, "waiting": 0, "left": 0}
     assert (rollout.findings, rollout.line) == ((), "pool layered: 2/2 nodes updated")
 
 
@@ -250,7 +251,7 @@ def test_awaited_node_outside_the_pool_is_a_finding():
 
 
 EDITED = machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)
-BOTH = [machine_os_build("layered-a", created=MORNING), machine_os_build("layered-b", created=NOON)]
+BOTH = [machine_os_build("layered-a", created=MORNING), machine_os_build("layered-b", created=LATER)]
 
 
 @pytest.mark.parametrize("version", ["4.20.3", "4.19.9", ""])
@@ -269,6 +270,36 @@ def test_older_build_is_no_finding_within_a_minute_or_while_a_node_updates():
     assert ids(run([node_with_image("a")], EDITED, BOTH, version="4.20.3", watched=59)) == []
     assigned = node("worker-1", annotations={"desiredImage": image_of("b")})
     assert ids(run([node_with_image("a"), assigned], EDITED, BOTH, version="4.20.3")) == []
+
+
+def test_minute_for_an_older_build_begins_when_nodes_wait_for_the_image_and_none_is_updated():
+    updating = [node("worker-0", annotations={"desiredImage": image_of("b")}), node_with_image("a", "worker-1")]
+    before = run(updating, EDITED, BOTH, version="4.20.3", watched=300).history
+    nodes = [node_with_image("b", "worker-0"), node_with_image("a", "worker-1")]
+    started = run(nodes, EDITED, BOTH, version="4.20.3", watched=310, history=before)
+    assert ids(started) == []
+    assert ids(run(nodes, EDITED, BOTH, version="4.20.3", watched=369, history=started.history)) == []
+    assert ids(run(nodes, EDITED, BOTH, version="4.20.3", watched=370, history=started.history)) == [
+        "pool.older_build_selected"
+    ]
+
+
+@pytest.mark.parametrize("version", ["4.18.20", "4.19.9", ""])
+def test_node_with_the_image_proves_that_an_older_build_does_not_block_it(version):
+    nodes = [node_with_image("b", "worker-0"), node_with_image("a", "worker-1")]
+    assert ids(run(nodes, EDITED, BOTH, version=version)) == []
+
+
+@pytest.mark.parametrize("version", ["4.18.20", "4.19.9", ""])
+def test_older_build_is_no_reason_where_max_unavailable_is_reached(version):
+    nodes = [node_with_image("a", "worker-0", ready="False"), node_with_image("a", "worker-1")]
+    assert "pool.older_build_selected" not in ids(run(nodes, EDITED, BOTH, version=version))
+    assert "pool.older_build_selected" in ids(run(nodes, EDITED, BOTH, version="4.20.3"))
+
+
+def test_node_that_is_updated_and_not_awaited_proves_that_an_older_build_does_not_block():
+    other = NodeState.from_api(node("worker-1", annotations={"desiredImage": image_of("b")}))
+    assert ids(run([node_with_image("a")], EDITED, BOTH, version="4.20.3", other_nodes=[other])) == []
 
 
 def test_waiting_node_that_is_not_ready_is_a_finding():

@@ -5,6 +5,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 import pytest
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.run_spec import RunSpec
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects import readers
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
@@ -29,16 +30,21 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout
     pace,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    LATER,
     all_pools,
     budget,
     cluster_version,
     image_of,
     machine_config_node,
+    machine_config_pool,
     machine_os_build,
     machine_os_config,
     node,
     node_with_image,
     pod,
+    virtual_machine,
+    virtual_machine_budget,
+    virtual_machine_pod,
 )
 
 ALL_NODES = RolloutWaitOptions("layered")
@@ -64,6 +70,7 @@ class Cluster:
     pods: t.Sequence[dict] = ()
     budgets: t.Sequence[dict] = ()
     reports: t.Sequence[dict] = ()
+    machines: t.Sequence[dict] = ()
     unreadable: t.Mapping[str, str] = field(default_factory=dict)
 
     def snapshot(self, watched: float, resumed: bool, **results: t.Any) -> Snapshot:
@@ -75,6 +82,7 @@ class Cluster:
             readers.PODS: self.pods,
             readers.BUDGETS: self.budgets,
             readers.MACHINE_CONFIG_NODES: self.reports,
+            readers.VIRTUAL_MACHINES: self.machines,
         }
         return Snapshot(
             objects={reader.kind.name: [reader.parse(obj) for obj in objects] for reader, objects in known.items()},
@@ -218,7 +226,9 @@ def test_missing_pool_is_no_error_in_check_mode():
 def test_unknown_node_is_an_error(check_mode):
     options = RolloutWaitOptions("layered", ("lost", "worker-0", "gone"), check_mode)
     observation = Wait(options).observe(Cluster([node("worker-0")]))
-    assert observation.error == WaitError("Node gone, lost does not exist", "Check the names (oc get nodes)")
+    assert observation.error == WaitError(
+        "Node gone, lost does not exist", "Correct nodes; oc get nodes lists the names"
+    )
     assert observation.outcome is Outcome.FAILED
     assert observation.pool
 
@@ -310,7 +320,7 @@ def test_pending_build_is_forgotten_without_a_machineosconfig():
 OLDER = Cluster(
     [node_with_image("a", "worker-0")],
     configs=[machine_os_config(build="layered-b", image=image_of("b"), generation=2, observed_generation=2)],
-    builds=[machine_os_build("layered-a"), machine_os_build("layered-b")],
+    builds=[machine_os_build("layered-a"), machine_os_build("layered-b", created=LATER)],
 )
 
 
@@ -327,7 +337,8 @@ def test_release_that_is_not_readable_is_read_once_and_counts_as_an_old_release(
     wait.observe(Cluster([node()]), now=0, version=ReadResult(known=False))
     wait.observe(Cluster([node()]), now=10, version=ReadResult(known=False))
     assert (wait.reads, wait.state.version) == ([VERSION], "")
-    assert [f.id for f in wait.observe(OLDER, 60, ReadResult(known=False)).findings] == ["pool.older_build_selected"]
+    assert wait.observe(OLDER, 60, ReadResult(known=False)).findings == ()
+    assert [f.id for f in wait.observe(OLDER, 120, ReadResult(known=False)).findings] == ["pool.older_build_selected"]
 
 
 def test_older_build_is_reported_for_the_release_that_was_just_read():
@@ -414,6 +425,64 @@ def test_unreadable_pods_and_budgets_of_a_draining_node_are_a_finding(key, found
     assert all("(forbidden)" in f.message for f in observation.findings)
 
 
+MIGRATING = Cluster([DRAINING], pods=[virtual_machine_pod()], budgets=[virtual_machine_budget()])
+
+
+def watched_machines(observation: RolloutObservation) -> list[tuple[str, str]]:
+    subjects = [need.subject for need in observation.needs if isinstance(need, WatchObjects)]
+    return [(s.part, s.label_selector) for s in subjects if s.kind.name == "VirtualMachineInstance"]
+
+
+def test_virtual_machines_are_watched_only_for_a_slow_drain_that_waits_for_one():
+    wait = Wait()
+    assert watched_machines(wait.observe(MIGRATING, now=0)) == []
+    assert watched_machines(wait.observe(MIGRATING, now=SLOW_DRAIN)) == [("worker-0", "kubevirt.io/nodeName=worker-0")]
+    assert watched_machines(wait.observe(replace(MIGRATING, budgets=[]), now=SLOW_DRAIN + 1)) == []
+    other = Cluster([DRAINING], pods=[pod()], budgets=[FULL])
+    assert watched_machines(wait.observe(other, now=SLOW_DRAIN + 2)) == []
+
+
+@pytest.mark.parametrize(("length", "watched"), [(63, 1), (64, 0)])
+def test_virtual_machines_of_a_node_whose_name_is_no_value_of_a_label_are_not_requested(length, watched):
+    name = "n" * length
+    draining = node(name, annotations=DRAINS, unschedulable=True)
+    cluster = Cluster([draining], pods=[virtual_machine_pod(node=name)], budgets=[virtual_machine_budget()])
+    wait = Wait()
+    wait.observe(cluster, now=0)
+    assert len(watched_machines(wait.observe(cluster, now=SLOW_DRAIN))) == watched
+
+
+@pytest.mark.parametrize(
+    ("key", "watched"),
+    [
+        ("VirtualMachineInstance worker-0", []),
+        ("VirtualMachineInstance worker-9", []),
+        ("Pod worker-9", ["worker-0"]),
+    ],
+)
+def test_virtual_machines_are_not_requested_again_once_they_are_unreadable(key, watched):
+    """The account may not read them, or the cluster has no KubeVirt. Neither is a finding."""
+    wait = Wait()
+    wait.observe(MIGRATING, now=0)
+    observation = wait.observe(replace(MIGRATING, unreadable={key: "forbidden"}), now=SLOW_DRAIN)
+    assert [part for part, dummy in watched_machines(observation)] == watched
+    assert [f.id for f in observation.findings] == ["node.vm_migrating"]
+
+
+def test_live_migration_does_not_end_a_wait():
+    observation = Wait().observe(MIGRATING)
+    assert observation.outcome is Outcome.WAITING
+    assert [f.fatal for f in observation.findings] == [False]
+    assert observation.progress == "pool layered: 0/1 nodes updated, worker-0 draining (VM vms/vm1 migrates)"
+
+
+def test_virtual_machine_that_cannot_migrate_is_a_finding():
+    cannot = replace(MIGRATING, machines=[virtual_machine(reason="DisksNotLiveMigratable")])
+    observation = Wait().observe(cannot)
+    assert [f.id for f in observation.findings] == ["node.vm_not_migratable"]
+    assert "worker-0 draining (VM vms/vm1 cannot migrate (DisksNotLiveMigratable))" in observation.progress
+
+
 # Pace ----------------------------------------------------------------------------------------------------------------
 
 
@@ -444,3 +513,109 @@ def test_observing_again_does_not_change_the_decision():
     state = wait.state
     assert wait.observe(cluster, now=50) == first
     assert wait.state == replace(state)
+
+
+def test_change_of_the_spec_ends_the_rollout_of_a_run_also_in_check_mode():
+    for check_mode in (False, True):
+        options = RolloutWaitOptions("layered", check_mode=check_mode, run=RunSpec("sha256:other"))
+        last = Wait(options).observe(Cluster([node_with_image("a")]))
+        assert last.outcome is Outcome.FAILED
+        assert "was changed by imagemode.openshift after this run wrote it" in last.error.reason
+
+
+def test_rollout_of_another_image_than_the_one_of_the_run_is_not_done():
+    last = Wait(RolloutWaitOptions("layered", run=RunSpec(image=image_of("b")))).observe(
+        Cluster([node_with_image("a")])
+    )
+    assert last.outcome is Outcome.WAITING
+    assert "has another image than this run built" in last.progress
+
+
+# Nodes that leave the pool -------------------------------------------------------------------------------------------
+
+TWO = [node("worker-0"), node("worker-1")]
+NAMED = RolloutWaitOptions("layered", ("worker-0", "worker-1"))
+GONE = [
+    ([], "it was deleted"),
+    ([node("worker-1", roles=["worker"])], "it is in MachineConfigPool worker"),
+    ([node("worker-1", roles=[])], "it is in no pool"),
+    ([node("worker-1", roles=["worker", "infra"])], "it is in MachineConfigPool infra"),
+]
+
+
+def with_nodes(nodes: t.Sequence[dict]) -> Cluster:
+    return Cluster(nodes, pools=[*all_pools(), machine_config_pool("infra")])
+
+
+@pytest.mark.parametrize(("left", "now"), GONE)
+def test_node_that_leaves_the_pool_is_reported_and_stays_in_the_counts(left, now):
+    wait = Wait()
+    wait.observe(with_nodes(TWO))
+    observation = wait.observe(with_nodes([node("worker-0"), *left]), now=10)
+    assert observation.outcome is Outcome.WAITING
+    message = f"Node worker-1 left MachineConfigPool layered during the rollout: {now}"
+    assert [(f.id, f.message) for f in observation.findings] == [("node.left_pool", message)]
+    assert observation.rollout.counts == {"total": 2, "done": 0, "updating": 0, "waiting": 1, "left": 1}
+    assert observation.progress == "pool layered: 0/2 nodes updated, worker-1 left the pool"
+    ended = wait.observe(with_nodes([*done("worker-0"), *left]), now=20)
+    assert (ended.outcome, [f.id for f in ended.findings]) == (Outcome.SUCCEEDED, ["node.left_pool"])
+    assert ended.rollout.counts == {"total": 2, "done": 1, "updating": 0, "waiting": 0, "left": 1}
+    assert ended.limit is None
+
+
+@pytest.mark.parametrize(("left", "now"), GONE)
+def test_named_node_that_leaves_the_pool_ends_the_wait(left, now):
+    wait = Wait(NAMED)
+    wait.observe(with_nodes(TWO))
+    observation = wait.observe(with_nodes([*done("worker-0"), *left]), now=10)
+    assert (observation.outcome, observation.error) == (Outcome.FAILED, None)
+    assert observation.limit is not None
+    assert observation.limit.message.endswith(now)
+    assert observation.rollout.counts["left"] == 1
+
+
+def test_last_node_that_leaves_the_pool_ends_the_wait():
+    wait = Wait()
+    wait.observe(Cluster([node("worker-0")]))
+    observation = wait.observe(Cluster([]), now=10)
+    assert (observation.outcome, observation.error) == (Outcome.FAILED, None)
+    assert observation.limit is not None
+    assert observation.rollout.counts["total"] == 1
+
+
+def test_node_that_returns_to_the_pool_is_awaited_again():
+    wait = Wait()
+    wait.observe(Cluster(TWO))
+    assert wait.observe(Cluster(TWO[:1]), now=10).rollout.counts["left"] == 1
+    observation = wait.observe(Cluster([*done("worker-0"), node("worker-1")]), now=20)
+    assert (observation.outcome, observation.findings) == (Outcome.WAITING, ())
+    assert observation.rollout.counts["left"] == 0
+
+
+def test_node_that_a_second_custom_pool_selects_has_not_left():
+    wait = Wait()
+    wait.observe(with_nodes(TWO))
+    both = node("worker-1", roles=["worker", "layered", "infra"])
+    observation = wait.observe(with_nodes([node("worker-0"), both]), now=10)
+    assert [f.id for f in observation.findings] == ["node.in_two_pools"]
+
+
+def test_named_node_that_was_never_in_the_pool_has_not_left_it():
+    observation = Wait(NAMED).observe(Cluster([node("worker-0"), node("worker-1", roles=["worker"])]))
+    assert [f.id for f in observation.findings] == ["node.not_in_pool"]
+    assert observation.limit is None
+
+
+def test_paused_pool_is_no_finding_when_only_nodes_that_left_are_not_done():
+    wait = Wait()
+    wait.observe(Cluster(TWO))
+    paused = Cluster(done("worker-0"), pools=[machine_config_pool(paused=True)])
+    assert [f.id for f in wait.observe(paused, now=10).findings] == ["node.left_pool"]
+
+
+def test_many_nodes_that_left_are_named_in_short():
+    wait = Wait()
+    names = [f"worker-{n}" for n in range(6)]
+    wait.observe(Cluster([node(name) for name in names]))
+    observation = wait.observe(Cluster([node("worker-0")]), now=10)
+    assert observation.progress.endswith(", worker-1, worker-2, worker-3 and 2 more left the pool")
