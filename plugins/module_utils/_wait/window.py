@@ -289,8 +289,13 @@ class Window(t.Generic[S, Obs]):
         return self.progress.outage.is_uncertain(self.now())
 
     def line(self, otherwise: str) -> str:
-        """Return the progress line: the outage or, without one, *otherwise*."""
-        return AWAY + self.outage if self.outage else otherwise
+        """Return the progress line: the outage or, without one, *otherwise*.
+
+        To the reader, an outage lasts until its end was reported: another reason until then is no other outage.
+        """
+        if not self.outage:
+            return otherwise
+        return self.reported if self.reported.startswith(AWAY) else AWAY + self.outage
 
     @property
     def reported(self) -> str:

@@ -253,6 +253,22 @@ def test_outage_has_one_reason_while_a_subject_is_away(cluster, session):
     assert told < {"it answers 503 (starting)", "it answers 500 (etcd is away)"}
 
 
+def test_outage_lasts_until_its_end_was_reported(session):
+    window = new_window(session, [], LONG, cursor_of(outage=OutageTracker().interrupted("Node", "first", 900.0)))
+    window.report(window.line("all is well"))
+
+    second = OutageTracker().interrupted("Node", "second", 910.0)
+    following = new_window(session, [], LONG, cursor_of(outage=second, reported=window.reported))
+
+    assert following.line("all is well") == "API server away: first"
+
+
+def test_outage_after_a_reported_end_is_another_one(session):
+    second = OutageTracker().interrupted("Node", "second", 910.0)
+    window = new_window(session, [], LONG, cursor_of(outage=second, reported="all is well"))
+    assert window.line("all is well") == "API server away: second"
+
+
 def test_finding_does_not_end_the_wait_while_it_may_be_out_of_date(session):
     now = [1000.0]
     fatal = Finding(FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "a"), "MachineOSBuild a failed")
