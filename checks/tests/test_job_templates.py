@@ -23,10 +23,17 @@ FOLDER = ROOT / "extensions/aap"
 PROJECT = FOLDER / "project"
 SPEC = specification()
 SCHEMA = json.loads((ROOT / "checks/survey.schema.json").read_text(encoding="utf-8"))
+RULEBOOKS = sorted((PROJECT / "rulebooks").glob("*.yml"))
 CONTENT = yaml.safe_load(job_template_files(SPEC)[TEMPLATES])["controller_templates"]
 SURVEYS = [pytest.param(template["survey_spec"], id=template["name"]) for template in CONTENT]
 # How AWX finds the playbooks of a project: a line of the file begins with one of these keys.
 PLAYBOOK_LINE = re.compile(r"\s*-?\s*(hosts|include|import_playbook):")
+FILES_OF_CREDENTIALS = (
+    "IMAGE_MODE_KUBECONFIG",
+    "IMAGE_MODE_REGISTRY_USERNAME_FILE",
+    "IMAGE_MODE_REGISTRY_PASSWORD_FILE",
+    "IMAGE_MODE_AAP_TOKEN_FILE",
+)
 TEXT = {"question_name": "Name", "variable": "name", "type": "text", "required": False}
 CHOICE = {**TEXT, "type": "multiselect", "choices": ["a", "b"]}
 
@@ -36,10 +43,12 @@ def configuration(tmp_path_factory):
     """The configuration as Ansible reads it: with templates, and with the files of the credentials."""
     folder = tmp_path_factory.mktemp("configuration")
     environment = {}
-    for name in ("IMAGE_MODE_KUBECONFIG", "IMAGE_MODE_REGISTRY_USERNAME_FILE", "IMAGE_MODE_REGISTRY_PASSWORD_FILE"):
+    for name in FILES_OF_CREDENTIALS:
         environment[name] = str(folder / name)
         (folder / name).write_text(f"content of {name}\n", encoding="utf-8")
-    names = sorted({key for file in _files() for key in re.findall(r"^(controller_\w+):", _text(file), re.MULTILINE)})
+    names = sorted(
+        {key for file in _files() for key in re.findall(r"^((?:controller|eda)_\w+):", _text(file), re.MULTILINE)}
+    )
     shown = folder / "shown.json"
     content = "{{ {" + ", ".join(f"'{name}': {name}" for name in names) + "} | to_json }}"
     play = {
@@ -116,9 +125,10 @@ def test_secret_variable_is_a_password():
     assert question(secret, "apply")["type"] == "password"
 
 
-def test_awx_finds_every_playbook_of_the_project_and_nothing_else():
+def test_awx_finds_every_playbook_of_the_project_and_only_rulebooks_beside_them():
     found = [f for f in PROJECT.rglob("*.yml") if any(PLAYBOOK_LINE.match(line) for line in _text(f).splitlines())]
-    assert {str(file.relative_to(PROJECT)) for file in found} == {template["playbook"] for template in CONTENT}
+    playbooks = {str(file.relative_to(PROJECT)) for file in found if file not in RULEBOOKS}
+    assert playbooks == {template["playbook"] for template in CONTENT}
 
 
 def test_names_that_the_configuration_uses_are_in_it(configuration):
@@ -137,6 +147,41 @@ def test_names_that_the_configuration_uses_are_in_it(configuration):
         assert (PROJECT / source["source_path"]).is_file()
     for schedule in configuration["controller_schedules"]:
         assert schedule["unified_job_template"] in names["controller_templates"]
+
+
+def test_names_that_an_activation_uses_are_in_the_configuration(configuration):
+    names = {kind: {entry["name"] for entry in entries} for kind, entries in configuration.items()}
+    (project,) = configuration["controller_projects"]
+    assert [(p["url"], p["scm_branch"]) for p in configuration["eda_projects"]] == [
+        (project["scm_url"], project["scm_branch"])
+    ]
+    for activation in configuration["eda_rulebook_activations"]:
+        assert activation["project"] in names["eda_projects"]
+        assert activation["decision_environment"] in names["eda_decision_environments"]
+        assert set(activation["eda_credentials"]) <= names["eda_credentials"]
+        assert PROJECT / "rulebooks" / activation["rulebook"] in RULEBOOKS
+    (kubeconfig,) = configuration["eda_credential_types"]
+    assert kubeconfig["injectors"]["env"] == {"K8S_AUTH_KUBECONFIG": "{{ eda.filename.kubeconfig }}"}
+
+
+@pytest.mark.parametrize("file", RULEBOOKS, ids=lambda file: file.name)
+def test_rulebook_launches_templates_with_answers_that_they_ask_for(file):
+    templates = {template["name"]: template for template in CONTENT}
+    rules = [rule for rulebook in yaml.safe_load(_text(file)) for rule in rulebook["rules"]]
+    launched = [rule["action"]["run_job_template"] for rule in rules if "run_job_template" in rule["action"]]
+    assert launched
+    for launch in launched:
+        asked = templates[launch["name"]]["survey_spec"]["spec"]
+        given = set(launch["job_args"]["extra_vars"])
+        assert {q["variable"] for q in asked if q["required"]} <= given <= {q["variable"] for q in asked}
+
+
+@pytest.mark.parametrize("file", RULEBOOKS, ids=lambda file: file.name)
+def test_rulebook_reacts_to_events_that_exist(file):
+    schema = _text(ROOT / "docs/docsite/rst/guide_eda.rst")
+    types = re.findall(r'event\.type == "(\w+)"', _text(file))
+    assert types
+    assert [name for name in types if f"   * - ``{name}``" not in schema] == []
 
 
 def test_workflow_forecasts_waits_for_approval_applies_and_verifies(configuration):

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from lab.faults import FaultProxy
     from pools import Pools
 
+COLLECTION = Path(__file__).resolve().parents[2]
 NODE = "worker-21"
 SUBJECTS = 4
 """Watches of a source. They start after its first observation."""
@@ -127,3 +128,17 @@ def test_node_that_joins_a_pool_is_verified_and_reported_at_the_end_of_the_rollo
     assert json.loads(report.read_text(encoding="utf-8"))["verdict"] == "match"
     left = ansible.run_tasks([leave_task(pool, NODE)])
     assert left.rc == 0, left.output
+
+
+def test_rulebook_for_automation_platform_fits_the_schema_of_ansible_rulebook(request: pytest.FixtureRequest) -> None:
+    programs = request.config.getoption("--rulebook")
+    (file,) = (COLLECTION / "extensions/aap/project/rulebooks").glob("*.yml")
+    statements = (
+        "import sys, yaml",
+        "from ansible_rulebook.validators import Validate",
+        "Validate.rulebook(yaml.safe_load(sys.stdin))",
+    )
+    command = [str(programs / "python"), "-c", "; ".join(statements)]
+    with file.open("rb") as rulebook:
+        ended = subprocess.run(command, stdin=rulebook, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
