@@ -91,7 +91,7 @@ def reaction_left(current: Object, builds: t.Iterable[Object], now: str) -> floa
     """
     config = MachineOSConfig.from_api(current)
     own = [build for build in map(MachineOSBuild.from_api, builds) if build.is_of(config)]
-    needed = POD_REACTION_TIME if _reacts_at_once(own) else REACTION_TIME
+    needed = POD_REACTION_TIME if own and is_built_by_pod(config, own) else REACTION_TIME
     passed = [seconds_between(time, now) for time in (config.spec_changed_at, *(build.created for build in own))]
     return max((needed - seconds for seconds in passed if seconds is not None), default=0.0)
 
@@ -159,9 +159,6 @@ def _has_reacted(config: MachineOSConfig, builds: t.Iterable[MachineOSBuild], no
     It has if there is a build of the present spec. If the record of that spec was not settled, the build must be old
     enough for all repeated reactions.
     """
-    builds = list(builds)
-    if _reacts_at_once(builds):
-        return True
     origins = {build: origin(config, build) for build in builds}
     after_edit = [build for build, known in origins.items() if known is Origin.AFTER_EDIT]
     if not is_settled(config):
@@ -171,11 +168,6 @@ def _has_reacted(config: MachineOSConfig, builds: t.Iterable[MachineOSBuild], no
         return bool(after_edit) or config.observed_generation == config.generation
     reused = (build for build, known in origins.items() if known is Origin.PROVEN_BEFORE)
     return bool(after_edit) or any(build.name == config.current_build for build in reused)
-
-
-def _reacts_at_once(builds: t.Iterable[MachineOSBuild]) -> bool:
-    """Whether the operator reacts to a change at once or not at all, because it builds in single pods."""
-    return any(build.is_pod_build for build in builds)
 
 
 def _version(obj: Object) -> int:

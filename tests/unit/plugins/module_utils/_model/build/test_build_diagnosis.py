@@ -122,6 +122,18 @@ def test_reason_in_the_pod_status_takes_precedence_over_the_log(reason, cause):
     assert "ephemeral-storage" in seen.summary
 
 
+def test_exit_status_of_a_killed_builder_takes_precedence_over_an_unknown_error():
+    log = "Error: committing the layer: unexpected end of the stream\n"
+    killed, failed = (diagnose(log, "FROM configs\n", code) for code in (137, 125))
+    assert (killed.cause, failed.cause) == (FindingId.BUILD_KILLED, FindingId.BUILD_FAILED)
+    assert killed.summary == failed.summary == "committing the layer: unexpected end of the stream"
+
+
+def test_killed_command_is_known_by_its_exit_status_alone():
+    log = '[3/3] STEP 2/2: RUN x\nError: building at STEP "RUN x": while running runtime: exit status 137\n'
+    assert diagnose(log, "FROM configs\nRUN x\n", 1).cause is FindingId.BUILD_KILLED
+
+
 def test_unknown_failure_reports_the_log():
     seen = diagnose("one\nsomething new went wrong\n", "FROM configs\n", 1)
     assert (seen.cause, seen.line) == (FindingId.BUILD_FAILED, None)

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.edit_record import (
     correction,
     edit_patch,
+    has_record_of_its_spec,
     pull_secret_patch,
     reaction_left,
     time_of_server,
@@ -194,6 +195,21 @@ def test_nothing_is_corrected_without_a_record():
     assert correction(config(), [build()]) == ""
 
 
+def test_record_is_one_of_the_spec_until_another_client_changes_it():
+    written = edited(config())
+    assert has_record_of_its_spec(written)
+    assert not has_record_of_its_spec(config())
+    assert not has_record_of_its_spec({**written, "metadata": {**written["metadata"], "generation": 3}})
+
+
+@pytest.mark.parametrize("version", ["", "opaque"])
+def test_build_without_a_comparable_version_counts_as_one_from_before_the_edit(version):
+    """A build too much in the record costs a build, and one too few can prove the wrong one."""
+    corrected = read_spec_edit(correction(edited(config()), [build("layered-b", version=version)]))
+    assert corrected is not None
+    assert "layered-b/uid-of-layered-b" in corrected.builds
+
+
 # Whether the operator had reacted ----------------------------------------------------------------------------------
 
 AFTERNOON = "2026-03-01T15:00:00Z"
@@ -221,7 +237,9 @@ def test_edit_of_a_spec_with_a_reused_build_is_settled_once_the_operator_names_i
     assert not is_settled(config(build="layered-b", **back), build())
 
 
-@pytest.mark.parametrize(("created", "settled"), [(NOON, True), ("2026-03-01T14:59:01Z", False)])
+@pytest.mark.parametrize(
+    ("created", "settled"), [(NOON, True), ("2026-03-01T14:59:00Z", True), ("2026-03-01T14:59:01Z", False)]
+)
 def test_edit_after_one_that_was_not_settled_is_settled_by_an_old_build(created, settled):
     before = config(generation=2, builds_before=[], settled=False)
     assert is_settled(before, build(created=created)) is settled
@@ -266,6 +284,17 @@ def test_edit_is_settled_where_single_pods_build():
     assert record_of(edit_patch(current, PATCH, [])).is_settled
     build_of_pod = as_v1(older.machine_os_build(true="Building"))
     assert record_of(edit_patch(current, PATCH, [build_of_pod])).is_settled
+
+
+def test_builds_of_an_operator_before_an_upgrade_settle_nothing():
+    """After the upgrade to 4.18 the operator builds with Jobs, and repeats its reactions."""
+    current = as_v1(older.machine_os_config())
+    current["metadata"].update({"resourceVersion": "100", "generation": 2})
+    before = as_v1(older.machine_os_build(true="Succeeded"))
+    after = as_v1(older.machine_os_build(name="layered-966b8892b0c378291caf890a998624e7"))
+    assert not record_of(edit_patch(current, PATCH, [before, after])).is_settled
+    assert reaction_left(current, [before, after], after["metadata"]["creationTimestamp"]) == 15.0
+    assert reaction_left(current, [before], before["metadata"]["creationTimestamp"]) == 5.0
 
 
 def test_edit_of_an_early_4_18_is_settled_by_a_build_only():

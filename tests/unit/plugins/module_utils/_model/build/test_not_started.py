@@ -4,13 +4,24 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.not_started import why_not_started
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.not_started import (
+    NotStartedCheck,
+    check_not_started,
+    why_not_started,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import build_progress
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import REBUILD_POD_BUILD, Finding
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosconfig import MachineOSConfig
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.release import Release
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
+    CLUSTER_VERSION,
+    SECRET,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.v1alpha1 import as_v1
-from ansible_collections.imagemode.openshift.tests.unit.plugins import v1alpha1_objects
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.observation import ReadResult, Snapshot
+from ansible_collections.imagemode.openshift.tests.unit.plugins import pod_builds, v1alpha1_objects
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
+    RENDERED,
     machine_config_pool,
     machine_os_config,
 )
@@ -99,6 +110,24 @@ def test_healthy_or_unknown_objects_are_not_a_cause():
     healthy = {"status": {"conditions": [{"type": "Degraded", "status": "False", "message": "old"}]}}
     assert reasons(machine_config_pool(), healthy) == ()
     assert reasons({"status": None}, {}) == ()
+
+
+def test_causes_of_a_build_that_exists_without_its_pod_end_with_a_rebuild():
+    """It does not start by itself when the cause is gone."""
+    wanted = pod_builds.config()
+    waiting = build_progress(pod_builds.read_config(wanted), pod_builds.read_builds(pod_builds.build("")), RENDERED)
+    absent, release = ReadResult(None), ReadResult({"status": {"desired": {"version": "4.16.9"}}})
+    results = {
+        need: release if need.kind is CLUSTER_VERSION else absent if need.kind is SECRET else ReadResult({})
+        for need in check_not_started(Snapshot(), pod_builds.read_config(wanted), waiting, NotStartedCheck(), 60.0)[1]
+    }
+    checked, dummy = check_not_started(
+        Snapshot(results=results), pod_builds.read_config(wanted), waiting, NotStartedCheck(), 60.0
+    )
+    assert {finding.id for finding in checked.findings} == {"build.secret_missing"}
+    for finding in checked.findings:
+        begin = "Create the Secret in openshift-machine-config-operator (registry_secret). "
+        assert finding.remedy == begin + REBUILD_POD_BUILD
 
 
 UNSETTLED = {"status": {"machineCount": 1, "configuration": {}}}

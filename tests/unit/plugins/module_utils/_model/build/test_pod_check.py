@@ -6,7 +6,17 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.own_pod import depends_on_pod
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.log_needs import (
+    BuildRun,
+    FollowedLogs,
+    LogProgress,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.own_pod import (
+    OwnPod,
+    depends_on_other_pods,
+    depends_on_pod,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.pending_build import BuildProgress
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.pod_check import (
     DOUBT_INTERVAL,
@@ -15,6 +25,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.p
     LeftPods,
     PodRead,
     ReadPods,
+    followed_pod,
     with_read_pods,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.progress import build_progress
@@ -113,6 +124,7 @@ def test_nothing_is_read_during_an_outage_or_without_a_build() -> None:
     assert read(of(build("Building")), NOTHING, outage="the API server is away")[1:] == (NOTHING, ())
     none = build_progress(read_config(config()), [], RENDERED)
     assert not depends_on_pod(none)
+    assert not depends_on_other_pods(none, OwnPod(None, has_older=False))
     assert read(none, NOTHING)[1:] == (NOTHING, ())
 
 
@@ -160,3 +172,45 @@ def test_answer_for_one_label_is_not_the_whole_answer() -> None:
 def test_only_a_failed_pod_of_another_build_is_left(obj: dict[str, t.Any], is_left: bool) -> None:
     known = read(of(build("Failed")), NOTHING, own=ABSENT, left=([], [obj]))[1]
     assert bool(known.left.names) is is_left
+
+
+# The pod of a build that is followed ---------------------------------------------------------------------------------
+
+(BUILDING,) = read_builds(build("Building"))
+OWN_ATTEMPTS = tuple(attempts([pod()]))
+
+
+@pytest.mark.parametrize("has_older", [False, True])
+def test_followed_pod_is_the_last_attempt_of_its_build(has_older: bool) -> None:
+    logs = LogProgress(BUILDING.identity, OWN_ATTEMPTS, is_listed=True, has_older=has_older)
+    assert followed_pod(BUILDING, logs, FollowedLogs()) == OwnPod(OWN_ATTEMPTS[-1], has_older)
+
+
+def test_followed_pod_is_unknown_until_the_pods_are_listed() -> None:
+    logs = LogProgress(BUILDING.identity, OWN_ATTEMPTS, is_listed=False)
+    before = FollowedLogs(BUILDING.identity, "7", (pod(),))
+    assert followed_pod(BUILDING, logs, before) is None
+
+
+def test_followed_pod_is_absent_if_the_list_is_empty() -> None:
+    logs = LogProgress(BUILDING.identity, (), is_listed=True)
+    assert followed_pod(BUILDING, logs, FollowedLogs()) == OwnPod(None, has_older=False)
+
+
+@pytest.mark.parametrize("logs", [None, LogProgress("another/1", OWN_ATTEMPTS, is_listed=True)])
+def test_followed_pod_is_the_one_of_the_call_before_until_it_is_followed_again(logs: LogProgress | None) -> None:
+    before = FollowedLogs(BUILDING.identity, "7", (pod(created=MORNING), pod()))
+    assert followed_pod(BUILDING, logs, before) == OwnPod(OWN_ATTEMPTS[-1], has_older=True)
+    assert followed_pod(BUILDING, logs, FollowedLogs(BUILDING.identity, "", (pod(),))) is None
+    assert followed_pod(BUILDING, logs, FollowedLogs("another/1", "7", (pod(),))) is None
+
+
+def test_build_without_a_single_pod_has_no_followed_pod() -> None:
+    logs = LogProgress(BUILDING.identity, OWN_ATTEMPTS, is_listed=True)
+    assert followed_pod(None, logs, FollowedLogs()) is None
+
+
+def test_run_of_a_build_names_the_pod_that_makes_it() -> None:
+    assert BuildRun.of(BUILDING).pod == OWN_POD
+    (never_started,) = read_builds(build(""))
+    assert BuildRun.of(never_started).pod == OWN_POD
