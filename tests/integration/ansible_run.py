@@ -6,14 +6,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
+
+from polling import wait_for_line
 
 # .../ansible_collections/imagemode/openshift/tests/integration/ansible_run.py
 TREE = Path(__file__).resolve().parents[5]
@@ -108,11 +108,7 @@ class StartedPlaybook:
         :param timeout: seconds
         :raises RuntimeError: the playbook ended by itself, or did not print the line in time
         """
-        deadline = time.monotonic() + timeout
-        while not re.search(line, self.text()):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{line} was not printed:\n{self.text()}")
-            time.sleep(0.05)
+        wait_for_line(line, self.text, self.process, timeout)
 
     def kill(self) -> None:
         """Kill it with all processes that it started, as the end of a container does.

@@ -6,18 +6,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 from ansible_run import TREE
+from polling import wait_for_line
 
 COLLECTION = Path(__file__).resolve().parents[2]
 AUTOMATION = COLLECTION / "extensions/aap"
@@ -163,11 +162,7 @@ class StartedJob:
         :param timeout: seconds
         :raises RuntimeError: the job ended by itself, or did not print the line in time
         """
-        deadline = time.monotonic() + timeout
-        while not re.search(line, self._stdout()):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{line} was not printed:\n{self._stdout()}{self.log.read_text(encoding='utf-8')}")
-            time.sleep(0.05)
+        wait_for_line(line, lambda: self._stdout() or self.log.read_text(encoding="utf-8"), self.process, timeout)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
         return self._stdout()

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
 from lab.faults import Fault
 
 if t.TYPE_CHECKING:
+    import subprocess
+
     from lab.faults import FaultProxy
 
 T = t.TypeVar("T")
@@ -24,6 +27,20 @@ def wait_until(condition: t.Callable[[], T], timeout: float = 60) -> T:
         assert time.monotonic() < deadline, f"not true within {timeout:g} s"
         time.sleep(0.1)
     return value
+
+
+def wait_for_line(line: str, printed: t.Callable[[], str], process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Wait until a process has printed *line*, a regular expression.
+
+    :param printed: returns what it has printed
+    :param timeout: seconds
+    :raises RuntimeError: the process ended by itself, or did not print the line in time
+    """
+    deadline = time.monotonic() + timeout
+    while not re.search(line, printed()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{line} was not printed:\n{printed()}")
+        time.sleep(0.05)
 
 
 def wait_for_watches(proxy: FaultProxy, count: int, timeout: float = 60) -> None:
