@@ -30,6 +30,7 @@ from .._model.preflight.required_options import reject_missing_options
 from .._model.preflight.unrendered_pool import reject_unrendered_pool
 from .._model.registry.push_spec import why_pool_would_hang
 from .._result import config_result, result, served
+from .check_push_namespace import check_push_namespace
 from .check_secrets import PlannedSecrets
 from .check_v1alpha1 import await_rendering, check_extensions, reject_values
 from .edit_machineosconfig import edit, try_edit
@@ -185,6 +186,7 @@ def _create(
         )
     _warn_of_doubts(request, warn)
     _check_secrets(session, request, PlannedSecrets.of_new(wanted), what, warn)
+    _check_push(session, request, wanted.rendered_image_push_spec or "", what, warn)
     if wanted.is_v1alpha1 and nodes is not None:
         pool = _rendered(session, request, nodes.pool, what, warn)
         raise_rejection(what, check_extensions(session, pool, wanted.containerfile or "", warn))
@@ -207,6 +209,8 @@ def _change(
         _warn_of_doubts(request, warn)
     after = model.patched(current, patch)
     _check_secrets(session, request, PlannedSecrets.of(after, model.secrets_to_check(current, patch)), what, warn)
+    if after.rendered_image_push_spec != config.rendered_image_push_spec:
+        _check_push(session, request, after.rendered_image_push_spec, what, warn)
     if config.is_v1alpha1 and not starts_build(patch):
         changed = _write_pull_secret(session, request, current, patch)
         return _result(session, changed, before=current, changed=True)
@@ -239,6 +243,7 @@ def _rebuild(
         if "containerFile" in patch:
             _warn_of_doubts(request, warn)
         _check_secrets(session, request, PlannedSecrets.of(after, after.secrets), what, warn)
+        _check_push(session, request, after.rendered_image_push_spec, what, warn)
         nodes = read_pool_nodes(session, after.pool)
         if nodes is not None:
             raise_rejection(what, check_extensions(session, nodes.pool, after.containerfile, warn))
@@ -298,6 +303,15 @@ def _reboots(request: MachineOSConfigRequest, what: str, nodes: PoolNodes | None
     if nodes is None:
         return []
     return require_reboot_consent(what, nodes.pool, nodes.names, request.allow_node_reboots)
+
+
+def _check_push(
+    session: Session, request: MachineOSConfigRequest, push_spec: str, what: str, warn: t.Callable[[str], None]
+) -> None:
+    """Fail for a name under which no build could push."""
+    rejection = check_push_namespace(session, push_spec)
+    if rejection:
+        _fail_or_warn(request, warn, what, rejection.reason, rejection.remedy)
 
 
 def _check_secrets(

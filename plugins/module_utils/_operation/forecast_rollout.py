@@ -38,6 +38,7 @@ from .._model.rollout.forecast_text import forecast_lines, nothing_happens
 from .._model.rollout.node_phase import Phase, Target
 from .._model.rollout.target import pool_target
 from .._result import findings_result, result
+from .check_push_namespace import check_push_namespace
 from .check_v1alpha1 import reject_pool
 from .forecast_drains import read_drains, read_operator_node
 from .forecast_inputs import ForecastRequest, PlannedConfig, PlannedPool, plan_config, plan_pool
@@ -129,6 +130,7 @@ def _check_change(session: Session, request: ForecastRequest, config: PlannedCon
     check_secrets(session, request, config.secrets)
     if not config.build_change:
         return
+    raise_rejection(request.what, check_push_namespace(session, config.secrets.push_spec))
     if config.is_v1alpha1:
         raise_rejection(request.what, reject_pool(session, pool.before, config.containerfile))
     require_consent(request, pool)

@@ -44,8 +44,8 @@ from .delete_build_objects import delete_objects, existing_objects, read_build_p
 from .edit_machineosconfig import edit_settled, read_config, seconds_to_settle, try_edit
 
 START_TIMEOUT = 180.0
-"""Seconds to wait until the operator has started a build. It needs one, or four if it is busy. If machine-os-builder was
-killed, its successor begins after up to 163. See docs/operator-behavior.md ("Rebuild in v1alpha1")."""
+"""Seconds to wait until the operator has started a build. It needs one, or four if it is busy. The successor of a
+machine-os-builder that was killed begins after up to 163. See docs/operator-behavior.md ("Rebuild in v1alpha1")."""
 CONFIRMATION = 10.0
 """Seconds after which a build that was about to succeed has succeeded."""
 _INTERVAL = 1.0

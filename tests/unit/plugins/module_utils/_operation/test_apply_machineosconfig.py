@@ -14,6 +14,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     MACHINE_CONFIG_POOL,
     MACHINE_OS_BUILD,
     MACHINE_OS_CONFIG,
+    NAMESPACE,
     NODE,
     SECRET,
 )
@@ -317,6 +318,41 @@ def test_a_secret_that_may_not_be_read_is_only_warned_of(cluster, apply):
     assert apply(create())["changed"]
     (warning,) = apply.warnings
     assert "Secret openshift-machine-config-operator/push was not checked: secrets is forbidden" in warning
+
+
+NEW = "FROM configs AS final\nRUN false\n"
+INTERNAL = "image-registry.openshift-image-registry.svc:5000/images/os:latest"
+NO_NAMESPACE = (
+    r"is an image of namespace images, which does not exist\. Create the namespace, or use openshift-machine-"
+)
+
+
+def test_image_of_a_namespace_that_does_not_exist_is_rejected(cluster, apply):
+    with pytest.raises(OperationError, match=NO_NAMESPACE):
+        apply(create(rendered_image_push_spec=INTERNAL))
+    assert cluster.writes == []
+    cluster.keep(NAMESPACE, {"metadata": {"name": "images"}})
+    assert apply(create(rendered_image_push_spec=INTERNAL))["changed"]
+
+
+def test_namespace_is_read_only_if_the_push_spec_changes(configured, apply):
+    assert apply(create(containerfile=NEW))["changed"]
+    assert not [request for request in configured.requests if "/namespaces/images" in request.path]
+    with pytest.raises(OperationError, match=NO_NAMESPACE):
+        apply(create(containerfile=NEW, rendered_image_push_spec=INTERNAL))
+
+
+def test_namespace_that_may_not_be_read_is_not_rejected(cluster, apply):
+    cluster.always_fail("namespaces/images", forbidden("namespaces"))
+    assert apply(create(rendered_image_push_spec=INTERNAL))["changed"]
+    assert apply.warnings == []
+
+
+def test_missing_namespace_is_a_warning_in_check_mode(cluster, apply):
+    """A task before may create it."""
+    assert apply(create(rendered_image_push_spec=INTERNAL, check=True))["changed"]
+    (warning,) = apply.warnings
+    assert "namespace images, which does not exist" in warning
 
 
 def test_the_apis_own_rules_are_the_apis(cluster, apply):

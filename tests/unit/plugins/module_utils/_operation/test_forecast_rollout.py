@@ -269,6 +269,12 @@ def test_secret_that_may_not_be_read_is_left_to_the_step_that_uses_it(cluster, r
     assert run(config={"rendered_image_push_secret": "robot"})["forecast"]["changes"]
 
 
+def test_image_of_a_namespace_that_does_not_exist_is_an_error(cluster, run):
+    push_spec = "image-registry.openshift-image-registry.svc:5000/images/os:latest"
+    with pytest.raises(OperationError, match="is an image of namespace images, which does not exist"):
+        run(OTHER, config={"rendered_image_push_spec": push_spec})
+
+
 def test_nodes_reboot_only_with_consent(cluster, run):
     assert "it would drain and reboot the nodes" in rejected(run, OTHER, allow_node_reboots=False)
     with pytest.raises(OperationError, match=r"worker-0, worker-1\. Set allow_node_reboots=true\.$"):
