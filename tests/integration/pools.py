@@ -10,6 +10,8 @@ from ansible_run import Ansible, TaskResult
 from lab.facts import Facts
 from lab.release import V1ALPHA1
 
+OPERATOR_NAMESPACE = "openshift-machine-config-operator"
+"""Namespace of the images. In the lab of v1alpha1 the registry has the name of OpenShift's internal one, which needs it."""
 BUILD_TIMEOUT = 600
 ROLLOUT_TIMEOUT = 600
 """Seconds. A build takes less than a minute, and many times that on a busy machine."""
@@ -22,7 +24,7 @@ def containerfile(line: str) -> str:
 
 def push_spec(lab: Facts, name: str) -> str:
     """Return the push spec of an image in the registry of the lab."""
-    return f"{lab.registry_host}/lab/{name}:latest"
+    return f"{lab.registry_host}/{OPERATOR_NAMESPACE}/{name}:latest"
 
 
 def variables_of(lab: Facts, pool: str, **variables: t.Any) -> dict[str, t.Any]:

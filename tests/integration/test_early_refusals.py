@@ -30,6 +30,7 @@ PAUSED = "paused-elsewhere"
 SUPERSEDED = "without-nodes"
 """A pool with an older build that the node controller would use."""
 OPAQUE = "not-a-pull-secret"
+INTERNAL = "image-registry.openshift-image-registry.svc:5000/images/os:latest"
 EXPIRED = "expired-token"
 """A push Secret with a token that expired in 2020."""
 NODE = "worker-5"
@@ -98,6 +99,11 @@ CASES: t.Mapping[str, Case] = {
         f"openshift-machine-config-operator/{EXPIRED} expired at 2020-01-01T00:00:00Z. Renew the token, for "
         "example with image_mode_secrets.",
         {"image_mode_rendered_image_push_secret": EXPIRED},
+    ),
+    "namespace of the image does not exist": Case(
+        f"Could not apply the image of MachineConfigPool absent: {INTERNAL} is an image of namespace images, which does "
+        "not exist. Create the namespace, or use openshift-machine-config-operator, from which the nodes can pull.",
+        {"image_mode_rendered_image_push_spec": INTERNAL},
     ),
     "node that does not exist": Case(
         "Could not add nodes to MachineConfigPool absent: Node worker-99 does not exist. Correct image_mode_nodes; "
