@@ -11,7 +11,7 @@ from lab.facts import Facts
 from lab.release import V1ALPHA1
 
 OPERATOR_NAMESPACE = "openshift-machine-config-operator"
-"""Namespace of the images. In the lab of v1alpha1 the registry has the name of OpenShift's internal one, which needs it."""
+"""Namespace of the images. In the lab of v1alpha1 the registry has the name of the internal one, which needs it."""
 BUILD_TIMEOUT = 600
 ROLLOUT_TIMEOUT = 600
 """Seconds. A build takes less than a minute, and many times that on a busy machine."""

@@ -101,8 +101,9 @@ CASES: t.Mapping[str, Case] = {
         {"image_mode_rendered_image_push_secret": EXPIRED},
     ),
     "namespace of the image does not exist": Case(
-        f"Could not apply the image of MachineConfigPool absent: {INTERNAL} is an image of namespace images, which does "
-        "not exist. Create the namespace, or use openshift-machine-config-operator, from which the nodes can pull.",
+        f"Could not apply the image of MachineConfigPool absent: {INTERNAL} is an image of namespace images, which "
+        "does not exist. Create the namespace, or use openshift-machine-config-operator, from which the nodes can "
+        "pull.",
         {"image_mode_rendered_image_push_spec": INTERNAL},
     ),
     "node that does not exist": Case(
