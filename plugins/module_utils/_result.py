@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ._model.build.attempts import Attempt
+from ._model.build.attempts import Attempt, states_of
 from ._model.build.diagnosis import Diagnosis
 from ._model.findings import Finding, by_severity
-from ._model.objects.machineosbuild import MachineOSBuild
+from ._model.objects.machineosbuild import BuildState, MachineOSBuild
 from ._model.objects.machineosconfig import MachineOSConfig
 from ._model.objects.node import NodeState
 from ._model.objects.resources import Object
@@ -33,7 +33,7 @@ def result(api_url: str | None, cluster: t.Mapping[str, str | None] | None = Non
 def build_result(
     build: MachineOSBuild | None,
     state: str = "",
-    attempts: t.Iterable[Attempt] = (),
+    attempts: t.Sequence[Attempt] = (),
     log_paths: t.Iterable[str] = (),
     failure: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any] | None:
@@ -44,15 +44,17 @@ def build_result(
     """
     if build is None:
         return None
+    state = state or build.state.value
+    states = states_of(attempts, state == BuildState.SUCCEEDED.value)
     return {
         "name": build.name,
         "uid": build.uid,
-        "state": state or build.state.value,
+        "state": state,
         "digested_image_push_spec": build.digested_image_push_spec or None,
         "started": build.started or None,
         "finished": build.finished or None,
         "seeded": build.seeded,
-        "attempts": [attempt.as_result() for attempt in attempts],
+        "attempts": [{**attempt.as_result(), "state": ended.value} for attempt, ended in zip(attempts, states)],
         "log_paths": sorted(log_paths),
         "failure": failure,
     }

@@ -19,6 +19,10 @@ description:
     C(imagemode.openshift.evidence_report).
   - The page and the JSON show the Containerfile of the image with its hash, and whether the image is proven to be built
     from it. The XML has the hash only. It is never reported as proven if no node has the verdict V(match).
+  - A report of playbook C(apply) contains the timeline of the run, which the page draws. It consists of the attempts of
+    the build (RV(imagemode.openshift.machineosbuild_wait#module:build.attempts)) and the times of nodes
+    (RV(imagemode.openshift.machineconfigpool_wait#module:timeline)). The page shows 500 nodes at most, nodes that are
+    not done first; the JSON contains 2000. The XML has no timeline.
   - The verdict of the report is computed from its nodes. Without nodes it is V(unknown), or V(none) for a pool that has
     no nodes.
   - The files are named after the cluster and the pool, C(image-mode-CLUSTER-HASH-POOL.html), so that one directory can
@@ -37,7 +41,9 @@ description:
 options:
   result:
     description:
-      - Result of M(imagemode.openshift.node_image_verify).
+      - Result of M(imagemode.openshift.node_image_verify). It may also contain C(build) of
+        M(imagemode.openshift.machineosbuild_wait), and C(rollout) and C(timeline) of
+        M(imagemode.openshift.machineconfigpool_wait).
       - Without it, only the index of the directory is written.
     type: dict
   dir:
@@ -100,6 +106,11 @@ EXAMPLES = r"""
 - name: Write the report
   imagemode.openshift.evidence_report:
     result: "{{ verified }}"
+    dir: reports
+
+- name: Write a report with the timeline of the rollout that was registered before
+  imagemode.openshift.evidence_report:
+    result: "{{ verified | combine({'timeline': rolled_out.timeline}) }}"
     dir: reports
 
 - name: Write only the file for the CI system

@@ -269,6 +269,76 @@ nodes:
       returned: always
       type: bool
       sample: false
+timeline:
+  description:
+    - When nodes drained, rebooted and were done. M(imagemode.openshift.evidence_report) draws it.
+    - It contains what the wait observed of the latest update of each node. What happened before the wait, or while the
+      API server was not reachable, is null, unless an object of the API states it.
+  returned: when the wait is over
+  type: dict
+  contains:
+    nodes:
+      description: Nodes of which a time is known or that were being updated, sorted by name.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the node.
+          returned: always
+          type: str
+          sample: worker-0
+        state:
+          description:
+            - State of the node at the end of the wait. It is its phase, or V(degraded) if its daemon reports an error.
+          returned: always
+          type: str
+          sample: done
+        started:
+          description: Time at which the wait observed that the operator had assigned the target to the node.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:12:04Z'
+        drain_started:
+          description:
+            - Start of the drain. The MachineConfigNode states it if the cluster has one and the drain takes longer than
+              15 s. Otherwise it is when the wait observed it.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:12:09Z'
+        drain_finished:
+          description: Time at which the wait observed the end of the drain.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:13:20Z'
+        not_ready:
+          description: Time of the node's condition Ready when it stopped being true, which is when the node reboots.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:15:41Z'
+        ready:
+          description: Time of the node's condition Ready when it was true again.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:18:02Z'
+        done:
+          description: Time at which the wait observed that the node was done.
+          returned: always
+          type: str
+          sample: '2026-11-24T09:18:15Z'
+        observed:
+          description:
+            - Names of the times at which the wait observed the change, by the clock of the host where the module ran.
+              An object of the API states the others, by the clock of the cluster.
+          returned: always
+          type: list
+          elements: str
+          sample: [started, drain_started, drain_finished, done]
+    left_out:
+      description: Number of nodes that are not listed, because the list has 2000 nodes at most.
+      returned: always
+      type: int
+      sample: 0
 findings:
   description:
     - What blocks nodes or the pool, or ended the wait, sorted by severity. Empty if every node is done.

@@ -262,6 +262,13 @@ build:
           returned: always
           type: str
           sample: Error
+        state:
+          description:
+            - State of the attempt, one of V(running), V(succeeded) and V(failed). The operator deletes the pods of a
+              build that has succeeded, so the state of the last attempt follows from the build then.
+          returned: always
+          type: str
+          sample: failed
     log_paths:
       description: The logs that were saved in O(log_dir), sorted. Empty without O(log_dir).
       returned: always

@@ -137,6 +137,7 @@ def full_result(run: Run, verified: Result) -> dict[str, t.Any]:
         "containerfile": verified.get("containerfile"),
         "build": steps.build.get("build"),
         "rollout": steps.rollout.get("rollout"),
+        "timeline": steps.rollout.get("timeline"),
         "forecast": steps.forecast,
         "account": verified.get("account"),
         "transport": verified.get("transport"),

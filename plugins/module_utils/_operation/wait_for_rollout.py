@@ -11,11 +11,14 @@ from .._cluster.session import Session
 from .._model.build.run_spec import ANY_RUN, RunSpec
 from .._model.findings import FindingId
 from .._model.objects.node import NodeState
+from .._model.objects.timestamp import timestamp_at
 from .._model.observation import Outcome
 from .._model.rollout.node_phase import Phase
+from .._model.rollout.node_times import NodeTimes, state_of
 from .._model.rollout.progress import Rollout
 from .._model.rollout.snapshot import RolloutWaitOptions
 from .._model.rollout.wait import RolloutObservation, rollout_wait
+from .._model.timeline import DONE, MOST_NODES, TIMES
 from .._wait.loop import run, wait_result
 from .._wait.window import Limits, Window
 from .apply_pool import pool_result
@@ -61,7 +64,7 @@ def wait_for_rollout(
     if left and last and last.outcome is Outcome.SUCCEEDED:
         more = f" and {len(left) - 1} more nodes" if len(left) > 1 else ""
         warn(f"The rollout is complete without a node that left the pool: {left[0]}{more}.")
-    return wait_result(window, last, request.check_mode, parts)
+    return wait_result(window, last, request.check_mode, parts, lambda: {"timeline": timeline_result(last)})
 
 
 def rollout_result(rollout: Rollout) -> dict[str, t.Any]:
@@ -88,3 +91,20 @@ def _node_result(node: NodeState, rollout: Rollout) -> dict[str, t.Any]:
         "desired_image": node.desired_image or None,
         "ready": node.ready,
     }
+
+
+def timeline_result(last: RolloutObservation | None) -> dict[str, t.Any]:
+    """Return when each node drained, rebooted and was done. Nodes whose update was not observed are not part of it."""
+    if last is None:
+        return {"nodes": [], "left_out": 0}
+    nodes, phases, times = {node.name: node for node in last.nodes}, last.rollout.phases, last.times.nodes
+    states = {name: state_of(phases[name], nodes.get(name)) for name in times if name in phases}
+    kept = sorted(states, key=lambda name: (states[name] == DONE, name))[:MOST_NODES]
+    results = [_times_result(name, states[name], times[name]) for name in sorted(kept)]
+    return {"nodes": results, "left_out": len(states) - len(kept)}
+
+
+def _times_result(name: str, state: str, times: NodeTimes) -> dict[str, t.Any]:
+    moments = times.moments()
+    known = {key: timestamp_at(moments[key].at) if key in moments else None for key in TIMES}
+    return {"name": name, "state": state, **known, "observed": [k for k in moments if not moments[k].stated]}

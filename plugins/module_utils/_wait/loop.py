@@ -65,12 +65,17 @@ def run(window: Window[S, Obs], sources: t.Sequence[NeedSource], check_mode: boo
 
 
 def wait_result(
-    window: Window[S, Obs], last: Obs | None, check_mode: bool, parts: t.Mapping[str, t.Any]
+    window: Window[S, Obs],
+    last: Obs | None,
+    check_mode: bool,
+    parts: t.Mapping[str, t.Any],
+    at_end: t.Callable[[], t.Mapping[str, t.Any]] = dict,
 ) -> dict[str, t.Any]:
     """Return the result of a window, or raise an error if the wait failed.
 
     :param last: the last observation
     :param parts: what the results of this wait contain in addition
+    :param at_end: returns what only the last result contains, because it is large
     :raises OperationError: a finding ends the wait, its timeout is over, or it made no progress for too long
     """
     ending = window.ending(last) if last and not check_mode else None
@@ -83,6 +88,7 @@ def wait_result(
         read_cluster(window.session) if is_over else None,
         finished=check_mode or succeeded or failed,
         **parts,
+        **(at_end() if is_over else {}),
         findings=findings_result(last.findings if last else ()),
         progress=window.progress_line,
         elapsed=int(window.elapsed),

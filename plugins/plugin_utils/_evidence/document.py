@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...module_utils._model.json_text import read_json
+from ...module_utils._model.objects.timestamp import timestamp_at
+from ...module_utils._model.objects.values import text_in
 from ...module_utils._model.proof.verdict import Verdict, summarize, worst
 from ...module_utils._model.text import all_printable
+from ...module_utils._model.timeline import MOST_NODES, TIMES, time_in
 
 SCHEMA_VERSION = "1.0"
 """Version of the structure. The first number changes with incompatible changes."""
@@ -34,6 +37,9 @@ _MAX_NAME = 80
 _HASH = 8
 """Hexadecimal digits of the hash in file names."""
 _MAX_NODES = 1_000_000
+_MAX_STATE = 40
+_MAX_NODE_NAME = 253
+"""Characters of the name of a node. The API allows no more."""
 _PORTS = {"https": 443, "http": 80}
 
 # Defaults for values that a result does not contain.
@@ -103,6 +109,7 @@ def document(result: t.Mapping[str, t.Any], context: ReportContext) -> dict[str,
         "containerfile": _containerfile(result.get("containerfile"), verdicts),
         "build": _filled(_BUILD, result["build"]) if result.get("build") else None,
         "rollout": result.get("rollout"),
+        "timeline": _timeline(result.get("timeline")),
         "nodes": nodes,
         "findings": [_finding(finding) for finding in _list(result, "findings")],
     }
@@ -218,6 +225,32 @@ def _containerfile(given: t.Any, verdicts: t.Collection[Verdict]) -> dict[str, t
         raise InvalidResult("the sha256 of its containerfile is no SHA-256")
     is_proven = content["proven"] is True and bool(content["sha256"]) and Verdict.MATCH in verdicts
     return {**content, "proven": is_proven, "why_not": None if is_proven else content["why_not"] or _NOT_PROVEN}
+
+
+def _timeline(given: t.Any) -> dict[str, t.Any] | None:
+    """Return the times of nodes, or None if no update of a node was observed. A text that is no time counts as none."""
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise InvalidResult("its timeline is not an object")
+    nodes = [_node_times(node) for node in _list(given, "nodes")]
+    left_out = _count(given, "left_out") + max(0, len(nodes) - MOST_NODES)
+    return {"nodes": nodes[:MOST_NODES], "left_out": left_out} if nodes else None
+
+
+def _node_times(node: t.Any) -> dict[str, t.Any]:
+    if not isinstance(node, dict) or not node.get("name"):
+        raise InvalidResult("a node of its timeline has no name")
+    seconds = {name: time_in(node, name) for name in TIMES}
+    times = {name: None if time is None else timestamp_at(time) for name, time in seconds.items()}
+    given = _list(node, "observed")
+    observed = [name for name in TIMES if name in given]
+    return {
+        "name": str(node["name"])[:_MAX_NODE_NAME],
+        "state": text_in(node, "state")[:_MAX_STATE],
+        **times,
+        "observed": observed,
+    }
 
 
 def _finding(finding: t.Any) -> dict[str, t.Any]:

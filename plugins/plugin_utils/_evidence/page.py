@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .document import NONE, Document, cluster_label, for_readers
+from .timeline import view_of
 
 _HERE = Path(__file__).parent
 WORST_FIRST = ("mismatch", "unknown", "match")
@@ -87,6 +88,7 @@ def as_html(doc: Document) -> bytes:
         listed_counts={v: sum(node["verdict"] == v for node in doc["nodes"]) for v in _VERDICTS},
         nodes=sorted(doc["nodes"], key=lambda node: (WORST_FIRST.index(node["verdict"]), natural(node["name"]))),
         expectations=_expectations(doc),
+        timeline=view_of(doc),
         many_pools=len({node["pool"] for node in doc["nodes"]}) > 1,
     )
 

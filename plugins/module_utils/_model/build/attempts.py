@@ -7,6 +7,7 @@ The Job starts one pod for each attempt, at most four, and keeps failed pods. Th
 
 from __future__ import annotations
 
+import enum
 import typing as t
 from dataclasses import dataclass
 
@@ -28,6 +29,14 @@ CANNOT_START = frozenset(
 """Reasons of a container that does not start."""
 _GONE = "Deleted"
 """Reason of an attempt whose pod was deleted before its containers ended."""
+
+
+class AttemptState(enum.Enum):
+    """Result of an attempt."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,11 @@ class Attempt:
         return self.ended and not self.reason and not any(c.exit_code for c in self.containers)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the pod was deleted before its containers ended, so that its result is not known."""
+        return self.reason == _GONE
+
+    @property
     def deciding_container(self) -> Container | None:
         """The container that decided the result: the builder, unless only another container failed."""
         failed = [c for c in self.containers if c.ended and c.exit_code]
@@ -116,6 +130,25 @@ def attempts(pods: t.Iterable[Object], since: str = "") -> list[Attempt]:
     )
     own = [pod for pod in in_order if str(metadata_of(pod).get("creationTimestamp", "")) >= since]
     return [_attempt(number, pod) for number, pod in enumerate(own, 1)]
+
+
+def states_of(made: t.Sequence[Attempt], has_succeeded: bool) -> list[AttemptState]:
+    """Return the state of each attempt.
+
+    The operator deletes the pods of a build that has succeeded. So the last one that is gone has succeeded then.
+
+    :param has_succeeded: whether the build has succeeded
+    """
+    states = [_state_of(attempt) for attempt in made]
+    if has_succeeded and made and not made[-1].evicted and (made[-1].is_gone or not made[-1].failed):
+        states[-1] = AttemptState.SUCCEEDED
+    return states
+
+
+def _state_of(attempt: Attempt) -> AttemptState:
+    if attempt.failed:
+        return AttemptState.FAILED
+    return AttemptState.SUCCEEDED if attempt.succeeded else AttemptState.RUNNING
 
 
 def last_failed(made: t.Sequence[Attempt]) -> Attempt | None:

@@ -26,6 +26,8 @@ class MachineConfigNode:
     current_image: str
     drain_error: str = ""
     """The error of the drain controller, or an empty string."""
+    drain_since: str = ""
+    """Time at which the drain that is in progress began, RFC 3339. Empty if none is, or if it is not stated."""
 
     @classmethod
     def from_api(cls, obj: Object) -> MachineConfigNode:
@@ -36,17 +38,29 @@ class MachineConfigNode:
             current_config=_value(status.get("configVersion"), "current"),
             current_image=_value(status.get("configImage"), "currentImage"),
             drain_error=_drain_error(status),
+            drain_since=text_in(_drain(status), "lastTransitionTime"),
         )
 
 
 def reduced(obj: Object) -> dict[str, t.Any]:
-    """Return the part of a MachineConfigNode that a wait reads: the error of its drain."""
-    kept = pruned(obj, "metadata.name")
-    error = _drain_error(mapping(obj.get("status")))
-    if error:
-        condition = {"type": "Drained", "status": "Unknown", "message": _DRAIN_ERROR + error}
+    """Return the part of a MachineConfigNode that a wait reads: the drain that is in progress, and its error."""
+    kept, status = pruned(obj, "metadata.name"), mapping(obj.get("status"))
+    error, since = _drain_error(status), text_in(_drain(status), "lastTransitionTime")
+    if error or since:
+        condition = {"type": "Drained", "status": "Unknown"}
+        if error:
+            condition["message"] = _DRAIN_ERROR + error
+        if since:
+            condition["lastTransitionTime"] = since
         kept["status"] = {"conditions": [condition]}
     return kept
+
+
+def _drain(status: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """Return the condition of a drain that is in progress, or an empty mapping."""
+    in_progress = {"type": "Drained", "status": "Unknown"}
+    conditions = mappings(status.get("conditions"))
+    return next((c for c in conditions if {"type": c.get("type"), "status": c.get("status")} == in_progress), {})
 
 
 def _drain_error(status: t.Mapping[str, t.Any]) -> str:

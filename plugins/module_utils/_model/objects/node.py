@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .resources import ANNOTATION_PREFIX, Object, annotations_of, conditions_of, labels_of, metadata_of, pruned
-from .values import mapping, text_in
+from .values import mapping, mappings, text_in
 
 _CURRENT_CONFIG = ANNOTATION_PREFIX + "currentConfig"
 _DESIRED_CONFIG = ANNOTATION_PREFIX + "desiredConfig"
@@ -45,6 +45,8 @@ class NodeState:
     unschedulable: bool
     boot_id: str
     labels: t.Mapping[str, str] = field(default_factory=dict, hash=False)
+    ready_since: str = ""
+    """Time of the last change of the condition Ready, RFC 3339. Empty if it is not stated."""
 
     @classmethod
     def from_api(cls, obj: Object) -> NodeState:
@@ -66,6 +68,7 @@ class NodeState:
             unschedulable=bool(mapping(obj.get("spec")).get("unschedulable")),
             boot_id=text_in(mapping(obj.get("status")).get("nodeInfo"), "bootID"),
             labels=labels_of(obj),
+            ready_since=text_in(_ready(obj), "lastTransitionTime"),
         )
 
     @property
@@ -100,9 +103,16 @@ def reduced(obj: Object) -> dict[str, t.Any]:
     """Return the part of a Node that a wait reads. The boot id is not part of it."""
     kept = pruned(obj, "metadata.name", "metadata.labels", "spec.unschedulable")
     kept["metadata"]["annotations"] = {name: value for name, value in annotations_of(obj).items() if name in _READ}
-    if conditions_of(obj).get("Ready"):
-        kept["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+    ready = pruned(_ready(obj), "type", "status", "lastTransitionTime")
+    if ready:
+        kept["status"] = {"conditions": [ready]}
     return kept
+
+
+def _ready(obj: Object) -> t.Mapping[str, t.Any]:
+    """Return the condition Ready, or an empty mapping."""
+    conditions = mappings(mapping(obj.get("status")).get("conditions"))
+    return next((condition for condition in conditions if condition.get("type") == "Ready"), {})
 
 
 def is_control_plane(node: Object) -> bool:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from calendar import timegm
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from time import strptime
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def timestamp(moment: datetime) -> str:
@@ -14,6 +16,14 @@ def timestamp(moment: datetime) -> str:
     :param moment: a time with a time zone
     """
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def timestamp_at(seconds: float) -> str:
+    """Return a time as text.
+
+    :param seconds: seconds since the epoch, of the years 1 to 9999
+    """
+    return timestamp(_EPOCH + timedelta(seconds=seconds))
 
 
 def timestamp_now() -> str:

@@ -16,7 +16,7 @@ from ..build.run_spec import RunSpec
 from ..findings import Finding
 from ..objects.machineconfigpool import NOT_FOUND_REMEDY, Pool
 from ..objects.node import NodeState
-from ..objects.readers import BUILDS, CONFIGS, NODES, POOLS
+from ..objects.readers import BUILDS, CONFIGS, MACHINE_CONFIG_NODES, NODES, POOLS
 from ..objects.release import Release, desired_version
 from ..objects.resources import CLUSTER_VERSION, POOL_LABEL
 from ..objects.subject import Subject
@@ -24,6 +24,7 @@ from ..observation import Need, Observation, Outcome, Pace, ReadObject, Snapshot
 from .daemon_log import read_daemon_logs
 from .drain_blockers import DrainSnapshot
 from .history import RolloutHistory
+from .node_times import RolloutTimes
 from .progress import Rollout, evaluate
 from .snapshot import RolloutSnapshot, RolloutWaitOptions, drain_subjects, machine_subjects, select
 
@@ -56,6 +57,8 @@ class RolloutWaitState:
     """The pods of a build that runs in a single pod."""
     daemon_logs: t.Mapping[str, float] = field(default_factory=dict)
     """Name of a node -> when the log of its daemon was read, in watched seconds."""
+    times: RolloutTimes = field(default_factory=RolloutTimes)
+    """When each node drained, rebooted and was done."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class RolloutObservation(Observation):
     """The awaited nodes that belong to the pool, sorted by name."""
     build: BuildProgress | None = None
     """The progress of the current build. None for a pool without a MachineOSConfig."""
+    times: RolloutTimes = field(default_factory=RolloutTimes)
+    """When each node drained, rebooted and was done."""
 
 
 def rollout_wait(options: RolloutWaitOptions) -> Wait[RolloutWaitState, RolloutObservation]:
@@ -104,6 +109,8 @@ def observe(
         error = WaitError(changed, options.run.REMEDY)
         return state, RolloutObservation(outcome=Outcome.FAILED, progress=changed, mark="", error=error, pool=pool)
     state, observation = observe_rollout(options, objects, snapshot, state, now)
+    reports = {report.name: report for report in snapshot.all(MACHINE_CONFIG_NODES)}
+    times = state.times.after(objects.nodes, observation.rollout.phases, reports, now)
     limit = _left(options, objects)
     orphans = orphaned_configs(snapshot.all(CONFIGS), snapshot.all(POOLS))
     observation = replace(
@@ -111,12 +118,13 @@ def observe(
         outcome=Outcome.FAILED if limit else observation.outcome,
         findings=(*observation.findings, *orphans),
         limit=limit,
+        times=times,
     )
     if observation.rollout.done and not limit and not options.check_mode:
         observation = _with_confirmation(observation, snapshot)
     new = {node.name for node in objects.nodes}.difference(state.awaited)
     awaited = tuple(sorted((*state.awaited, *new))) if new else state.awaited
-    return replace(state, pool_existed=True, awaited=awaited), observation
+    return replace(state, pool_existed=True, awaited=awaited, times=times), observation
 
 
 def observe_rollout(

@@ -86,6 +86,15 @@ def test_every_field_of_an_entry_is_documented():
     assert published == documented
 
 
+def test_timeline_is_in_the_report_and_not_in_the_entry():
+    timeline = {"nodes": [{"name": f"worker-{n}", "state": "done"} for n in range(2000)], "left_out": 0}
+    own, full = run(verification(node("a")), rollout={"timeline": timeline})
+    assert full["timeline"] == timeline
+    entry = published_entry(own, full, [])
+    assert "timeline" not in entry
+    assert len(json.dumps(entry).encode()) <= MAX_BYTES
+
+
 def test_entry_of_a_large_pool_is_small():
     nodes = [node(f"worker-{n}-{'x' * 240}", "unknown", "y" * 2000) for n in range(2000)]
     changes = [f"Node {'z' * 253}"] * 2000

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import watch_errors
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import OperationError
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.node import NodeState
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import (
     CLUSTER_VERSION,
     MACHINE_CONFIG_POOL,
@@ -16,11 +17,24 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects
     MACHINE_OS_CONFIG,
     NODE,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.timestamp import timestamp_at
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.observation import Outcome
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout import wait as rollout_wait
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.history import Idle, RolloutHistory
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.wait import RolloutWaitState
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_phase import Phase
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.node_times import (
+    Moment,
+    NodeTimes,
+    RolloutTimes,
+)
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.progress import Rollout
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.rollout.wait import (
+    RolloutObservation,
+    RolloutWaitState,
+)
 from ansible_collections.imagemode.openshift.plugins.module_utils._operation.wait_for_rollout import (
     RolloutWaitRequest,
+    timeline_result,
     wait_for_rollout,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._wait.cursor import Cursor, Progress, read_cursor
@@ -441,3 +455,71 @@ def test_lost_permission_to_read_pods_is_no_outage(shop, session, monkeypatch):
     latest = wait_for_rollout(session, request(cursor=latest["cursor"], fail_on=()))
     assert [f["id"] for f in latest["findings"]] == ["cluster.drains_not_readable"]
     assert "away" not in latest["progress"]
+
+
+def timed(name: str, ready: str, since: str, **annotations: str) -> dict[str, t.Any]:
+    """Return a node whose condition Ready states when it changed."""
+    obj = node(name, annotations=annotations, ready=ready)
+    obj["status"]["conditions"][1]["lastTransitionTime"] = since
+    return obj
+
+
+def test_times_of_nodes_are_kept_across_calls_and_returned_at_the_end(cluster, session):
+    first = wait_for_rollout(session, request(window=2))
+    assert "timeline" not in first
+    now = timestamp_at(time.time())
+    working = {**ASSIGNED, "state": "Working"}
+    cluster.keep(NODE, timed("worker-0", "False", now, **working), node("worker-1"), node("plain-0", roles=["worker"]))
+    second = wait_for_rollout(session, request(cursor=first["cursor"], window=2))
+    assert "timeline" not in second
+    finish_nodes(cluster)
+    last = wait_for_rollout(session, request(cursor=second["cursor"]))
+    assert last["finished"]
+    (first_node,) = [n for n in last["timeline"]["nodes"] if n["name"] == "worker-0"]
+    assert (first_node["state"], first_node["not_ready"], first_node["drain_started"]) == ("done", now, None)
+    assert first_node["observed"] == ["started", "ready", "done"]
+    assert last["timeline"]["left_out"] == 0
+
+
+def test_failed_wait_returns_the_times_of_a_node_that_did_not_come_back(cluster, session):
+    broken = timed("worker-0", "True", LATER, **ASSIGNED, state="Degraded", reason="disk full")
+    cluster.keep(NODE, broken, node_with_image("a", "worker-1"))
+    with pytest.raises(OperationError) as failed:
+        wait_for_rollout(session, request(fail_on=["node.degraded"]))
+    (entry,) = failed.value.result["timeline"]["nodes"]
+    assert (entry["name"], entry["state"], entry["done"]) == ("worker-0", "degraded", None)
+
+
+def test_unchanged_rollout_has_an_empty_timeline(cluster, session):
+    finish_nodes(cluster)
+    assert wait_for_rollout(session, request())["timeline"] == {"nodes": [], "left_out": 0}
+
+
+def test_times_of_2000_nodes_are_a_small_part_of_the_cursor():
+    states = [NodeState.from_api(node(f"worker-{number}.example.com")) for number in range(2000)]
+    times = RolloutTimes()
+    for step, (phase, ready) in enumerate([("waiting", True), ("updating", False), ("updating", True), ("done", True)]):
+        for start in range(0, 2000, 20):
+            batch = states[start : start + 20]
+            looked = times.after(
+                [replace(state, ready=ready, draining=not ready) for state in batch],
+                {state.name: Phase(phase) for state in batch},
+                {},
+                1.79e9 + start * 40 + step * 97,
+            )
+            times = RolloutTimes({**times.nodes, **looked.nodes}, watching=True)
+    state = RolloutWaitState(times=times)
+    assert all(len(entry.moments()) == 6 for entry in times.nodes.values())
+    text = str(Cursor(Progress(), {}, state))
+    assert len(text) < 80_000
+    assert read_cursor(text, RolloutWaitState).state == state
+
+
+def test_result_has_the_times_of_2000_nodes_and_counts_the_others():
+    phases = {f"n{number:04}": Phase.UPDATING if number == 2100 else Phase.DONE for number in range(2101)}
+    times = RolloutTimes({name: NodeTimes(done=Moment(1.79e9)) for name in phases})
+    last = RolloutObservation(Outcome.SUCCEEDED, "", "", rollout=Rollout(phases, (), ""), times=times)
+    timeline = timeline_result(last)
+    assert (len(timeline["nodes"]), timeline["left_out"]) == (2000, 101)
+    assert timeline["nodes"][-1]["name"] == "n2100"
+    assert timeline_result(None) == {"nodes": [], "left_out": 0}

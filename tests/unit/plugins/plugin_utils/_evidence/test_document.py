@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.imagemode.openshift.plugins.module_utils import _result
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.attempts import attempts
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.findings import Finding, FindingId
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.machineosbuild import MachineOSBuild
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.objects.resources import ObjectRef
@@ -28,6 +29,7 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.docu
     is_report_of,
     owner_of,
 )
+from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import build_pod, container_status
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
     ASKED_AT,
     CLUSTER,
@@ -47,6 +49,14 @@ COLLECTION = Path(__file__).resolve().parents[5]
 PUBLISHED = json.loads((COLLECTION / "roles/evidence_report/files/evidence-1.schema.json").read_text(encoding="utf-8"))
 CONTEXT = ReportContext("2026-11-24T09:31:00Z", "blue", check_mode=False, collection_version="0.1.0")
 CONFIG = {"metadata": {"name": "layered"}, "spec": {"machineConfigPool": {"name": "layered"}}}
+TIMES_OF_NODE = {
+    "name": "worker-0",
+    "state": "updating",
+    "started": ASKED_AT,
+    **dict.fromkeys(("drain_started", "drain_finished", "ready", "done")),
+    "not_ready": ASKED_AT,
+    "observed": ["started"],
+}
 FAILED = Finding(
     FindingId.BUILD_FAILED, ObjectRef("MachineOSBuild", "layered-1"), "the build failed", "no such package"
 )
@@ -68,7 +78,11 @@ def whole_run(**parts: t.Any) -> dict[str, t.Any]:
         {"worker-0": booted(RIGHT), "worker-1": booted(WRONG), "worker-2": silent()},
         pool="layered",
         machineosconfig=config_result(CONFIG),
-        build=_result.build_result(MachineOSBuild.from_api({"metadata": {"name": "layered-1", "uid": "1"}})),
+        build=_result.build_result(
+            MachineOSBuild.from_api({"metadata": {"name": "layered-1", "uid": "1"}}),
+            attempts=attempts([build_pod("build-1", container_status())]),
+        ),
+        timeline={"nodes": [TIMES_OF_NODE], "left_out": 0},
         rollout=count_phases([]),
         findings=_result.findings_result([FAILED]),
         **parts,
@@ -114,6 +128,36 @@ def test_a_report_of_a_later_minor_version_still_fits_the_schema() -> None:
 
 def test_the_schema_version_is_that_of_the_results() -> None:
     assert _result.SCHEMA_VERSION == SCHEMA_VERSION
+
+
+def test_timeline_of_a_run_is_part_of_the_report() -> None:
+    assert read_back(whole_run())["timeline"] == {"nodes": [TIMES_OF_NODE], "left_out": 0}
+
+
+@pytest.mark.parametrize("given", [None, {"nodes": [], "left_out": 0}, {"nodes": None}])
+def test_report_of_a_run_that_observed_no_update_has_no_timeline(given: t.Any) -> None:
+    assert read_back(verified({"a": booted(RIGHT)}, timeline=given))["timeline"] is None
+
+
+def test_timeline_keeps_times_only_and_limits_nodes_and_names() -> None:
+    hostile = {"name": "n" * 9000, "started": f"{ASKED_AT[:-1]}<script>", "done": 7, "ready": "9999-99-99", "x": "y"}
+    many = [{"name": f"n{number}"} for number in range(2100)]
+    timeline = read_back(verified({"a": booted(RIGHT)}, timeline={"nodes": [hostile, *many], "left_out": 3}))[
+        "timeline"
+    ]
+
+    assert timeline["nodes"][0] == {
+        **TIMES_OF_NODE, "name": "n" * 253, "state": "", "started": ASKED_AT, "not_ready": None, "observed": []
+    }  # fmt: skip
+    assert (len(timeline["nodes"]), timeline["left_out"]) == (2000, 104)
+
+
+@pytest.mark.parametrize(
+    "given", [7, {"nodes": 7}, {"nodes": ["a"]}, {"nodes": [{}]}, {"nodes": [{"name": "a", "observed": 1}]}]
+)
+def test_timeline_that_no_wait_returned_is_an_invalid_result(given: t.Any) -> None:
+    with pytest.raises(InvalidResult):
+        document(verified({"a": booted(RIGHT)}, timeline=given), CONTEXT)
 
 
 def test_a_report_says_who_asked_and_when() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.docu
 )
 from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.page import as_html
 from ansible_collections.imagemode.openshift.tests.unit.plugins.verified import (
+    ASKED_AT,
     CLUSTER,
     CONTENT,
     REPOSITORY,
@@ -89,7 +90,24 @@ def saying(text: str) -> dict[str, t.Any]:
         failure=text,
         transport=text,
         containerfile={**result["containerfile"], "machineosconfig": text, "text": text, "exact": False},
-        build=dict.fromkeys(("name", "state", "finished", "digested_image_push_spec"), text),
+        build={
+            **dict.fromkeys(("name", "state", "finished", "digested_image_push_spec"), text),
+            "attempts": [
+                {**dict.fromkeys(("pod", "reason", "finished"), text), "state": "failed", "started": ASKED_AT}
+            ],
+        },
+        timeline={
+            "nodes": [
+                {
+                    "name": f"{name}{text}",
+                    "state": text,
+                    "started": ASKED_AT,
+                    "ready": text,
+                    "observed": [text, "started"],
+                }
+                for name in "abc"
+            ],
+        },
     )
     for node in result["nodes"]:
         node["name"] += text
@@ -274,10 +292,35 @@ def test_nothing_runs_and_nothing_is_loaded() -> None:
     page = page_of(saying("harmless"))
     tags = {structure[0] for structure in page.structure}
 
-    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form", "a", "base", "audio", "video"}
-    assert not [
-        name for dummy, name, dummy2 in page.attributes if name.startswith("on") or name in ("style", "src", "href")
-    ]
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base", "audio", "video", "use"}
+    assert not [name for dummy, name, dummy2 in page.attributes if name.startswith("on") or name in ("style", "src")]
+    assert [value for dummy, name, value in page.attributes if name.endswith("href")] == ["#timeline"]
+
+
+def test_verification_has_no_timeline() -> None:
+    page = page_of(verified({"a": booted(RIGHT)}))
+
+    assert "Timeline" not in page.text
+    assert not [value for dummy, name, value in page.attributes if value in ("timeline", "chart")]
+
+
+def test_timeline_of_2000_nodes_draws_500_and_says_so() -> None:
+    nodes = [{"name": f"worker-{n}", "state": "done", "started": ASKED_AT, "done": ASKED_AT} for n in range(2000)]
+    page = page_of({**verified({"a": booted(RIGHT)}), "timeline": {"nodes": nodes, "left_out": 7}})
+
+    assert "1507 more nodes with observed updates are not shown." in page.text
+    assert [value for dummy, name, value in page.attributes if name == "class"].count("row done") == 500
+    assert "Times of 500 nodes as a table" in page.text
+
+
+def test_every_chart_has_a_title_and_a_description() -> None:
+    page = page_of(saying("harmless"))
+    ids = [value for dummy, name, value in page.attributes if name == "id"]
+    named = [value.split() for dummy, name, value in page.attributes if name == "aria-labelledby"]
+
+    assert [structure[0] for structure in page.structure].count("desc") == 2
+    assert len(ids) == len(set(ids))
+    assert all(name in ids for names in named for name in names)
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), min_size=1)

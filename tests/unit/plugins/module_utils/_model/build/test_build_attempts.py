@@ -10,6 +10,7 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.build.a
     Container,
     attempts,
     last_failed,
+    states_of,
 )
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import build_pod, container_status
 
@@ -57,6 +58,29 @@ def test_the_last_attempt_that_failed_tells_why():
     assert last_failed(attempts([failed, build_pod("b", container_status("image-build", None))])).pod == "a"
     assert last_failed(attempts([build_pod("b", container_status("image-build", 0))])) is None
     assert last_failed([]) is None
+
+
+BUILDER_FAILED = build_pod("a", container_status("image-build", 1), created=MORNING)
+BUILDER_RUNS = build_pod("b", container_status("image-build", None))
+BUILDER_SUCCEEDED = build_pod("b", container_status("image-build", 0))
+EVICTED = {**BUILDER_RUNS, "status": {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "has_succeeded", "states"),
+    [
+        ([], True, []),
+        ([BUILDER_FAILED, BUILDER_RUNS], False, ["failed", "running"]),
+        ([BUILDER_FAILED, BUILDER_SUCCEEDED], False, ["failed", "succeeded"]),
+        ([BUILDER_FAILED, BUILDER_RUNS], True, ["failed", "succeeded"]),
+        ([BUILDER_FAILED, {**BUILDER_RUNS, DELETED: True}], True, ["failed", "succeeded"]),
+        ([BUILDER_FAILED, {**BUILDER_RUNS, DELETED: True}], False, ["failed", "failed"]),
+        ([{**EVICTED, DELETED: True}], True, ["failed"]),
+        ([BUILDER_FAILED], True, ["failed"]),
+    ],
+)
+def test_states_of_attempts_agree_with_the_build(pods, has_succeeded, states):
+    assert [state.value for state in states_of(attempts(pods), has_succeeded)] == states
 
 
 def test_an_exit_code_that_is_no_number_is_that_of_a_failure():

@@ -91,6 +91,27 @@ def test_reduced_node_reads_as_the_full_node_without_its_boot_id(annotations, re
     assert reduced["metadata"]["labels"] == whole["metadata"]["labels"]
 
 
+@pytest.mark.parametrize("ready", ["True", "False", "Unknown"])
+def test_reduced_node_keeps_when_it_became_ready_or_not(ready):
+    whole = node(ready=ready)
+    whole["status"]["conditions"][1].update(
+        lastTransitionTime="2026-11-24T09:00:00Z", lastHeartbeatTime="x", message="y"
+    )
+    assert NodeState.from_api(whole).ready_since == "2026-11-24T09:00:00Z"
+    reduced = model.reduced(whole)
+    assert NodeState.from_api(reduced).ready_since == "2026-11-24T09:00:00Z"
+    assert reduced["status"]["conditions"] == [
+        {"type": "Ready", "status": ready, "lastTransitionTime": "2026-11-24T09:00:00Z"}
+    ]
+
+
+@pytest.mark.parametrize("time", [None, 7, ["x"]])
+def test_time_of_the_condition_that_is_no_text_is_missing(time):
+    whole = node()
+    whole["status"]["conditions"][1]["lastTransitionTime"] = time
+    assert NodeState.from_api(model.reduced(whole)).ready_since == ""
+
+
 def test_reduced_node_has_no_foreign_annotations():
     whole = node()
     whole["metadata"]["annotations"]["k8s.ovn.org/node-subnets"] = "long" * 100
