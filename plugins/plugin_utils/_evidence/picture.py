@@ -137,11 +137,11 @@ class Axis:
     """Where it begins."""
 
     @classmethod
-    def of(cls, rows: t.Sequence[Row]) -> Axis:
-        """Return the axis for all times of the rows."""
+    def of(cls, rows: t.Sequence[Row], counter: str) -> Axis:
+        """Return the axis for all times of the rows, behind their labels and the counter."""
         times = [time for row in rows for time in row.known]
         begin = min(times, default=0.0)
-        labels = max((len(row.label) for row in rows), default=0) * _LETTER
+        labels = max(map(len, (counter, *(row.label for row in rows)))) * _LETTER
         return cls(begin, max(max(times, default=0.0), begin + 1), round(labels + 2 * _MARGIN, 1))
 
     def x(self, time: float) -> float:
@@ -179,8 +179,8 @@ def charts(title: str, rows: t.Sequence[Row]) -> tuple[Chart, ...]:
 def _chart(title: str, all_rows: t.Sequence[Row], start: int) -> Chart:
     """Return the chart with the rows from *start* on."""
     rows = all_rows[start : start + ROWS]
-    axis = Axis.of(rows)
     counter = f"{start + 1}-{start + len(rows)} of {len(all_rows)}" if len(all_rows) > ROWS else ""
+    axis = Axis.of(rows, counter)
     period = f"{_text(axis.begin)} to {_text(axis.end)} UTC"
     bad = sum(row.kind in _BAD for row in rows)
     what = f"{len(rows)} rows on a time axis from {period}, {bad} of them failed or not done."
