@@ -38,7 +38,8 @@ NODE_INITIALIZE = {
     "spec": {
         "selector": {"matchExpressions": [{"key": "ready", "operator": "NotIn", "values": ["True"]}]},
         "next": {
-            "statusTemplate": "conditions: x\n{{ $hasInternalIP := false }}\nwhat loses addresses\n"
+            "statusTemplate": "{{ $lastTransitionTime := or .metadata.creationTimestamp $now }}\n"
+            "conditions: x\n{{ $hasInternalIP := false }}\nwhat loses addresses\n"
             "{{ with NodePort }}\nport\n{{ end }}\nnodeInfo: kept\n"
         },
     },
@@ -190,6 +191,7 @@ def test_kwok_leaves_a_rebooting_node_alone_and_never_drops_its_addresses(facts:
         {"key": f'.metadata.annotations["{REBOOTING_ANNOTATION}"]', "operator": "DoesNotExist"},
     ]
     template = initialize["spec"]["next"]["statusTemplate"]
+    assert template.startswith("{{ $lastTransitionTime := $now }}\nconditions: x\n")
     assert "what loses addresses" not in template
     assert re.search(r"addresses:\n- address: \{\{ NodeIP", template)
     assert template.endswith(f"{{{{ with {facts.kubelet_port} }}}}\nport\n{{{{ end }}}}\nnodeInfo: kept\n")

@@ -21,6 +21,8 @@ from lab.release import V1, V1ALPHA1
 # A node with this annotation is left alone by KWOK: the node daemon holds it NotReady while it "reboots".
 REBOOTING_ANNOTATION = "lab.imagemode.openshift/rebooting"
 _WITH_NODE_PORT = "{{ with NodePort }}"
+_SINCE_CREATION = "{{ $lastTransitionTime := or .metadata.creationTimestamp $now }}"
+_SINCE_NOW = "{{ $lastTransitionTime := $now }}"
 _CONTROLLERS_OFF = (
     "persistentvolume-attach-detach-controller",
     "persistentvolume-binder-controller",
@@ -362,8 +364,10 @@ def _node_initialize(shipped: dict[str, Any]) -> dict[str, Any]:
     template = shipped["spec"]["next"]["statusTemplate"]
     # As shipped the addresses are left out at the second run, and the node then loses them.
     before, found_start, rest = template.partition("{{ $hasInternalIP := false }}")
+    # As shipped a node that is Ready again claims to have been so since it was created.
+    before, found_times, conditions = before.partition(_SINCE_CREATION)
     _, found_end, after = rest.partition(_WITH_NODE_PORT)
-    if not (found_start and found_end):
+    if not (found_start and found_end and found_times):
         raise LabError("Could not adapt KWOK stage node-initialize: its template has changed. Adapt lab.components.")
     addresses = (
         "addresses:\n"
@@ -377,7 +381,7 @@ def _node_initialize(shipped: dict[str, Any]) -> dict[str, Any]:
         "spec": {
             **shipped["spec"],
             "selector": {"matchExpressions": [*selector, held]},
-            "next": {"statusTemplate": before + addresses + found_end + after},
+            "next": {"statusTemplate": before + _SINCE_NOW + conditions + addresses + found_end + after},
         },
     }
 
