@@ -91,5 +91,7 @@ def _parts(window: Window[BuildWaitState, BuildObservation], last: BuildObservat
         logs = window.state.logs
         paths = logs.paths if logs.build == last.build.identity else ()
         failure = failure_result(last.failure) if last.failure else None
-        build = build_result(last.build, last.state.value, last.logs.attempts, paths, failure)
+        # A build that ends between two calls is not followed by the last one, and its pods are deleted by then.
+        made = last.logs.attempts or logs.attempts_of(last.build)
+        build = build_result(last.build, last.state.value, made, paths, failure)
     return {"build": build, "machineosconfig": config_result(config)}

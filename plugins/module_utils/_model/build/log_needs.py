@@ -10,7 +10,7 @@ from ..findings import Finding, FindingId
 from ..objects.machineosbuild import MachineOSBuild
 from ..objects.resources import OPERATOR_NAMESPACE, Object, ObjectRef
 from ..observation import Need
-from .attempts import Attempt, Container
+from .attempts import Attempt, Container, attempts
 from .log_position import LogPosition
 from .pod_build import pod_of
 
@@ -52,6 +52,10 @@ class FollowedLogs:
     """``POD/CONTAINER`` -> position."""
     paths: tuple[str, ...] = ()
     """The saved logs."""
+
+    def attempts_of(self, build: MachineOSBuild) -> tuple[Attempt, ...]:
+        """Return the attempts of a build that were followed."""
+        return tuple(attempts(self.pods, build.created)) if self.build == build.identity else ()
 
 
 @dataclass(frozen=True)

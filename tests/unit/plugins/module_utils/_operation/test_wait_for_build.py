@@ -410,6 +410,24 @@ def test_next_window_knows_that_the_image_was_pushed(cluster, session):
     assert following["progress"] == seen["progress"]
 
 
+def test_attempts_of_a_build_that_ends_between_two_calls_are_part_of_its_result(cluster, session):
+    cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Building"))
+    failed = build_pod("build-layered-a-00001", container_status("image-build", 1))
+    running = build_pod("build-layered-a-00002", container_status("image-build", None))
+    cluster.keep(POD, failed, running)
+    first = wait_for_build(session, ask())
+    second = wait_for_build(session, ask(first["cursor"], window=3))
+    cluster.keep(POD)
+    succeed(cluster)
+    ended = second
+    while not ended["finished"]:
+        ended = wait_for_build(session, ask(ended["cursor"]))
+    assert [(a["pod"], a["state"]) for a in ended["build"]["attempts"]] == [
+        ("build-layered-a-00001", "failed"),
+        ("build-layered-a-00002", "succeeded"),
+    ]
+
+
 def test_unreadable_logs_do_not_change_the_outcome(cluster, session):
     cluster.keep(MACHINE_OS_BUILD, machine_os_build("layered-a", state="Failed"))
     cluster.always_fail("pods", forbidden("pods"))
