@@ -107,6 +107,12 @@ rollout:
   returned: success, and when the rollout failed
   type: dict
   sample: {total: 2, done: 2, updating: 0, waiting: 0, left: 0, remaining_seconds: null}
+timeline:
+  description:
+    - When nodes drained, rebooted and were done, as M(imagemode.openshift.machineconfigpool_wait) returns it.
+  returned: success and when the rollout failed, if there are nodes to wait for
+  type: dict
+  sample: {nodes: [], left_out: 0}
 awaited:
   description: Names of the nodes that were in the pool, or were added to it, before the wait began.
   returned: success, if there are such nodes

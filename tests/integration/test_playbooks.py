@@ -45,6 +45,7 @@ class Applied:
     ansible: Ansible
     account: Account
     recording: Recording
+    report: t.Mapping[str, t.Any]
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +75,14 @@ def applied(session_ansible: Ansible, lab: Facts, audit: AuditLog, account: t.Ca
         image_mode_rendered_image_push_secret="played",
         image_mode_nodes="worker-2\n",
         image_mode_delete_superseded=True,
+        image_mode_report_dir="played-reports",
     )
     with audit.recording() as recording:
         first = ansible.run_playbook(APPLY, "-vvv", "--diff", variables=variables)
     assert first.rc == 0, first.output
-    return Applied(first, variables, password, ansible, applier, recording)
+    (report,) = (session_ansible.scratch / "played-reports").glob("*.json")
+    content = json.loads(report.read_text(encoding="utf-8"))
+    return Applied(first, variables, password, ansible, applier, recording, content)
 
 
 def test_new_pool_gets_its_image_and_its_node_is_verified(applied: Applied, api: Api) -> None:
@@ -102,6 +106,20 @@ def test_new_pool_gets_its_image_and_its_node_is_verified(applied: Applied, api:
         "Node worker-2",
     ]
     assert api.get(f"{POOLS}/played")["spec"]["maxUnavailable"] == "50%"
+
+
+def test_report_of_apply_has_the_timeline_of_the_run(applied: Applied) -> None:
+    (attempt,) = applied.report["build"]["attempts"]
+    (node,) = applied.report["timeline"]["nodes"]
+    assert attempt["state"] == "succeeded"
+    assert (node["name"], node["state"]) == ("worker-2", "done")
+    # What the wait observes, and what the condition states, are two orders: an observation can be late.
+    assert node["started"] <= node["drain_started"] <= node["drain_finished"] <= node["done"]
+    assert node["started"] <= node["not_ready"] < node["ready"] <= node["done"]
+    # The operator deletes the pod of a build that succeeded, maybe before the wait observes its end.
+    assert attempt["started"] <= (attempt["finished"] or node["started"]) <= node["started"]
+    assert not {"not_ready", "ready"} & set(node["observed"])
+    assert "timeline" not in applied.first.published[0]
 
 
 def test_no_secret_is_shown_with_the_most_output(applied: Applied) -> None:

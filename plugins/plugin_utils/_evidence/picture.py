@@ -230,7 +230,6 @@ def _bar(kind: str, span: Span, middle: float, axis: Axis) -> Bar | None:
 
 def _end(row: Row, axis: Axis) -> t.Iterator[tuple[str, float]]:
     """Yield the mark at the end of a row."""
-    if row.kind in _GOOD and row.whole.end is not None:
-        yield "good", axis.x(row.whole.end)
-    elif row.kind in _BAD:
-        yield "bad", axis.x(axis.end if row.whole.end is None else row.whole.end)
+    if row.kind in (*_GOOD, *_BAD):
+        end = axis.end if row.whole.end is None else row.whole.end
+        yield "good" if row.kind in _GOOD else "bad", axis.x(end)

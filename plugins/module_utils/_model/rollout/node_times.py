@@ -137,9 +137,12 @@ class _Look:
         changed = _stated(self.node.ready_since, self.now)
         if not self.node.ready:
             return replace(before, not_ready=before.not_ready or changed or self._began(), ready=None)
-        if before.not_ready is None or before.ready is not None:
+        gone = before.not_ready
+        if gone is None or before.ready is not None:
             return before
-        return replace(before, ready=changed or self._observed())
+        # Two times of one clock: if the node was Ready before it was not, the condition does not state the change.
+        is_stated = changed is not None and not (gone.stated and changed.at < gone.at)
+        return replace(before, ready=changed if is_stated else self._observed())
 
     def _observed(self) -> Moment:
         return Moment(float(int(self.now)))

@@ -16,6 +16,8 @@ from ansible_collections.imagemode.openshift.plugins.plugin_utils._evidence.time
     TimelineView,
     view_of,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 START = seconds_of("2026-11-24T09:00:00Z") or 0.0
 TIMES = ("started", "drain_started", "drain_finished", "not_ready", "ready", "done")
@@ -40,7 +42,7 @@ def lost(name: str, start: float = 0) -> dict[str, t.Any]:
 def attempt(number: int, state: str, exit_code: int | None = None, **parts: t.Any) -> dict[str, t.Any]:
     begin = number * 200
     times = {"started": at(begin), "finished": at(begin + 150) if state != "running" else None}
-    return {"pod": f"build-{number}", **times, "exit_code": exit_code, "reason": None, "state": state, **parts}
+    return {"pod": f"build-{number}", "exit_code": exit_code, "reason": None, "state": state, **times, **parts}
 
 
 def built(*attempts: dict[str, t.Any], state: str = "succeeded", finished: str | None = at(900)) -> dict[str, t.Any]:
@@ -107,6 +109,12 @@ def test_attempt_that_runs_is_open():
         "attempt 1": ["attempt", "bad"],
         "attempt 2": ["attempt..."],
     }
+
+
+def test_attempt_that_succeeded_without_an_observed_end_lasts_to_the_end_of_the_build():
+    found = view(build=built(attempt(0, "succeeded", finished=None)))
+    assert shapes(found.build_charts[0])["attempt 1"] == ["attempt...", "good"]
+    assert found.attempts == ("Attempt 1: succeeded, 09:00:00 to unknown, pod build-0",)
 
 
 def test_update_of_a_node_is_drawn_and_told():
@@ -182,6 +190,22 @@ def test_reboot_that_ends_before_it_began_by_two_clocks_is_drawn_and_has_no_leng
     found = view(updated(not_ready=at(90), ready=at(50)))
     assert_is_inside(found.node_charts[0])
     assert found.rows[0].cells[2] == "09:01:30 to 09:00:50 (unknown)"
+
+
+SECONDS = st.none() | st.integers(0, 200) | st.integers(-int(START), int(9e10))
+STATES = st.sampled_from(["done", "updating", "degraded", "left", "waiting", "", "x"])
+
+
+@given(st.lists(st.tuples(STATES, *[SECONDS] * len(TIMES)), min_size=1, max_size=5))
+def test_no_times_prevent_a_chart_or_are_drawn_outside_of_it(nodes):
+    rows = [
+        updated(f"n{number}", state=state, **{n: None if s is None else at(s) for n, s in zip(TIMES, seconds)})
+        for number, (state, *seconds) in enumerate(nodes)
+    ]
+    found = view(*rows)
+    assert len(found.rows) == len(rows)
+    for chart in found.node_charts:
+        assert_is_inside(chart)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,11 @@ def test_reboot_that_began_before_the_wait_has_the_time_of_the_condition():
     assert (times.nodes["a"].not_ready, times.nodes["a"].ready) == (stated(-50), stated(19))
 
 
+def test_condition_whose_time_did_not_change_does_not_state_the_end_of_a_reboot():
+    times = fold(*WHOLE_UPDATE[:5], (130, "updating", {**APPLIES, "ready_since": 94})).nodes["a"]
+    assert (times.not_ready, times.ready) == (stated(95), observed(130))
+
+
 def test_node_that_never_comes_back_has_no_end():
     times = fold(*WHOLE_UPDATE[:5], (9000, "updating", {**REBOOTS, "ready_since": 95})).nodes["a"]
     assert (times.not_ready, times.ready, times.done) == (stated(95), None, None)
