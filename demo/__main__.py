@@ -29,6 +29,8 @@ from .registry import Image
 FOLDER = Path(__file__).resolve().parent
 LAB = "demo"
 POOL = "layered"
+REPOSITORY = f"openshift-machine-config-operator/{POOL}"
+"""Where pool.yml pushes the image."""
 FILES = {"v1": ("pool.yml",), "v1alpha1": ("pool.yml", "pool-v1alpha1.yml")}
 """Version of MachineOSConfig -> the files with the variables."""
 
@@ -140,7 +142,7 @@ def _proof(lab: Facts, build: str, nodes: t.Sequence[t.Mapping[str, t.Any]]) -> 
     password = lab.registry_password_files.puller.read_text(encoding="utf-8").strip()
     # In v1alpha1 the tag is the name of the rendered config, and the build is named POOL-RENDERED-builder.
     tag = build if lab.api == "v1" else build.removeprefix(f"{POOL}-").removesuffix("-builder")
-    image = Image(lab.registry_address, lab.ca_cert, f"imagemode/{POOL}", tag, "puller", password)
+    image = Image(lab.registry_address, lab.ca_cert, REPOSITORY, tag, "puller", password)
     digest = image.digest()
     different = [node["name"] for node in nodes if node["booted"]["digest"] != digest]
     if different or len(nodes) != 2:
