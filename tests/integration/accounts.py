@@ -70,8 +70,9 @@ EXPLAINS = {
     Permission("get", "pods/log", "", OPERATOR_NAMESPACE),
     Permission("get", "clusteroperators", "config.openshift.io"),
     Permission("get", "jobs", "batch", OPERATOR_NAMESPACE),
+    Permission("get", "namespaces"),
 }
-"""Permissions that explain why a drain or a build takes long."""
+"""Permissions that explain why a drain or a build takes long, or why it would fail."""
 
 
 @dataclass(frozen=True)

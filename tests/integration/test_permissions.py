@@ -48,6 +48,7 @@ APPLY = {V1: ("apply",), V1ALPHA1: ("apply", "v1alpha1")}
 """Version of MachineOSConfig -> the manifests for the playbook apply."""
 PLAIN_NODE = {V1: "worker-5", V1ALPHA1: "worker-16"}
 """Version of MachineOSConfig -> a node in no custom pool."""
+INTERNAL = "image-registry.openshift-image-registry.svc:5000/default/os:latest"
 OTHER = "sha256:" + "0" * 64
 
 SECURITY = Permission("use", "securitycontextconstraints", "security.openshift.io")
@@ -209,10 +210,13 @@ def task_that_uses(permission: Permission, lab: Facts, pool: str) -> dict[str, t
         ("get", "machineconfigpools"): module_task("machineconfigpool", pool=pool),
         ("create", "machineconfigpools"): module_task("machineconfigpool", check=True, pool="unborn"),
         ("patch", "machineconfigpools"): module_task("machineconfigpool", check=True, pool=pool, max_unavailable="3"),
+        ("get", "namespaces"): module_task(
+            "machineosconfig", check=True, **config_options(lab, "unborn", rendered_image_push_spec=INTERNAL)
+        ),
         ("create", "machineosconfigs"): module_task("machineosconfig", check=True, **config_options(lab, "unborn")),
         ("patch", "machineosconfigs"): patch_config,
         ("delete", "machineosbuilds"): module_task("machineosbuild_superseded", check=True, pool=pool),
-        ("patch", "nodes"): module_task("machineconfigpool_nodes", check=True, pool=pool, nodes=["worker-5"]),
+        ("patch", "nodes"): module_task("machineconfigpool_nodes", check=True, pool=pool, nodes=[PLAIN_NODE[lab.api]]),
         ("get", "secrets"): module_task("registry_secret", check=True, name="push", **LOGIN),
         ("create", "secrets"): module_task("registry_secret", check=True, name="unborn", **LOGIN),
         ("patch", "secrets"): module_task("registry_secret", check=True, name="push", **LOGIN),

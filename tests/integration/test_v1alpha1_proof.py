@@ -95,6 +95,11 @@ def test_report_of_verify_proves_the_containerfile(ansible: Ansible, rolled_out:
     assert (entry["verdict"], entry["containerfile"]["proven"]) == ("match", True)
 
 
+def plain(value: t.Any) -> t.Any:
+    """Return a value of ``ansible-inventory --list``, which marks texts that are no templates."""
+    return value["__ansible_unsafe"] if isinstance(value, dict) else value
+
+
 def test_inventory_names_the_image_and_verify_hosts_proves_it_through_the_daemon_pods(
     ansible_with_kubectl: Ansible, rolled_out: BuiltPool
 ) -> None:
@@ -105,7 +110,7 @@ def test_inventory_names_the_image_and_verify_hosts_proves_it_through_the_daemon
     group = f"pool_{rolled_out.name.replace('-', '_')}"
     assert inventory[group]["hosts"] == [NODE]
     expected = inventory["_meta"]["hostvars"][NODE]["image_mode_expected"]
-    assert (expected["pull_spec"], expected["current"]) == (rolled_out.image, True)
+    assert (plain(expected["pull_spec"]), expected["current"]) == (rolled_out.image, True)
 
     variables = {"image_mode_hosts": group, "image_mode_report_dir": "reports"}
     run = ansible_with_kubectl.run_playbook(VERIFY_HOSTS, "-i", file, variables=variables)
