@@ -228,7 +228,9 @@ _EVERY_LAB = [f"lab-build({release})" for release in EVERY_RELEASE]
 _IN_PARALLEL = ("--numprocesses=4", "--dist=loadscope", "--no-loadscope-reorder")
 _INTEGRATION = "tests/integration"
 _OF_RELEASES = f"{_INTEGRATION}/releases"
-_INTERFACES = tuple(f"{_INTEGRATION}/test_{subject}.py" for subject in ("guides", "jobs", "event_source", "rulebooks"))
+_INTERFACES = tuple(
+    f"{_INTEGRATION}/test_{subject}.py" for subject in ("guides", "jobs", "event_source", "rulebooks", "molecule")
+)
 _RULEBOOK = CACHE / "rulebook"
 
 
@@ -253,7 +255,7 @@ def molecule(session: nox.Session) -> None:
 
 @step(default=False, tags=["lab"], requires=[_NEWEST_LAB])
 def interfaces(session: nox.Session) -> None:
-    """Test the examples of the guides, the jobs of Automation Platform, events and rulebooks in labs of v1."""
+    """Test the examples of the guides and for molecule, the jobs of Automation Platform, and events in labs of v1."""
     of_v1 = ("-k", f"not {AUGUST_2024.train}")
     _integration(session, SETTING.programs, NEWEST_TREE, *_INTERFACES, _rulebook_option(), *of_v1)
 

@@ -23,6 +23,7 @@ worker-15 to worker-17    test_forecast.py, pool foreseen
 worker-18, worker-19      test_guides.py, pools layered and started
 worker-20                 test_event_source.py
 worker-21                 test_rulebooks.py
+worker-22                 test_molecule.py
 ========================  ============================================================
 
 In the lab of v1alpha1, worker-16 is in no custom pool, and worker-17 has booted the image of pool rolled-out.
@@ -59,7 +60,7 @@ from scheduling import ByFixture
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options for developers and for the version matrix."""
     parser.addoption("--lab", metavar="NAME", help="use this lab, which is up, and leave it up")
-    parser.addoption("--nodes", default="22", help="number of worker nodes of a new lab")
+    parser.addoption("--nodes", default="23", help="number of worker nodes of a new lab")
     parser.addoption("--rulebook", type=Path, help="folder of the ansible-rulebook to test with")
     parser.addoption(
         "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"
@@ -102,6 +103,7 @@ SLOW = (
     "test_machineconfigpool_wait",
     "test_playbooks",
     "test_rulebooks",
+    "test_molecule",
     "test_event_source",
     "test_forecast",
     "test_api_outages",
