@@ -29,8 +29,8 @@ description:
     hold the reports of many clusters. CLUSTER is the id of the cluster, or the address of its API server if the id is
     not known. HASH is 8 hexadecimal digits of the SHA-256 of that address, because a cluster could report the id of
     another one.
-  - A new report replaces an earlier one of the same name. A file of the same name that is not a report of the same API
-    server is never replaced; the task fails. To keep every report, use a new directory for each.
+  - A new report replaces an earlier one of the same name. If the JSON file of that name is not a report of the same API
+    server, the task fails and replaces none of them. To keep every report, use a new directory for each.
   - Characters that are not printable, such as terminal escape sequences and characters that change the direction of
     text, are replaced by their escapes, such as C(\x1b).
   - With the formats V(html) and V(json), the page C(image-mode-index.html) is written as well. It lists all reports of

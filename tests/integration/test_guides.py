@@ -12,7 +12,7 @@ from ansible_run import TREE, Ansible
 from guide_examples import Reader, read_examples
 from lab.release import V1, V1ALPHA1
 from oc_client import with_oc
-from pools import containerfile, variables_of
+from pools import OPERATOR_NAMESPACE, containerfile, variables_of
 
 if t.TYPE_CHECKING:
     from lab.facts import Facts
@@ -38,6 +38,8 @@ def reader(ansible: Ansible, lab: Facts, names: t.Mapping[str, str], pool: str) 
     for name, file in files.items():
         shutil.copyfile(file, ansible.scratch / name)
     of_lab = {
+        # Where the lab has the name of the internal registry, an image is in a namespace that exists.
+        "registry.example.com/os/": f"{lab.registry_host}/{OPERATOR_NAMESPACE}/",
         "registry.example.com": lab.registry_host,
         "https://api.cluster.example.com:6443": lab.api_url,
         "~/.ansible/collections": str(TREE),
