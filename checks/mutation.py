@@ -48,9 +48,12 @@ GROUPS: t.Final[dict[str, Group]] = {
         (
             "build/test_current.py",
             "build/test_edit_record.py",
+            "build/test_pod_build.py",
+            "build/test_pod_progress.py",
             "build/test_run_spec.py",
             "objects/test_spec_edit.py",
             "objects/test_machineosconfig.py",
+            "objects/test_v1alpha1.py",
         ),
     ),
     "build": Group(90, ("build/*.py",), ("build",)),

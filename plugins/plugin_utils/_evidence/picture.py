@@ -142,7 +142,7 @@ class Axis:
         times = [time for row in rows for time in row.known]
         begin = min(times, default=0.0)
         labels = max(map(len, (counter, *(row.label for row in rows)))) * _LETTER
-        return cls(begin, max(max(times, default=0.0), begin + 1), round(labels + 2 * _MARGIN, 1))
+        return cls(begin, max((*times, begin + 1)), round(labels + 2 * _MARGIN, 1))
 
     def x(self, time: float) -> float:
         """Return the position of a time."""

@@ -59,18 +59,19 @@ def view(*nodes: dict[str, t.Any], build: t.Any = None, left_out: int = 0) -> Ti
 def shapes(chart: Chart) -> dict[str, list[str]]:
     """Return the shapes of each row by its label; an open bar ends with three dots."""
     return {
-        row.label: [bar.kind + ("..." if bar.is_open else "") for bar in row.bars] + [mark.kind for mark in row.marks]
+        row.label: [drawn.kind + ("..." if drawn.is_open else "") for drawn in row.bars]
+        + [mark.kind for mark in row.marks]
         for row in chart.rows
     }
 
 
 def assert_is_inside(chart: Chart) -> None:
     for row in chart.rows:
-        for bar in row.bars:
-            assert chart.left <= bar.x
-            assert bar.x + bar.width <= WIDTH
-            assert bar.width > 0
-            assert 0 <= bar.y <= chart.height
+        for drawn in row.bars:
+            assert chart.left <= drawn.x
+            assert drawn.x + drawn.width <= WIDTH
+            assert drawn.width > 0
+            assert 0 <= drawn.y <= chart.height
     assert len(chart.ticks) <= 9
     assert all(chart.left <= tick.x <= WIDTH for tick in chart.ticks)
 
