@@ -128,7 +128,7 @@ def cases(facts: Facts, tls_host: str, plain_host: str) -> list[Case]:
             "FROM configs AS final\nCOPY --from=tools /bin/sh /bin/sh2\n",
         ),
         Case(
-            "run-failed-beside-a-stage-that-nobody-uses",
+            "run-failed-beside-an-unused-stage",
             user="FROM configs AS unused\nRUN exit 4\nFROM configs AS final\nRUN true\nRUN exit 6\n",
         ),
         Case("run-failed-without-from", user="RUN echo early && exit 3\n"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .build.attempts import AttemptState
 from .objects.timestamp import seconds_of
 from .objects.values import mapping, mappings, number_in, text_in
+from .rollout.node_phase import Phase
 
 MOST_ATTEMPTS = 20
 """Attempts of a timeline. A Job makes at most four."""
@@ -22,8 +24,8 @@ _LONGEST_TEXT = 253
 """Characters of a name. The API allows no more."""
 TIMES = ("started", "drain_started", "drain_finished", "not_ready", "ready", "done")
 """Times of the update of a node, in their usual order."""
-SUCCEEDED, FAILED = "succeeded", "failed"
-DONE = "done"
+SUCCEEDED, FAILED = AttemptState.SUCCEEDED.value, AttemptState.FAILED.value
+DONE = Phase.DONE.value
 
 
 @dataclass(frozen=True)
