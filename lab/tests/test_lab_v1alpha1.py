@@ -138,18 +138,10 @@ class OldLab:
 
         return eventually(f"pool {pool} is rendered", named)
 
-    def find(self, path: str, name: str) -> dict[str, Any] | None:
-        try:
-            return self.api.get(f"{path}/{name}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
-
     def build(self, pool: str) -> dict[str, Any]:
         """The build of a pool's current rendered config."""
         name = build_name(pool, self.rendered(pool))
-        return eventually(f"pool {pool} has a build", lambda: self.find(BUILDS, name))
+        return eventually(f"pool {pool} has a build", lambda: self.api.find(BUILDS, name))
 
     def is_true(self, pool: str, condition: str) -> bool:
         conditions = self.build(pool).get("status", {}).get("conditions", [])
@@ -171,12 +163,12 @@ class OldLab:
     def delete(self, path: str, name: str) -> None:
         """Delete an object, and wait until it is gone."""
         self.api.delete(f"{path}/{name}")
-        eventually(f"{name} is gone", lambda: self.find(path, name) is None)
+        eventually(f"{name} is gone", lambda: self.api.find(path, name) is None)
 
     def clean(self, pool: str) -> None:
         """Delete what a build leaves that did not succeed, and the build."""
         rendered = self.rendered(pool)
-        if self.find(PODS, f"build-{rendered}"):
+        if self.api.find(PODS, f"build-{rendered}"):
             self.delete(PODS, f"build-{rendered}")
         for prefix in ("mc", "dockerfile"):
             self.delete(CONFIG_MAPS, f"{prefix}-{rendered}")
@@ -243,7 +235,7 @@ class OldLab:
         logins = {self.facts.registry_host: {"auth": login}}
         key, document = (".dockercfg", logins) if old_form else (".dockerconfigjson", {"auths": logins})
         data = {key: base64.b64encode(json.dumps(document).encode()).decode()}
-        if self.find(SECRETS, name):
+        if self.api.find(SECRETS, name):
             self.api.patch(f"{SECRETS}/{name}", {"data": data})
             return
         kind = f"kubernetes.io/{key.removeprefix('.')}"
@@ -357,7 +349,7 @@ def test_a_build_succeeds_with_its_image_in_both_statuses_and_removes_its_object
     image, rendered = lab.image("good"), lab.rendered("good")
     assert done["status"]["finalImagePullspec"] == image
     assert image.startswith(f"{lab.facts.registry_host}/{NAMESPACE}/os-good@sha256:")
-    assert lab.find(PODS, f"build-{rendered}") is None
+    assert lab.api.find(PODS, f"build-{rendered}") is None
     left = [item["metadata"]["name"] for item in lab.api.get(CONFIG_MAPS)["items"]]
     assert not [name for name in left if name.endswith(rendered)]
     assert [seen.true for seen in lab.history.of(done["metadata"]["uid"]) if seen.true][:3] == [
@@ -484,7 +476,7 @@ def test_a_pool_name_of_22_characters_gets_no_build(lab: OldLab) -> None:
     eventually("the API refused the build", lambda: f"{LONG}-rendered-{LONG}" in lab.builder_log())
 
     assert "spec.desiredConfig.name" in lab.builder_log()
-    assert lab.find(BUILDS, build_name(LONG, lab.rendered(LONG))) is None
+    assert lab.api.find(BUILDS, build_name(LONG, lab.rendered(LONG))) is None
 
 
 def test_a_deleted_pod_leaves_its_build_building(lab: OldLab) -> None:
@@ -496,8 +488,8 @@ def test_a_deleted_pod_leaves_its_build_building(lab: OldLab) -> None:
 
     assert lab.build("evicted")["metadata"]["uid"] == uid
     assert lab.is_true("evicted", "Building")
-    assert lab.find(PODS, pod) is None
-    assert lab.find(CONFIG_MAPS, f"mc-{lab.rendered('evicted')}")
+    assert lab.api.find(PODS, pod) is None
+    assert lab.api.find(CONFIG_MAPS, f"mc-{lab.rendered('evicted')}")
 
 
 def test_a_killed_builder_goes_on_with_its_builds(lab: OldLab) -> None:
@@ -516,9 +508,9 @@ def test_a_config_deleted_during_its_build_interrupts_it_and_blocks_the_next(lab
     lab.delete(CONFIGS, "cut-off")
     eventually("the build is gone", lambda: lab.history.of(uid)[-1].deleted)
     assert any(seen.true == {"Interrupted"} for seen in lab.history.of(uid))
-    assert lab.find(PODS, f"build-{rendered}") is None
-    assert lab.find(CONFIG_MAPS, f"mc-{rendered}")
-    assert lab.find(CONFIG_MAPS, f"dockerfile-{rendered}")
+    assert lab.api.find(PODS, f"build-{rendered}") is None
+    assert lab.api.find(CONFIG_MAPS, f"mc-{rendered}")
+    assert lab.api.find(CONFIG_MAPS, f"dockerfile-{rendered}")
 
     lab.create("cut-off")
 
@@ -537,7 +529,7 @@ def test_a_new_rendered_config_leaves_the_running_build_building(lab: OldLab) ->
 
     left = lab.api.get(f"{BUILDS}/{first['metadata']['name']}")
     assert [item["type"] for item in left["status"]["conditions"] if item["status"] == "True"] == ["Building"]
-    assert lab.find(CONFIG_MAPS, f"mc-{old}")
+    assert lab.api.find(CONFIG_MAPS, f"mc-{old}")
 
 
 def test_of_two_configs_for_a_pool_only_the_first_is_built(lab: OldLab) -> None:
@@ -601,7 +593,7 @@ def test_a_deleted_config_degrades_the_first_node_after_the_next_event_and_is_un
     eventually("the pool is settled", lambda: lab.condition("good", "Updated")[0] == "True")
     name = lab.build("good")["metadata"]["name"]
     lab.delete(CONFIGS, "good")
-    eventually("its build is deleted too", lambda: lab.find(BUILDS, name) is None)
+    eventually("its build is deleted too", lambda: lab.api.find(BUILDS, name) is None)
 
     lab.api.patch(f"{POOLS}/good", {"metadata": {"labels": {"touched": ""}}})
 
@@ -680,5 +672,5 @@ def test_each_config_mounts_its_secret_into_the_daemons_of_all_nodes(lab: OldLab
     lab.delete(CONFIGS, "mounted")
 
     eventually("the mount is gone", lambda: not mounted(template()))
-    eventually("the daemon is another pod", lambda: lab.find(PODS, before) is None)
+    eventually("the daemon is another pod", lambda: lab.api.find(PODS, before) is None)
     assert COPY in {volume["name"] for volume in template()["volumes"]}

@@ -15,7 +15,7 @@ from started_lab import started_lab
 from test_lab_scripted import eventually
 
 from lab.facts import Facts
-from lab.kube_rest import Api, ApiError
+from lab.kube_rest import Api
 from lab.release import AUGUST_2024
 from lab.scenarios.catalogue import SCENARIOS
 from lab.v1alpha1.objects import (
@@ -50,20 +50,12 @@ class PlayedLab:
         ended = subprocess.run([*command, *options], check=False, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stderr
 
-    def find(self, path: str, name: str) -> dict[str, Any] | None:
-        try:
-            return self.api.get(f"{path}/{name}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
-
     def rendered(self, pool: str) -> str:
         return rendered_of(self.api.get(f"{POOLS}/{pool}"))
 
     def build(self, pool: str) -> dict[str, Any]:
         """The build of the pool's rendered config; empty until the operator has created it."""
-        return self.find(BUILDS, build_name(pool, self.rendered(pool))) or {}
+        return self.api.find(BUILDS, build_name(pool, self.rendered(pool))) or {}
 
     def pullspec(self, pool: str) -> str:
         """What the pool's build pushed, or an empty text."""
@@ -95,7 +87,7 @@ def building(lab: PlayedLab, pool: str) -> bool:
 
 
 def building_without_pod(lab: PlayedLab, pool: str) -> bool:
-    return building(lab, pool) and lab.find(PODS, pod_name(lab.rendered(pool))) is None
+    return building(lab, pool) and lab.api.find(PODS, pod_name(lab.rendered(pool))) is None
 
 
 def never_started(lab: PlayedLab, pool: str) -> bool:
@@ -169,7 +161,7 @@ def play_and_undo(lab: PlayedLab, scenario: str, outcome: Callable[[PlayedLab, s
     lab.play(scenario, pool)
     eventually(f"{scenario} is in its state", lambda: outcome(lab, pool))
     lab.play(scenario, pool, "--undo")
-    assert lab.find(CONFIGS, pool) is None
+    assert lab.api.find(CONFIGS, pool) is None
     eventually(f"{scenario} left nothing", lambda: not lab.builds(pool) and not lab.left(pool))
 
 
@@ -198,9 +190,9 @@ def test_of_two_configs_one_gets_a_build_and_the_other_is_removed(lab: PlayedLab
 
     lab.play("two-configs", "double")
 
-    assert lab.find(CONFIGS, "double-too")
+    assert lab.api.find(CONFIGS, "double-too")
     assert lab.build("double")["metadata"]["uid"] == built
     lab.play("two-configs", "double", "--undo")
-    assert lab.find(CONFIGS, "double-too") is None
+    assert lab.api.find(CONFIGS, "double-too") is None
     eventually("the pool is built again", lambda: succeeded(lab, "double"))
     assert lab.build("double")["metadata"]["uid"] != built
