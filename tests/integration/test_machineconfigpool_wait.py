@@ -165,6 +165,9 @@ def test_wait_includes_nodes_that_join_and_reports_nodes_that_leave(
     phases = [(node["name"], node["phase"]) for node in run.of("Roll")["nodes"]]
     assert phases == [("worker-10", "done"), ("worker-11", "left"), ("worker-12", "done")]
     assert finding_ids(run.of("Roll")) == ["node.left_pool"]
+    # The wait saw this node before its update began, so the beginning is known.
+    (times,) = (node for node in run.of("Roll")["timeline"]["nodes"] if node["name"] == "worker-10")
+    assert times["started"] <= times["not_ready"] < times["ready"] <= times["done"]
     for node in ("worker-10", "worker-12"):
         play("node-leaves", node)
 
