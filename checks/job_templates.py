@@ -21,6 +21,7 @@ TEMPLATES = FOLDER / "configuration/job_templates.yml"
 PROJECT = FOLDER / "project"
 
 _HOSTS = "image_mode_hosts"
+_SERIAL = "image_mode_serial"
 _PREFIX = "image_mode_"
 _KUBECONFIG = "Image mode kubeconfig"
 _REGISTRY = "Image mode registry"
@@ -108,9 +109,10 @@ def _of(spec: Specification, playbook: str) -> list[dict[str, t.Any]]:
         nodes = _template(spec, playbook, f"{title}.", survey(spec, playbook))
         return [{**nodes, "inventory": _NODES, "ask_credential_on_launch": True}]
     pool = _template(spec, playbook, f"{title}. The survey describes the pool.", survey(spec, playbook))
-    hosts = next(variable for variable in spec.of_playbook(playbook) if variable.name == _HOSTS)
-    which = {**question(hosts, playbook), "required": True, "default": "pools"}
-    pools = _template(spec, playbook, f"{title}, for pools that the inventory describes.", _survey([which]))
+    variables = {variable.name: variable for variable in spec.of_playbook(playbook)}
+    which = {**question(variables[_HOSTS], playbook), "required": True, "default": "pools"}
+    questions = [which, question(variables[_SERIAL], playbook)]
+    pools = _template(spec, playbook, f"{title}, for pools that the inventory describes.", _survey(questions))
     return [pool, {**pools, "name": f"{pools['name']} (inventory)", "ask_job_slice_count_on_launch": True}]
 
 

@@ -13,9 +13,11 @@ from ..module_utils._errors import as_line
 from ..plugin_utils._controller_files import reader
 from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._inventory_sources import inventory_problem
+from ..plugin_utils._variables.batches import is_size_ignored
 from ..plugin_utils._variables.specification import PREFIX, specification
 from ..plugin_utils._variables.tags import selects_nothing
 from ..plugin_utils._variables.validation import Caller, Given, first_problem
+from ..plugin_utils._variables.values import is_empty
 
 OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
     "playbook": {"type": "str", "choices": ["apply", "verify", "verify_hosts"]},
@@ -24,6 +26,8 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
         "choices": ["registry_access", "build_image", "roll_out", "verify_nodes", "evidence_report"],
     },
 }
+
+_SERIAL = "image_mode_serial"
 
 
 class ActionModule(ErrorBoundaryAction):
@@ -57,7 +61,11 @@ class ActionModule(ErrorBoundaryAction):
             return str(failure)
         known = [str(name) for name in task_vars if str(name).startswith(PREFIX)]
         given = Given(values, known, reader(self._loader), dict(os.environ))
-        return first_problem(spec, caller, given) or self._missing_hosts(caller, values, task_vars)
+        return (
+            first_problem(spec, caller, given)
+            or _ignored_serial(values, task_vars)
+            or self._missing_hosts(caller, values, task_vars)
+        )
 
     def _missing_hosts(self, caller: Caller, values: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> str:
         """Return why nodes may be missing from a play over nodes, or an empty text."""
@@ -93,4 +101,15 @@ def _wrong_host(caller: Caller, task_vars: t.Mapping[str, t.Any]) -> str:
     return (
         f"Could not start {caller}: host {host} is a node, and this playbook needs hosts that are pools of a cluster. "
         "Remove image_mode_hosts, or run imagemode.openshift.verify_hosts."
+    )
+
+
+def _ignored_serial(values: t.Mapping[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> str:
+    """Return that variables of the inventory do not divide the hosts of a play into batches, or an empty text."""
+    size, hosts = values.get(_SERIAL), task_vars.get("ansible_play_hosts_all") or ()
+    if is_empty(size) or not is_size_ignored(size, task_vars.get("ansible_play_batch") or (), hosts):
+        return ""
+    return (
+        f"Could not use variable {_SERIAL}: Ansible divides the hosts of a play before it reads the variables of "
+        f"a host, so all of them would be handled at the same time. Give it with -e {_SERIAL}={size} or in the survey."
     )

@@ -45,6 +45,7 @@ _DETAILS = ("rollout", "forecast", "counts", "account", "transport", "build")
 """Fields that are left out next."""
 _NO_NODES = "none"
 """Verdict on a pool without nodes, and of a forecast."""
+_NOT_STARTED = "Not started: each host of the batch before failed. Correct the failure, and run the playbook again."
 _MAX_FIRST_NODES = 10
 _MAX_LINES = 12
 _MAX_LINE = 400
@@ -215,10 +216,35 @@ def entries_without_report(hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[st
     """Return the entries of failed runs that have no report, of all hosts of a play that have ended, each once."""
     found: list[Result] = []
     for host in hosts:
-        published = hostvars[host].get(REGISTERED_AS) or {} if host in hostvars else {}
-        entries = published.get("ansible_stats", {}).get("data", {}).get(PUBLISHED, ())
+        entries = _entries_of(hostvars, host)
         found += [e for e in entries if e.get("failure") and not e.get("reports") and e not in found]
     return found
+
+
+def entries_not_started(
+    hostvars: t.Mapping[str, t.Any], active: t.Sequence[str], hosts: t.Iterable[str]
+) -> list[Result]:
+    """Return the entries of the hosts of later batches, if none of them starts because each host of a batch failed.
+
+    :param active: the hosts of the batch of which no task has failed yet. They have published their results, and fail
+        if these do
+    :param hosts: all hosts of the play
+    """
+    if not all(any(entry.get("failure") for entry in _entries_of(hostvars, host)) for host in active):
+        return []
+    later = [host for host in hosts if host in hostvars and not _entries_of(hostvars, host)]
+    return [minimal_entry(host, str(hostvars[host].get("image_mode_pool") or ""), _NOT_STARTED) for host in later]
+
+
+def last_with_a_result(hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[str]) -> str:
+    """Return the last host of a play that has published its result. It is one of the latest batch."""
+    return ([host for host in hosts if _entries_of(hostvars, host)] or [""])[-1]
+
+
+def _entries_of(hostvars: t.Mapping[str, t.Any], host: str) -> t.Sequence[Result]:
+    """Return what a host has published, or nothing if it has not yet."""
+    published = (hostvars[host].get(REGISTERED_AS) or {}) if host in hostvars else {}
+    return t.cast("t.Sequence[Result]", published.get("ansible_stats", {}).get("data", {}).get(PUBLISHED, ()))
 
 
 def message_of(full: Result) -> str:

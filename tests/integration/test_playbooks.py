@@ -7,6 +7,7 @@ import base64
 import json
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from accounts import CREATE_EXEC, EXPLAINS, Account, forbidden, granted, manifest, unused
@@ -273,6 +274,63 @@ def test_each_host_is_a_pool_of_the_cluster_that_its_variables_name(
         "three": "unknown",
     }
     assert token not in run.output
+
+
+def pools_of_two_clusters(ansible: Ansible, lab: Facts, pool: str, *order: str) -> str:
+    """Return an inventory with the hosts ``here``, a pool of the lab, and ``denied``, whose user has no rights."""
+    kubeconfigs = {"here": str(lab.kubeconfigs.admin), "denied": str(lab.kubeconfigs.nobody)}
+    hosts = {host: {"kubeconfig": kubeconfigs[host]} for host in order}
+    inventory = ansible.scratch / f"{'-'.join(order)}.json"
+    content = {"pools": {"hosts": hosts, "vars": {"image_mode_pool": pool}}}
+    inventory.write_text(json.dumps(content), encoding="utf-8")
+    return str(inventory)
+
+
+def test_hosts_of_a_later_batch_are_finished_after_one_batch(
+    ansible: Ansible, lab: Facts, rolled_out: BuiltPool
+) -> None:
+    inventory = pools_of_two_clusters(ansible, lab, rolled_out.name, "here", "denied")
+    run = ansible.run_playbook(VERIFY, "-i", inventory, variables={"image_mode_hosts": "pools", "image_mode_serial": 1})
+    assert "forbidden" in failure(run)
+    assert [(entry["host"], entry["verdict"]) for entry in run.published] == [("here", "match"), ("denied", "unknown")]
+    assert [result.host for result in run.results if result.task.endswith("Show the summary")] == ["here", "denied"]
+
+
+def test_no_batch_begins_after_one_in_which_each_host_failed(
+    ansible: Ansible, lab: Facts, rolled_out: BuiltPool
+) -> None:
+    inventory = pools_of_two_clusters(ansible, lab, rolled_out.name, "denied", "here")
+    variables = {"image_mode_hosts": "pools", "image_mode_serial": "50%", "image_mode_report_dir": "batches"}
+    run = ansible.run_playbook(VERIFY, "-i", inventory, variables=variables)
+    assert "forbidden" in failure(run)
+    assert [entry["host"] for entry in run.published] == ["denied"]
+    assert "  Not started: here, because each host of the batch failed\n" in run.output
+    index = (ansible.scratch / "batches" / "image-mode-index.html").read_text(encoding="utf-8")
+    assert "Not started: each host of the batch before failed" in index
+
+
+@pytest.mark.parametrize(
+    ("size", "where", "reason"),
+    [
+        ("lots", "-e", "lots is not a number or percentage of hosts"),
+        (1, "inventory", "Give it with -e image_mode_serial=1 or in the survey"),
+    ],
+)
+def test_size_of_batches_that_cannot_be_used_ends_the_run_before_its_first_request(
+    ansible: Ansible, audit: AuditLog, lab: Facts, size: t.Any, where: str, reason: str
+) -> None:
+    inventory = pools_of_two_clusters(ansible, lab, "layered", "here", "denied")
+    options = ["-e", f"image_mode_serial={size}"]
+    if where == "inventory":
+        content = json.loads(Path(inventory).read_text(encoding="utf-8"))
+        content["pools"]["vars"]["image_mode_serial"] = size
+        Path(inventory).write_text(json.dumps(content), encoding="utf-8")
+        options = []
+    with audit.recording() as recording:
+        run = ansible.run_playbook(VERIFY, "-i", inventory, *options, variables={"image_mode_hosts": "pools"})
+    assert run.rc != 0
+    assert reason in " ".join(run.output.split())
+    assert not recording.ours
 
 
 def test_apply_for_two_nodes_prints_a_short_output_that_ends_in_a_summary(

@@ -17,6 +17,7 @@ from ...module_utils._model.preflight.push_spec import reject_push_spec
 from ...module_utils._model.preflight.rejection import quoted
 from ...module_utils._model.proof.deviation import DEVIATIONS, Allowed
 from ...module_utils._model.proof.verdict import Expected
+from .batches import check_batch_size
 from .files import check_folder
 from .problem import Problem, nearest
 from .specification import Variable
@@ -170,6 +171,7 @@ _TYPES: t.Mapping[str, t.Callable[[t.Any], None]] = {
     "secrets": _check_nothing,
 }
 _RULES: t.Mapping[str, t.Callable[[t.Any], None]] = {
+    "batch_size": check_batch_size,
     "deviations": _check_deviations,
     "digested_image": _check_digested_image,
     "findings": _check_findings,

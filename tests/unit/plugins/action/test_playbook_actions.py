@@ -256,7 +256,8 @@ def summary_of(reports: t.Sequence[t.Any], reporter: t.Any) -> dict[str, t.Any]:
     """Show the summary of a host beside another one that failed, and had these reports."""
     entry = {"host": "edge.stage", "pool": "edge", "failure": "Could not list Nodes: no.", "reports": reports}
     published = {"ansible_stats": {"data": {"image_mode_result": [entry]}}}
-    hosts = {"edge.stage": {"__image_mode_published": published}, "edge.prod": {}}
+    proven = {"ansible_stats": {"data": {"image_mode_result": [{"host": "edge.prod", "failure": None}]}}}
+    hosts = {"edge.stage": {"__image_mode_published": published}, "edge.prod": {"__image_mode_published": proven}}
     task_vars = {"image_mode_report_dir": "reports", "ansible_play_hosts_all": list(hosts), "hostvars": hosts}
     return run("show_summary", task_vars, reporter=reporter, summary=["a"], failure="Could not verify: no.")
 
@@ -327,3 +328,98 @@ def test_start_at_task_is_an_error(options, monkeypatch):
     monkeypatch.setattr(context, "CLIARGS", ImmutableDict(start_at_task="Show the summary"))
     with pytest.raises(Exception, match="--start-at-task Show the summary leaves out tasks"):
         hosts_of_play({}, **options)
+
+
+# Batches
+
+
+def serial_of_play(size: t.Any) -> list[str]:
+    lookup = lookup_loader.get("imagemode.openshift.play_serial", loader=DataLoader())
+    return t.cast("list[str]", lookup.run([size], variables={}))
+
+
+@pytest.mark.parametrize(
+    ("size", "serial"), [("", "100%"), (" ", "100%"), (None, "100%"), (1, "1"), (" 2", "2"), ("25%", "25%")]
+)
+def test_size_of_batches_is_a_number_or_percentage_of_hosts(size, serial):
+    assert serial_of_play(size) == [serial]
+
+
+@pytest.mark.parametrize("size", ["lots", "0", 0, "0%", "-1", 1.5, "1,2", True, "%", "10 %", [1, 2], "9" * 50])
+def test_other_size_of_batches_is_an_error(size):
+    with pytest.raises(Exception, match=r"Could not use variable image_mode_serial: .* is not a number or percentage"):
+        serial_of_play(size)
+
+
+FLEET = ("dev", "stage", "prod")
+
+
+def validated(size: t.Any, batch: t.Sequence[str]) -> dict[str, t.Any]:
+    play = {"ansible_play_hosts_all": list(FLEET), "ansible_play_batch": list(batch)}
+    return run("validate_variables", {**APPLY, **play, "image_mode_serial": size}, playbook="apply")
+
+
+@pytest.mark.parametrize(
+    ("size", "batch"), [(1, FLEET[:1]), ("67%", FLEET[:2]), ("100%", FLEET), (5, FLEET), ("", FLEET)]
+)
+def test_batch_of_the_requested_size_is_valid(size, batch):
+    assert not validated(size, batch).get("failed")
+
+
+@pytest.mark.parametrize("size", [1, "2", "50%"])
+def test_size_of_batches_in_the_inventory_is_an_error_since_ansible_would_not_read_it(size):
+    result = validated(size, FLEET)
+    assert "so all of them would be handled at the same time" in result["msg"]
+    assert f"-e image_mode_serial={size} or in the survey" in result["msg"]
+
+
+def ended_batch(
+    failures: t.Mapping[str, str], active: t.Sequence[str] = (), host: str = "dev"
+) -> list[tuple[str, str | None]]:
+    """Show the summary of a host of a batch, and return the hosts and pools that are added to the index.
+
+    :param active: the hosts of which no task has failed yet
+    """
+    hostvars: dict[str, t.Any] = {name: {"image_mode_pool": f"{name}-pool"} for name in FLEET}
+    for name, failure in failures.items():
+        entry = {"host": name, "failure": failure or None, "reports": []}
+        hostvars[name]["__image_mode_published"] = {"ansible_stats": {"data": {"image_mode_result": [entry]}}}
+    play = {"ansible_play_hosts_all": list(FLEET), "ansible_play_batch": list(active), "hostvars": hostvars}
+    given: list[t.Any] = []
+    with mock.patch.object(show_summary.ActionModule, "_add_to_index", lambda dummy, runs, dummy2: given.extend(runs)):
+        run("show_summary", {**play, "inventory_hostname": host}, summary=["a"])
+    return [(entry["host"], entry.get("pool")) for entry in given]
+
+
+# A host of which a task failed is not active any more; one whose verdict fails is, until its summary is shown.
+@pytest.mark.parametrize("active", [(), ("dev",)])
+def test_hosts_of_later_batches_are_named_if_each_host_of_a_batch_failed(active, printed):
+    failed = [("dev", None), ("stage", "stage-pool"), ("prod", "prod-pool")]
+    assert ended_batch({"dev": "Could not list Nodes: no."}, active) == failed
+    assert printed == ["  a", "  Not started: stage, prod, because each host of the batch failed"]
+
+
+def test_hosts_of_later_batches_start_if_one_host_of_a_batch_did_not_fail(printed):
+    assert ended_batch({"dev": "no", "stage": ""}, active=("stage",), host="stage") == [("dev", None)]
+    assert printed == ["  a"]
+
+
+def test_hosts_of_later_batches_are_named_once(printed):
+    ended_batch({"dev": "no", "stage": "no"})
+    ended_batch({"dev": "no", "stage": "no"}, host="stage")
+    assert printed == ["  a", "  a", "  Not started: prod, because each host of the batch failed"]
+
+
+def test_batch_that_failed_after_one_that_did_not_is_the_last(printed):
+    assert ended_batch({"dev": "", "stage": "no"}, host="stage") == [("stage", None), ("prod", "prod-pool")]
+    assert printed[1:] == ["  Not started: prod, because each host of the batch failed"]
+
+
+def test_hosts_that_were_not_started_are_counted_from_the_eleventh_on(printed):
+    fleet = [f"edge-{number}" for number in range(13)]
+    entry = {"host": "edge-0", "failure": "no"}
+    hostvars: dict[str, t.Any] = {name: {} for name in fleet}
+    hostvars["edge-0"]["__image_mode_published"] = {"ansible_stats": {"data": {"image_mode_result": [entry]}}}
+    play = {"ansible_play_hosts_all": fleet, "ansible_play_batch": [], "hostvars": hostvars}
+    run("show_summary", {**play, "inventory_hostname": "edge-0"}, summary=["a"])
+    assert "edge-10 and 2 more, because" in printed[1]
