@@ -109,6 +109,7 @@ notes:
 """
 
 EXAMPLES = r"""
+# fmt: code
 # imagemode.yml: the cluster of the environment (KUBECONFIG, K8S_AUTH_*)
 plugin: imagemode.openshift.nodes
 

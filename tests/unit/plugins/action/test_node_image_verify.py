@@ -30,12 +30,11 @@ class Host:
         self.said: list[tuple[str, bool]] = []
         self.status: dict[str, t.Any] = {"rc": 0, "stdout": rpm_ostree_status(booted_image("a")), "stderr": ""}
         self.boot: dict[str, t.Any] = {"rc": 0, "stdout": "boot-1\n", "stderr": ""}
-        self.failure: Exception | None = None
+        self.reach = mock.Mock()
 
     def run(self, command: str, sudoable: bool = True) -> dict[str, t.Any]:
         self.said.append((command, sudoable))
-        if self.failure:
-            raise self.failure
+        self.reach()
         return self.status if STATUS in command else self.boot
 
 
@@ -141,7 +140,7 @@ def test_output_of_a_node_has_no_terminal_escape_sequences(fail_on, host):
 
 
 def test_unreachable_host_is_unknown(host):
-    host.failure = AnsibleConnectionFailure("no route")
+    host.reach.side_effect = AnsibleConnectionFailure("no route")
     done = run(host)
     assert (done["failed"], done["verdict"], done["nodes"][0]["boot_id"]) == (True, "unknown", "")
     assert done["nodes"][0]["findings"][0]["id"] == "node.exec_failed"
@@ -286,7 +285,7 @@ def test_expectation_that_is_not_current_matches_no_node(host, variables, findin
 
 
 def test_node_without_a_reply_is_unknown_with_a_cache(host):
-    host.failure = AnsibleConnectionFailure("no route to host")
+    host.reach.side_effect = AnsibleConnectionFailure("no route to host")
     (node,) = run_known(host, image_mode_cached=True)["nodes"]
     assert [f["id"] for f in node["findings"]] == ["cluster.expectation_cached", "node.exec_failed"]
 

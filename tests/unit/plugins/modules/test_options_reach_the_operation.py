@@ -7,6 +7,7 @@ import importlib
 import json
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
@@ -64,7 +65,7 @@ class Operation:
         self.options: t.Mapping[str, t.Any] = {}
         self.request: t.Any = None
         self.result: dict[str, t.Any] = {"changed": True}
-        self.error: OperationError | None = None
+        self.start = mock.Mock()
 
     def open_session(self, options: t.Mapping[str, t.Any]) -> str:
         self.options = options
@@ -75,8 +76,7 @@ class Operation:
         self.request = request
         for function in (*warn, *keywords.values()):
             function("mind the gap")
-        if self.error:
-            raise self.error
+        self.start()
         return self.result
 
 
@@ -423,7 +423,7 @@ def test_check_mode_of_a_verification_is_the_same_because_it_writes_nothing(oper
 
 @pytest.mark.parametrize("module", LEAST)
 def test_error_is_one_line_with_the_results_so_far(module, operation):
-    operation.error = OperationError("try", "it\nis away", "Wait", {"changed": True, "findings": []})
+    operation.start.side_effect = OperationError("try", "it\nis away", "Wait", {"changed": True, "findings": []})
     result = run_module(module, LEAST[module])
     assert result["failed"]
     assert result["msg"] == "Could not try: it is away. Wait."
@@ -499,7 +499,7 @@ def test_api_login_of_registry_secret_comes_from_its_connection_options(operatio
     ids=["password", "dictionary", "text", "broken"],
 )
 def test_registry_password_is_in_no_result(options, operation):
-    operation.error = OperationError("try", "it is away", "Wait")
+    operation.start.side_effect = OperationError("try", "it is away", "Wait")
     text = json.dumps(run_module("registry_secret", {"name": "push", **options, **CLUSTER}))
     for hidden in ("hunter2", auth("builder", "hunter2"), CLUSTER["api_key"]):
         assert hidden not in text
