@@ -84,6 +84,7 @@ def as_index(rows: t.Sequence[Row], context: ReportContext) -> bytes:
         headline=_headline(summary, counts[NONE]),
         shares=shares(summary),
         clusters=len({row.cluster for row in shown if row.cluster}),
+        all_clusters_known=all(row.cluster for row in shown),
         written_at=context.written_at,
         version=context.collection_version,
     )

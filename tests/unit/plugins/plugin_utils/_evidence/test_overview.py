@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 import pytest
@@ -106,3 +107,22 @@ def test_no_text_of_a_report_becomes_part_of_the_page():
     assert b"<script" not in page
     assert b'" onclick' not in page
     assert "\u202e".encode() not in page
+
+
+DOWN: t.Mapping[str, str] = {"host": "edge.stage", "pool": "edge", "failure": "Could not list Nodes: no."}
+
+
+@pytest.mark.parametrize(
+    ("reports", "failed", "title"),
+    [
+        (("prod", "stage"), 0, "2 pools of 2 clusters"),
+        (("prod",), 0, "1 pool of 1 cluster"),
+        (("prod", "prod"), 1, "3 pools of 1 known cluster"),
+        ((), 2, "2 pools"),
+    ],
+)
+def test_title_counts_the_clusters_that_are_known(reports, failed, title):
+    found = rows_of({f"{i}": report(booted(RIGHT), name=name, api_url=name) for i, name in enumerate(reports)}, [])
+    page = as_index([*found, *[row_of_failure(DOWN)] * failed], CONTEXT).decode()
+    heading = page.partition("<h1>")[2].partition("</h1>")[0]
+    assert re.sub("<[^>]*>", "", heading) == title
