@@ -24,6 +24,7 @@ worker-18, worker-19      test_guides.py, pools layered and started
 worker-20                 test_event_source.py
 worker-21                 test_rulebooks.py
 worker-22                 test_molecule.py
+worker-23, worker-24      test_guides.py, pool operated
 ========================  ============================================================
 
 In the lab of v1alpha1, worker-16 is in no custom pool, and worker-17 has booted the image of pool rolled-out.
@@ -60,7 +61,7 @@ from scheduling import ByFixture
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options for developers and for the version matrix."""
     parser.addoption("--lab", metavar="NAME", help="use this lab, which is up, and leave it up")
-    parser.addoption("--nodes", default="23", help="number of worker nodes of a new lab")
+    parser.addoption("--nodes", default="25", help="number of worker nodes of a new lab")
     parser.addoption("--rulebook", type=Path, help="folder of the ansible-rulebook to test with")
     parser.addoption(
         "--ansible", type=Path, default=installed_beside_pytest(), help="folder of the ansible-playbook to test with"

@@ -20,8 +20,12 @@ if t.TYPE_CHECKING:
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs/docsite/rst").glob("*.rst"))
 OPENSHIFT_4_16 = "guide_openshift_4_16"
-OWN_POOL = {OPENSHIFT_4_16: "worker-18", "getting_started": "worker-19"}
-"""Page that creates a pool -> the node in the place of worker-0."""
+OWN_POOL: t.Mapping[str, t.Mapping[str, str]] = {
+    OPENSHIFT_4_16: {"worker-0": "worker-18"},
+    "getting_started": {"worker-0": "worker-19"},
+    "guide_platform_engineer": {"worker-0": "worker-23", "worker-1": "worker-24"},
+}
+"""Page that creates a pool -> nodes of its examples -> nodes of the lab."""
 ON_V1 = [page.stem for page in PAGES if any(V1 in example.versions for example in read_examples(page))]
 
 
@@ -64,7 +68,7 @@ def test_procedure_of_4_16_works_by_hand_and_the_playbook_continues_it(ansible: 
 
 @pytest.mark.parametrize("page", sorted(OWN_POOL))
 def test_examples_of_a_page_that_creates_a_pool_work(page: str, ansible: Ansible, lab: Facts) -> None:
-    follow(page, V1, reader(ansible, lab, {"worker-0": OWN_POOL[page]}, "layered"))
+    follow(page, V1, reader(ansible, lab, OWN_POOL[page], "layered"))
 
 
 @pytest.mark.parametrize("page", sorted(set(ON_V1) - OWN_POOL.keys()))
