@@ -40,6 +40,11 @@ def source(ansible: Ansible, **options: t.Any) -> str:
     return str(file)
 
 
+def read_inventory(listed: str) -> t.Any:
+    """Return the output of ansible-inventory. Up to ansible-core 2.18 it marks texts of a cluster as unsafe."""
+    return json.loads(listed, object_hook=lambda found: found.get("__ansible_unsafe", found))
+
+
 @pytest.fixture
 def two_contexts(lab: Facts, tmp_path: Path) -> str:
     """A kubeconfig with two contexts that both name the lab."""
@@ -57,10 +62,10 @@ def test_nodes_are_grouped_by_pool_with_one_list_request_for_each_kind(
     with audit.recording() as recording:
         listed = ansible.list_inventory("-i", source(ansible, daemon_pods=True), "--list")
     assert listed.returncode == 0, listed.stderr
-    inventory = json.loads(listed.stdout)
+    inventory = read_inventory(listed.stdout)
     assert set(NODES) <= set(inventory["pool_worker"]["hosts"])
     assert inventory["pool_master"]["hosts"] == ["master-0"]
-    host = json.loads(ansible.list_inventory("-i", source(ansible), "--host", "worker-3").stdout)
+    host = read_inventory(ansible.list_inventory("-i", source(ansible), "--host", "worker-3").stdout)
     assert host["image_mode_expected"]["pull_spec"] == lab.base_image
     assert (host["image_mode_ready"], host["image_mode_expected"]["current"]) == (True, True)
     assert host["image_mode_cluster"]["api_url"] == lab.api_url
@@ -95,8 +100,9 @@ def test_cluster_that_denies_access_is_named_without_its_credentials(ansible: An
     ]
     failed = ansible.list_inventory("-vvv", "-i", source(ansible, clusters=clusters), "--list")
     assert failed.returncode != 0
-    assert "Could not read cluster bad: could not list MachineConfigPools: " in failed.stderr
-    assert "does not accept the credentials" in failed.stderr
+    said = " ".join(failed.stderr.split())
+    assert "Could not read cluster bad: could not list MachineConfigPools: " in said
+    assert "does not accept the credentials" in said
     assert "not-this-one" not in failed.stdout + failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
     tolerated = ansible.list_inventory("-i", source(ansible, clusters=clusters, fail_on_errors=False), "--list")

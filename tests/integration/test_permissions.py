@@ -117,10 +117,10 @@ def test_account_that_cannot_run_commands_gets_the_reported_state_and_the_missin
     ansible: Ansible, rolled_out: BuiltPool, account: t.Callable[[str], Account]
 ) -> None:
     reader = ansible.with_environment(K8S_AUTH_KUBECONFIG=str(account("audit").kubeconfig))
-    result, run = reader.run_module("node_image_verify", {"pool": rolled_out.name})
+    result, dummy = reader.run_module("node_image_verify", {"pool": rolled_out.name})
     assert (result.failed, result["verdict"], result["transport"]) == (True, "unknown", "api")
     for right in ("list pods", "get pods/exec", "create pods/exec"):
-        assert f"{right} in namespace {OPERATOR}" in run.output.replace("\n", " ")
+        assert f"{right} in namespace {OPERATOR}" in " ".join(result["warnings"])
 
 
 def test_manifest_debug_is_what_a_verification_by_oc_debug_needs(

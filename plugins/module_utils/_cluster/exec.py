@@ -128,7 +128,7 @@ def _opened(connection: Connection, url: str, stream: Stream) -> t.Any:
     except StreamTooLong:
         failure = f"the response of the API server has more than {_HANDSHAKE_LIMIT} bytes"
     except websocket.WebSocketBadStatusException as error:
-        raise _not_started(error.status_code or 0, _reason(error)) from None
+        raise _not_started(error.status_code or 0, _reason(error, stream)) from None
     except (websocket.WebSocketException, OSError) as error:
         failure = f"the connection broke ({_plain(error)})"
     except Exception:  # noqa: BLE001 - releases of the library differ in the error for an invalid header
@@ -234,8 +234,9 @@ def _outcome(status: bytes) -> tuple[int | None, str]:
     return (exit_status, "") if exit_status else (None, message)  # a failure with exit status 0 is contradictory
 
 
-def _reason(error: t.Any) -> str:
-    body = getattr(error, "resp_body", None) or b""
+def _reason(error: t.Any, stream: Stream) -> str:
+    """Return what the API server answered. Before 1.7, websocket-client reads no body of an error."""
+    body = getattr(error, "resp_body", None) or stream.unread()
     try:
         return legible(str(read_json(body)["message"]))
     except (ValueError, KeyError, TypeError):

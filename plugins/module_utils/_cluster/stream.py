@@ -66,6 +66,10 @@ class Stream:
         self._read += len(piece)
         return piece
 
+    def unread(self) -> bytes:
+        """Return what was received and not read yet. It can be read after the stream is closed, too."""
+        return self._buffer[self._read :]
+
     def send(self, data: t.Any) -> int:
         """Send all of *data*.
 
