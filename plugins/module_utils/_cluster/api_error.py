@@ -38,6 +38,17 @@ CHECK_API_SERVER = "Check that host, or the kubeconfig's server, is the address 
 
 _CHECK_ADDRESS = "Check the address, and that the cluster is running"
 _CHECK_TRUST = "Set ca_cert (K8S_AUTH_SSL_CA_CERT) to the file with the CA certificate of the cluster"
+_STRICT = (
+    "Missing Authority Key Identifier",
+    "Missing Subject Key Identifier",
+    "CA cert does not include key usage extension",
+    "Basic Constraints of CA cert not marked critical",
+)
+"""Messages of OpenSSL for a certificate that Python accepts up to 3.12, and rejects from 3.13 on."""
+_RENEW = (
+    "Python 3.13 and later reject such a certificate. Renew it with this extension, or run the task with an older "
+    "Python (ansible_python_interpreter)"
+)
 _NEEDS_HTTPS = "HTTP request to an HTTPS server"
 """Part of the message of Go servers."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
@@ -125,8 +136,10 @@ def _tls_failure(api_url: str, error: Exception) -> Unreachable:
     if any(part in text for part in _NOT_TLS):
         reason = f"{api_url} does not speak TLS"
         return Unreachable(reason, final=True, remedy="Check the port, or use http:// if the server has no TLS")
-    reason = f"no trusted connection to {api_url} ({_innermost_reason(error)})"
-    return Unreachable(reason, final="CERTIFICATE_VERIFY_FAILED" in text, remedy=_CHECK_TRUST)
+    cause = _innermost_reason(error)
+    remedy = _RENEW if cause in _STRICT else _CHECK_TRUST
+    reason = f"no trusted connection to {api_url} ({cause})"
+    return Unreachable(reason, final="CERTIFICATE_VERIFY_FAILED" in text, remedy=remedy)
 
 
 def explain(error: ApiError, what: str, kind: Kind, api_url: str) -> OperationError:

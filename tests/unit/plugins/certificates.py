@@ -19,6 +19,11 @@ LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 _BEGAN = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 _ENDS = datetime.datetime(2100, 1, 1, tzinfo=datetime.timezone.utc)
 
+_USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+_SIGNS = x509.KeyUsage(
+    **dict.fromkeys(_USES, False), key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False
+)
+
 
 @dataclass(frozen=True)
 class Authority:
@@ -37,8 +42,7 @@ class Authority:
         folder.mkdir()
         key = ec.generate_private_key(ec.SECP256R1())
         made = cls(folder, key, _name(folder.name))
-        unlimited = x509.BasicConstraints(ca=True, path_length=None)
-        certificate = made._certificate(made.name, key, unlimited)
+        certificate = made._certificate(made.name, key, x509.BasicConstraints(ca=True, path_length=None))
         made.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return made
 
@@ -78,7 +82,15 @@ class Authority:
             not_valid_before=_BEGAN,
             not_valid_after=_ENDS,
         )
-        return builder.add_extension(extension, critical=False).sign(self.key, hashes.SHA256())
+        is_authority = isinstance(extension, x509.BasicConstraints) and extension.ca
+        builder = builder.add_extension(extension, critical=is_authority)
+        # From 3.13 on, Python needs these extensions.
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
+        if is_authority:
+            builder = builder.add_extension(_SIGNS, critical=True)
+        return builder.sign(self.key, hashes.SHA256())
 
 
 def _name(text: str) -> x509.Name:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 import typing as t
 
 import pytest
+import urllib3
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import name_resolution
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster import session as sessions
+from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.api_error import Unreachable, reaching
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.connection import connect
 from ansible_collections.imagemode.openshift.plugins.module_utils._cluster.session import Session, open_session
 from ansible_collections.imagemode.openshift.plugins.module_utils._errors import (
@@ -127,6 +130,24 @@ def test_untrusted_certificate_fails_at_once(certificate: str) -> None:
         server.stop()
     assert f"no trusted connection to {url} (" in message
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "remedy"),
+    [
+        ("Missing Authority Key Identifier", "Renew it with this extension, or run the task with an older Python"),
+        ("CA cert does not include key usage extension", "Python 3.13 and later reject such a certificate"),
+        ("unable to get local issuer certificate", r"Set ca_cert \(K8S_AUTH_SSL_CA_CERT\)"),
+    ],
+)
+def test_certificate_that_only_newer_python_rejects_is_to_be_renewed_and_not_trusted(cause: str, remedy: str) -> None:
+    failure = ssl.SSLCertVerificationError(1, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {cause}")
+    failure.verify_message = cause
+    reason = rf"^no trusted connection to https://api \({cause}\)"
+    with pytest.raises(Unreachable, match=reason) as error, reaching("https://api"):
+        raise urllib3.exceptions.SSLError(failure) from failure
+    assert error.value.final
+    assert re.search(remedy, error.value.remedy)
 
 
 def test_session_of_a_module_ends_it_only_if_the_action_plugin_requests_that() -> None:
