@@ -101,7 +101,7 @@ class Runner:
     def started(self, job: Job, mode: str = "pexpect") -> t.Iterator[StartedJob]:
         """Start a job, which ends with the context.
 
-        :param mode: how ansible-runner starts ansible-playbook; with ``subprocess`` both are one group of processes
+        :param mode: how ansible-runner starts ansible-playbook
         """
         folder = self._prepare(job, mode)
         log = folder / "runner.log"
@@ -117,8 +117,7 @@ class Runner:
         try:
             yield StartedJob(process, folder / "artifacts/1", log)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_family(process.pid)
             process.wait()
 
     def _environment(self, folder: Path) -> dict[str, str]:
@@ -145,6 +144,16 @@ class Runner:
         return folder
 
 
+def kill_family(pid: int) -> None:
+    """Kill a process and its descendants, as the end of a pod does. ansible-runner starts sessions of their own."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in children.read_text(encoding="ascii").split():
+                kill_family(int(child))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 @dataclass(frozen=True)
 class StartedJob:
     """A job that is running.
@@ -163,7 +172,7 @@ class StartedJob:
         :raises RuntimeError: the job ended by itself, or did not print the line in time
         """
         wait_for_line(line, lambda: self._stdout() or self.log.read_text(encoding="utf-8"), self.process, timeout)
-        os.killpg(self.process.pid, signal.SIGKILL)
+        kill_family(self.process.pid)
         self.process.wait(60)
         return self._stdout()
 
