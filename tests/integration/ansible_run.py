@@ -116,11 +116,7 @@ class StartedPlaybook:
         Ansible starts its workers in sessions of their own, so that the module that runs does not end with the
         playbook. They are found by the environment of the run.
         """
-        while pids := _processes_with(f"{RECORD}={self.record}"):
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self.process.poll()
+        kill_all_with(f"{RECORD}={self.record}", self.process)
 
     def ended(self, timeout: float = 900) -> Run:
         """Wait until it has ended, and return the run.
@@ -271,6 +267,15 @@ def write_playbook(folder: Path, tasks: t.Sequence[t.Mapping[str, t.Any]], **key
 def installed_beside_pytest() -> Path:
     """Return the folder of the Ansible that is installed with this Python."""
     return Path(sys.executable).parent
+
+
+def kill_all_with(variable: str, process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all others that have an environment variable, as NAME=VALUE, in whatever session they are."""
+    while pids := _processes_with(variable):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    process.wait(60)
 
 
 def _processes_with(variable: str) -> list[int]:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import typing as t
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from ansible_run import TREE
+from ansible_run import TREE, kill_all_with
 from polling import wait_for_line
 
 COLLECTION = Path(__file__).resolve().parents[2]
@@ -98,12 +97,9 @@ class Runner:
         return started.result()
 
     @contextlib.contextmanager
-    def started(self, job: Job, mode: str = "pexpect") -> t.Iterator[StartedJob]:
-        """Start a job, which ends with the context.
-
-        :param mode: how ansible-runner starts ansible-playbook
-        """
-        folder = self._prepare(job, mode)
+    def started(self, job: Job) -> t.Iterator[StartedJob]:
+        """Start a job, which ends with the context."""
+        folder = self._prepare(job)
         log = folder / "runner.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -114,11 +110,11 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        started = StartedJob(process, folder, log)
         try:
-            yield StartedJob(process, folder / "artifacts/1", log)
+            yield started
         finally:
-            kill_family(process.pid)
-            process.wait()
+            started.kill()
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """Return the environment of ansible-runner: nothing of the user who runs the tests."""
@@ -126,7 +122,7 @@ class Runner:
         path = os.pathsep.join([str(self._programs), os.environ.get("PATH", os.defpath)])
         return {**kept, "HOME": str(folder), "LC_ALL": "C.UTF-8", "PATH": path}
 
-    def _prepare(self, job: Job, mode: str) -> Path:
+    def _prepare(self, job: Job) -> Path:
         folder = self._scratch / f"job-{len(list(self._scratch.glob('job-*')))}"
         shutil.copytree(PROJECT, folder / "project")
         (folder / "inventory").mkdir()
@@ -139,31 +135,30 @@ class Runner:
         (env / "extravars").write_text(yaml.dump(variables, Dumper=_Dumper), encoding="utf-8")
         environment = {**SETTINGS_OF_AWX, "ANSIBLE_COLLECTIONS_PATH": str(TREE), **job.environment}
         (env / "envvars").write_text(json.dumps(environment), encoding="utf-8")
-        (env / "settings").write_text(json.dumps({"runner_mode": mode, "idle_timeout": 600}), encoding="utf-8")
+        (env / "settings").write_text(json.dumps({"idle_timeout": 600}), encoding="utf-8")
         (env / "cmdline").write_text(" ".join(job.options), encoding="utf-8")
         return folder
-
-
-def kill_family(pid: int) -> None:
-    """Kill a process and its descendants, as the end of a pod does. ansible-runner starts sessions of their own."""
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for child in children.read_text(encoding="ascii").split():
-                kill_family(int(child))
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
 class StartedJob:
     """A job that is running.
 
-    :param artifacts: the folder in which ansible-runner writes events, output and status
+    :param folder: the private data directory of ansible-runner, which is also its home
     """
 
     process: subprocess.Popen[bytes]
-    artifacts: Path
+    folder: Path
     log: Path
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder in which ansible-runner writes events, output and status."""
+        return self.folder / "artifacts/1"
+
+    def kill(self) -> None:
+        """Kill it with all processes that it started, as the end of a pod does."""
+        kill_all_with(f"HOME={self.folder}", self.process)
 
     def kill_when(self, line: str, timeout: float = 300) -> str:
         """Kill it and its children when it has printed *line*, a regular expression, and return its output.
@@ -172,8 +167,7 @@ class StartedJob:
         :raises RuntimeError: the job ended by itself, or did not print the line in time
         """
         wait_for_line(line, lambda: self._stdout() or self.log.read_text(encoding="utf-8"), self.process, timeout)
-        kill_family(self.process.pid)
-        self.process.wait(60)
+        self.kill()
         return self._stdout()
 
     def result(self) -> JobResult:

@@ -100,9 +100,9 @@ def test_cluster_that_denies_access_is_named_without_its_credentials(ansible: An
     ]
     failed = ansible.list_inventory("-vvv", "-i", source(ansible, clusters=clusters), "--list")
     assert failed.returncode != 0
-    said = " ".join(failed.stderr.split())
-    assert "Could not read cluster bad: could not list MachineConfigPools: " in said
-    assert "does not accept the credentials" in said
+    printed = " ".join(failed.stderr.split())
+    assert "Could not read cluster bad: could not list MachineConfigPools: " in printed
+    assert "does not accept the credentials" in printed
     assert "not-this-one" not in failed.stdout + failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
     tolerated = ansible.list_inventory("-i", source(ansible, clusters=clusters, fail_on_errors=False), "--list")

@@ -101,7 +101,7 @@ def rollout(request: pytest.FixtureRequest, second_lab: Facts, tmp_path_factory:
     )
     forecast = runner.run(Job("apply.yml", credential, asked, EMPTY_INVENTORY, ("--check", "--diff")))
     apply = Job("apply.yml", credential, {**asked, **forecast.artifacts}, EMPTY_INVENTORY)
-    with runner.started(apply, mode="subprocess") as started:
+    with runner.started(apply) as started:
         killed = started.kill_when(rf"build {POOL}-\w+: (?!succeeded)")
     applied = runner.run(apply)
     verify = {**answers("Image mode verify", image_mode_pool=POOL), **forecast.artifacts, **applied.artifacts}
