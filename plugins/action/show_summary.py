@@ -11,6 +11,7 @@ import typing as t
 from ansible.utils.display import Display
 
 from ..module_utils._errors import OperationError, as_line
+from ..module_utils._model.text import listed
 from ..plugin_utils._error_boundary import ErrorBoundaryAction
 from ..plugin_utils._run_result import entries_not_started, entries_without_report, last_with_a_result
 
@@ -22,8 +23,6 @@ OPTIONS: t.Mapping[str, t.Mapping[str, t.Any]] = {
 }
 
 
-_MAX_HOSTS = 10
-"""Hosts of a line."""
 _REPORT = "imagemode.openshift.evidence_report"
 _NO_RESULT = str(
     OperationError(
@@ -53,27 +52,24 @@ class ActionModule(ErrorBoundaryAction):
         # Ansible removes a host from the batch as soon as one of its tasks has failed.
         not_started = entries_not_started(hostvars, task_vars.get("ansible_play_batch") or (), hosts)
         if not_started and task_vars["inventory_hostname"] == last_with_a_result(hostvars, hosts):
-            display.display(f"  {as_line(_not_started(not_started))}")
-        failed = [*entries_without_report(hostvars, hosts), *not_started]
-        failures = [text for text in (options["failure"], self._add_to_index(failed, task_vars)) if text]
+            names = listed([str(entry["host"]) for entry in not_started])
+            display.display(f"  {as_line(f'Not started: {names}, because each host of the batch failed')}")
+        failures = [text for text in (options["failure"], self._add_to_index(not_started, task_vars)) if text]
         if failures:
             return {"failed": True, "changed": False, "msg": as_line(" ".join(failures))}
         return {"changed": False}
 
-    def _add_to_index(self, failed_runs: t.Sequence[t.Mapping[str, t.Any]], task_vars: dict[str, t.Any]) -> str:
+    def _add_to_index(self, not_started: t.Sequence[t.Mapping[str, t.Any]], task_vars: dict[str, t.Any]) -> str:
         """Add the hosts without a report to the index, and return why that failed, or an empty text."""
         folder = self.optional_variable("image_mode_report_dir", task_vars, "")
-        if not folder or not failed_runs:
+        if not folder:
+            return ""
+        hosts = task_vars.get("ansible_play_hosts_all") or ()
+        failed_runs = [*entries_without_report(task_vars.get("hostvars") or {}, hosts), *not_started]
+        if not failed_runs:
             return ""
         task = self._task.copy()
         task.action = _REPORT
-        task.args = {"dir": str(folder), "failed_runs": list(failed_runs)}
+        task.args = {"dir": str(folder), "failed_runs": failed_runs}
         written = self.action_of(task).run(task_vars=task_vars)
         return str(written.get("msg", "")) if written.get("failed") else ""
-
-
-def _not_started(entries: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    """Return the hosts of later batches in one line."""
-    names = [str(entry["host"]) for entry in entries[:_MAX_HOSTS]]
-    more = f" and {len(entries) - _MAX_HOSTS} more" if len(entries) > _MAX_HOSTS else ""
-    return f"Not started: {', '.join(names)}{more}, because each host of the batch failed"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..module_utils._errors import OperationError, as_line
 from ..module_utils._model.findings import FindingId
 from ..module_utils._model.proof.verdict import Verdict
-from ..module_utils._model.text import printable, truncate_bytes
+from ..module_utils._model.text import listed, printable, truncate_bytes
 from ._progress import duration
 from ._variables.validation import PUBLISHED
 from ._verdicts import node_lines, reason_of, why_not_verified
@@ -322,10 +322,7 @@ def _unproven(node: Result) -> dict[str, t.Any]:
 
 
 def _changes(changes: t.Sequence[str]) -> str:
-    if not changes:
-        return "nothing"
-    more = len(changes) - _MAX_CHANGES
-    return ", ".join(changes[:_MAX_CHANGES]) + (f" and {more} more" if more > 0 else "")
+    return listed(changes, _MAX_CHANGES) or "nothing"
 
 
 def _short(value: t.Any, limit: int = _MAX_TEXT) -> t.Any:

@@ -8,6 +8,7 @@ import typing as t
 from ..module_utils._errors import OperationError, as_line
 from ..module_utils._model.findings import FindingId, Severity
 from ..module_utils._model.proof.verdict import Verdict
+from ..module_utils._model.text import listed
 
 Node = t.Mapping[str, t.Any]
 """A node in the result of node_image_verify."""
@@ -52,11 +53,10 @@ def why_not_verified(result: t.Mapping[str, t.Any], fail_on: t.Collection[str]) 
     pools = sorted({str(node["pool"]) for node in nodes if node.get("pool")})
     what = f"verify MachineConfigPool {', '.join(pools)}" if pools else "verify the hosts of this play"
     names = [str(node["name"]) for node in failing]
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     first = failing[0]
     cause = next(iter(by_severity(first.get("findings") or ())), None)
     reason = (
-        f"{len(failing)} of {len(nodes)} nodes are not verified ({', '.join(names[:MAX_NAMES])}{more}); "
+        f"{len(failing)} of {len(nodes)} nodes are not verified ({listed(names, MAX_NAMES)}); "
         f"{first['name']} {_words(first)}{': ' + cause['message'] if cause else ''}"
     )
     return str(OperationError(what, reason, cause["remedy"] if cause else "Read the findings of the node"))

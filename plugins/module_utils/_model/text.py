@@ -49,6 +49,12 @@ def legible(text: str, limit: int = 300) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
 
 
+def listed(names: t.Sequence[str], most: int = 10) -> str:
+    """Return the first names, and how many more there are, because a pool can have any number of nodes."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def truncate_bytes(text: str, limit: int) -> str:
     """Return the beginning of *text*, *limit* bytes of UTF-8 at most."""
     return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")

@@ -28,6 +28,7 @@ from .._model.objects.resources import (
 from .._model.preflight.secret_in_use import reject_deletion_of_mounted, reject_deletion_of_named
 from .._model.registry import credentials as model
 from .._model.registry.credentials import Content, Credential, Credentials
+from .._model.text import listed
 from .._result import result
 from .rejections import raise_rejection
 from .retry_on_conflict import retry_on_conflict
@@ -147,9 +148,7 @@ def _lost(request: SecretRequest, content: Content) -> str:
 
 def _listed(names: t.Collection[str]) -> str:
     """Return the first names, because a foreign Secret can contain any number of names of any length."""
-    shown = [name[:_MAX_NAME] for name in sorted(names)[:_MAX_NAMES]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return listed([name[:_MAX_NAME] for name in sorted(names)], _MAX_NAMES)
 
 
 def _content(request: SecretRequest, current: Object, what: str) -> Content | None:

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...module_utils._model.objects.timestamp import timestamp_at
+from ...module_utils._model.text import listed
 from ...module_utils._model.timeline import (
     FAILED,
     SUCCEEDED,
@@ -116,9 +117,7 @@ def _nodes_sentence(timeline: Timeline) -> str:
 
 
 def _not_done(nodes: t.Sequence[NodeEntry]) -> str:
-    names = [f"{node.name} ({_state(node)})" for node in nodes[:_MOST_NAMES]]
-    more = f" and {len(nodes) - _MOST_NAMES} more" if len(nodes) > _MOST_NAMES else ""
-    return f"Not done: {', '.join(names)}{more}"
+    return f"Not done: {listed([f'{node.name} ({_state(node)})' for node in nodes], _MOST_NAMES)}"
 
 
 def _seconds(node: NodeEntry) -> float:

@@ -42,7 +42,7 @@ class Authority:
         folder.mkdir()
         key = ec.generate_private_key(ec.SECP256R1())
         made = cls(folder, key, _name(folder.name))
-        certificate = made._certificate(made.name, key, x509.BasicConstraints(ca=True, path_length=None))
+        certificate = made._certificate(made.name, key, x509.BasicConstraints(ca=True, path_length=None), _SIGNS)
         made.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return made
 
@@ -72,7 +72,7 @@ class Authority:
         return both
 
     def _certificate(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *extensions: x509.ExtensionType
     ) -> x509.Certificate:
         builder = x509.CertificateBuilder(
             issuer_name=self.name,
@@ -82,14 +82,12 @@ class Authority:
             not_valid_before=_BEGAN,
             not_valid_after=_ENDS,
         )
-        is_authority = isinstance(extension, x509.BasicConstraints) and extension.ca
-        builder = builder.add_extension(extension, critical=is_authority)
-        # From 3.13 on, Python needs these extensions.
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
-        builder = builder.add_extension(issuer, critical=False)
-        if is_authority:
-            builder = builder.add_extension(_SIGNS, critical=True)
+        # From 3.13 on, Python needs these two.
+        subject_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        for extension in (*extensions, subject_key, authority_key):
+            critical = isinstance(extension, (x509.BasicConstraints, x509.KeyUsage))
+            builder = builder.add_extension(extension, critical=critical)
         return builder.sign(self.key, hashes.SHA256())
 
 

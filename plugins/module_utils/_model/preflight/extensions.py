@@ -13,7 +13,8 @@ import typing as t
 
 from ..objects.resources import Object, metadata_of
 from ..objects.values import mapping
-from .rejection import Rejection, listed
+from ..text import listed
+from .rejection import Rejection
 
 _PACKAGES: t.Mapping[str, tuple[str, ...]] = {
     "ipsec": ("NetworkManager-libreswan", "libreswan"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..objects.machineosbuild import MachineOSBuild
+from ..text import listed
 from .rejection import Rejection
 
 _REMEDY = "Set delete_superseded=true to delete them"
@@ -42,6 +43,5 @@ def doubt_about_older_builds(succeeded: t.Sequence[MachineOSBuild], version: str
 
 def _listed(builds: t.Sequence[MachineOSBuild]) -> str:
     names = [build.name for build in builds]
-    more = len(names) - _MOST_NAMES
     kind = "MachineOSBuild" if len(names) == 1 else "MachineOSBuilds"
-    return f"{kind} {', '.join(names[:_MOST_NAMES])}" + (f" and {more} more" if more > 0 else "")
+    return f"{kind} {listed(names, _MOST_NAMES)}"

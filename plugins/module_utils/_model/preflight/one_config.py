@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .rejection import Rejection, listed
+from ..text import listed
+from .rejection import Rejection
 
 
 def reject_second_config(pool: str, names: t.Sequence[str]) -> Rejection | None:

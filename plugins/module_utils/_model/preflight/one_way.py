@@ -10,7 +10,8 @@ from __future__ import annotations
 import typing as t
 
 from ..objects.node import NodeState
-from .rejection import Rejection, listed
+from ..text import listed
+from .rejection import Rejection
 
 _WHY = "in v1alpha1 a node cannot return from an image to the image of the cluster, and becomes degraded"
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import typing as t
 
 from ..objects.machineconfigpool import find_other_manager
+from ..text import listed
 from .rejection import Rejection
 
 NOT_OURS = "it is paused, and not by this collection alone"
-_MOST_NAMES = 10
 
 
 def reject_paused_pool(
@@ -25,11 +25,6 @@ def reject_paused_pool(
     if allow_node_reboots:
         return None
     return Rejection(
-        f"it is paused, and to unpause it reboots its nodes ({_listed(nodes)})",
+        f"it is paused, and to unpause it reboots its nodes ({listed(nodes)})",
         "Set allow_node_reboots=true to unpause it",
     )
-
-
-def _listed(names: t.Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 _LONGEST_QUOTE = 100
-_MOST_NAMES = 10
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,3 @@ def quoted(value: object) -> str:
     """Return a value as a message quotes it, on one line."""
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
-
-
-def listed(names: t.Sequence[str]) -> str:
-    """Return the first names, because a pool can have any number of nodes."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -14,7 +14,8 @@ from ..objects.canonical_secret import original_name
 from ..objects.machineosconfig import MachineOSConfig
 from ..objects.resources import Object
 from ..objects.values import mapping, mappings, text_in
-from .rejection import Rejection, listed
+from ..text import listed
+from .rejection import Rejection
 
 _OPTIONS = ("rendered_image_push_secret", "base_image_pull_secret", "current_image_pull_secret")
 """The options of module machineosconfig that name a Secret, and the attributes of a MachineOSConfig."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..findings import Finding
+from ..text import listed
 from .forecast import RolloutForecast
 from .forecast_build import BuildForecast, ExpectedBuild
 
@@ -21,7 +22,9 @@ def forecast_lines(
     """Return the forecast in lines."""
     lines = [build.line, *_deletion_lines(build)]
     if updating:
-        lines.append(f"{_nodes(len(updating))} {_is(len(updating))} being updated already: {listed(updating)}")
+        lines.append(
+            f"{_nodes(len(updating))} {_is(len(updating))} being updated already: {listed(updating, MOST_NAMES)}"
+        )
     if rollout.total:
         lines.append(f"{_nodes(rollout.total)} would drain and reboot{_pace(rollout)}")
     elif not updating:
@@ -42,16 +45,10 @@ def nothing_happens(build: BuildForecast, rollout: RolloutForecast, updating: t.
     return build.expected is ExpectedBuild.NONE and not rollout.total and not updating
 
 
-def listed(names: t.Sequence[str]) -> str:
-    """Return the first names."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
 def _deletion_lines(build: BuildForecast) -> list[str]:
     if not build.deletions:
         return []
-    names = listed(build.deletions)
+    names = listed(build.deletions, MOST_NAMES)
     if build.expected is ExpectedBuild.START:
         return [f"before the build these would be deleted, because an edit alone starts no build here: {names}"]
     return [f"these would be deleted, because a failed pod can mark the current build as failed: {names}"]
@@ -61,9 +58,9 @@ def _pace(rollout: RolloutForecast) -> str:
     if not rollout.order:
         return ""
     if not rollout.at_once:
-        return f", but none can start now: {listed(rollout.order)}"
+        return f", but none can start now: {listed(rollout.order, MOST_NAMES)}"
     batches = rollout.batches
-    shown = "; then ".join(listed(batch) for batch in batches[:MOST_BATCHES])
+    shown = "; then ".join(listed(batch, MOST_NAMES) for batch in batches[:MOST_BATCHES])
     more = sum(len(batch) for batch in batches[MOST_BATCHES:])
     rest = f"; then {_nodes(more)} in {len(batches) - MOST_BATCHES} more batches" if more else ""
     return f", at most {rollout.at_once} at once: {shown}{rest}"

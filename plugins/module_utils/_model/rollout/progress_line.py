@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..objects.node import NodeState
+from ..text import listed
 from .drain_blockers import Blocker
 from .node_phase import Phase, count_phases
 
@@ -35,9 +36,7 @@ def counts_text(pool: str, phases: t.Mapping[str, Phase]) -> str:
 
 def left_text(names: t.Collection[str]) -> str:
     """Return the part of the line about nodes that left the pool."""
-    shown = ", ".join(sorted(names)[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{shown}{more} left the pool"
+    return f"{listed(sorted(names), _MOST_NAMES)} left the pool"
 
 
 def stage_of(node: NodeState) -> str:

@@ -386,8 +386,13 @@ def ended_batch(
         hostvars[name]["__image_mode_published"] = {"ansible_stats": {"data": {"image_mode_result": [entry]}}}
     play = {"ansible_play_hosts_all": list(FLEET), "ansible_play_batch": list(active), "hostvars": hostvars}
     given: list[t.Any] = []
-    with mock.patch.object(show_summary.ActionModule, "_add_to_index", lambda dummy, runs, dummy2: given.extend(runs)):
-        run("show_summary", {**play, "inventory_hostname": host}, summary=["a"])
+
+    def reporter(dummy: t.Any, task: Task) -> mock.Mock:
+        given.extend(task.args["failed_runs"])
+        return mock.Mock(run=mock.Mock(return_value={}))
+
+    with mock.patch.object(show_summary.ActionModule, "action_of", reporter):
+        run("show_summary", {**play, "inventory_hostname": host, "image_mode_report_dir": "reports"}, summary=["a"])
     return [(entry["host"], entry.get("pool")) for entry in given]
 
 

@@ -24,10 +24,11 @@ from ansible_collections.imagemode.openshift.plugins.module_utils._model.preflig
     reject_push_spec_in_v1alpha1,
 )
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.preflight.registry_secret import reject_secret
-from ansible_collections.imagemode.openshift.plugins.module_utils._model.preflight.rejection import Rejection, listed
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.preflight.rejection import Rejection
 from ansible_collections.imagemode.openshift.plugins.module_utils._model.preflight.unrendered_pool import (
     reject_unrendered_pool,
 )
+from ansible_collections.imagemode.openshift.plugins.module_utils._model.text import listed
 from ansible_collections.imagemode.openshift.tests.unit.plugins.api_objects import (
     RENDERED,
     image_of,
